@@ -1,0 +1,52 @@
+# Every target sets up what it needs. The only prerequisites: Python 3 with venv, and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.9
+UV := .venv-uv/bin/uv
+PYTHON := .venv/bin/python
+SIZE ?= 1000
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n documents)
+	@$(PYTHON) -m local demo --size $(SIZE)
+
+down:  ## stop what make demo started and remove what it wrote
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else echo "nothing is up"; fi
+
+test: setup  ## run every test
+	@$(PYTHON) -m pytest
+
+lint: setup  ## style, types, template, state machine
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
+
+format: setup  ## rewrite the code in the project's style
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
+	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
+		requirements/layer.in -o layers/shared/requirements.txt
+	for name in dev sam emulator; do \
+		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
+
+$(UV):  # uv is fetched from PyPI when it is missing
+	@echo "fetching uv $(UV_VERSION)"
+	@python3 -m venv .venv-uv && .venv-uv/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.stamp: requirements/dev.txt
+.venv-sam/.stamp: requirements/sam.txt
+.venv-emulator/.stamp: requirements/emulator.txt
+.venv%/.stamp: $(UV) .python-version
+	@echo "setting up .venv$*"
+	@$(UV) venv -q --clear .venv$*
+	@$(UV) pip sync -q --require-hashes --python .venv$*/bin/python $(filter %.txt,$^)
+	@touch $@
+
+.PHONY: help demo down test lint format lock setup

@@ -1,0 +1,11 @@
+"""The data contract: one module a warehouse table, each holding that table's declaration."""
+
+from demand_pipeline.builders.audit_builder import AUDIT
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.builders.metadata_builder import METADATA
+from demand_pipeline.builders.templates_builder import TEMPLATES
+from demand_pipeline.tables import Table
+
+TABLES: dict[str, Table] = {table.name: table for table in (CASES, METADATA, TEMPLATES, AUDIT)}
+
+__all__ = ["AUDIT", "CASES", "METADATA", "TABLES", "TEMPLATES"]

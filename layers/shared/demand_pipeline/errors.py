@@ -1,0 +1,82 @@
+"""Every error the functions raise on purpose; the class name is the error name in Step Functions.
+
+What may be retried is named here once: `TransientError` at any task, and `LockTimeoutError`
+at the load, later. Everything else needs a person, so the state machine lets it fail at once.
+"""
+
+from typing import Any
+
+
+class PipelineError(Exception):
+    """The root of this project's errors; never raised itself."""
+
+
+class TransientError(PipelineError):
+    """A service was busy or a connection broke; the same call may succeed in a moment."""
+
+
+class LockTimeoutError(PipelineError):
+    """Another session held a lock for longer than the load may wait; try again later."""
+
+
+class InvalidEventError(PipelineError, ValueError):
+    """A state passed a malformed event: names the field, the value and what was expected."""
+
+    def __init__(self, field: str, value: Any, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}, got {value!r:.200}")
+
+
+class ConfigurationError(PipelineError):
+    """A setting, an environment variable or a secret is missing or malformed."""
+
+
+class StagingError(PipelineError):
+    """A staged or raw object is missing, cut short or not what its chunk's counts say."""
+
+
+class ReconciliationError(PipelineError):
+    """Counts that must be equal are not: scanned, staged, rejected or loaded."""
+
+
+class RejectLimitError(PipelineError):
+    """A table has more rejected items than MaxRejectPercent allows."""
+
+
+class ShrinkLimitError(PipelineError):
+    """A table would shrink by more than MaxShrinkPercent allows."""
+
+
+class StaleRunError(PipelineError):
+    """A run that started later was committed already."""
+
+
+class SchemaMismatchError(PipelineError):
+    """A warehouse column has another type than its declaration."""
+
+
+class DuplicateKeyError(PipelineError):
+    """Two staged rows have the same primary key."""
+
+
+class DeadlineError(PipelineError):
+    """The function's time limit is too near to finish."""
+
+
+class DatabaseError(PipelineError):
+    """PostgreSQL refused a statement for a reason that has no class of its own."""
+
+
+class DatabaseConnectionError(DatabaseError):
+    """No PostgreSQL answered at the configured host and port."""
+
+
+class DatabaseCertificateError(DatabaseError):
+    """The server's certificate does not match the host name or the trusted root."""
+
+
+class DatabaseAuthenticationError(DatabaseError):
+    """The user or password in the secret was refused (SQLSTATE 28P01, 28000)."""
+
+
+class DatabasePrivilegeError(DatabaseError):
+    """The database user lacks a privilege the load needs (SQLSTATE 42501)."""

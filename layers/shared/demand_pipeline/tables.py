@@ -1,0 +1,67 @@
+"""How a warehouse table is declared: the one place its columns are named.
+
+DDL, COPY column list, conversion, data dictionary and sample data all derive from a `Table`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ColumnType(StrEnum):
+    """The PostgreSQL types that an item's attributes are converted to."""
+
+    TEXT = "text"
+    NUMERIC = "numeric"
+    BIGINT = "bigint"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMPTZ = "timestamptz"
+    TEXT_ARRAY = "text[]"
+    NUMERIC_ARRAY = "numeric[]"
+    JSONB = "jsonb"
+    BYTEA = "bytea"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One warehouse column.
+
+    `source` is the attribute's name in the item; a `.` goes into a map. `examples` are values
+    an attribute may have, as plain text: shown in the data dictionary, drawn from by the sample
+    data.
+    """
+
+    name: str
+    type: ColumnType
+    source: str
+    description: str
+    examples: tuple[str, ...] = ()
+    key: bool = False
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The attribute names from the item down to the value."""
+        return tuple(self.source.split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One warehouse table and the DynamoDB table (`source`) it is refreshed from."""
+
+    name: str
+    source: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        """The primary key: the columns of the source's partition and sort key, in that order."""
+        return tuple(column for column in self.columns if column.key)
+
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The declared columns, then `extra`: the order of staged rows and of COPY."""
+        return (*self.columns, EXTRA)
+
+
+EXTRA = Column("extra", ColumnType.JSONB, "", "Attributes that no column reads; null when there are none.")
