@@ -43,10 +43,10 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv/.stamp: requirements/dev.txt
 .venv-sam/.stamp: requirements/sam.txt
 .venv-emulator/.stamp: requirements/emulator.txt
-.venv%/.stamp: $(UV) .python-version
-	@echo "setting up .venv$*"
-	@$(UV) venv -q --clear .venv$*
-	@$(UV) pip sync -q --require-hashes --python .venv$*/bin/python $(filter %.txt,$^)
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp: $(UV) .python-version
+	@echo "setting up $(@D)"
+	@$(UV) venv -q --clear $(@D)
+	@$(UV) pip sync -q --require-hashes --python $(@D)/bin/python $(filter %.txt,$^)
 	@touch $@
 
 .PHONY: help demo down test lint format lock setup
