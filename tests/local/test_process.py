@@ -1,0 +1,58 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from local.process import ProcessId, command_line, free_port
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_a_process_is_known_by_pid_and_start(child: subprocess.Popen[bytes]) -> None:
+    process = ProcessId.of(child.pid)
+    assert process.is_running()
+    assert not ProcessId(child.pid, "another start").is_running()
+
+
+def test_another_process_that_got_the_pid_is_not_stopped(child: subprocess.Popen[bytes]) -> None:
+    ProcessId(child.pid, "another start").stop([signal.SIGTERM], seconds=0.1)
+    assert ProcessId.of(child.pid).is_running()
+
+
+def test_a_process_that_ignores_the_first_signal_gets_the_last(child: subprocess.Popen[bytes]) -> None:
+    process = ProcessId.of(child.pid)
+    process.stop([signal.SIGTERM], seconds=0.1)
+    assert process.wait(5)
+    assert not process.is_running()
+
+
+def test_a_zombie_does_not_run() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(ProcessLookupError):
+            ProcessId.of(child.pid)
+
+
+def test_the_command_line_of_a_process_that_ended_is_empty() -> None:
+    assert sys.executable in command_line(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert command_line(process.pid) == ""
+
+
+def test_a_free_port_is_free() -> None:
+    with socket.create_server(("127.0.0.1", free_port())):
+        pass
