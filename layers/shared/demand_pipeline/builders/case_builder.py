@@ -24,7 +24,7 @@ CASES = Table(
         Column("is_duplicate", ColumnType.BOOLEAN, "isDuplicate", "Seen before, by content.", ("true", "false")),
         Column("supplier_name", ColumnType.TEXT, "parties.supplier.name", "Who sends the invoice.", ("Müller & Söhne GmbH", "株式会社山田商事", "Æther Ångström A/S", "Пивоварня №1", "Société “L’Été” 🌻")),
         Column("supplier_tax_id", ColumnType.TEXT, "parties.supplier.taxId", "The sender's tax number.", ("DE811569869", "FR40303265045")),
-        Column("buyer_name", ColumnType.TEXT, "parties.buyer.name", "Who is to pay.", ("Nordwind AG", "Ouest \"Atlantique\" SARL")),
+        Column("buyer_name", ColumnType.TEXT, "parties.buyer.name", "Who is to pay.", ("Nordwind AG", 'Ouest "Atlantique" SARL')),
         Column("tags", ColumnType.TEXT_ARRAY, "tags", "Labels given by people and rules.", ("urgent", "recurring", "größer als 10k", "back\\slash")),
         Column("line_items", ColumnType.JSONB, "lineItems", "The invoice's lines.", ('[{"sku": "A-1", "qty": 2, "price": 12.50}]', '[{"sku": "Ü-7", "qty": 12345678901234567890.123456789012345678, "price": 0.01}]')),
         Column("content_hash", ColumnType.BYTEA, "contentHash", "SHA-256 of the file.", ("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",)),

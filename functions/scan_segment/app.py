@@ -1,0 +1,21 @@
+"""Scan one chunk of one segment of any table."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.events import ScanRequest
+from demand_pipeline.observability import identify, observed
+from demand_pipeline.scan import scan_segment
+from demand_pipeline.settings import StagingSettings
+from demand_pipeline.staging import Staging
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Parse, delegate, serialise."""
+    request = ScanRequest.from_event(event)
+    identify(request.run.id, request.table.name, request.segment)
+    staging = Staging(StagingSettings.from_env().bucket)
+    return scan_segment(request, staging, Deadline(context.get_remaining_time_in_millis)).to_event()

@@ -1,0 +1,176 @@
+"""The conversion table of the data contract: one typed value in, one staged JSON value out.
+
+A staged value is what COPY can take without parsing it: a JSON string, number, boolean or null;
+an array is a string holding PostgreSQL's array literal, a jsonb a string holding its text.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from demand_pipeline.jsonb import quote, to_json
+from demand_pipeline.numbers import PlainDecimal, as_bigint, as_numeric, is_json_number, sort_numbers
+from demand_pipeline.tables import ColumnType
+from demand_pipeline.wire import AttributeValue
+
+type Converter = Callable[[AttributeValue], str]
+"""Makes a staged value of a typed value; raises ValueError if the column cannot take it."""
+
+type _Rule = Callable[[str, Any], str]
+
+NULL = "null"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_FROM = 10**11
+_MICROSECONDS = 6
+
+
+class Unfit(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
+    """The column does not take this type of value."""
+
+
+def converter(column_type: ColumnType) -> Converter:
+    """The contract's row for a column type, with what holds for every type.
+
+    NULL is null, and so is an empty string where the column is neither text nor jsonb.
+    """
+    rule = _RULES[column_type]
+    if column_type is ColumnType.JSONB:
+        return _jsonb
+    keeps_empty = column_type is ColumnType.TEXT
+
+    def convert(value: AttributeValue) -> str:
+        [(kind, content)] = value.items()
+        if kind == "NULL" or (content == "" and kind == "S" and not keeps_empty):
+            return NULL
+        return rule(kind, content)
+
+    return convert
+
+
+def _jsonb(value: AttributeValue) -> str:
+    return NULL if "NULL" in value else quote(to_json(value))
+
+
+def _text(kind: str, content: Any) -> str:
+    match kind:
+        case "S" | "N":
+            return quote(content)
+        case "BOOL":
+            return '"true"' if content else '"false"'
+    raise Unfit
+
+
+def _numeric(kind: str, content: Any) -> str:
+    if kind not in ("N", "S"):
+        raise Unfit
+    number = as_numeric(content)
+    return number if is_json_number(number) else quote(number)
+
+
+def _bigint(kind: str, content: Any) -> str:
+    if kind not in ("N", "S"):
+        raise Unfit
+    return as_bigint(content)
+
+
+def _boolean(kind: str, content: Any) -> str:
+    match kind:
+        case "BOOL":
+            return "true" if content else "false"
+        case "S" if (text := str(content).lower()) in ("true", "false"):
+            return text
+        case "N" if (number := as_bigint(content)) in ("0", "1"):
+            return "true" if number == "1" else "false"
+    raise Unfit
+
+
+def _date(kind: str, content: Any) -> str:
+    if kind != "S":
+        raise Unfit
+    return f'"{datetime.fromisoformat(content).date().isoformat()}"'
+
+
+def _timestamptz(kind: str, content: Any) -> str:
+    match kind:
+        case "S":
+            moment = datetime.fromisoformat(content)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        case "N":
+            moment = _from_epoch(PlainDecimal.parse(content))
+        case _:
+            raise Unfit
+    try:
+        return f'"{moment.astimezone(UTC).isoformat()}"'
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999 in UTC") from error
+
+
+def _from_epoch(number: PlainDecimal) -> datetime:
+    """Seconds since 1970, or milliseconds from 10^11 on; cut after the microsecond."""
+    in_milliseconds = abs(number.scaled(0)) >= _MILLISECONDS_FROM
+    microseconds = number.scaled(_MICROSECONDS - 3 if in_milliseconds else _MICROSECONDS)
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999") from error
+
+
+def _text_array(kind: str, content: Any) -> str:
+    match kind:
+        case "SS":
+            elements = [_array_text(element) for element in sorted(content)]
+        case "L":
+            elements = [_array_element(element, "S", _array_text) for element in content]
+        case _:
+            raise Unfit
+    return quote("{" + ",".join(elements) + "}")
+
+
+def _numeric_array(kind: str, content: Any) -> str:
+    match kind:
+        case "NS":
+            elements = sort_numbers(content)
+        case "L":
+            elements = [_array_element(element, "N", as_numeric) for element in content]
+        case _:
+            raise Unfit
+    return quote("{" + ",".join(elements) + "}")
+
+
+def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str], str]) -> str:
+    [(kind, content)] = value.items()
+    if kind == "NULL":
+        return "NULL"
+    if kind != wanted:
+        raise Unfit
+    return as_element(content)
+
+
+def _array_text(text: str) -> str:
+    """One element of PostgreSQL's array literal, always quoted, so that NULL and `{` are plain text."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _bytea(kind: str, content: Any) -> str:
+    if kind not in ("B", "S"):
+        raise Unfit
+    try:
+        return quote("\\x" + base64.b64decode(content, validate=True).hex())
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+
+
+_RULES: dict[ColumnType, _Rule] = {
+    ColumnType.TEXT: _text,
+    ColumnType.NUMERIC: _numeric,
+    ColumnType.BIGINT: _bigint,
+    ColumnType.BOOLEAN: _boolean,
+    ColumnType.DATE: _date,
+    ColumnType.TIMESTAMPTZ: _timestamptz,
+    ColumnType.TEXT_ARRAY: _text_array,
+    ColumnType.NUMERIC_ARRAY: _numeric_array,
+    ColumnType.BYTEA: _bytea,
+}

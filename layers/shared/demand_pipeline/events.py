@@ -1,0 +1,265 @@
+"""What the state machine passes to each function and gets back: a frozen dataclass each."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.errors import InvalidEventError
+from demand_pipeline.fields import Fields
+from demand_pipeline.tables import Table
+from demand_pipeline.wire import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of the state machine; `id` is its name, `started_at` stays the same when it is redriven."""
+
+    id: str
+    arn: str
+    started_at: datetime
+
+    @classmethod
+    def read(cls, event: Fields) -> Self:
+        """Read the event's `run`: `id`, `arn` and `startedAt` (ISO 8601 with offset)."""
+        fields = event.object("run")
+        run_id = fields.text("id")
+        if "/" in run_id:
+            raise InvalidEventError(fields.path("id"), run_id, "an execution name, which has no slash")
+        text = fields.text("startedAt")
+        try:
+            started_at = datetime.fromisoformat(text)
+        except ValueError:
+            started_at = None
+        if started_at is None or started_at.tzinfo is None:
+            raise InvalidEventError(fields.path("startedAt"), text, "an ISO 8601 timestamp with an offset")
+        return cls(id=run_id, arn=fields.text("arn"), started_at=started_at.astimezone(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """One chunk to scan: where to start, and when to stop.
+
+    `chunk_bytes` counts uncompressed pages; `read_units_per_second` is this segment's share, 0 for
+    no limit; `max_items` is what is left of the run's cap, None for no cap.
+    """
+
+    run: Run
+    table: Table
+    source: str
+    segment: int
+    total_segments: int
+    chunk: int
+    start_key: Item | None
+    chunk_bytes: int
+    read_units_per_second: float
+    max_items: int | None
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of a Scan state; raises `InvalidEventError`."""
+        fields = Fields(event)
+        segment, total = fields.integer("segment"), fields.integer("totalSegments", minimum=1)
+        if segment >= total:
+            raise InvalidEventError("segment", segment, f"a number below totalSegments, {total}")
+        return cls(
+            run=Run.read(fields),
+            table=_table(fields),
+            source=fields.text("source"),
+            segment=segment,
+            total_segments=total,
+            chunk=fields.integer("chunk"),
+            start_key=None if fields.is_null("startKey") else _key(fields, "startKey"),
+            chunk_bytes=fields.integer("chunkBytes", minimum=1),
+            read_units_per_second=fields.number("readUnitsPerSecond"),
+            max_items=None if fields.is_null("maxItems") else fields.integer("maxItems", minimum=1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """A raw chunk in S3 (`key`), and where the segment goes on; `next_key` is None at its end."""
+
+    key: str
+    items: int
+    pages: int
+    bytes: int
+    read_units: float
+    next_key: Item | None
+
+    def to_event(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        return _to_event(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TransformRequest:
+    """One raw chunk to convert; `items` is what the scan counted in it."""
+
+    run: Run
+    table: Table
+    segment: int
+    chunk: int
+    key: str
+    items: int
+
+    @classmethod
+    def from_event(cls, event: Any, table: Table) -> Self:
+        """Parse the event of a Transform state; raises `InvalidEventError`, also if it is another table's."""
+        fields = Fields(event)
+        fields.text("table", among=(table.name,))
+        raw = fields.object("raw")
+        return cls(
+            run=Run.read(fields),
+            table=table,
+            segment=fields.integer("segment"),
+            chunk=fields.integer("chunk"),
+            key=raw.text("key"),
+            items=raw.integer("items"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TransformResult:
+    """A staged chunk in S3 (`key`) and its counts of items; rejects lie beside it, under `rejects/`."""
+
+    key: str
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+
+    def to_event(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        return _to_event(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """What the load is told of one chunk: its staged object and its counts."""
+
+    key: str
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    read_units: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTable:
+    """All chunks of one table, in segment order."""
+
+    table: Table
+    segments: int
+    chunks: tuple[StagedChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """The tables to load in one transaction, and the run's own limits, in percent."""
+
+    run: Run
+    input: dict[str, Any]
+    dry_run: bool
+    save_csv: bool
+    force: bool
+    max_reject_percent: float
+    max_shrink_percent: float
+    tables: tuple[StagedTable, ...]
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of the LoadWarehouse state; raises `InvalidEventError`."""
+        fields = Fields(event)
+        tables = tuple(_staged_table(table) for table in fields.objects("tables"))
+        names = [staged.table.name for staged in tables]
+        if not tables or len(set(names)) < len(names):
+            raise InvalidEventError("tables", names, "at least one table, each once")
+        return cls(
+            run=Run.read(fields),
+            input=fields.dictionary("input"),
+            dry_run=fields.flag("dryRun"),
+            save_csv=fields.flag("saveCsv"),
+            force=fields.flag("force"),
+            max_reject_percent=fields.number("maxRejectPercent", maximum=100),
+            max_shrink_percent=fields.number("maxShrinkPercent", maximum=100),
+            tables=tables,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTable:
+    """What the load did to one table: a row of `pipeline_run_tables`, by the same names."""
+
+    table: str
+    segments: int
+    chunks: int
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    loaded: int
+    inserted: int
+    updated: int
+    deleted: int
+    previous_rows: int
+    read_units: float
+    bytes: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What the run came to; not committed means a dry run."""
+
+    committed: bool
+    tables: tuple[LoadedTable, ...]
+
+    def to_event(self) -> dict[str, Any]:
+        """As the execution's output shows it."""
+        return {"committed": self.committed, "tables": [_to_event(table) for table in self.tables]}
+
+
+def _table(fields: Fields) -> Table:
+    return TABLES[fields.text("table", among=tuple(TABLES))]
+
+
+def _key(fields: Fields, name: str) -> Item:
+    key = fields.dictionary(name)
+    if not key or not all(isinstance(value, dict) and len(value) == 1 for value in key.values()):
+        raise InvalidEventError(fields.path(name), key, "a key in DynamoDB's JSON")
+    return key
+
+
+def _staged_table(fields: Fields) -> StagedTable:
+    table = _table(fields)
+    segments = list(fields.objects("segments"))
+    return StagedTable(
+        table=table,
+        segments=len(segments),
+        chunks=tuple(
+            StagedChunk(
+                key=chunk.text("key"),
+                scanned=chunk.integer("scanned"),
+                staged=chunk.integer("staged"),
+                rejected=chunk.integer("rejected"),
+                sanitized=chunk.integer("sanitized"),
+                read_units=chunk.number("readUnits"),
+                bytes=chunk.integer("bytes"),
+            )
+            for segment in segments
+            for chunk in segment.objects("chunks")
+        ),
+    )
+
+
+def _to_event(result: Any) -> dict[str, Any]:
+    """A result's fields in the state machine's spelling: `read_units` is `readUnits`."""
+    return {_camel_case(name): value for name, value in asdict(result).items()}
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,82 @@
+"""Reads a JSON object field by field, and says precisely what is wrong with it."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from demand_pipeline.errors import InvalidEventError
+
+
+class Fields:
+    """One JSON object of an event; every reader raises `InvalidEventError` with the field's path."""
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        if not isinstance(value, dict):
+            raise InvalidEventError(path or "event", value, "an object")
+        self._value = value
+        self._path = path
+
+    def path(self, name: str) -> str:
+        """The field's place in the event, as `tables[0].segments`."""
+        return f"{self._path}.{name}" if self._path else name
+
+    def _get(self, name: str, expected: str) -> Any:
+        if name not in self._value:
+            raise InvalidEventError(self.path(name), None, f"{expected}, and it is missing")
+        return self._value[name]
+
+    def text(self, name: str, among: tuple[str, ...] | None = None) -> str:
+        """A non-empty string, one of `among` if given."""
+        expected = "a non-empty string" if among is None else f"one of {', '.join(among)}"
+        value = self._get(name, expected)
+        if not isinstance(value, str) or not value or (among is not None and value not in among):
+            raise InvalidEventError(self.path(name), value, expected)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A boolean."""
+        value = self._get(name, "true or false")
+        if not isinstance(value, bool):
+            raise InvalidEventError(self.path(name), value, "true or false")
+        return value
+
+    def integer(self, name: str, minimum: int = 0) -> int:
+        """A whole number; `2.0` is one, since JSONata knows no integers."""
+        expected = f"a whole number of at least {minimum}"
+        value = self._get(name, expected)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise InvalidEventError(self.path(name), value, expected)
+        return value
+
+    def number(self, name: str, maximum: float = math.inf) -> float:
+        """A number from 0 to `maximum`."""
+        expected = "a number of at least 0" if maximum == math.inf else f"a number from 0 to {maximum:g}"
+        value = self._get(name, expected)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= maximum:
+            raise InvalidEventError(self.path(name), value, expected)
+        return value
+
+    def is_null(self, name: str) -> bool:
+        """Whether the field is there and null; it must be there."""
+        return self._get(name, "a value or null") is None
+
+    def dictionary(self, name: str) -> dict[str, Any]:
+        """An object, as it is."""
+        value = self._get(name, "an object")
+        if not isinstance(value, dict):
+            raise InvalidEventError(self.path(name), value, "an object")
+        return value
+
+    def object(self, name: str) -> "Fields":
+        """An object, to be read field by field."""
+        return Fields(self._get(name, "an object"), self.path(name))
+
+    def objects(self, name: str) -> Iterator["Fields"]:
+        """An array of objects."""
+        value = self._get(name, "an array")
+        if not isinstance(value, list):
+            raise InvalidEventError(self.path(name), value, "an array")
+        for index, element in enumerate(value):
+            yield Fields(element, f"{self.path(name)}[{index}]")

@@ -1,0 +1,63 @@
+"""Typed values as plain JSON text for jsonb: digits untouched, no float on the way."""
+
+import re
+from json.encoder import encode_basestring
+from typing import Any
+
+from demand_pipeline.numbers import as_json_number, sort_numbers
+from demand_pipeline.wire import AttributeValue, Item
+
+quote = encode_basestring
+"""A string as JSON, other than ASCII as it is: the C encoder that json.dumps uses."""
+
+# PostgreSQL stores neither U+0000 nor, since its text is UTF-8, half a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+def to_json(value: AttributeValue) -> str:  # noqa: PLR0911 - a return a type
+    """One typed value as JSON text: N as the number, B as base64 text, sets as sorted arrays.
+
+    Raises ValueError for a type DynamoDB does not have, or an N that is no number.
+    """
+    [(kind, content)] = value.items()
+    match kind:
+        case "S" | "B":
+            return quote(content)
+        case "N":
+            return as_json_number(content)
+        case "M":
+            return map_to_json(content)
+        case "L":
+            return "[" + ",".join([to_json(element) for element in content]) + "]"
+        case "BOOL":
+            return "true" if content else "false"
+        case "NULL":
+            return "null"
+        case "SS" | "BS":
+            return "[" + ",".join([quote(element) for element in sorted(content)]) + "]"
+        case "NS":
+            return "[" + ",".join([as_json_number(element) for element in sort_numbers(content)]) + "]"
+        case _:
+            raise ValueError(f"expected a DynamoDB type, got {kind}")
+
+
+def map_to_json(item: Item) -> str:
+    """A map's or an item's members as a JSON object."""
+    return "{" + ",".join([quote(name) + ":" + to_json(value) for name, value in item.items()]) + "}"
+
+
+def item_to_json(item: Item) -> str:
+    """A whole item as a JSON object that PostgreSQL can store, whatever it holds."""
+    return map_to_json(sanitize(item))
+
+
+def sanitize(value: Any) -> Any:
+    """The same value with U+FFFD for every character that PostgreSQL cannot store."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {sanitize(name): sanitize(content) for name, content in value.items()}
+    if isinstance(value, list):
+        return [sanitize(element) for element in value]
+    return value

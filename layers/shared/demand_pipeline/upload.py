@@ -1,0 +1,79 @@
+"""A file that S3 receives while it is written: one part in memory, whatever the object's size."""
+
+import io
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from demand_pipeline.observability import logger
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# S3 takes at most 10,000 parts: objects up to 80 GB, at 8 MiB of memory.
+PART_BYTES = 8 << 20
+
+
+class Upload(io.RawIOBase):
+    """A binary file that becomes the object `key` when `complete` is called, or nothing at all.
+
+    A small object is put in one request, a larger one part by part. boto3's `upload_fileobj` wants a
+    file to read from, which would need a thread and a pipe here.
+    """
+
+    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+        super().__init__()
+        self._s3 = s3
+        self._object = {"Bucket": bucket, "Key": key}
+        self._buffer = bytearray()
+        self._upload: dict[str, str] | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    def writable(self) -> bool:
+        """Tell io that this is a file to write to."""
+        return True
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Take bytes; every full part is sent at once."""
+        with memoryview(data) as view:
+            self._buffer += view
+            written = view.nbytes
+        while len(self._buffer) >= PART_BYTES:
+            self._send_part(PART_BYTES)
+        return written
+
+    def complete(self) -> None:
+        """Make the object appear, whole."""
+        if self._upload is None:
+            self._s3.put_object(**self._object, Body=bytes(self._buffer))
+        else:
+            if self._buffer:
+                self._send_part(len(self._buffer))
+            self._s3.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+            self._upload = None
+        self._buffer.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._upload is not None:
+            # Best effort: what it leaves behind, the bucket's lifecycle removes after a day.
+            self._abort(self._upload)
+        self.close()
+
+    def _send_part(self, size: int) -> None:
+        if self._upload is None:
+            created = self._s3.create_multipart_upload(**self._object)
+            self._upload = {**self._object, "UploadId": created["UploadId"]}
+        number = len(self._parts) + 1
+        answer = self._s3.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer[:size]))
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        del self._buffer[:size]
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        try:
+            self._s3.abort_multipart_upload(**upload)
+        except Exception:  # noqa: BLE001 - the error that led here is the one to show
+            logger.warning("multipart upload left to the lifecycle", extra={"key": upload["Key"]})

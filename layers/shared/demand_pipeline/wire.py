@@ -1,0 +1,93 @@
+"""DynamoDB's JSON: typed values, items and the pages that Scan answers with."""
+
+import base64
+import json
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+type AttributeValue = dict[str, Any]
+"""One typed value, such as `{"S": "x"}`, `{"N": "12.50"}` or `{"M": {"name": {"S": "x"}}}`."""
+
+type Item = dict[str, AttributeValue]
+"""An item or a key: typed values by attribute name."""
+
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
+_skip_space = re.compile(r"[ \t\r\n]*").match
+
+
+@dataclass(frozen=True, slots=True)
+class PageSummary:
+    """What a page says beside its items; `next_key` is None on a segment's last page."""
+
+    items: int
+    read_units: float
+    next_key: Item | None
+
+
+def summarize_page(page: bytes) -> PageSummary:
+    """Count a page's items and read its envelope; raises ValueError if it is no Scan response."""
+    envelope: dict[str, Any] = {}
+    items = sum(1 for _ in iterate_items(page, envelope))
+    capacity = envelope.get("ConsumedCapacity") or {}
+    return PageSummary(
+        items=items,
+        read_units=capacity.get("CapacityUnits", 0),
+        next_key=envelope.get("LastEvaluatedKey"),
+    )
+
+
+def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterator[Item]:
+    """Yield a page's items one by one, never all at once; the page's other members go to `envelope`.
+
+    A whole page parsed at once spends most of its time on memory, not on JSON: item by item is
+    about four times as fast. Raises ValueError if the page is no Scan response.
+    """
+    text = page.decode()
+    others = {} if envelope is None else envelope
+    try:
+        position = _expect(text, 0, "{")
+        while text[position] != "}":
+            name, position = _scan_value(text, position)
+            position = _expect(text, position, ":")
+            if name == "Items":
+                position = yield from _iterate_array(text, position)
+            else:
+                others[name], position = _scan_value(text, position)
+            position = _next_member(text, position, "}")
+    except (StopIteration, IndexError) as error:
+        raise ValueError(f"no Scan response: it ends or breaks off after {len(text)} characters") from error
+
+
+def to_boto(key: Item) -> Item:
+    """A key as boto3 takes it: binary values as bytes instead of base64 text."""
+    return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in key.items()}
+
+
+def _iterate_array(text: str, position: int) -> Generator[Item, None, int]:
+    position = _expect(text, position, "[")
+    while text[position] != "]":
+        item, position = _scan_value(text, position)
+        yield item
+        position = _next_member(text, position, "]")
+    return position + 1
+
+
+def _next_member(text: str, position: int, end: str) -> int:
+    """Step over a comma; stay on the closing `end`."""
+    position = _skip(text, position)
+    return position if text[position] == end else _expect(text, position, ",")
+
+
+def _expect(text: str, position: int, character: str) -> int:
+    """Step over `character` and the white space around it."""
+    position = _skip(text, position)
+    if text[position] != character:
+        raise ValueError(f"no Scan response: expected {character!r} at character {position}")
+    return _skip(text, position + 1)
+
+
+def _skip(text: str, position: int) -> int:
+    match = _skip_space(text, position)
+    return match.end() if match else position
