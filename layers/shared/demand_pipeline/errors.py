@@ -66,6 +66,10 @@ class DatabaseError(PipelineError):
     """PostgreSQL refused a statement for a reason that has no class of its own."""
 
 
+class DatabaseDataError(DatabaseError):
+    """PostgreSQL cannot take a value as its column's type (SQLSTATE class 22)."""
+
+
 class DatabaseConnectionError(DatabaseError):
     """No PostgreSQL answered at the configured host and port."""
 
