@@ -37,9 +37,7 @@ def converter(column_type: ColumnType) -> Converter:
     NULL is null, and so is an empty string where the column is neither text nor jsonb.
     """
     rule = _RULES[column_type]
-    if column_type is ColumnType.JSONB:
-        return _jsonb
-    keeps_empty = column_type is ColumnType.TEXT
+    keeps_empty = column_type in (ColumnType.TEXT, ColumnType.JSONB)
 
     def convert(value: AttributeValue) -> str:
         [(kind, content)] = value.items()
@@ -48,10 +46,6 @@ def converter(column_type: ColumnType) -> Converter:
         return rule(kind, content)
 
     return convert
-
-
-def _jsonb(value: AttributeValue) -> str:
-    return NULL if "NULL" in value else quote(to_json(value))
 
 
 def _text(kind: str, content: Any) -> str:
@@ -154,6 +148,10 @@ def _array_text(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _jsonb(kind: str, content: Any) -> str:
+    return quote(to_json({kind: content}))
+
+
 def _bytea(kind: str, content: Any) -> str:
     if kind not in ("B", "S"):
         raise Unfit
@@ -172,5 +170,6 @@ _RULES: dict[ColumnType, _Rule] = {
     ColumnType.TIMESTAMPTZ: _timestamptz,
     ColumnType.TEXT_ARRAY: _text_array,
     ColumnType.NUMERIC_ARRAY: _numeric_array,
+    ColumnType.JSONB: _jsonb,
     ColumnType.BYTEA: _bytea,
 }

@@ -1,0 +1,190 @@
+"""Any item becomes the row that the reference says, or a reject with a reason."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from demand_pipeline.builders import CASES, METADATA, TABLES
+from demand_pipeline.rows import RejectError, RowMaker
+from demand_pipeline.tables import Table
+from tests.unit.reference import RejectedBy, expected_row
+from tests.unit.staged import staged_row
+from tests.unit.strategies import items
+
+MAKERS = {name: RowMaker(table) for name, table in TABLES.items()}
+
+
+def case(**attributes: Any) -> dict[str, Any]:
+    return {"documentId": {"S": "doc-1"}, **attributes}
+
+
+def row_of(item: dict[str, Any], table: Table = CASES) -> dict[str, Any]:
+    return staged_row(MAKERS[table.name].make(item).line, table)
+
+
+def reason_of(item: dict[str, Any], table: Table = CASES) -> str:
+    with pytest.raises(RejectError) as caught:
+        MAKERS[table.name].make(item)
+    return str(caught.value)
+
+
+def comparable(value: Any) -> Any:
+    """Decimals by their digits: 1.0 and 1.00 are equal, and must not pass for one another."""
+    if isinstance(value, Decimal):
+        return ("number", value.as_tuple())
+    if isinstance(value, dict):
+        return {name: comparable(content) for name, content in value.items()}
+    return [comparable(element) for element in value] if isinstance(value, list) else (type(value).__name__, value)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@settings(max_examples=400)
+@given(data=st.data())
+def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_column(
+    table: Table, data: st.DataObject
+) -> None:
+    item = data.draw(items(table))
+    try:
+        expected, sanitized = expected_row(item, table)
+    except RejectedBy as reject:
+        assert reason_of(item, table).startswith(f"{reject.column}: expected ")
+        return
+    row = MAKERS[table.name].make(item)
+    assert comparable(staged_row(row.line, table)) == comparable(expected)
+    assert row.sanitized == sanitized
+    assert row.line.endswith(b"]\n")
+    assert row.line.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "column", "expected"),
+    [
+        ("status", {"S": "paid"}, "status", "paid"),
+        ("status", {"S": ""}, "status", ""),
+        ("status", {"N": "12.50"}, "status", "12.50"),
+        ("status", {"BOOL": True}, "status", "true"),
+        ("status", {"NULL": True}, "status", None),
+        ("pageCount", {"N": "10.0"}, "page_count", 10),
+        ("pageCount", {"N": "1E+3"}, "page_count", 1000),
+        ("pageCount", {"S": "9223372036854775807"}, "page_count", 2**63 - 1),
+        ("pageCount", {"S": ""}, "page_count", None),
+        ("isDuplicate", {"S": "TRUE"}, "is_duplicate", True),
+        ("isDuplicate", {"N": "0"}, "is_duplicate", False),
+        ("contentHash", {"B": "AAH/"}, "content_hash", b"\x00\x01\xff"),
+        ("contentHash", {"S": "AAH/"}, "content_hash", b"\x00\x01\xff"),
+        ("tags", {"SS": ["b", "a", "Z"]}, "tags", ["Z", "a", "b"]),
+        ("tags", {"L": [{"S": "b"}, {"NULL": True}, {"S": 'a"\\,{}'}]}, "tags", ["b", None, 'a"\\,{}']),
+        ("tags", {"L": []}, "tags", []),
+        ("tags", {"L": [{"S": "NULL"}, {"S": ""}]}, "tags", ["NULL", ""]),
+        ("lineItems", {"S": ""}, "line_items", ""),
+        ("lineItems", {"L": [{"NULL": True}, {"NS": ["10", "9"]}]}, "line_items", [None, [Decimal(9), Decimal(10)]]),
+    ],
+)
+def test_a_value_of_a_type_the_column_takes(attribute: str, value: Any, column: str, expected: Any) -> None:
+    assert row_of(case(**{attribute: value}))[column] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"S": "2026-11-23T10:00:00"}, "2026-11-23T10:00:00+00:00"),
+        ({"S": "2026-11-23T10:00:00+05:30"}, "2026-11-23T04:30:00+00:00"),
+        ({"S": "2026-11-23"}, "2026-11-23T00:00:00+00:00"),
+        ({"N": "1775025072"}, "2026-04-01T06:31:12+00:00"),
+        ({"N": "1775025072123"}, "2026-04-01T06:31:12.123000+00:00"),
+        ({"N": "1775025072.1234569"}, "2026-04-01T06:31:12.123456+00:00"),
+        ({"N": "1775025072123.4567"}, "2026-04-01T06:31:12.123456+00:00"),
+        ({"N": "99999999999"}, "5138-11-16T09:46:39+00:00"),
+        ({"N": "100000000000"}, "1973-03-03T09:46:40+00:00"),
+        ({"N": "-1.0000005"}, "1969-12-31T23:59:59+00:00"),
+    ],
+)
+def test_a_timestamp_is_utc_whatever_it_was(value: Any, expected: str) -> None:
+    assert row_of(case(receivedAt=value))["received_at"].isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "reason"),
+    [
+        ("issueDate", {"S": "31/12/2026"}, "issue_date: expected date, got S '31/12/2026'"),
+        ("issueDate", {"N": "20261231"}, "issue_date: expected date, got N '20261231'"),
+        ("pageCount", {"N": "1.5"}, "page_count: expected bigint, got N '1.5'"),
+        ("pageCount", {"S": "9223372036854775808"}, "page_count: expected bigint, got S '9223372036854775808'"),
+        ("pageCount", {"S": " 1"}, "page_count: expected bigint, got S ' 1'"),
+        ("isDuplicate", {"N": "2"}, "is_duplicate: expected boolean, got N '2'"),
+        ("receivedAt", {"N": "1E+30"}, "received_at: expected timestamptz, got N '1E+30'"),
+        ("tags", {"L": [{"N": "1"}]}, "tags: expected text[], got L [1]"),
+        ("contentHash", {"S": "not base64"}, "content_hash: expected bytea, got S 'not base64'"),
+        ("status", {"M": {"a": {"S": "b"}}}, 'status: expected text, got M {"a":"b"}'),
+    ],
+)
+def test_a_reject_names_column_expected_type_and_found_value(attribute: str, value: Any, reason: str) -> None:
+    assert reason_of(case(**{attribute: value})) == reason
+
+
+def test_a_reason_is_cut_to_200_characters() -> None:
+    assert len(reason_of(case(issueDate={"S": "x" * 1000}))) == 200
+
+
+@pytest.mark.parametrize("item", [{}, {"documentId": {"NULL": True}}], ids=["missing", "null"])
+def test_a_key_that_is_missing_or_null_is_a_reject(item: dict[str, Any]) -> None:
+    assert reason_of(item).startswith("document_id: expected text, got ")
+
+
+def test_a_key_too_long_for_the_index_is_a_reject() -> None:
+    item = {"documentId": {"S": "d" * 2048}, "fieldName": {"S": "f" * 1024}}
+    assert reason_of(item, METADATA).startswith("key: expected at most 2600 bytes")
+    assert row_of({"documentId": {"S": "d" * 2048}})["document_id"] == "d" * 2048
+
+
+@pytest.mark.parametrize("number", ["1" * 38, "0." + "1" * 38, "1E-130", "-9.99E+125"])
+def test_38_digits_are_exact_in_columns_and_inside_jsonb(number: str) -> None:
+    line = MAKERS["cases"].make(case(amounts={"M": {"net": {"N": number}}}, lineItems={"L": [{"N": number}]})).line
+    cells = json.loads(line, parse_float=str, parse_int=str)
+    by_name = dict(zip([column.name for column in CASES.stored_columns], cells, strict=True))
+    assert by_name["net_amount"] == number
+    assert by_name["line_items"] == f"[{number}]"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "extra"),
+    [
+        ({"amounts": {"M": {"net": {"N": "1"}}}}, None),
+        (
+            {"amounts": {"M": {"net": {"N": "1"}, "rounding": {"N": "0.10"}}}},
+            {"amounts": {"rounding": Decimal("0.10")}},
+        ),
+        ({"amounts": {"M": {}}}, None),
+        ({"amounts": {"NULL": True}}, None),
+        ({"amounts": {"S": "none"}}, {"amounts": "none"}),
+        ({"parties": {"M": {"supplier": {"M": {"name": {"S": "x"}}}}}}, None),
+        ({"parties": {"M": {"supplier": {"S": "x"}}}}, {"parties": {"supplier": "x"}}),
+        ({"parties": {"M": {"carrier": {"M": {}}}}}, {"parties": {"carrier": {}}}),
+        ({"amounts.net": {"N": "1"}, "unknown": {"NULL": True}}, {"amounts.net": Decimal(1), "unknown": None}),
+    ],
+)
+def test_what_no_column_reads_is_kept_in_extra_under_the_same_path(attributes: Any, extra: Any) -> None:
+    assert row_of(case(**attributes))["extra"] == extra
+
+
+def test_a_string_where_a_map_is_expected_leaves_the_columns_null() -> None:
+    assert row_of(case(amounts={"S": "none"}))["net_amount"] is None
+
+
+@pytest.mark.parametrize("attribute", ["status", "unknown", "lineItems"])
+def test_u0000_becomes_ufffd_and_the_row_counts_as_sanitized(attribute: str) -> None:
+    row = MAKERS["cases"].make(case(**{attribute: {"S": "a\0b"}}))
+    assert row.sanitized
+    assert "a\ufffdb" in row.line.decode()
+    assert not MAKERS["cases"].make(case(**{attribute: {"S": "a\\u0000b"}})).sanitized
+
+
+@given(text=st.text())
+def test_text_survives_whatever_it_holds(text: str) -> None:
+    assume("\0" not in text)
+    row = row_of(case(status={"S": text}, tags={"L": [{"S": text}]}, lineItems={"M": {text: {"S": text}}}))
+    assert (row["status"], row["tags"], row["line_items"]) == (text, [text], {text: text})
