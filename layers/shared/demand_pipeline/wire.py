@@ -50,12 +50,16 @@ def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterat
         position = _expect(text, 0, "{")
         while text[position] != "}":
             name, position = _scan_value(text, position)
+            if not isinstance(name, str):
+                raise ValueError(f"no Scan response: expected a member's name, got {name!r:.50}")
             position = _expect(text, position, ":")
             if name == "Items":
                 position = yield from _iterate_array(text, position)
             else:
                 others[name], position = _scan_value(text, position)
             position = _next_member(text, position, "}")
+        if _skip(text, position + 1) != len(text):
+            raise ValueError(f"no Scan response: it goes on after its end, at character {position + 1}")
     except (StopIteration, IndexError) as error:
         raise ValueError(f"no Scan response: it ends or breaks off after {len(text)} characters") from error
 

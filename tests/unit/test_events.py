@@ -1,0 +1,150 @@
+"""Events are read field by field; what is wrong with one is named."""
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demand_pipeline.builders import CASES
+from demand_pipeline.errors import InvalidEventError
+from demand_pipeline.events import LoadRequest, ScanRequest, ScanResult, TransformRequest
+
+RUN = {"id": "run-1", "arn": "arn:aws:states:…:run-1", "startedAt": "2026-11-23T04:00:00.123Z"}
+SCAN = {
+    "run": RUN,
+    "table": "cases",
+    "source": "documents",
+    "segment": 1,
+    "totalSegments": 4,
+    "chunk": 0,
+    "startKey": None,
+    "chunkBytes": 1000,
+    "readUnitsPerSecond": 12.5,
+    "maxItems": None,
+}
+TRANSFORM = {"run": RUN, "table": "cases", "segment": 0, "chunk": 0, "raw": {"key": "runs/x", "items": 3}}
+CHUNK = {"key": "k", "scanned": 2, "staged": 1, "rejected": 1, "sanitized": 0, "readUnits": 0.5, "bytes": 10}
+LOAD = {
+    "run": RUN,
+    "input": {},
+    "dryRun": False,
+    "saveCsv": False,
+    "force": False,
+    "maxRejectPercent": 1,
+    "maxShrinkPercent": 100,
+    "tables": [{"table": "cases", "segments": [{"segment": 0, "chunks": [CHUNK]}]}],
+}
+
+
+def changed(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    event = deepcopy(event)
+    *parents, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    at: Any = event
+    for step in parents:
+        at = at[step]
+    at[last] = value
+    return event
+
+
+def test_a_scan_event_becomes_a_request() -> None:
+    request = ScanRequest.from_event(SCAN)
+    assert (request.table, request.segment, request.max_items, request.start_key) == (CASES, 1, None, None)
+    assert request.run.started_at == datetime(2026, 11, 23, 4, 0, 0, 123000, UTC)
+
+
+def test_a_whole_float_is_a_whole_number() -> None:
+    assert ScanRequest.from_event(changed(SCAN, "segment", 2.0)).segment == 2
+
+
+def test_a_load_event_becomes_a_request() -> None:
+    request = LoadRequest.from_event(LOAD)
+    assert [staged.table for staged in request.tables] == [CASES]
+    assert (request.tables[0].segments, request.tables[0].chunks[0].read_units) == (1, 0.5)
+
+
+def test_a_result_speaks_the_state_machines_spelling() -> None:
+    result = ScanResult(key="k", items=1, pages=1, bytes=2, read_units=0.5, next_key={"id": {"S": "x"}})
+    assert result.to_event() == {
+        "key": "k", "items": 1, "pages": 1, "bytes": 2, "readUnits": 0.5, "nextKey": {"id": {"S": "x"}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("run", "run-1", "run: expected an object, got 'run-1'"),
+        ("run.id", "a/b", "run.id: expected an execution name, which has no slash, got 'a/b'"),
+        ("run.startedAt", "today", "run.startedAt: expected an ISO 8601 timestamp with an offset, got 'today'"),
+        (
+            "run.startedAt",
+            "2026-11-23",
+            "run.startedAt: expected an ISO 8601 timestamp with an offset, got '2026-11-23'",
+        ),
+        ("table", "cheques", "table: expected one of cases, metadata, templates, audit, got 'cheques'"),
+        ("source", "", "source: expected a non-empty string, got ''"),
+        ("segment", -1, "segment: expected a whole number of at least 0, got -1"),
+        ("segment", True, "segment: expected a whole number of at least 0, got True"),
+        ("segment", 4, "segment: expected a number below totalSegments, 4, got 4"),
+        ("startKey", {"id": "x"}, "startKey: expected a key in DynamoDB's JSON, got {'id': 'x'}"),
+        ("chunkBytes", "1", "chunkBytes: expected a whole number of at least 1, got '1'"),
+        ("maxItems", 0, "maxItems: expected a whole number of at least 1, got 0"),
+        ("readUnitsPerSecond", float("nan"), "readUnitsPerSecond: expected a number of at least 0, got nan"),
+    ],
+)
+def test_a_malformed_scan_event_names_field_value_and_expectation(path: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        ScanRequest.from_event(changed(SCAN, path, value))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tables", [], "tables: expected at least one table, each once, got []"),
+        ("tables.0.segments", {}, "tables[0].segments: expected an array, got {}"),
+        ("tables.0.segments.0.chunks.0.staged", 1.5, "tables[0].segments[0].chunks[0].staged: expected a whole number"),
+        ("dryRun", "yes", "dryRun: expected true or false, got 'yes'"),
+        ("maxRejectPercent", 101, "maxRejectPercent: expected a number from 0 to 100, got 101"),
+        ("input", None, "input: expected an object, got None"),
+    ],
+)
+def test_a_malformed_load_event_names_the_path_to_the_field(path: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        LoadRequest.from_event(changed(LOAD, path, value))
+    assert str(caught.value).startswith(message)
+
+
+def test_another_tables_chunk_is_refused() -> None:
+    with pytest.raises(InvalidEventError, match="table: expected one of cases, got 'audit'"):
+        TransformRequest.from_event(changed(TRANSFORM, "table", "audit"), CASES)
+
+
+def test_a_missing_field_is_said_to_be_missing() -> None:
+    event = {name: value for name, value in SCAN.items() if name != "startKey"}
+    with pytest.raises(InvalidEventError, match="startKey: expected a value or null, and it is missing"):
+        ScanRequest.from_event(event)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*SCAN, *LOAD, "raw"]), inner),
+    max_leaves=6,
+)
+
+
+@given(event=JSON, field=st.sampled_from([*SCAN, *TRANSFORM, *LOAD]))
+def test_no_event_gives_anything_but_a_request_or_the_named_error(event: Any, field: str) -> None:
+    parsers = (
+        (SCAN, ScanRequest.from_event),
+        (TRANSFORM, lambda value: TransformRequest.from_event(value, CASES)),
+        (LOAD, LoadRequest.from_event),
+    )
+    for whole, parse in parsers:
+        for hostile in (event, {**whole, field: event}):
+            try:
+                parse(hostile)
+            except InvalidEventError as error:
+                assert ": expected " in str(error)
