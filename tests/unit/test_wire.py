@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.wire import PageSummary, iterate_items, summarize_page, to_boto
+from demand_pipeline.wire import PageSummary, iterate_items, summarize_page
 from tests.unit.strategies import TEXT, VALUE
 
 ITEMS = st.lists(st.dictionaries(TEXT, VALUE, max_size=3), max_size=4)
@@ -48,7 +48,3 @@ def test_a_page_without_items_or_capacity_counts_none() -> None:
 def test_what_is_no_scan_response_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match="no Scan response"):
         list(iterate_items(body))
-
-
-def test_a_binary_key_goes_back_to_boto3_as_bytes() -> None:
-    assert to_boto({"id": {"B": "AAE="}, "n": {"N": "1"}}) == {"id": {"B": b"\0\1"}, "n": {"N": "1"}}

@@ -10,7 +10,7 @@ from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import ScanRequest, ScanResult
 from demand_pipeline.observability import logger, metrics
 from demand_pipeline.staging import Stage, Staging, chunk_key
-from demand_pipeline.wire import Item, summarize_page, to_boto
+from demand_pipeline.wire import Item, summarize_page
 
 
 @dataclass(slots=True)
@@ -79,7 +79,8 @@ class RawPages:
         """One page from `start` on, of at most `limit` items."""
         arguments: dict[str, Any] = dict(self._arguments)
         if start is not None:
-            arguments["ExclusiveStartKey"] = to_boto(start)
+            # Keys are strings and numbers here, which boto3 spells as the wire does.
+            arguments["ExclusiveStartKey"] = start
         if limit is not None:
             arguments["Limit"] = limit
         with aws.failures_named(f"scanning {arguments['TableName']}"):

@@ -1,6 +1,5 @@
 """DynamoDB's JSON: typed values, items and the pages that Scan answers with."""
 
-import base64
 import json
 import re
 from collections.abc import Generator, Iterator
@@ -62,11 +61,6 @@ def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterat
             raise ValueError(f"no Scan response: it goes on after its end, at character {position + 1}")
     except (StopIteration, IndexError) as error:
         raise ValueError(f"no Scan response: it ends or breaks off after {len(text)} characters") from error
-
-
-def to_boto(key: Item) -> Item:
-    """A key as boto3 takes it: binary values as bytes instead of base64 text."""
-    return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in key.items()}
 
 
 def _iterate_array(text: str, position: int) -> Generator[Item, None, int]:

@@ -1,0 +1,154 @@
+"""A scan moves a segment's pages to S3 as they are, and stops where it should."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline.builders import CASES
+from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
+from demand_pipeline.events import Item, Run, ScanRequest, ScanResult
+from demand_pipeline.scan import Pace, scan_segment
+from demand_pipeline.staging import Staging
+from demand_pipeline.wire import iterate_items
+from tests.functions.conftest import Invoke, keys, read
+
+RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+PLENTY = Deadline(lambda: 900_000)
+OUT_OF_TIME = Deadline(lambda: int(RESERVE_SECONDS * 1000))
+
+
+def make_table(count: int) -> None:
+    """Items of 100 kB each, so that a page of 1 MB holds about ten."""
+    dynamodb = boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName="documents",
+        KeySchema=[{"AttributeName": "documentId", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "documentId", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for n in range(count):
+        dynamodb.put_item(TableName="documents", Item={"documentId": {"S": f"d{n}"}, "padding": {"S": "é" * 50_000}})
+
+
+def request(**changes: Any) -> ScanRequest:
+    values: dict[str, Any] = {
+        "run": RUN, "table": CASES, "source": "documents", "segment": 0, "total_segments": 1, "chunk": 0,
+        "start_key": None, "chunk_bytes": 10**9, "read_units_per_second": 0, "max_items": None,
+    }  # fmt: skip
+    return ScanRequest(**{**values, **changes})
+
+
+def items_of(staging: Staging, result: ScanResult) -> list[Item]:
+    return [item for page in read(staging, result.key) for item in iterate_items(page)]
+
+
+def test_a_whole_segment_becomes_one_chunk(staging: Staging) -> None:
+    make_table(25)
+    result = scan_segment(request(), staging, PLENTY)
+    assert (result.items, result.pages, result.next_key) == (25, 3, None)
+    assert result.read_units > 0
+    assert result.bytes > 2_500_000
+    assert {item["documentId"]["S"] for item in items_of(staging, result)} == {f"d{n}" for n in range(25)}
+
+
+def test_segments_together_hold_every_item_once(staging: Staging) -> None:
+    make_table(25)
+    results = [scan_segment(request(segment=n, total_segments=3), staging, PLENTY) for n in range(3)]
+    found = [item["documentId"]["S"] for result in results for item in items_of(staging, result)]
+    assert sorted(found) == sorted(f"d{n}" for n in range(25))
+
+
+def test_an_empty_table_is_an_empty_chunk(staging: Staging) -> None:
+    make_table(0)
+    result = scan_segment(request(), staging, PLENTY)
+    assert (result.items, result.next_key, items_of(staging, result)) == (0, None, [])
+
+
+def test_chunks_follow_one_another_without_gap_or_overlap(staging: Staging) -> None:
+    make_table(25)
+    found, start, chunks = [], None, 0
+    while chunks == 0 or start is not None:
+        result = scan_segment(request(chunk=chunks, start_key=start, chunk_bytes=1), staging, PLENTY)
+        assert result.pages == 1
+        found += [str(item["documentId"]) for item in items_of(staging, result)]
+        start, chunks = result.next_key, chunks + 1
+    assert chunks == 3
+    assert len(found) == len(set(found)) == 25
+
+
+def test_a_chunk_near_the_deadline_hands_over_what_it_has(staging: Staging) -> None:
+    make_table(25)
+    result = scan_segment(request(), staging, OUT_OF_TIME)
+    assert result.pages == 1
+    assert result.next_key is not None
+
+
+@pytest.mark.parametrize("cap", [1, 10, 14, 25, 99])
+def test_max_items_is_exact(staging: Staging, cap: int) -> None:
+    make_table(25)
+    result = scan_segment(request(max_items=cap), staging, PLENTY)
+    assert (result.items, result.next_key) == (min(cap, 25), None)
+
+
+def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "demand_pipeline.scan.RawPages.read", lambda *_: b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
+    )
+    result = scan_segment(request(), staging, PLENTY)
+    assert len(read(staging, result.key)) == 1
+    assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}]
+
+
+def test_a_missing_table_is_the_aws_error_by_name(staging: Staging) -> None:
+    with pytest.raises(Exception, match="ResourceNotFound") as caught:
+        scan_segment(request(), staging, PLENTY)
+    assert type(caught.value).__name__ == "ResourceNotFoundException"
+    assert keys() == []
+
+
+def test_the_handler_passes_on_key_counts_and_next_key(invoke: Invoke) -> None:
+    make_table(25)
+    event = {
+        "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"}, "table": "cases",
+        "source": "documents", "segment": 0, "totalSegments": 1, "chunk": 0, "startKey": None, "chunkBytes": 1,
+        "readUnitsPerSecond": 0, "maxItems": None,
+    }  # fmt: skip
+    result = invoke("scan_segment", event)
+    assert set(result) == {"key", "items", "pages", "bytes", "readUnits", "nextKey"}
+    assert invoke("scan_segment", {**event, "startKey": result["nextKey"], "chunk": 1})["key"] != result["key"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_pages_are_paced_to_the_share_of_read_units() -> None:
+    clock = Clock()
+    pace = Pace(units_per_second=64, clock=clock, sleep=clock.sleep)
+    for _ in range(10):
+        pace.spend(128)
+    assert clock.now == pytest.approx(100 + 10 * 128 / 64)
+
+
+def test_a_slow_reader_is_not_slowed_further() -> None:
+    clock = Clock()
+    pace = Pace(units_per_second=128, clock=clock, sleep=clock.sleep)
+    for _ in range(3):
+        clock.now += 10
+        pace.spend(128)
+    assert clock.now == pytest.approx(100 + 3 * (10 + 1))
+
+
+def test_no_limit_is_no_wait() -> None:
+    clock = Clock()
+    Pace(units_per_second=0, clock=clock, sleep=clock.sleep).spend(1e9)
+    assert clock.now == 100

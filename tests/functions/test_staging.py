@@ -1,0 +1,88 @@
+"""Chunks are streamed to S3 whole or not at all, and only whole ones are read."""
+
+import secrets
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
+
+from demand_pipeline import aws as aws_module
+from demand_pipeline.errors import StagingError, TransientError
+from demand_pipeline.events import Run
+from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.upload import PART_BYTES
+from tests.functions.conftest import BUCKET, keys, put, read
+
+RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_what_was_written_is_read(staging: Staging) -> None:
+    put(staging, "k", [b"one\n", b"two\n"])
+    assert read(staging, "k") == [b"one\n", b"two\n"]
+
+
+def test_an_object_larger_than_a_part_is_sent_in_parts(staging: Staging) -> None:
+    line = secrets.token_bytes(PART_BYTES // 2).replace(b"\n", b"") + b"\n"  # random: it must not compress away
+    put(staging, "k", [line] * 5)
+    assert boto3.client("s3").head_object(Bucket=BUCKET, Key="k", PartNumber=1)["PartsCount"] > 1
+    assert read(staging, "k") == [line] * 5
+
+
+def test_an_error_while_writing_leaves_neither_object_nor_upload(staging: Staging) -> None:
+    with pytest.raises(ZeroDivisionError), staging.create("k") as stream:
+        stream.write(secrets.token_bytes(3 * PART_BYTES))
+        raise ZeroDivisionError
+    assert keys() == []
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_a_missing_object_is_a_staging_error(staging: Staging) -> None:
+    with pytest.raises(StagingError, match="k: expected an object in staging, found none"):
+        read(staging, "k")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:20], lambda data: b"x" + data])
+def test_an_object_cut_short_or_damaged_is_a_staging_error(staging: Staging, damage: object) -> None:
+    put(staging, "k", [b"%d\n" % n for n in range(1000)])
+    s3 = boto3.client("s3")
+    data = s3.get_object(Bucket=BUCKET, Key="k")["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key="k", Body=damage(data))  # type: ignore[operator]
+    with pytest.raises(StagingError, match="k: expected a whole gzip stream"):
+        read(staging, "k")
+
+
+def test_two_attempts_at_a_chunk_write_two_objects() -> None:
+    first, second = (chunk_key(RUN, Stage.RAW, "cases", 3, 7) for _ in range(2))
+    assert first != second
+    assert first.startswith("runs/2026-11-23/run-1/raw/cases/3/7-")
+    assert rejects_key(chunk_key(RUN, Stage.STAGED, "cases", 3, 7)).startswith(
+        "runs/2026-11-23/run-1/rejects/cases/3/7-"
+    )
+
+
+def client_error(code: str, status: int) -> ClientError:
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Operation")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        client_error("SlowDown", 503),
+        client_error("ProvisionedThroughputExceededException", 400),
+        client_error("NewError", 500),
+        EndpointConnectionError(endpoint_url="https://s3"),
+        ReadTimeoutError(endpoint_url="https://s3"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_what_may_pass_by_itself_is_transient(failure: Exception) -> None:
+    with pytest.raises(TransientError, match="writing k: "), aws_module.failures_named("writing k"):
+        raise failure
+
+
+def test_what_needs_a_person_keeps_its_name() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"), aws_module.failures_named("writing k"):
+        raise client_error("AccessDenied", 403)
