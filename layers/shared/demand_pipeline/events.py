@@ -155,6 +155,36 @@ class StagedTable:
     segments: int
     chunks: tuple[StagedChunk, ...]
 
+    @property
+    def scanned(self) -> int:
+        """Items of all chunks."""
+        return sum(chunk.scanned for chunk in self.chunks)
+
+    @property
+    def staged(self) -> int:
+        """Rows of all chunks."""
+        return sum(chunk.staged for chunk in self.chunks)
+
+    @property
+    def rejected(self) -> int:
+        """Items of all chunks that did not fit."""
+        return sum(chunk.rejected for chunk in self.chunks)
+
+    @property
+    def sanitized(self) -> int:
+        """Rows of all chunks that hold U+FFFD for U+0000."""
+        return sum(chunk.sanitized for chunk in self.chunks)
+
+    @property
+    def read_units(self) -> float:
+        """What scanning the table cost in DynamoDB's read units."""
+        return sum(chunk.read_units for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the table's pages, uncompressed."""
+        return sum(chunk.bytes for chunk in self.chunks)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
