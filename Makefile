@@ -28,6 +28,9 @@ format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+docs: setup  ## write what the documentation takes from the declarations
+	PYTHONPATH=layers/shared $(PYTHON) -m scripts.data_dictionary
+
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
@@ -49,4 +52,5 @@ $(UV):  # uv is fetched from PyPI when it is missing
 	@$(UV) pip sync -q --require-hashes --python $(@D)/bin/python $(filter %.txt,$^)
 	@touch $@
 
-.PHONY: help demo down test lint format lock setup
+# docs is a folder too, so the targets' names are declared.
+.PHONY: help demo down test lint format docs lock setup

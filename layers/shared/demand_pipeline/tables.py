@@ -46,12 +46,30 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One warehouse table and the DynamoDB table (`source`) it is refreshed from."""
+    """One warehouse table and the DynamoDB table (`source`) it is refreshed from.
+
+    Raises ValueError for a declaration that cannot work.
+    """
 
     name: str
     source: str
     description: str
     columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            raise ValueError(f"{self.name}: expected at least one key column, got none")
+        names = [column.name for column in self.columns]
+        for column in self.columns:
+            where = f"{self.name}.{column.name}"
+            if names.count(column.name) > 1:
+                raise ValueError(f"{self.name}: expected each column once, got {column.name} twice")
+            if column.name == EXTRA.name:
+                raise ValueError(f"{self.name}: expected no column named {EXTRA.name}, which is every table's own")
+            if not all(column.path):
+                raise ValueError(f"{where}: expected attribute names joined by dots, got {column.source!r}")
+            if column.key and len(column.path) > 1:
+                raise ValueError(f"{where}: expected a key at the item's top, got {column.source!r}")
 
     @property
     def key(self) -> tuple[Column, ...]:

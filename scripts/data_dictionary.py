@@ -1,0 +1,60 @@
+"""Writes docs/data-dictionary.md from the declarations: python -m scripts.data_dictionary."""
+
+from pathlib import Path
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import Column, ColumnType, Table
+
+PAGE = Path("docs/data-dictionary.md")
+
+TAKES = {
+    ColumnType.TEXT: "S; N; BOOL",
+    ColumnType.NUMERIC: "N; S that is a plain decimal number",
+    ColumnType.BIGINT: "N or such S that is a whole number in range",
+    ColumnType.BOOLEAN: "BOOL; S `true`/`false`; N 0/1",
+    ColumnType.DATE: "S, ISO 8601 date or timestamp",
+    ColumnType.TIMESTAMPTZ: "S, ISO 8601; N, epoch seconds or milliseconds",
+    ColumnType.TEXT_ARRAY: "SS; L of S",
+    ColumnType.NUMERIC_ARRAY: "NS; L of N",
+    ColumnType.JSONB: "any type",
+    ColumnType.BYTEA: "B; S of base64",
+}
+
+HEAD = """# Data dictionary
+
+Made from the declarations in `layers/shared/demand_pipeline/builders/` by `make docs`; do not edit.
+A missing attribute or NULL is null; so is an empty string, but in `text` and `jsonb`. A value of any other type
+than a column takes makes the item a reject, kept whole in `rejected_items`.
+"""
+
+
+def render() -> str:
+    """The whole page, as Markdown."""
+    return "\n".join([HEAD, *(_table(table) for table in TABLES.values())])
+
+
+def _table(table: Table) -> str:
+    key = ", ".join(f"`{column.name}`" for column in table.key)
+    lines = [
+        f"## {table.name}",
+        "",
+        f"{table.description} Refreshed from the DynamoDB table `{table.source}`; primary key: {key}.",
+        "",
+        "| column | type | from attribute | takes | what it is | for example |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_row(column) for column in table.columns),
+        "| extra | jsonb | all that no column reads | any type | the rest of the item, null when there is none | |",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(column: Column) -> str:
+    example = f"`{column.examples[0]}`".replace("|", "\\|") if column.examples else ""
+    name = f"**{column.name}**" if column.key else column.name
+    takes = TAKES[column.type]
+    return f"| {name} | {column.type} | {column.source} | {takes} | {column.description} | {example} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
