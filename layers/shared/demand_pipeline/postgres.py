@@ -1,0 +1,198 @@
+"""The only module that knows pg8000: connecting, statements, COPY, and errors by this project's names."""
+
+import contextlib
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import pg8000.native
+import scramp
+
+from demand_pipeline import network
+from demand_pipeline.credentials import Credentials
+from demand_pipeline.errors import DatabaseAuthenticationError, PipelineError, TransientError
+from demand_pipeline.settings import PostgresSettings
+from demand_pipeline.sqlstates import failure
+from demand_pipeline.statements import statement
+
+_APPLICATION_NAME_BYTES = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that one step may take before it is given up.
+
+    `connect` holds for name, TCP, TLS and login each; `lock` for each lock; `idle` for the server's
+    patience with a client that holds a transaction open and says nothing.
+    """
+
+    connect: float = 10
+    lock: float = 10
+    statement: float = 900  # Lambda ends before
+    idle: float = 50
+
+
+class Sink(Protocol):
+    """What COPY writes to."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Take the next bytes."""
+
+
+def connect(
+    settings: PostgresSettings,
+    credentials: Credentials,
+    context: ssl.SSLContext,
+    application_name: str,
+    timeouts: Timeouts,
+) -> "Connection":
+    """Open a session: encrypted, verified, in UTC, every wait bounded.
+
+    Raises DatabaseConnectionError, DatabaseCertificateError, DatabaseAuthenticationError,
+    DatabasePrivilegeError, or TransientError if the server is starting, stopping or full.
+    """
+    sock = network.open_tls(settings.host, settings.port, context, timeouts.connect)
+    try:
+        driver = _named(
+            sock,
+            lambda: pg8000.native.Connection(
+                credentials.user,
+                password=credentials.password,
+                database=settings.database,
+                application_name=application_name[:_APPLICATION_NAME_BYTES],
+                sock=sock,
+                ssl_context=False,  # the socket speaks TLS already; None would mean "if the server likes"
+            ),
+        )
+        connection = Connection(driver, sock)
+        connection.execute(statement("session"))
+        connection.query(
+            statement("timeouts"),
+            statement=_milliseconds(timeouts.statement),
+            lock=_milliseconds(timeouts.lock),
+            idle=_milliseconds(timeouts.idle),
+        )
+        # The server ends a long statement by itself; this is for a server that hangs.
+        sock.settimeout(timeouts.statement + timeouts.connect)
+    except BaseException:
+        network.hang_up(sock)
+        raise
+    return connection
+
+
+class Connection:
+    """A session; leaving its `with` block closes it, and what was not committed is rolled back.
+
+    Every method raises the errors of `sqlstates`, or TransientError if the connection broke. After
+    any error but one inside a savepoint the connection is of no more use than to be closed.
+    """
+
+    def __init__(self, driver: pg8000.native.Connection, sock: ssl.SSLSocket) -> None:
+        self._driver = driver
+        self._sock = sock
+
+    def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
+        """Run one statement and return its rows; `:name` in it is a parameter."""
+        rows = _named(self._sock, lambda: self._driver.run(sql, **parameters))
+        return [] if rows is None else rows
+
+    def execute(self, sql: str, **parameters: Any) -> int:
+        """Run one statement, or several without parameters, and return the number of rows it touched."""
+        self.query(sql, **parameters)
+        return int(self._driver.row_count)
+
+    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
+        """Run `COPY … FROM STDIN` with blocks that need not end where rows do; return the rows counted.
+
+        One message a block: of 64 KiB to 1 MiB they cost the least. An error of `blocks` comes through
+        as it is; pg8000 has no CopyFail, so that the connection can only be closed then.
+        """
+        source = _Caller(blocks=blocks)
+        _named(self._sock, lambda: self._driver.run(sql, stream=source), source)
+        return int(self._driver.row_count)
+
+    def copy_out(self, sql: str, sink: Sink) -> None:
+        """Run `COPY … TO STDOUT`; an error of `sink` comes through as it is."""
+        caller = _Caller(sink=sink)
+        _named(self._sock, lambda: self._driver.run(sql, stream=caller), caller)
+
+    def close(self) -> None:
+        """End the session, in whatever state it is."""
+        with contextlib.suppress(pg8000.native.Error, OSError, ValueError):
+            self._sock.settimeout(1)  # for the farewell; the server does not need it
+            self._driver.close()
+        network.hang_up(self._sock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Caller:
+    """A caller's end of a COPY; it remembers its own error, to tell it from one of the connection."""
+
+    def __init__(self, blocks: Iterable[bytes] = (), sink: Sink | None = None) -> None:
+        self._blocks = blocks
+        self._sink = sink
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._blocks
+        except Exception as error:
+            self.error = error
+            raise
+
+    def write(self, data: bytes) -> None:
+        try:
+            if self._sink is not None:
+                self._sink.write(data)
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _milliseconds(seconds: float) -> str:
+    """As PostgreSQL's settings take a time; zero would mean "no limit"."""
+    return str(max(1, round(seconds * 1000)))
+
+
+def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None = None) -> T:
+    """Call pg8000; raise its errors under this project's names.
+
+    They are raised outside of the `except` block on purpose: pg8000's error holds detail and context,
+    which quote items, and as `__context__` they would get into the log.
+    """
+    error: PipelineError
+    try:
+        return call()
+    except (pg8000.native.Error, scramp.ScramException, OSError) as raised:
+        if caller is not None and caller.error is not None:
+            raise
+        known = _known(raised, sock)
+        if known is None:
+            raise
+        error = known
+    raise error
+
+
+def _known(raised: BaseException, sock: ssl.SSLSocket) -> PipelineError | None:
+    """What an error of pg8000 means; None for a mistake of ours, which is to stay loud."""
+    # pg8000 closes a connection that was refused, and if that fails too, it hides the reason beneath.
+    current: BaseException | None = raised
+    while current is not None:
+        if isinstance(current, pg8000.native.DatabaseError):
+            return failure(current.args[0])
+        current = current.__context__
+    if isinstance(raised, scramp.ScramException):
+        return DatabaseAuthenticationError("no SCRAM authentication with this password and server")
+    # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
+    if isinstance(raised, OSError) or isinstance(raised.__cause__, OSError) or network.is_lost(sock):
+        return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
+    return None

@@ -1,0 +1,22 @@
+"""A session with the warehouse, from settings and secrets."""
+
+from demand_pipeline.credentials import read_credentials, read_tls_root
+from demand_pipeline.errors import DatabaseAuthenticationError
+from demand_pipeline.network import trust
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres import Connection, Timeouts, connect
+from demand_pipeline.settings import PostgresSettings
+
+
+def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
+    """Connect as the secret's user; a refused password is read anew once, for it may just have been rotated.
+
+    `run` names the session in `pg_stat_activity`. Raises what `connect` and `read_credentials` raise.
+    """
+    context = trust(read_tls_root(settings))
+    name = f"demand-pipeline {run}"
+    try:
+        return connect(settings, read_credentials(settings), context, name, timeouts)
+    except DatabaseAuthenticationError:
+        logger.warning("password refused, reading the secret again")
+    return connect(settings, read_credentials(settings, renew=True), context, name, timeouts)
