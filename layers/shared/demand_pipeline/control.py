@@ -1,0 +1,118 @@
+"""The pipeline's own tables in the warehouse: what ran, what it came to, what was rejected."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from demand_pipeline.errors import StaleRunError
+from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, Run
+from demand_pipeline.jsonb import sanitize
+from demand_pipeline.postgres import Connection
+from demand_pipeline.schema import Layout
+from demand_pipeline.statements import column_list, qualified, statement
+from demand_pipeline.tables import Column, ColumnType
+
+REJECTED_ITEMS = Layout.from_columns(
+    "rejected_items",
+    (
+        Column("run_id", ColumnType.TEXT, "", "The run that rejected the item."),
+        Column("table_name", ColumnType.TEXT, "", "The warehouse table it does not fit."),
+        Column("item_key", ColumnType.JSONB, "", "The item's key."),
+        Column("reason", ColumnType.TEXT, "", "Column, expected type and found value."),
+        Column("item", ColumnType.JSONB, "", "The item, whole."),
+    ),
+)
+
+PIPELINE_RUNS = Layout.from_columns(
+    "pipeline_runs",
+    (
+        Column("run_id", ColumnType.TEXT, "", "The execution's name.", key=True),
+        Column("execution_arn", ColumnType.TEXT, "", "The execution."),
+        Column("started_at", ColumnType.TIMESTAMPTZ, "", "When the execution was started first."),
+        Column("committed_at", ColumnType.TIMESTAMPTZ, "", "When its load was committed."),
+        Column("input", ColumnType.JSONB, "", "The run's input."),
+        Column("status", ColumnType.TEXT, "", "`committed`: other runs leave no row."),
+    ),
+)
+
+PIPELINE_RUN_TABLES = Layout.from_columns(
+    "pipeline_run_tables",
+    (
+        Column("run_id", ColumnType.TEXT, "", "The run.", key=True),
+        Column("table_name", ColumnType.TEXT, "", "The warehouse table.", key=True),
+        Column("segments", ColumnType.BIGINT, "", "Segments the source was scanned in."),
+        Column("chunks", ColumnType.BIGINT, "", "Chunks they were staged in."),
+        Column("scanned", ColumnType.BIGINT, "", "Items read."),
+        Column("staged", ColumnType.BIGINT, "", "Items that became rows."),
+        Column("rejected", ColumnType.BIGINT, "", "Items that did not fit."),
+        Column("sanitized", ColumnType.BIGINT, "", "Rows with a character replaced."),
+        Column("loaded", ColumnType.BIGINT, "", "Rows in the table after the load."),
+        Column("inserted", ColumnType.BIGINT, "", "Rows written anew."),
+        Column("updated", ColumnType.BIGINT, "", "Rows changed."),
+        Column("deleted", ColumnType.BIGINT, "", "Rows removed."),
+        Column("previous_rows", ColumnType.BIGINT, "", "Rows before the load."),
+        Column("read_units", ColumnType.NUMERIC, "", "DynamoDB read units."),
+        Column("bytes", ColumnType.BIGINT, "", "Bytes of the scanned pages."),
+        Column("load_seconds", ColumnType.NUMERIC, "", "Seconds this table's load took."),
+    ),
+)
+
+CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES)
+
+# Columns whose name is not that of the field of LoadedTable; `table` is a word of SQL.
+_FIELDS = {"table_name": "table"}
+
+
+def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
+    """What the run came to if it is committed: a redrive, or a retry after an answer that was lost."""
+    run = request.run.id
+    if not connection.query(statement("find_run", schema=schema), run=run):
+        return None
+    names = PIPELINE_RUN_TABLES.names
+    rows = connection.query(
+        f"SELECT {column_list(names)} FROM {qualified(schema, PIPELINE_RUN_TABLES.name)} "  # noqa: S608 - quoted
+        "WHERE run_id = :run",
+        run=run,
+    )
+    tables = {table.table: table for table in (_loaded_table(dict(zip(names, row, strict=True))) for row in rows)}
+    return LoadResult(
+        committed=True,
+        tables=tuple(tables[staged.table.name] for staged in request.tables if staged.table.name in tables),
+    )
+
+
+def _loaded_table(row: dict[str, Any]) -> LoadedTable:
+    values = {_FIELDS.get(name, name): value for name, value in row.items() if name != "run_id"}
+    # pg8000 reads numeric as Decimal, which no JSON knows; these are measures, no amounts.
+    values |= {name: float(value) for name, value in values.items() if isinstance(value, Decimal)}
+    return LoadedTable(**values)
+
+
+def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
+    """Raise StaleRunError if a run that started later is committed."""
+    for newer, started_at in connection.query(statement("find_newer_run", schema=schema), started_at=run.started_at):
+        raise StaleRunError(
+            f"run {run.id} started at {run.started_at.isoformat()}, but run {newer} of {started_at.isoformat()} is "
+            "committed already; start a new run, or one with force"
+        )
+
+
+def record(connection: Connection, schema: str, request: LoadRequest, tables: Iterable[LoadedTable]) -> None:
+    """Write down the run and its tables."""
+    run = request.run
+    connection.execute(
+        statement("insert_run", schema=schema),
+        run=run.id,
+        arn=run.arn,
+        started_at=run.started_at,
+        input=json.dumps(sanitize(request.input)),
+    )
+    names = PIPELINE_RUN_TABLES.names
+    insert = (
+        f"INSERT INTO {qualified(schema, PIPELINE_RUN_TABLES.name)} ({column_list(names)}) "  # noqa: S608 - quoted
+        f"VALUES ({', '.join([f':{name}' for name in names])})"
+    )
+    for table in tables:
+        values = {name: getattr(table, _FIELDS.get(name, name)) for name in names if name != "run_id"}
+        connection.execute(insert, run_id=run.id, **values)

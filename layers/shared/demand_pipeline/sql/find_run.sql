@@ -1,0 +1,1 @@
+SELECT FROM {schema}.pipeline_runs WHERE run_id = :run;
