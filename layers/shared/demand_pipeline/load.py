@@ -1,0 +1,142 @@
+"""Every staged chunk of a run into the warehouse, in one transaction."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from demand_pipeline import truncate
+from demand_pipeline.checks import Totals, check_counts, check_rejects, check_rows, check_shrinkage, check_time
+from demand_pipeline.control import CONTROL_TABLES, find_result, record, refuse_stale
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.errors import DatabaseError
+from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, StagedTable
+from demand_pipeline.export import export_table
+from demand_pipeline.locks import take_turn
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres import Connection, Timeouts
+from demand_pipeline.report import report
+from demand_pipeline.schema import Layout, ensure_schema, prepare
+from demand_pipeline.session import open_session
+from demand_pipeline.settings import PostgresSettings
+from demand_pipeline.stage import Stager
+from demand_pipeline.staging import Staging
+from demand_pipeline.statements import qualified, statement
+
+
+def load_warehouse(
+    request: LoadRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline
+) -> LoadResult:
+    """Load the run's tables, or leave the warehouse as it was.
+
+    A run that is committed already is not loaded again: its result is returned. Raises the errors of
+    `checks`, `stage`, `schema`, `control` and `postgres`; whatever it is, nothing was changed, but for
+    a TransientError at the commit, after which a retry finds out.
+    """
+    for staged in request.tables:
+        check_counts(staged)
+        check_rejects(staged, request.max_reject_percent)
+    timeouts = Timeouts(statement=max(1, deadline.seconds_left()))
+    with open_session(settings, request.run.id, timeouts) as connection:
+        load = _Load(connection, settings.schema, staging, request, deadline)
+        known = load.begin()
+        result = known or load.finish(load.refresh())
+    if known:
+        logger.info("run is committed already")
+    else:
+        report(result)
+    return result
+
+
+@dataclass
+class _Load:
+    """One load within one session."""
+
+    connection: Connection
+    schema: str
+    staging: Staging
+    request: LoadRequest
+    deadline: Deadline
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def begin(self) -> LoadResult | None:
+        """Open the transaction when it is this load's turn; the result if the run is committed already."""
+        self.connection.execute(statement("begin"))
+        take_turn(self.connection, self.schema)
+        ensure_schema(self.connection, self.schema)
+        for addition in prepare(self.connection, self.schema, CONTROL_TABLES):
+            self.connection.execute(addition)
+        known = find_result(self.connection, self.schema, self.request)
+        if known is None and not self.request.force:
+            refuse_stale(self.connection, self.schema, self.request.run)
+        return known
+
+    def refresh(self) -> tuple[LoadedTable, ...]:
+        """Stage and check everything, and only then lock readers out and replace the rows."""
+        layouts = {staged.table.name: Layout.of(staged.table) for staged in self.request.tables}
+        additions = prepare(self.connection, self.schema, tuple(layouts.values()))
+        previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
+        for staged in self.request.tables:
+            self._stage(staged)
+        check_time(self.deadline, "before the rows were replaced")
+        truncate.empty(self.connection, self.schema, layouts.values(), additions)
+        for staged in self.request.tables:
+            with self._timed(staged):
+                rows = truncate.fill(self.connection, self.schema, layouts[staged.table.name])
+            check_rows(staged, rows, "inserted")
+        return tuple(self._loaded(staged, previous[staged.table.name]) for staged in self.request.tables)
+
+    def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
+        """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
+        record(self.connection, self.schema, self.request, tables)
+        if self.request.dry_run:
+            self.connection.execute("ROLLBACK")
+            return LoadResult(committed=False, tables=tables)
+        self.connection.execute("COMMIT")
+        result = find_result(self.connection, self.schema, self.request)
+        if result is None:  # a COMMIT may answer with a rollback
+            raise DatabaseError(f"run {self.request.run.id} was committed, but is not in pipeline_runs")
+        return result
+
+    def _count_previous(self, staged: StagedTable) -> int:
+        table = qualified(self.schema, staged.table.name)
+        [[rows]] = self.connection.query(f"SELECT count(*) FROM {table}")  # noqa: S608 - quoted
+        check_shrinkage(staged, rows, self.request.max_shrink_percent)
+        return int(rows)
+
+    def _stage(self, staged: StagedTable) -> None:
+        stager = Stager(self.connection, self.schema, self.staging, self.request.run, self.deadline)
+        with self._timed(staged):
+            rows = stager.stage_rows(staged)
+            check_rows(staged, rows, "copied")
+            stager.stage_rejects(staged)
+        if self.request.save_csv:
+            export_table(self.connection, self.staging, self.request.run, staged.table)
+        logger.info("table staged", table=staged.table.name, rows=rows)
+
+    @contextmanager
+    def _timed(self, staged: StagedTable) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[staged.table.name] += time.monotonic() - start
+
+    def _loaded(self, staged: StagedTable, previous: int) -> LoadedTable:
+        total = Totals.of(staged)
+        return LoadedTable(
+            table=staged.table.name,
+            segments=staged.segments,
+            chunks=len(staged.chunks),
+            scanned=total.scanned,
+            staged=total.staged,
+            rejected=total.rejected,
+            sanitized=total.sanitized,
+            loaded=total.staged,
+            inserted=total.staged,
+            updated=0,
+            deleted=previous,
+            previous_rows=previous,
+            read_units=total.read_units,
+            bytes=total.bytes,
+            load_seconds=round(self.seconds[staged.table.name], 3),
+        )

@@ -1,0 +1,1 @@
+DELETE FROM {schema}.rejected_items WHERE table_name = :table;
