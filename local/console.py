@@ -1,0 +1,42 @@
+"""What the commands say: a spinner and live tables on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import rich.console
+from rich.markup import escape
+from rich.table import Table
+
+_WIDTH = 100  # of the last line that a spinner shows
+
+
+class Console:
+    """Steps with their times, and results as tables."""
+
+    def __init__(self) -> None:
+        self.rich = rich.console.Console(highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        self.rich.print(escape(text), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[Callable[[str], None]]:
+        """Show that something is being done, then that it is, and in how many seconds.
+
+        Yields a function that shows a detail beside the spinner; off a terminal details are not shown.
+        """
+        started = time.monotonic()
+        with self.rich.status(title) as status:
+            yield lambda detail: status.update(f"{title} [dim]{escape(detail[:_WIDTH])}[/dim]")
+        self.rich.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - started:.1f} s[/dim]")
+
+    def table(self, title: str, columns: list[str], rows: list[list[object]], left: int = 1) -> None:
+        """Print rows; the first `left` columns are text, the others numbers."""
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for position, column in enumerate(columns):
+            table.add_column(column, justify="left" if position < left else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        self.rich.print(table)

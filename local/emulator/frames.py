@@ -1,0 +1,57 @@
+"""Where in an execution a thread is: needed to abort siblings and to know a task again in a redrive."""
+
+from collections import Counter
+from contextvars import ContextVar
+from typing import Self
+
+type Path = tuple[object, ...]
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: a sibling's is
+    """The state ends without a result: a sibling has failed, or the execution was stopped."""
+
+
+class Frame:
+    """A list of states at work: the machine's own, a branch's or an iteration's; or a group of such that run together.
+
+    `path` names it the same way in every redrive. A frame that replays adds no state to the history.
+    """
+
+    def __init__(self, path: Path = (), parent: Self | None = None, *, replays: bool = False) -> None:
+        self.path = path
+        self.parent = parent
+        self.replays = replays
+        self._redriven = replays
+        self._visits: Counter[object] = Counter()
+        self._stopped = False
+
+    def child(self, name: object) -> Self:
+        """Return the frame of a branch or an iteration, or of the group of them."""
+        return type(self)((*self.path, name), self, replays=self._redriven)
+
+    def visit(self, state: str) -> Path:
+        """Name one entry into a state: loops come to it more than once."""
+        self._visits[state] += 1
+        return (*self.path, state, self._visits[state])
+
+    def goes_on(self) -> None:
+        """Note that the replay is over here and in what surrounds it: from now on, states are new."""
+        self.replays = False
+        if self.parent is not None:
+            self.parent.goes_on()
+
+    def stop(self) -> None:
+        """Abort everything in this frame."""
+        self._stopped = True
+
+    def is_stopped(self) -> bool:
+        """Whether this frame or one around it was stopped."""
+        return self._stopped or (self.parent is not None and self.parent.is_stopped())
+
+    def check(self) -> None:
+        """Raise Stopped in a frame that was stopped."""
+        if self.is_stopped():
+            raise Stopped
+
+
+current: ContextVar[Frame] = ContextVar("current")

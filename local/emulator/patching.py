@@ -1,0 +1,22 @@
+"""How a function of ministack is replaced: by name, so that one it no longer has is an error at the start."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., Any]
+
+
+def replaces(owner: Any, name: str) -> Callable[[Function], Function]:
+    """Put the decorated function in place of `owner.name`; it gets the original as its first argument."""
+    original = getattr(owner, name)
+
+    def replace(replacement: Function) -> Function:
+        @functools.wraps(original)
+        def call(*arguments: Any, **named: Any) -> Any:
+            return replacement(original, *arguments, **named)
+
+        setattr(owner, name, call)
+        return replacement
+
+    return replace

@@ -1,0 +1,83 @@
+"""RedriveExecution, which ministack does not have: the same execution goes on where it failed."""
+
+import contextvars
+import json
+import threading
+from typing import Any
+
+from ministack.services import stepfunctions as sf
+
+from local.emulator.frames import Frame, current
+from local.emulator.patching import Function, replaces
+
+_REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+
+
+@replaces(sf, "_run_execution")
+def _run_execution(original: Function, arn: str) -> None:
+    """Every attempt at an execution has a root of its own: what is left of an earlier one stays stopped."""
+    execution = sf._executions[arn]
+    execution["_root"] = root = Frame(replays=execution.get("redriveCount", 0) > 0)
+    current.set(root)
+    original(arn)
+
+
+@replaces(sf, "_fail_execution")
+def _fail_execution(original: Function, execution: Any, error: str, cause: str) -> None:
+    """AWS: an execution that was stopped is ABORTED, whatever its states still report."""
+    if not current.get().is_stopped():
+        original(execution, error, cause)
+
+
+@replaces(sf, "_stop_execution")
+def _stop_execution(original: Function, request: Any) -> Any:
+    """AWS: StopExecution aborts the states that are under way."""
+    response = original(request)
+    execution = sf._executions.get(request.get("executionArn"), {})
+    if execution.get("status") == "ABORTED" and "_root" in execution:
+        execution["_root"].stop()
+    return response
+
+
+@replaces(sf, "_describe_execution")
+def _describe_execution(original: Function, request: Any) -> Any:
+    """AWS: DescribeExecution tells how often an execution was redriven and whether it may be."""
+    status, headers, body = original(request)
+    execution = sf._executions.get(request.get("executionArn"))
+    if execution is None:
+        return status, headers, body
+    redrivable = execution["status"] in _REDRIVABLE
+    described = json.loads(body) | {
+        "redriveCount": execution.get("redriveCount", 0),
+        "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
+    }
+    if "redriveDate" in execution:
+        described["redriveDate"] = execution["redriveDate"]
+    return sf.json_response(described)
+
+
+@replaces(sf, "handle_request")
+async def _handle_request(
+    original: Function, method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+) -> Any:
+    """AWS: the API has RedriveExecution."""
+    if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
+        return sf._finalize_response(_redrive(json.loads(body)))
+    return await original(method, path, headers, body, query)
+
+
+def _redrive(request: Any) -> Any:
+    arn = request.get("executionArn")
+    execution = sf._executions.get(arn)
+    if execution is None:
+        return sf.error_response_json("ExecutionDoesNotExist", f"Execution {arn} not found", 400)
+    if execution["status"] not in _REDRIVABLE:
+        return sf.error_response_json("ExecutionNotRedrivable", f"The execution is {execution['status']}", 400)
+    now = sf.now_iso()
+    count = execution.get("redriveCount", 0) + 1
+    execution.update(status="RUNNING", stopDate=None, output=None, error=None, cause=None)
+    execution.update(redriveCount=count, redriveDate=now)
+    sf._add_event(execution, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": count}})
+    sf._emit_execution_status_event(execution)
+    threading.Thread(target=contextvars.copy_context().run, args=(sf._run_execution, arn), daemon=True).start()
+    return sf.json_response({"redriveDate": now})

@@ -1,0 +1,23 @@
+"""The emulator's process: `python -m local.emulator.server` in the emulator's own environment.
+
+Its functions import from that environment too, so nothing of the layer may be installed there.
+"""
+
+from importlib.metadata import version
+
+_MADE_FOR = "1.5.33"
+
+
+def main() -> None:
+    """Serve on BIND_HOST and GATEWAY_PORT until told to stop."""
+    if (found := version("ministack")) != _MADE_FOR:
+        raise SystemExit(f"local/emulator is made for ministack {_MADE_FOR}, found {found}: check its patches")
+    from ministack.app import main as serve  # noqa: PLC0415
+
+    from local.emulator import branches, lambda_errors, redrive, tasks  # noqa: F401, PLC0415 - after the check
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""`sam build` and `sam deploy` of the real template, with the user's own AWS settings and home left alone."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_PROJECT = Path(__file__).parents[1]
+_PROGRAMS = _PROJECT / ".venv-sam" / "bin"
+_STACK = "demand-pipeline-local"  # as in samconfig.toml
+
+
+class SamError(RuntimeError):
+    """`sam build` or `sam deploy` failed; the message carries its output."""
+
+
+def build(folder: Path, tell: Callable[[str], None]) -> None:
+    """Build the functions and the layer into `folder`."""
+    paths = ["--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")]
+    _sam(["build", *_config(), *paths], folder, {}, tell)
+
+
+def deploy(folder: Path, aws: Mapping[str, str], parameters: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    """Deploy what `build` built with these values for the template's parameters."""
+    template = folder / "build" / "template.yaml"
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    arguments = ["--template-file", str(template), "--no-progressbar", "--parameter-overrides", *overrides]
+    _sam(["deploy", *_config(), *arguments], folder, aws, tell)
+
+
+def outputs(cloudformation: Any) -> dict[str, str]:
+    """Return the deployed stack's outputs by name."""
+    described = cloudformation.describe_stacks(StackName=_STACK)
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
+
+
+def _config() -> list[str]:
+    return ["--config-file", str(_PROJECT / "samconfig.toml"), "--config-env", "local"]
+
+
+def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    """Run sam, telling each line as it comes; raises SamError with all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # sam looks at pypi.org for a newer version, once a week
+    (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
+    lines = []
+    with subprocess.Popen(
+        [str(_PROGRAMS / "sam"), *arguments],
+        cwd=_PROJECT,
+        env=_environment(folder, aws),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                lines.append(line)
+                if line.strip():
+                    tell(line.strip())
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        raise SamError(f"sam {arguments[0]} failed:\n{''.join(lines)}")
+
+
+def _environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment (pip's settings and proxies are in it) with no AWS setting but those given."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
+    direct = [environment.get("NO_PROXY") or environment.get("no_proxy", ""), "127.0.0.1", "localhost"]
+    return {
+        **environment,
+        "PATH": f"{_PROGRAMS}{os.pathsep}{environment.get('PATH', os.defpath)}",  # the builder calls its python and pip
+        "NO_PROXY": ",".join(filter(None, direct)),
+        "no_proxy": ",".join(filter(None, direct)),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.5",  # seconds between two looks at the deployment
+        "__SAM_CLI_APP_DIR": str(folder),  # its notes, otherwise in the home folder
+        **aws,
+    }

@@ -1,0 +1,147 @@
+"""One attribute of the sample data: a typed DynamoDB value drawn from a column's type and examples."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from demand_pipeline.tables import Column, ColumnType
+
+type Value = dict[str, Any]  # as boto3's client takes it: {"S": "text"}, {"N": "1.5"}, {"B": b"bytes"} …
+
+_IDENTIFIER_DIGITS = re.compile(r"\d{4,}$")  # INV-2026/0815 is one of many, reviewer-7 one of few
+_LARGE = 10**6  # such an example is there for its digits
+_LONGEST_NUMBER = 38  # digits; DynamoDB: numbers have up to 38 significant digits
+
+
+@dataclass(frozen=True)
+class _Number:
+    digits: str
+
+
+def draw(column: Column, random: Random) -> Value:
+    """Draw a value that the column takes, mostly in its usual form, now and then in another that it takes too."""
+    example = random.choice(column.examples)
+    return _DRAW[column.type](column, example, random)
+
+
+def spoil(column: Column) -> Value | None:
+    """Return a value that the column must reject; None when its type takes anything."""
+    return _SPOILT.get(column.type)
+
+
+def typed(value: Any) -> Value:
+    """Return JSON (numbers as `_Number`) as DynamoDB types it."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case _Number():
+            return {"N": value.digits}
+        case list():
+            return {"L": [typed(element) for element in value]}
+        case _:
+            return {"M": {name: typed(member) for name, member in value.items()}}
+
+
+def _often(random: Random, usual: Value, other: Value) -> Value:
+    return usual if random.random() < 0.95 else other  # noqa: PLR2004 - a share
+
+
+def _text(_column: Column, example: str, random: Random) -> Value:
+    if (match := _IDENTIFIER_DIGITS.search(example)) is not None:
+        width = len(match[0])
+        example = example[: match.start()] + f"{random.randrange(10**width):0{width}}"
+    return {"S": example}
+
+
+def _numeric(_column: Column, example: str, random: Random) -> Value:
+    if random.random() < 0.02:  # noqa: PLR2004 - a share
+        digits = str(random.randrange(10 ** (_LONGEST_NUMBER - 1), 10**_LONGEST_NUMBER))
+        point = random.randrange(1, _LONGEST_NUMBER)
+        return {"N": f"{digits[:point]}.{digits[point:]}"}
+    whole, _, fraction = example.partition(".")
+    cents = int(whole + fraction)
+    digits = str(max(1, cents * random.randint(30, 100) // 100)).zfill(len(fraction) + 1)
+    number = digits if not fraction else f"{digits[: -len(fraction)]}.{digits[-len(fraction) :]}"
+    return _often(random, {"N": number}, {"S": number})
+
+
+def _bigint(_column: Column, example: str, random: Random) -> Value:
+    largest = int(example)
+    number = largest if largest > _LARGE else random.randint(min(1, largest), largest)
+    return _often(random, {"N": str(number)}, {"S": f"{number}.0"})
+
+
+def _boolean(_column: Column, example: str, random: Random) -> Value:
+    value = example == "true"
+    return _often(random, {"BOOL": value}, random.choice([{"S": str(value)}, {"N": str(int(value))}]))
+
+
+def _date(_column: Column, example: str, random: Random) -> Value:
+    day = date.fromisoformat(example) - timedelta(days=random.randrange(365))
+    return _often(random, {"S": day.isoformat()}, {"S": f"{day.isoformat()}T08:15:00+02:00"})
+
+
+def _timestamp(_column: Column, example: str, random: Random) -> Value:
+    if example.replace(".", "").isdigit():
+        whole, point, fraction = example.partition(".")
+        return {"N": f"{int(whole) - random.randrange(10 ** (len(whole) - 4))}{point}{fraction}"}
+    moment = datetime.fromisoformat(example) - timedelta(seconds=random.randrange(10**7))
+    local = moment.isoformat()
+    return _often(random, {"S": local}, {"S": moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")})
+
+
+def _array(member: str) -> Callable[[Column, str, Random], Value]:
+    """Return how to draw for an array: a list with one NULL at times, or else a set."""
+
+    def array(column: Column, _example: str, random: Random) -> Value:
+        chosen = random.sample(column.examples, random.randint(1, len(column.examples)))
+        elements: list[Value] = [{member: element} for element in chosen]
+        if random.random() < 0.05:  # noqa: PLR2004 - a share
+            elements.append({"NULL": True})
+        return random.choice([{"L": elements}, {f"{member}S": sorted(set(chosen))}])
+
+    return array
+
+
+def _json(_column: Column, example: str, _random: Random) -> Value:
+    return typed(json.loads(example, parse_float=_Number, parse_int=_Number))
+
+
+def _bytes(_column: Column, example: str, random: Random) -> Value:
+    content = random.randbytes(len(base64.b64decode(example)))
+    return _often(random, {"B": content}, {"S": base64.b64encode(content).decode()})
+
+
+_DRAW: dict[ColumnType, Callable[[Column, str, Random], Value]] = {
+    ColumnType.TEXT: _text,
+    ColumnType.NUMERIC: _numeric,
+    ColumnType.BIGINT: _bigint,
+    ColumnType.BOOLEAN: _boolean,
+    ColumnType.DATE: _date,
+    ColumnType.TIMESTAMPTZ: _timestamp,
+    ColumnType.TEXT_ARRAY: _array("S"),
+    ColumnType.NUMERIC_ARRAY: _array("N"),
+    ColumnType.JSONB: _json,
+    ColumnType.BYTEA: _bytes,
+}
+
+_SPOILT: dict[ColumnType, Value] = {
+    ColumnType.DATE: {"S": "31/12/2026"},
+    ColumnType.NUMERIC: {"S": "12,50"},
+    ColumnType.TIMESTAMPTZ: {"S": "yesterday"},
+    ColumnType.BOOLEAN: {"S": "maybe"},
+    ColumnType.BIGINT: {"N": "1.5"},
+    ColumnType.TEXT: {"M": {"text": {"S": "in a map"}}},
+    ColumnType.TEXT_ARRAY: {"S": "urgent, recurring"},
+    ColumnType.NUMERIC_ARRAY: {"L": [{"S": "left"}]},
+    ColumnType.BYTEA: {"S": "not base64!"},
+}

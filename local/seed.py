@@ -1,0 +1,55 @@
+"""The source tables in DynamoDB: created from the declarations' keys, filled with the sample."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
+from typing import Any
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import ColumnType, Table
+from local.sample import Item, Sample
+
+_BATCH = 25  # items; DynamoDB: BatchWriteItem takes up to 25
+_WRITERS = 4
+_WAVE = 2000  # items drawn before they are written: bounds the memory
+
+
+def source_name(table: Table) -> str:
+    """Return the local DynamoDB table's name, which is not the template's default: that is a parameter."""
+    return f"local-{table.source}"
+
+
+def create_tables(dynamodb: Any) -> None:
+    """Create the four source tables; those that exist are dropped with their items first."""
+    existing = set(dynamodb.list_tables()["TableNames"])
+    for table in TABLES.values():
+        name = source_name(table)
+        if name in existing:
+            dynamodb.delete_table(TableName=name)
+        kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": role} for key, role in zip(kinds, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+
+
+def write_sample(dynamodb: Any, sample: Sample, tell: Callable[[int], None]) -> None:
+    """Write the sample into the tables; `tell` gets the number of items written so far."""
+    written = 0
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for wave in batched(sample, _WAVE, strict=False):
+            list(pool.map(lambda batch: _write(dynamodb, batch), batched(wave, _BATCH, strict=False)))
+            written += len(wave)
+            tell(written)
+
+
+def _write(dynamodb: Any, batch: Iterable[tuple[Table, Item]]) -> None:
+    requests: dict[str, list[Any]] = {}
+    for table, item in batch:
+        requests.setdefault(source_name(table), []).append({"PutRequest": {"Item": item}})
+    while requests:
+        requests = dynamodb.batch_write_item(RequestItems=requests)["UnprocessedItems"]

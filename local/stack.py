@@ -1,0 +1,161 @@
+"""The local stack: emulator, PostgreSQL and the deployed template, recorded in a state folder.
+
+A later command finds what an earlier one started, after a crash too: what is written down is a pid with
+its start time, so that another process is never taken for ours.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from demand_pipeline.builders import TABLES
+from local import aws, sam, seed
+from local.console import Console
+from local.emulator.emulator import Emulator
+from local.postgres import PostgresServer, new_folder
+
+PROJECT = Path(__file__).parents[1]
+DEFAULT_FOLDER = PROJECT / ".local"
+_DATABASE = "invoice-transactions-local-dw"
+# What the template's defaults leave idle on small tables: several segments and, with enough documents, chunks.
+_SMALL = {"MinSegments": "4", "ChunkBytes": "1048576", "LogRetentionInDays": "1", "ScheduleState": "DISABLED"}
+
+
+class StackError(RuntimeError):
+    """The stack is not up, or another command is changing it."""
+
+
+class Stack:
+    """Everything that runs locally; `folder` is the only place it writes to, beside a temporary one of PostgreSQL."""
+
+    def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
+        self.folder = folder.resolve()
+        self._state_file = self.folder / "stack.json"
+        self._emulator_folder = self.folder / "emulator"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands off the folder; raises StackError when one is at work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise StackError(f"another command is at work on {self.folder}") from None
+        finally:
+            os.close(handle)
+
+    def up(self, console: Console, parameters: Mapping[str, str] | None = None) -> None:
+        """Start everything anew, whatever was up before, and deploy; leaves nothing behind when it fails."""
+        self.down(console)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with console.step("starting the emulator"):
+                emulator = Emulator.create(self._emulator_folder)
+            with console.step("starting PostgreSQL"):
+                folder = new_folder()
+                self._record(postgres=str(folder))  # before anything is in it: a crash from now on is cleaned up
+                PostgresServer.create(_DATABASE, folder=folder)
+            with console.step("creating tables and secrets"):
+                seed.create_tables(self.client("dynamodb"))
+                given = self._known_now() | dict(parameters or {})
+            with console.step("sam build") as tell:
+                sam.build(self.folder / "sam", tell)
+            with console.step("sam deploy") as tell:
+                sam.deploy(self.folder / "sam", emulator.client_environment(), given, tell)
+            self._record(outputs=sam.outputs(self.client("cloudformation")))
+            self._write_environment()
+        except BaseException:
+            self.down(console)
+            raise
+
+    def down(self, console: Console) -> None:
+        """Stop what was started and remove the folder; does nothing when nothing is there."""
+        state = self._state()
+        if state or self._emulator_folder.exists():
+            with console.step("stopping the stack that was up"):
+                with contextlib.suppress(FileNotFoundError):
+                    self.emulator.remove()
+                if "postgres" in state:
+                    PostgresServer.remove_folder(Path(state["postgres"]))
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def require_up(self) -> None:
+        """Raise StackError unless everything runs and is deployed."""
+        if "outputs" not in self._state():
+            raise StackError("the stack is not up: start it with make demo")
+        for name, process in (("the emulator", self.emulator), ("PostgreSQL", self.postgres)):
+            if not process.is_running():
+                raise StackError(f"{name} has died: start again with make demo")
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator."""
+        return Emulator.at(self._emulator_folder)
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The warehouse's server."""
+        return PostgresServer.at(Path(self._state()["postgres"]))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `env` in the folder exports: all that a client of anyone's needs."""
+        outputs = self._state()["outputs"]
+        tables = {f"{table.source.upper()}_TABLE": seed.source_name(table) for table in TABLES.values()}
+        return {
+            **self.emulator.client_environment(),
+            "STATE_MACHINE_ARN": outputs["StateMachineArn"],
+            "STAGING_BUCKET": outputs["StagingBucketName"],
+            **tables,
+            **self.postgres.environment(),
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the emulator."""
+        return aws.client(service, self.emulator.client_environment())
+
+    def _known_now(self) -> dict[str, str]:
+        """Return the values of the template's parameters that only this moment knows."""
+        postgres = self.postgres
+        secrets = self.client("secretsmanager")
+        login = json.dumps({"username": postgres.user, "password": postgres.password})
+        tables = {f"{table.source.capitalize()}Table": seed.source_name(table) for table in TABLES.values()}
+        return {
+            "Environment": "local",
+            **tables,
+            **_SMALL,
+            "PostgresHost": postgres.host,
+            "PostgresPort": str(postgres.port),
+            "PostgresSecretArn": secrets.create_secret(Name="warehouse-login", SecretString=login)["ARN"],
+            "PostgresTlsRootSecretArn": secrets.create_secret(Name="warehouse-ca", SecretString=postgres.ca_pem)["ARN"],
+        }
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._state_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return state
+
+    def _record(self, **more: Any) -> None:
+        """Write down what was just started; whole or not at all, whenever we are killed."""
+        _write_private(self._state_file, json.dumps(self._state() | more, indent=2))
+
+    def _write_environment(self) -> None:
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
+        _write_private(self.folder / "env", "".join(lines))
+
+
+def _write_private(path: Path, text: str) -> None:
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(path)
