@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import rich.console
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-_WIDTH = 100  # of the last line that a spinner shows
+_DETAIL_WIDTH = 60  # characters of the line beside a spinner
+_LOG_WIDTH = 120  # where no terminal says how wide it is
 
 
 class Console:
@@ -16,6 +18,8 @@ class Console:
 
     def __init__(self) -> None:
         self.rich = rich.console.Console(highlight=False)
+        if not self.rich.is_terminal:
+            self.rich.width = _LOG_WIDTH
 
     def say(self, text: str) -> None:
         """Print a line as it is."""
@@ -29,12 +33,12 @@ class Console:
         """
         started = time.monotonic()
         with self.rich.status(title) as status:
-            yield lambda detail: status.update(f"{title} [dim]{escape(detail[:_WIDTH])}[/dim]")
+            yield lambda detail: status.update(f"{title} [dim]{escape(detail[:_DETAIL_WIDTH])}[/dim]")
         self.rich.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - started:.1f} s[/dim]")
 
     def table(self, title: str, columns: list[str], rows: list[list[object]], left: int = 1) -> None:
         """Print rows; the first `left` columns are text, the others numbers."""
-        table = Table(title=title, title_justify="left", title_style="bold")
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for position, column in enumerate(columns):
             table.add_column(column, justify="left" if position < left else "right", overflow="fold")
         for row in rows:

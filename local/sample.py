@@ -55,6 +55,13 @@ class Sample:
                 for version in range(1, random.randint(1, 3) + 1):
                     yield TEMPLATES, self._item(TEMPLATES, random, [number, version], {})
 
+    def expected(self) -> dict[str, dict[str, int]]:
+        """Return what a run of these items must count, by warehouse table."""
+        return {
+            name: {"items": items, "rejected": self.rejected[name], "sanitized": self.sanitized[name]}
+            for name, items in self.items.items()
+        }
+
     def _item(self, table: Table, random: Random, key: Sequence[object], related: Item) -> Item:
         """Draw one item with the given key; attributes that `related` has under the same name are the same."""
         self.items[table.name] += 1

