@@ -29,7 +29,7 @@ format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff format .
 
 docs: setup  ## write what the documentation takes from the declarations
-	PYTHONPATH=layers/shared $(PYTHON) -m scripts.data_dictionary
+	$(PYTHON) -m scripts.data_dictionary
 
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
@@ -50,6 +50,8 @@ $(UV):  # uv is fetched from PyPI when it is missing
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --python $(@D)/bin/python $(filter %.txt,$^)
+	@# The project's own environment finds the library where Lambda's would: on its path.
+	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
 
 # docs is a folder too, so the targets' names are declared.

@@ -1,0 +1,64 @@
+"""What the README says is so."""
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from demand_pipeline import errors
+from demand_pipeline.tables import Column
+
+README = Path("README.md").read_text(encoding="utf-8")
+ASL = json.loads(Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8"))
+
+PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+
+# Roots that are never raised themselves.
+ABSTRACT = {errors.PipelineError}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_error_is_explained() -> None:
+    classes = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
+    classes -= ABSTRACT
+    assert {kind.__name__ for kind in classes} <= set(re.findall(r"`([A-Za-z.]+)`", PROSE))
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z]+)", README))))
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)|-e (\S+\.json)", README))))
+def test_every_file_that_is_pointed_to_exists(path: tuple[str, str]) -> None:
+    assert Path(path[0] or path[1]).exists()
+
+
+def test_the_column_that_is_added_is_a_declaration() -> None:
+    [line] = blocks("python")
+    [call] = ast.parse(line).body[0].value.elts  # type: ignore[attr-defined]
+    column = eval(ast.unparse(call), {"Column": Column, **vars(__import__("demand_pipeline.tables", fromlist=["x"]))})  # noqa: S307
+    assert column.path == ("payment", "terms")
+
+
+def test_the_run_input_has_known_fields_only() -> None:
+    known = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \| ", README, re.MULTILINE))
+    fields = {name for pair in known for name in pair if name}
+    checked = set(re.findall(r"input\.(\w+)", json.dumps(ASL["States"]["CheckInput"])))
+    assert checked <= fields
+    for block in blocks("json"):
+        assert set(json.loads(block)) <= checked
+
+
+PARAMETERS = r"`((?:Max|Min)[A-Z]\w+|ChunkBytes|SourceAccountId|Postgres\w+|\w+Table)`"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(PARAMETERS, PROSE))))
+def test_every_parameter_that_is_named_exists(name: str) -> None:
+    assert re.search(rf"^  {name}:", Path("template.yaml").read_text(encoding="utf-8"), re.MULTILINE)
