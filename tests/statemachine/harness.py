@@ -5,17 +5,19 @@
         run = machine.redrive(run)
 
 What moto 5.2.5 lacks is added here, so that the definition need not bend to it: an evaluator for JSONata, the start
-time in AWS's format, Lambda functions that are Python callables, and redrive. Retries are noted and do not sleep.
+time in AWS's format, which iteration a state is in, Lambda functions that are Python callables, and redrive. Retries
+are noted and do not sleep.
 """
 
 import copy
 import datetime as dt
 import json
+import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -26,18 +28,21 @@ import jsonata
 from jsonata.utils import Utils
 from moto import mock_aws
 from moto.stepfunctions.parser.api import HistoryEventType
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
@@ -156,13 +161,21 @@ class Machine(ExitStack):
         machine = self
 
         def run_task(state: Any, env: Any, normalised_parameters: dict[str, Any], **rest: Any) -> None:
-            machine._run_task(state, env, normalised_parameters, rest)  # noqa: SLF001 - moto's method, our closure
+            machine._run_task(state, env, normalised_parameters, rest)
 
         originals = {kind: kind._eval_service_task for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk)}
         self._call_aws = originals[StateTaskServiceAwsSdk]
         for kind in originals:
             self.enter_context(mock.patch.object(kind, "_eval_service_task", run_task))
         self.enter_context(mock.patch.object(StringJSONata, "_eval_body", _evaluate))
+        self.enter_context(mock.patch.object(Environment, "as_inner_frame_of", classmethod(_keeping_map)))
+        # moto takes an error that ends an iteration or a branch for a function's own, and stumbles over States.…
+        for module in (iteration_worker, branches_decl):
+            self.enter_context(mock.patch.object(module, "CustomErrorName", ErrorName))
+        # moto logs every failure, with the whole definition.
+        log = logging.getLogger("moto.stepfunctions")
+        self.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         self.enter_context(mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.pauses.append)))
         self._client = boto3.client("stepfunctions", region_name=REGION)
         self._arn = self._client.create_state_machine(
@@ -170,6 +183,7 @@ class Machine(ExitStack):
             definition=json.dumps(self.definition),
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
         )["stateMachineArn"]
+        self.callback(_join_threads)
         return self
 
     def start(self, data: Any, name: str | None = None) -> Run:
@@ -183,7 +197,7 @@ class Machine(ExitStack):
 
     def redrive(self, run: Run) -> Run:
         """Run a failed execution on: what succeeded is not called again (moto has no RedriveExecution)."""
-        machines = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
+        machines: Any = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
         execution = next(e for machine in machines for e in machine.executions if e.exec_arn == run.arn)
         if execution.status == "SUCCEEDED":
             raise ValueError(f"{run.arn} succeeded: there is nothing to redrive")
@@ -192,7 +206,7 @@ class Machine(ExitStack):
         execution.start()
         return self._wait(run.arn)
 
-    def history(self, run: Run) -> list[dict[str, Any]]:
+    def history(self, run: Run) -> list[Any]:
         """Return the events of an execution."""
         pages = self._client.get_paginator("get_execution_history").paginate(executionArn=run.arn)
         return [event for page in pages for event in page["events"]]
@@ -233,15 +247,7 @@ class Machine(ExitStack):
         try:
             result = self.around(task, proceed)
         except TaskFailed as failure:
-            details = {"error": failure.error, "cause": failure.cause, "resource": "", "resourceType": ""}
-            raise FailureEventException(
-                FailureEvent(
-                    env=env,
-                    error_name=CustomErrorName(failure.error),
-                    event_type=HistoryEventType.TaskFailed,
-                    event_details=EventDetails(taskFailedEventDetails=details),
-                )
-            ) from None
+            raise _failure(env, HistoryEventType.TaskFailed, failure.error, failure.cause) from None
         if function is not None:
             result = {"ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": result}
         env.stack.append(result)
@@ -264,10 +270,10 @@ class Machine(ExitStack):
 
 def _evaluate(expression: Any, env: Any) -> None:
     """Evaluate `{% … %}` with values bound, not pasted into the text as moto would; undefined is an error."""
-    context = json.loads(json.dumps(env.states._states_data["context"], default=_timestamp))  # noqa: SLF001
-    states = env.states._states_data | {"context": context}  # noqa: SLF001 - moto has no other way to them
+    context = json.loads(json.dumps(env.states._states_data["context"], default=_timestamp))
+    states = env.states._states_data | {"context": context}
     store = env.variable_store
-    variables = store._outer_scope | store._inner_scope  # noqa: SLF001
+    variables = store._outer_scope | store._inner_scope
     bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
     try:
         bindings["states"] = states
@@ -275,16 +281,33 @@ def _evaluate(expression: Any, env: Any) -> None:
         if result is None and not jsonata.Jsonata(f"$exists(({expression.expression}))").evaluate(None, bindings):
             raise ValueError(f"the expression gave nothing: {expression.expression}")  # noqa: TRY301
     except Exception as error:
-        failure = {"error": "States.QueryEvaluationError", "cause": str(error)}
-        raise FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=CustomErrorName("States.QueryEvaluationError"),
-                event_type=HistoryEventType.EvaluationFailed,
-                event_details=EventDetails(evaluationFailedEventDetails=failure),
-            )
-        ) from error
+        raise _failure(env, HistoryEventType.EvaluationFailed, "States.QueryEvaluationError", str(error)) from error
     env.stack.append(json.loads(json.dumps(result)))
+
+
+_frame = Environment.as_inner_frame_of.__func__  # type: ignore[attr-defined]
+
+
+def _keeping_map(cls: Any, env: Any, *args: Any, **named: Any) -> Any:
+    """Let a state know the Map iteration that it runs in: moto forgets it at the first frame."""
+    frame, context = _frame(cls, env, *args, **named), env.states.context_object.context_object_data
+    if "Map" in context:
+        frame.states.context_object.context_object_data["Map"] = context["Map"]
+    return frame
+
+
+def _join_threads(seconds: float = 10) -> None:
+    """Wait for aborted branches: what they still do must not reach the next test."""
+    end = time.monotonic() + seconds
+    while TMP_THREADS:
+        TMP_THREADS.pop().join(max(0.0, end - time.monotonic()))
+
+
+def _failure(env: Any, event: HistoryEventType, error: str, cause: str) -> FailureEventException:
+    """What moto's Retry, Catch and history take for an error named `error`."""
+    kind = "taskFailedEventDetails" if event is HistoryEventType.TaskFailed else "evaluationFailedEventDetails"
+    details: Any = {kind: {"error": error, "cause": cause, "resource": "", "resourceType": ""}}
+    return FailureEventException(FailureEvent(env, ErrorName(error), event, details))
 
 
 def _timestamp(value: dt.datetime) -> str:

@@ -1,0 +1,65 @@
+"""Functions that count instead of working, and faults for the harness."""
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from tests.statemachine.harness import Handler, Task, TaskFailed
+
+type Around = Callable[[Task, Callable[[], Any]], Any]
+
+TABLES = ("cases", "metadata", "templates", "audit")
+
+
+def handlers(chunks: int = 1, items: int = 3) -> dict[str, Handler]:
+    """Every segment has `chunks` chunks of `items` items."""
+
+    def scan(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        cap = event["maxItems"]
+        taken = items if cap is None else min(items, cap)
+        more = event["chunk"] + 1 < chunks and taken != cap
+        return {
+            "key": f"runs/2026-11-23/{event['run']['id']}/raw/{event['table']}/{event['segment']}/{event['chunk']}-0123abcd.json.gz",
+            "items": taken,
+            "pages": 1,
+            "bytes": 100 * taken,
+            "readUnits": 0.5,
+            "nextKey": {"id": {"S": f"{event['segment']}/{event['chunk'] + 1}"}} if more else None,
+        }
+
+    def transform(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        count = event["raw"]["items"]
+        key = event["raw"]["key"].replace("/raw/", "/staged/")
+        return {"key": key, "scanned": count, "staged": count, "rejected": 0, "sanitized": 0}
+
+    def load(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        return {"committed": not event["dryRun"], "tables": [{"table": table["table"]} for table in event["tables"]]}
+
+    transforms = {f"Transform{table.title()}": transform for table in TABLES}
+    return {"ScanSegment": scan, **transforms, "LoadWarehouse": load}
+
+
+def sized(table_bytes: int | None = 0, then: Around | None = None) -> Around:
+    """DescribeTable reports `table_bytes` of every table, or no size at all (None)."""
+    found = {"Table": {} if table_bytes is None else {"TableSizeBytes": table_bytes}}
+
+    def around(task: Task, proceed: Callable[[], Any]) -> Any:
+        work = proceed if task.function else lambda: found
+        return then(task, work) if then else work()
+
+    return around
+
+
+def failing(failures: Mapping[tuple[str, int | None], list[str]]) -> Around:
+    """The state (of the Map's iteration) fails with these errors, one an attempt, before it works."""
+    left, lock = {place: list(errors) for place, errors in failures.items()}, Lock()
+
+    def around(task: Task, proceed: Callable[[], Any]) -> Any:
+        with lock:
+            errors = left.get((task.state, task.index), [])
+            error = errors.pop(0) if errors else None
+        if error:
+            raise TaskFailed(error)
+        return proceed()
+
+    return around

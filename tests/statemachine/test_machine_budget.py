@@ -1,0 +1,44 @@
+"""Step Functions' limits: 25,000 events a run and 256 KiB a payload, whatever the size of the tables."""
+
+import json
+from typing import Any
+
+from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.harness import Machine
+
+EVENTS, PAYLOAD = 25_000, 256 * 1024
+SEGMENTS, CHUNKS = 100, 200  # the most that the parameters allow: MaxSegments, and 100 chunks more
+
+
+def worst(fakes: dict[str, Any]) -> dict[str, Any]:
+    """Scans that need the most chunks, with the longest key of DynamoDB and counts as long as they get."""
+    scan, transform = fakes["ScanSegment"], fakes["TransformAudit"]
+
+    def scan_big(event: dict[str, Any], context: Any) -> Any:
+        more = {"id": {"B": "A" * 2732}, "sort": {"S": "x" * 1024}} if event["chunk"] == 0 else None
+        return scan(event, context) | {"bytes": 107374182400, "readUnits": 13421772.5, "nextKey": more}
+
+    def transform_big(event: dict[str, Any], context: Any) -> Any:
+        counts = dict.fromkeys(("scanned", "staged", "rejected", "sanitized"), 123_456_789)
+        return transform(event, context) | counts
+
+    return fakes | {"ScanSegment": scan_big, "TransformAudit": transform_big}
+
+
+def test_the_largest_run_stays_within_the_limits() -> None:
+    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=SEGMENTS) as machine:
+        run = machine.start({"tables": ["audit"]}, name="n" * 80)
+        history = machine.history(run)
+    assert run.status == "SUCCEEDED"
+    (load,) = machine.events("LoadWarehouse")
+    assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == CHUNKS
+    assert 4 * len(history) < EVENTS
+    assert 4 * len(json.dumps(load).encode()) < PAYLOAD
+
+
+def test_a_chunk_costs_twelve_events() -> None:
+    lengths = []
+    for chunks in (1, 2):
+        with Machine(handlers(chunks=chunks), around=sized()) as machine:
+            lengths.append(len(machine.history(machine.start({"tables": ["audit"]}))))
+    assert lengths[1] - lengths[0] == 12

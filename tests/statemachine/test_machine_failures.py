@@ -1,0 +1,150 @@
+"""What happens to a run when a state fails: what is waited out, what ends it, and what a redrive does."""
+
+from collections import Counter
+
+import pytest
+
+from tests.statemachine.fakes import failing, handlers, sized
+from tests.statemachine.harness import Machine, Run
+
+GB = 2**30
+PASSING = [
+    "TransientError",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+LASTING = [
+    "InvalidEventError",
+    "ConfigurationError",
+    "StagingError",
+    "ReconciliationError",
+    "RejectLimitError",
+    "DatabaseError",
+    "Lambda.Unknown",
+    "States.Timeout",
+]
+
+
+def run_failing(state: str, index: int | None, errors: list[str]) -> tuple[Machine, Run]:
+    with Machine(handlers(), around=sized(then=failing({(state, index): errors}))) as machine:
+        run = machine.start({"tables": ["cases"]})
+    return machine, run
+
+
+@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+def test_what_passes_by_itself_is_waited_out(state: str, index: int | None) -> None:
+    machine, run = run_failing(state, index, PASSING)
+    assert run.status == "SUCCEEDED"
+    assert Counter(task.state for task in machine.tasks)[state] == 7
+    limits = [2, 4, 8, 16, 32, 60]
+    assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
+
+
+@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+def test_what_does_not_pass_ends_the_run_under_its_own_name(state: str, index: int | None) -> None:
+    machine, run = run_failing(state, index, ["TransientError"] * 7)
+    assert (run.status, run.error) == ("FAILED", "TransientError")
+    assert len(machine.pauses) == 6
+
+
+@pytest.mark.parametrize("error", LASTING)
+@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("LoadWarehouse", None)])
+def test_bad_data_and_bad_configuration_end_the_run_at_once(state: str, index: int | None, error: str) -> None:
+    machine, run = run_failing(state, index, [error])
+    assert (run.status, run.error) == ("FAILED", error)
+    assert machine.pauses == []
+
+
+def test_a_locked_table_is_waited_for_longer_and_only_by_the_load() -> None:
+    machine, run = run_failing("LoadWarehouse", None, ["LockTimeoutError"] * 6)
+    assert run.status == "SUCCEEDED"
+    limits = [60, 120, 240, 480, 600, 600]
+    assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
+    machine, run = run_failing("ScanCases", 0, ["LockTimeoutError"])
+    assert (run.error, machine.pauses) == ("LockTimeoutError", [])
+
+
+@pytest.mark.parametrize("error", ["DynamoDb.ThrottlingException", "DynamoDb.InternalServerErrorException"])
+def test_a_busy_dynamodb_is_waited_for_before_the_scan_is_planned(error: str) -> None:
+    machine, run = run_failing("DescribeCases", None, [error] * 2)
+    assert (run.status, len(machine.pauses)) == ("SUCCEEDED", 2)
+
+
+def test_a_table_that_does_not_exist_is_named_by_awss_own_error() -> None:
+    with Machine(handlers()) as machine:
+        run = machine.start({"tables": ["templates"]})
+    assert (run.status, run.error) == ("FAILED", "DynamoDb.ResourceNotFoundException")
+    assert machine.pauses == []
+    assert machine.events("ScanSegment") == []
+
+
+def test_an_exception_of_a_handler_is_the_error_and_its_message_the_cause() -> None:
+    class RejectLimitError(Exception):
+        pass
+
+    def load(_event: object, _context: object) -> None:
+        raise RejectLimitError("cases: 12 of 100 items were rejected")
+
+    with Machine(handlers() | {"LoadWarehouse": load}, around=sized()) as machine:
+        run = machine.start({})
+    assert run.error == "RejectLimitError"
+    assert "cases: 12 of 100 items were rejected" in str(run.cause)
+
+
+def test_redrive_runs_only_what_failed_or_was_aborted() -> None:
+    fault = failing({("TransformAudit", 1): ["StagingError"]})
+    with Machine(handlers(chunks=2), around=sized(7 * GB, fault)) as machine:
+        failed = machine.start({"tables": ["audit"]})
+        assert (failed.status, failed.error) == ("FAILED", "StagingError")
+        before = [(task.state, task.index, task.event.get("chunk")) for task in machine.tasks if task.function]
+        machine.tasks.clear()
+        done = machine.redrive(failed)
+        after = [(task.state, task.index, task.event.get("chunk")) for task in machine.tasks if task.function]
+    assert (done.status, done.arn) == ("SUCCEEDED", failed.arn)
+    assert "DescribeAudit" not in [task.state for task in machine.tasks]
+    assert ("ScanAudit", 1, 0) not in after  # it had succeeded: its chunk is transformed, not read again
+    assert after.count(("TransformAudit", 1, 0)) == 1
+    assert after[-1] == ("LoadWarehouse", None, None)
+    wanted = {
+        (f"{verb}Audit", index, chunk) for verb in ("Scan", "Transform") for index in range(4) for chunk in (0, 1)
+    }
+    assert wanted <= {*before, *after}
+
+
+def test_redrive_after_a_failed_load_only_loads() -> None:
+    fault = failing({("LoadWarehouse", None): ["DatabaseError", "DatabaseError"]})
+    with Machine(handlers(chunks=2), around=sized(3 * GB, fault)) as machine:
+        run = machine.start({})
+        first = machine.events("LoadWarehouse")[0]
+        machine.tasks.clear()
+        run = machine.redrive(run)
+        assert (run.status, run.error) == ("FAILED", "DatabaseError")
+        run = machine.redrive(run)
+        assert run.status == "SUCCEEDED"
+    assert [task.state for task in machine.tasks] == ["LoadWarehouse", "LoadWarehouse"]
+    assert machine.events("LoadWarehouse") == [first, first]
+
+
+def test_a_redriven_run_is_the_same_run() -> None:
+    with Machine(handlers(), around=sized(then=failing({("ScanCases", 0): ["StagingError"]}))) as machine:
+        run = machine.redrive(machine.start({}, name="nightly"))
+    assert run.status == "SUCCEEDED"
+    told = [task.event["run"] for task in machine.tasks if task.function]
+    assert len(told) > 8
+    assert all(run == told[0] for run in told)
+    assert told[0]["id"] == "nightly"
+
+
+def test_other_tables_keep_what_they_have_done_when_one_fails() -> None:
+    with Machine(handlers(), around=sized(then=failing({("ScanAudit", 0): ["StagingError"]}))) as machine:
+        failed = machine.start({})
+        done = {(task.state, task.index) for task in machine.tasks}
+        machine.tasks.clear()
+        assert machine.redrive(failed).status == "SUCCEEDED"
+        again = Counter((task.state, task.index) for task in machine.tasks)
+    assert ("ScanAudit", 0) in again
+    assert max(again.values()) == 1
+    assert len(done | set(again)) == 4 * 3 + 1

@@ -1,0 +1,146 @@
+"""What goes from state to state: payloads, the chunk loop, and the tables that a run is of."""
+
+from typing import Any
+
+import pytest
+
+from tests.statemachine.fakes import TABLES, handlers, sized
+from tests.statemachine.harness import SUBSTITUTIONS, Machine
+
+GB = 2**30
+SOURCES = dict(zip(TABLES, ("Documents", "Metadata", "Templates", "Audit"), strict=True))
+
+
+def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
+    with Machine(handlers(), around=sized()) as machine:
+        run = machine.start({"saveCsv": True, "tables": ["cases"]}, name="nightly")
+    (scan,), (transform,), (load,) = (machine.events(f) for f in ("ScanSegment", "TransformCases", "LoadWarehouse"))
+    told = {"id": "nightly", "arn": run.arn, "startedAt": scan["run"]["startedAt"]}
+    key = "runs/2026-11-23/nightly/{}/cases/0/0-0123abcd.json.gz"
+    assert scan == {
+        "run": told,
+        "table": "cases",
+        "source": "arn:aws:dynamodb:eu-west-1:123456789012:table/documents",
+        "segment": 0,
+        "totalSegments": 1,
+        "chunk": 0,
+        "startKey": None,
+        "chunkBytes": 268435456,
+        "readUnitsPerSecond": 0,
+        "maxItems": None,
+    }
+    assert transform == {
+        "run": told,
+        "table": "cases",
+        "segment": 0,
+        "chunk": 0,
+        "raw": {"key": key.format("raw"), "items": 3},
+    }
+    chunk = {"scanned": 3, "staged": 3, "rejected": 0, "sanitized": 0, "readUnits": 0.5, "bytes": 300}
+    assert load == {
+        "run": told,
+        "input": {"saveCsv": True, "tables": ["cases"]},
+        "dryRun": False,
+        "saveCsv": True,
+        "force": False,
+        "maxRejectPercent": 1,
+        "maxShrinkPercent": 100,
+        "tables": [
+            {"table": "cases", "segments": [{"segment": 0, "chunks": [{"key": key.format("staged"), **chunk}]}]}
+        ],
+    }
+
+
+def test_the_runs_start_is_told_in_utc_with_its_offset() -> None:
+    with Machine(handlers(), around=sized()) as machine:
+        machine.start({})
+    started = {task.event["run"]["startedAt"] for task in machine.tasks if task.function}
+    assert len(started) == 1
+    assert started.pop().endswith("Z")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_each_table_has_its_own_source_and_transform(table: str) -> None:
+    with Machine(handlers(), around=sized()) as machine:
+        assert machine.start({"tables": [table]}).status == "SUCCEEDED"
+    source = SUBSTITUTIONS[f"{SOURCES[table]}TableArn"]
+    states = [f"{verb}{table.title()}" for verb in ("Describe", "Scan", "Transform")]
+    assert [task.state for task in machine.tasks] == [*states, "LoadWarehouse"]
+    assert machine.tasks[0].arguments == {"TableName": source}
+    assert machine.tasks[1].event["source"] == source
+    assert {task.event["table"] for task in machine.tasks[1:3]} == {table}
+    assert [task.function for task in machine.tasks[1:]] == [
+        "ScanSegment",
+        f"Transform{table.title()}",
+        "LoadWarehouse",
+    ]
+
+
+def test_a_segment_goes_on_from_the_key_where_its_last_chunk_ended() -> None:
+    with Machine(handlers(chunks=3), around=sized(3 * GB)) as machine:
+        assert machine.start({"tables": ["metadata"]}).status == "SUCCEEDED"
+    for segment in (0, 1):
+        events = [event for event in machine.events("ScanSegment") if event["segment"] == segment]
+        assert [event["chunk"] for event in events] == [0, 1, 2]
+        keys = [None, {"id": {"S": f"{segment}/1"}}, {"id": {"S": f"{segment}/2"}}]
+        assert [event["startKey"] for event in events] == keys
+    assert [event["chunk"] for event in machine.events("TransformMetadata") if event["segment"] == 1] == [0, 1, 2]
+
+
+def test_a_start_key_comes_through_unchanged() -> None:
+    key = {"id": {"S": "\u0000 \"é😀\\ {% $states %} ${x}'"}, "version": {"N": "9" * 38}, "raw": {"B": "AAEC"}}
+    fakes = handlers(chunks=2)
+    scan = fakes["ScanSegment"]
+
+    def scan_with_key(event: dict[str, Any], context: Any) -> Any:
+        found = scan(event, context)
+        return found | {"nextKey": key} if found["nextKey"] else found
+
+    with Machine(fakes | {"ScanSegment": scan_with_key}, around=sized()) as machine:
+        assert machine.start({"tables": ["cases"]}).status == "SUCCEEDED"
+    assert [event["startKey"] for event in machine.events("ScanSegment")] == [None, key]
+
+
+def test_every_chunk_reaches_the_load_in_order_of_segments_and_chunks() -> None:
+    with Machine(handlers(chunks=3), around=sized(5 * GB)) as machine:
+        machine.start({}, name="run")
+    (load,) = machine.events("LoadWarehouse")
+    assert [table["table"] for table in load["tables"]] == list(TABLES)
+    for table in load["tables"]:
+        assert [segment["segment"] for segment in table["segments"]] == [0, 1, 2]
+        for segment in table["segments"]:
+            place = f"runs/2026-11-23/run/staged/{table['table']}/{segment['segment']}"
+            keys = [f"{place}/{chunk}-0123abcd.json.gz" for chunk in range(3)]
+            assert [chunk["key"] for chunk in segment["chunks"]] == keys
+
+
+def test_what_is_left_of_the_cap_goes_from_chunk_to_chunk() -> None:
+    with Machine(handlers(chunks=9, items=3), around=sized()) as machine:
+        assert machine.start({"tables": ["audit"], "dryRun": True, "maxItems": 7}).status == "SUCCEEDED"
+    assert [event["maxItems"] for event in machine.events("ScanSegment")] == [7, 4, 1]
+    (load,) = machine.events("LoadWarehouse")
+    assert sum(chunk["scanned"] for chunk in load["tables"][0]["segments"][0]["chunks"]) == 7
+
+
+@pytest.mark.parametrize("chosen", [("audit",), ("audit", "cases"), ("templates", "metadata", "audit")])
+def test_a_run_of_some_tables_touches_no_other(chosen: tuple[str, ...]) -> None:
+    with Machine(handlers(), around=sized()) as machine:
+        assert machine.start({"tables": list(chosen)}).status == "SUCCEEDED"
+    described = {task.arguments["TableName"].rpartition("/")[2] for task in machine.tasks if task.function is None}
+    assert described == {SOURCES[table].lower() for table in chosen}
+    (load,) = machine.events("LoadWarehouse")
+    assert [table["table"] for table in load["tables"]] == [table for table in TABLES if table in chosen]
+
+
+def test_an_empty_table_is_scanned_transformed_and_loaded_like_any_other() -> None:
+    with Machine(handlers(items=0), around=sized()) as machine:
+        assert machine.start({}).status == "SUCCEEDED"
+    (load,) = machine.events("LoadWarehouse")
+    chunks = [chunk for table in load["tables"] for segment in table["segments"] for chunk in segment["chunks"]]
+    assert [(chunk["scanned"], chunk["staged"]) for chunk in chunks] == [(0, 0)] * 4
+
+
+def test_the_output_of_a_run_is_what_the_load_says() -> None:
+    with Machine(handlers(), around=sized()) as machine:
+        run = machine.start({"dryRun": True})
+    assert run.output == {"committed": False, "tables": [{"table": table} for table in TABLES]}

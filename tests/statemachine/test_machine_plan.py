@@ -1,0 +1,87 @@
+"""How a table's size and the deployed settings become segments, chunks and a share of the read units."""
+
+from typing import Any
+
+import pytest
+
+from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.harness import Machine
+
+MB, GB = 2**20, 2**30
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "segments"),
+    [
+        pytest.param(0, {}, 1, id="an empty or new table"),
+        pytest.param(None, {}, 1, id="no size at all"),
+        pytest.param(0, {"MinSegments": 8}, 8, id="a stale size, and a floor"),
+        pytest.param(2 * GB, {}, 1, id="exactly one segment"),
+        pytest.param(2 * GB + 1, {}, 2, id="a byte more"),
+        pytest.param(9 * GB, {}, 5, id="rounded up"),
+        pytest.param(9 * GB, {"MinSegments": 8}, 8, id="the floor above the size"),
+        pytest.param(900 * GB, {}, 40, id="the ceiling"),
+        pytest.param(900 * GB, {"MaxSegments": 60}, 60, id="a higher ceiling"),
+        pytest.param(9 * GB, {"MinSegments": 8, "MaxSegments": 4}, 4, id="the ceiling below the floor"),
+        pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 640}, 5, id="a page's read units a segment"),
+        pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 100}, 1, id="less than a page's read units"),
+        pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 100_000, "MaxSegments": 6}, 6, id="more read units than segments"),
+    ],
+)
+def test_segments_follow_the_size_within_the_limits(size: int | None, settings: dict[str, Any], segments: int) -> None:
+    with Machine(handlers(), around=sized(size), **settings) as machine:
+        assert machine.start({"tables": ["audit"]}).status == "SUCCEEDED"
+    events = machine.events("ScanSegment")
+    assert sorted(event["segment"] for event in events) == list(range(segments))
+    assert {event["totalSegments"] for event in events} == {segments}
+
+
+@pytest.mark.parametrize(
+    ("size", "chunk_bytes"),
+    [
+        pytest.param(0, 256 * MB, id="an empty or new table"),
+        pytest.param(None, 256 * MB, id="no size at all"),
+        pytest.param(25 * GB, 256 * MB, id="a hundredth is just a chunk"),
+        pytest.param(1000 * GB + 1, 10 * GB + 1, id="a hundredth of the table, rounded up"),
+    ],
+)
+def test_a_chunk_is_at_least_a_hundredth_of_the_table(size: int | None, chunk_bytes: int) -> None:
+    with Machine(handlers(), around=sized(size)) as machine:
+        assert machine.start({"tables": ["cases"]}).status == "SUCCEEDED"
+    assert {event["chunkBytes"] for event in machine.events("ScanSegment")} == {chunk_bytes}
+
+
+@pytest.mark.parametrize(
+    ("rate", "most", "share"),
+    [
+        pytest.param(0, 4, 0, id="no limit"),
+        pytest.param(1000, 40, 1000 / 7, id="shared by seven segments"),
+        pytest.param(50, 40, 50, id="a single segment has it all"),
+        pytest.param(10_240, 50, 256, id="of fifty segments forty run at once"),
+    ],
+)
+def test_segments_that_run_at_once_share_the_read_units(rate: int, most: int, share: float) -> None:
+    around = sized(900 * GB)
+    with Machine(handlers(), around=around, MaxReadUnitsPerSecond=rate, MaxSegments=most) as machine:
+        assert machine.start({"tables": ["templates"]}).status == "SUCCEEDED"
+    assert {event["readUnitsPerSecond"] for event in machine.events("ScanSegment")} == {share}
+
+
+def test_a_capped_run_is_one_segment_so_that_the_cap_is_exact() -> None:
+    with Machine(handlers(), around=sized(900 * GB), MinSegments=8) as machine:
+        assert machine.start({"dryRun": True, "maxItems": 2}).status == "SUCCEEDED"
+    events = machine.events("ScanSegment")
+    assert [(event["totalSegments"], event["maxItems"]) for event in events] == [(1, 2)] * 4
+
+
+def test_each_table_is_planned_by_its_own_size() -> None:
+    sizes = {"documents": 0, "metadata": 5 * GB, "templates": 3 * GB, "audit": 7 * GB}
+
+    def around(task: Any, proceed: Any) -> Any:
+        table = task.arguments.get("TableName", "").rpartition("/")[2]
+        return {"Table": {"TableSizeBytes": sizes[table]}} if table else proceed()
+
+    with Machine(handlers(), around=around) as machine:
+        assert machine.start({}).status == "SUCCEEDED"
+    planned = {event["table"]: event["totalSegments"] for event in machine.events("ScanSegment")}
+    assert planned == {"cases": 1, "metadata": 3, "templates": 2, "audit": 4}
