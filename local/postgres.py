@@ -148,7 +148,7 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Stop the server and delete its folder."""
-        self.stop()
+        self.stop(immediate=True)  # there is nothing to save
         self.remove_folder(self.folder)
 
     def _write_state(self) -> None:

@@ -109,12 +109,12 @@ def start(folder: Path, port: int) -> ProcessId:
 
 
 def stop_any(folder: Path) -> None:
-    """Stop the server that has its lock file in the folder, if one runs: for leftovers nobody has recorded."""
+    """Stop the server that has its lock file in the folder, if one runs; at once, for the folder goes too."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         process = ProcessId.of(int(lines[0]))
         if f"-D {folder / 'data'} " in command_line(process.pid):
-            process.stop([signal.SIGINT, signal.SIGQUIT], STOP_SECONDS)
+            process.stop([signal.SIGQUIT], STOP_SECONDS)
 
 
 def checked(command: Sequence[str], **arguments: Any) -> str:

@@ -97,7 +97,7 @@ def rejects(stack: Stack, run_id: str) -> list[list[Any]]:
         "SELECT table_name, reason, count(*) AS items FROM rejected_items"  # noqa: S608 - quoted above
         f" WHERE run_id = {literal} GROUP BY table_name, reason ORDER BY table_name, items DESC, reason"
     )
-    rows = stack.postgres.execute(f"SELECT json_agg(row) FROM ({counted}) row")
+    rows = stack.postgres.execute(f"SELECT json_agg(row) FROM ({counted}) row")  # noqa: S608 - the same
     return [[row["table_name"], row["reason"], row["items"]] for row in json.loads(rows or "[]")]
 
 

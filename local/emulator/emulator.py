@@ -78,7 +78,7 @@ class Emulator:
 
     def remove(self) -> None:
         """Stop the emulator with all its functions and delete its folder."""
-        self.process.stop([signal.SIGTERM], _STOP_SECONDS, group=True)
+        self.process.stop([signal.SIGKILL], _STOP_SECONDS, group=True)  # there is no state to save
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:

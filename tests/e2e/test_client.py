@@ -1,0 +1,158 @@
+"""What somebody from outside sees who knows `.local/env`, the data contract and the AWS API."""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pg8000.native
+import pytest
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
+
+DIGITS = "12345678901234567890.123456789012345678"
+
+
+@pytest.fixture
+def warehouse(exported: Mapping[str, str]) -> Iterator[pg8000.native.Connection]:
+    connection = pg8000.native.Connection(
+        user=exported["PGUSER"],
+        password=exported["PGPASSWORD"],
+        host=exported["PGHOST"],
+        port=int(exported["PGPORT"]),
+        database=exported["PGDATABASE"],
+        ssl_context=ssl.create_default_context(cafile=exported["PGSSLROOTCERT"]),
+    )
+    yield connection
+    connection.close()
+
+
+def rows(warehouse: pg8000.native.Connection, table: str) -> list[dict[str, Any]]:
+    """Every row without its nulls, its columns as PostgreSQL writes them."""
+    attributes = f"FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
+    names = [name for (name,) in warehouse.run(f"SELECT attname {attributes} ORDER BY attnum")]
+    columns = ", ".join(f'"{name}"::text' for name in names)
+    found = warehouse.run(f'SELECT {columns} FROM "{table}" ORDER BY 1, 2')  # noqa: S608 - names of our own
+    return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in found]
+
+
+def test_items_of_an_outside_client_arrive_exactly(
+    client: Callable[[str], Any],
+    exported: Mapping[str, str],
+    start: Callable[[Mapping[str, Any]], str],
+    ended: Callable[[str], dict[str, Any]],
+    warehouse: pg8000.native.Connection,
+) -> None:
+    dynamodb = client("dynamodb")
+    document = {
+        "documentId": {"S": "mine-1"},
+        "amounts": {"M": {"net": {"N": DIGITS}, "tax": {"S": "-0.50"}, "discount": {"N": DIGITS}}},
+        "parties": {"M": {"supplier": {"M": {"name": {"S": "Žluťoučký kůň, s.r.o."}}}}},
+        "issueDate": {"S": "2026-02-28"},
+        "receivedAt": {"N": "1775025000123.9"},
+        "isDuplicate": {"S": "TRUE"},
+        "tags": {"SS": ["b", "a", "ä"]},
+        "lineItems": {"L": [{"M": {"qty": {"N": DIGITS}, "note": {"S": 'say "hi"\n'}}}, {"NULL": True}]},
+        "contentHash": {"B": b"\x00\xff"},
+        "pageCount": {"N": "1E+1"},
+        "currency": {"NULL": True},
+        "colour": {"S": "green"},
+    }
+    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item=document)
+    dynamodb.put_item(
+        TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": "mine-2"}, "status": {"S": "null\0byte"}}
+    )
+    extracted = {"documentId": {"S": "mine-1"}, "fieldName": {"S": "total"}, "value": {"NS": ["10", "9"]}}
+    dynamodb.put_item(TableName=exported["METADATA_TABLE"], Item=extracted)
+    template = {"templateId": {"S": "t"}, "version": {"N": "2"}, "keywords": {"L": [{"S": "x,y"}, {"NULL": True}]}}
+    dynamodb.put_item(TableName=exported["TEMPLATES_TABLE"], Item=template)
+    dynamodb.put_item(TableName=exported["TEMPLATES_TABLE"], Item={**template, "version": {"N": "10"}})
+    entry = {"auditId": {"S": "a"}, "occurredAt": {"S": "2026-04-01T08:00:00+02:00"}, "newValues": {"BOOL": False}}
+    dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item=entry)
+
+    run = ended(start({}))
+
+    assert run["status"] == "SUCCEEDED"
+    counted = {
+        table["table"]: (table["scanned"], table["loaded"], table["sanitized"]) for table in run["output"]["tables"]
+    }
+    assert counted == {"cases": (2, 2, 1), "metadata": (1, 1, 0), "templates": (2, 2, 0), "audit": (1, 1, 0)}
+    assert rows(warehouse, "cases") == [
+        {
+            "document_id": "mine-1",
+            "net_amount": DIGITS,
+            "tax_amount": "-0.50",
+            "supplier_name": "Žluťoučký kůň, s.r.o.",
+            "issue_date": "2026-02-28",
+            "received_at": "2026-04-01 06:30:00.1239+00",
+            "is_duplicate": "true",
+            "tags": "{a,b,ä}",
+            "line_items": f'[{{"qty": {DIGITS}, "note": "say \\"hi\\"\\n"}}, null]',
+            "content_hash": r"\x00ff",
+            "page_count": "10",
+            "extra": f'{{"colour": "green", "amounts": {{"discount": {DIGITS}}}}}',
+        },
+        {"document_id": "mine-2", "status": "null\N{REPLACEMENT CHARACTER}byte"},
+    ]
+    assert rows(warehouse, "metadata") == [{"document_id": "mine-1", "field_name": "total", "field_value": "[9, 10]"}]
+    assert rows(warehouse, "templates") == [
+        {"template_id": "t", "version": version, "keywords": '{"x,y",NULL}'} for version in ("10", "2")
+    ]
+    assert rows(warehouse, "audit") == [
+        {"audit_id": "a", "occurred_at": "2026-04-01 06:00:00+00", "new_values": "false"}
+    ]
+
+
+def test_a_run_of_some_tables_leaves_the_others_and_a_dry_run_leaves_all(
+    client: Callable[[str], Any],
+    exported: Mapping[str, str],
+    start: Callable[[Mapping[str, Any]], str],
+    ended: Callable[[str], dict[str, Any]],
+    warehouse: pg8000.native.Connection,
+) -> None:
+    dynamodb = client("dynamodb")
+    for name in ("before", "after"):
+        dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item={"auditId": {"S": name}})
+        dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": name}})
+        if name == "before":
+            assert ended(start({"tables": ["audit", "cases"]}))["status"] == "SUCCEEDED"
+
+    dry = ended(start({"dryRun": True, "maxItems": 1}))
+    assert dry["status"] == "SUCCEEDED"
+    assert dry["output"]["committed"] is False
+    assert {table["table"]: table["scanned"] for table in dry["output"]["tables"]}["audit"] == 1
+    assert [row["audit_id"] for row in rows(warehouse, "audit")] == ["before"]
+
+    one = ended(start({"tables": ["audit"]}))
+    assert [table["table"] for table in one["output"]["tables"]] == ["audit"]
+    assert [row["audit_id"] for row in rows(warehouse, "audit")] == ["after", "before"]
+    assert [row["document_id"] for row in rows(warehouse, "cases")] == ["before"]
+
+
+def test_a_misspelt_input_field_is_refused_by_name(
+    start: Callable[[Mapping[str, Any]], str], ended: Callable[[str], dict[str, Any]]
+) -> None:
+    run = ended(start({"dryrun": True}))
+    assert (run["status"], run["error"]) == ("FAILED", "InvalidInput")
+    assert "dryrun" in run["cause"]
+
+
+def test_too_many_rejects_fail_the_run_and_leave_the_warehouse_as_it_was(
+    client: Callable[[str], Any],
+    exported: Mapping[str, str],
+    start: Callable[[Mapping[str, Any]], str],
+    ended: Callable[[str], dict[str, Any]],
+    warehouse: pg8000.native.Connection,
+) -> None:
+    dynamodb = client("dynamodb")
+    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": "good"}})
+    assert ended(start({"tables": ["cases"]}))["status"] == "SUCCEEDED"
+    bad = {"documentId": {"S": "bad"}, "issueDate": {"S": "31/12/2026"}}
+    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item=bad)
+
+    refused = ended(start({"tables": ["cases"]}))
+    assert (refused["status"], refused["error"]) == ("FAILED", "RejectLimitError")
+    assert [row["document_id"] for row in rows(warehouse, "cases")] == ["good"]
+
+    assert ended(start({"tables": ["cases"], "maxRejectPercent": 50}))["status"] == "SUCCEEDED"
+    rejected = warehouse.run("SELECT item_key::text, reason FROM rejected_items WHERE table_name = 'cases'")
+    assert rejected == [['{"documentId": "bad"}', "issue_date: expected date, got S '31/12/2026'"]]

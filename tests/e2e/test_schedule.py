@@ -1,0 +1,46 @@
+"""The schedule of the template starts the state machine."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
+
+FIRES_WITHIN = 30  # seconds; the emulator looks every 10
+
+
+def test_the_schedule_fires_and_its_run_loads_empty_tables(
+    client: Callable[[str], Any], exported: Mapping[str, str], ended: Callable[[str], dict[str, Any]]
+) -> None:
+    scheduler, states = client("scheduler"), client("stepfunctions")
+    (name,) = [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]]
+    schedule = scheduler.get_schedule(Name=name)
+    assert schedule["Target"]["Arn"] == exported["STATE_MACHINE_ARN"]
+    known = {
+        run["executionArn"] for run in states.list_executions(stateMachineArn=schedule["Target"]["Arn"])["executions"]
+    }
+
+    # Everything as deployed but the time, which a test cannot wait for.
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    scheduler.update_schedule(
+        Name=name,
+        ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+        ScheduleExpressionTimezone="UTC",
+        FlexibleTimeWindow=schedule["FlexibleTimeWindow"],
+        Target=schedule["Target"],
+        State="ENABLED",
+    )
+    deadline = time.monotonic() + FIRES_WITHIN
+    fired: set[str] = set()
+    while not fired and time.monotonic() < deadline:
+        time.sleep(0.2)
+        listed = states.list_executions(stateMachineArn=schedule["Target"]["Arn"])["executions"]
+        fired = {run["executionArn"] for run in listed} - known
+
+    (arn,) = fired
+    run = ended(arn)
+    assert run["status"] == "SUCCEEDED"
+    assert [table["loaded"] for table in run["output"]["tables"]] == [0, 0, 0, 0]
