@@ -11,6 +11,7 @@ are noted and do not sleep.
 
 import copy
 import datetime as dt
+import functools
 import json
 import logging
 import time
@@ -41,6 +42,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceLambda,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
@@ -169,6 +171,7 @@ class Machine(ExitStack):
             self.enter_context(mock.patch.object(kind, "_eval_service_task", run_task))
         self.enter_context(mock.patch.object(StringJSONata, "_eval_body", _evaluate))
         self.enter_context(mock.patch.object(Environment, "as_inner_frame_of", classmethod(_keeping_map)))
+        self.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", _parse))
         # moto takes an error that ends an iteration or a branch for a function's own, and stumbles over States.…
         for module in (iteration_worker, branches_decl):
             self.enter_context(mock.patch.object(module, "CustomErrorName", ErrorName))
@@ -266,6 +269,10 @@ class Machine(ExitStack):
             trace = traceback.format_tb(error.__traceback__)
             body = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": trace}
             raise TaskFailed(type(error).__name__, json.dumps(body)) from error
+
+
+# Reading the definition takes longer than most runs, and a program that was read keeps nothing of a run.
+_parse = functools.cache(AmazonStateLanguageParser.parse)
 
 
 def _evaluate(expression: Any, env: Any) -> None:

@@ -25,7 +25,9 @@ MB, GB = 2**20, 2**30
         pytest.param(9 * GB, {"MinSegments": 8, "MaxSegments": 4}, 4, id="the ceiling below the floor"),
         pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 640}, 5, id="a page's read units a segment"),
         pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 100}, 1, id="less than a page's read units"),
-        pytest.param(900 * GB, {"MaxReadUnitsPerSecond": 100_000, "MaxSegments": 6}, 6, id="more read units than segments"),
+        pytest.param(
+            900 * GB, {"MaxReadUnitsPerSecond": 100_000, "MaxSegments": 6}, 6, id="more read units than segments"
+        ),
     ],
 )
 def test_segments_follow_the_size_within_the_limits(size: int | None, settings: dict[str, Any], segments: int) -> None:

@@ -1,0 +1,83 @@
+"""Six functions of one kind, each with its log group, its environment and a folder that exists."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.statemachine.harness import definition
+from tests.statemachine.lint import states
+from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, ROOT, TEMPLATE, resources
+
+FOLDERS = {
+    "ScanSegment": "scan_segment",
+    "TransformCases": "transform_cases",
+    "TransformMetadata": "transform_metadata",
+    "TransformTemplates": "transform_templates",
+    "TransformAudit": "transform_audit",
+    "LoadWarehouse": "load_warehouse",
+}
+EVERYWHERE = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "STAGING_BUCKET"}
+LOADING = {
+    "POSTGRES_HOST",
+    "POSTGRES_PORT",
+    "POSTGRES_DATABASE",
+    "POSTGRES_SCHEMA",
+    "POSTGRES_SECRET_ARN",
+    "POSTGRES_TLS_ROOT_SECRET_ARN",
+}
+
+
+def test_each_function_has_its_folder_with_a_handler() -> None:
+    assert {name: function["CodeUri"] for name, function in FUNCTIONS.items()} == {
+        name: f"functions/{folder}" for name, folder in FOLDERS.items()
+    }
+    assert FUNCTION_GLOBALS["Handler"] == "app.lambda_handler"
+    for folder in FOLDERS.values():
+        assert "def lambda_handler(" in (ROOT / "functions" / folder / "app.py").read_text()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_each_function_writes_to_a_log_group_that_is_kept_as_long_as_asked(name: str) -> None:
+    group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert group == f"{name}Logs"
+    assert resources("AWS::Logs::LogGroup")[group]["RetentionInDays"] == {"Ref": "LogRetentionInDays"}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_each_function_is_told_what_it_needs_and_no_more(name: str) -> None:
+    own = set(FUNCTIONS[name].get("Environment", {}).get("Variables", {}))
+    assert set(FUNCTION_GLOBALS["Environment"]["Variables"]) == EVERYWHERE
+    assert own == (LOADING if name == "LoadWarehouse" else set())
+
+
+def test_only_the_load_enters_the_vpc() -> None:
+    assert [name for name, function in FUNCTIONS.items() if "VpcConfig" in function] == ["LoadWarehouse"]
+
+
+def test_all_functions_are_traced_log_json_and_share_the_layer() -> None:
+    assert FUNCTION_GLOBALS["Tracing"] == "Active"
+    assert FUNCTION_GLOBALS["LoggingConfig"] == {"LogFormat": "JSON"}
+    assert FUNCTION_GLOBALS["Layers"] == [{"Ref": "SharedLayer"}]
+    assert FUNCTION_GLOBALS["Runtime"] == "python3.13" == "python" + (ROOT / ".python-version").read_text().strip()
+
+
+def test_a_function_ends_before_its_state_stops_waiting() -> None:
+    waits = [
+        state["TimeoutSeconds"]
+        for state in states(definition()).values()
+        if "lambda:invoke" in str(state.get("Resource"))
+    ]
+    assert min(waits) > FUNCTION_GLOBALS["Timeout"]
+
+
+def test_the_four_transforms_have_one_shape() -> None:
+    def shape(name: str) -> Any:
+        parts = [TEMPLATE["Resources"][f"{name}{part}"] for part in ("", "Logs", "Role")]
+        table = name.removeprefix("Transform")
+        return re.sub(rf"\b{table.lower()}\b|_{table.lower()}\b", "table", json.dumps(parts).replace(table, "Table"))
+
+    transforms = [name for name in FUNCTIONS if name.startswith("Transform")]
+    assert len(transforms) == 4
+    assert len({shape(name) for name in transforms}) == 1

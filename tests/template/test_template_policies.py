@@ -1,0 +1,147 @@
+"""Least privilege: what each role may do, to what, in full."""
+
+from typing import Any
+
+import pytest
+
+from tests.template.loaded import TEMPLATE, listed, named, resources, statements
+
+TABLES = [
+    f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{name}Table}}"
+    for name in ("Documents", "Metadata", "Templates", "Audit")
+]
+BUCKET = "${StagingBucket.Arn}"
+
+
+def logging_to(name: str) -> dict[str, list[str]]:
+    return {action: [f"{name}Logs.Arn"] for action in ("logs:CreateLogStream", "logs:PutLogEvents")}
+
+
+def writing_to(*places: str) -> dict[str, list[str]]:
+    return {action: list(places) for action in ("s3:PutObject", "s3:AbortMultipartUpload")}
+
+
+def transforming(name: str) -> dict[str, list[str]]:
+    table = name.removeprefix("Transform").lower()
+    return {
+        "s3:GetObject": [f"{BUCKET}/runs/*/raw/{table}/*"],
+        "s3:ListBucket": ["StagingBucket.Arn"],
+        **writing_to(f"{BUCKET}/runs/*/staged/{table}/*", f"{BUCKET}/runs/*/rejects/{table}/*"),
+        **logging_to(name),
+    }
+
+
+TRANSFORMS = ["TransformCases", "TransformMetadata", "TransformTemplates", "TransformAudit"]
+# Actions that AWS gives on no narrower resource.
+WITHOUT_RESOURCE = {
+    "DemandPipelineRole": {
+        "logs:CreateLogDelivery",
+        "logs:GetLogDelivery",
+        "logs:UpdateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:DescribeResourcePolicies",
+        "logs:DescribeLogGroups",
+    },
+    "LoadWarehouseRole": {
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    },
+    "TracePolicy": {
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+    },
+}
+GRANTS = {
+    "ScheduleRole": {
+        "states:StartExecution": ["DemandPipeline"],
+        "sqs:SendMessage": ["ScheduleDeadLetters.Arn"],
+    },
+    "DemandPipelineRole": {
+        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS, "LoadWarehouse")],
+        "dynamodb:DescribeTable": TABLES,
+    },
+    "ScanSegmentRole": {
+        "dynamodb:Scan": TABLES,
+        **writing_to(f"{BUCKET}/runs/*/raw/*"),
+        **logging_to("ScanSegment"),
+    },
+    **{f"{name}Role": transforming(name) for name in TRANSFORMS},
+    "LoadWarehouseRole": {
+        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
+        "s3:ListBucket": ["StagingBucket.Arn"],
+        **writing_to(f"{BUCKET}/exports/*"),
+        "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
+        **logging_to("LoadWarehouse"),
+    },
+    "StagingKeyPolicy": {"kms:Decrypt": ["StagingKmsKeyArn"], "kms:GenerateDataKey": ["StagingKmsKeyArn"]},
+    "SourceKeyPolicy": {"kms:Decrypt": ["KmsKeyArns"]},
+}
+
+
+def granted(holder: str, *, to_all: bool) -> dict[str, list[str]]:
+    """The actions of a role or policy and what they are for; `to_all`: those on `*`."""
+    found: dict[str, list[str]] = {}
+    for name, statement in statements():
+        places = [spelled(place) for place in listed(statement["Resource"])]
+        if name == holder and ("*" in places) is to_all:
+            found |= {action: found.get(action, []) + places for action in listed(statement["Action"])}
+    return found
+
+
+def spelled(place: Any) -> str:
+    if isinstance(place, dict) and "Fn::Split" in place:
+        return str(place["Fn::Split"][1]["Ref"])
+    return named(place)
+
+
+@pytest.mark.parametrize("holder", GRANTS)
+def test_a_role_may_do_what_it_must_and_nothing_else(holder: str) -> None:
+    assert granted(holder, to_all=False) == GRANTS[holder]
+
+
+@pytest.mark.parametrize("holder", WITHOUT_RESOURCE)
+def test_only_what_aws_gives_on_no_resource_is_given_on_all(holder: str) -> None:
+    assert set(granted(holder, to_all=True)) == WITHOUT_RESOURCE[holder]
+
+
+def test_no_other_role_or_policy_exists() -> None:
+    assert {name for name, _ in statements()} == {*GRANTS, *WITHOUT_RESOURCE}
+    assert [name for name, role in resources("AWS::IAM::Role").items() if "ManagedPolicyArns" in role] == []
+    managed = [name for name, resource in TEMPLATE["Resources"].items() if "Policies" in resource["Properties"]]
+    assert set(managed) == set(resources("AWS::IAM::Role"))
+
+
+def test_no_action_is_a_wildcard() -> None:
+    actions = [action for _, statement in statements() for action in listed(statement["Action"])]
+    assert [action for action in actions if "*" in action] == []
+
+
+def test_a_key_that_is_missing_can_be_told_from_one_that_is_forbidden() -> None:
+    listing = [(name, s["Condition"]) for name, s in statements() if "s3:ListBucket" in listed(s["Action"])]
+    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS, "LoadWarehouse")]
+    # GetObject has no prefix, which StringLike would take for a mismatch.
+    assert all(condition == {"StringLikeIfExists": {"s3:prefix": "runs/*"}} for _, condition in listing)
+
+
+def test_roles_are_for_the_services_that_use_them_in_this_account() -> None:
+    trusted = {
+        name: role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
+        for name, role in resources("AWS::IAM::Role").items()
+    }
+    functions = {f"{name}Role": "lambda.amazonaws.com" for name in ("ScanSegment", *TRANSFORMS, "LoadWarehouse")}
+    assert trusted == {
+        "ScheduleRole": "scheduler.amazonaws.com",
+        "DemandPipelineRole": "states.amazonaws.com",
+        **functions,
+    }
+    for name in ("ScheduleRole", "DemandPipelineRole"):
+        statement = resources("AWS::IAM::Role")[name]["AssumeRolePolicyDocument"]["Statement"][0]
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
