@@ -1,10 +1,19 @@
 """The two locks of a load: its turn among loads, and the moment when no reader may look."""
 
 import hashlib
+import time
 from collections.abc import Iterable
 
+from demand_pipeline.errors import LockTimeoutError
+from demand_pipeline.observability import logger
 from demand_pipeline.postgres import Connection
-from demand_pipeline.statements import qualified
+from demand_pipeline.statements import qualified, statement
+
+# Whoever waits for an exclusive lock makes every new reader queue behind it: so wait briefly, let the
+# readers pass, try again. Less than PostgreSQL's deadlock_timeout (1 s), so that no reader that reads
+# our tables in another order is ever the one to be cancelled.
+_PAUSE_SECONDS = 2.0
+_ATTEMPTS = 15
 
 
 def take_turn(connection: Connection, schema: str) -> None:
@@ -16,9 +25,24 @@ def take_turn(connection: Connection, schema: str) -> None:
 
 
 def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None:
-    """Lock readers and writers out of the tables until the transaction ends; raises LockTimeoutError."""
+    """Lock readers and writers out of the tables until the transaction ends.
+
+    Raises LockTimeoutError if somebody holds on to one of them through every attempt.
+    """
     names = ", ".join([qualified(schema, table) for table in tables])
-    connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+    for attempt in range(1, _ATTEMPTS + 1):
+        connection.execute(statement("try_lock"))
+        try:
+            connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+        except LockTimeoutError:
+            connection.execute("ROLLBACK TO SAVEPOINT try_lock")
+            logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
+        else:
+            return
+        time.sleep(_PAUSE_SECONDS)
+    raise LockTimeoutError(
+        f"{names}: other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
+    )
 
 
 def _key(schema: str) -> int:

@@ -95,3 +95,6 @@ def hang_up(connection: ssl.SSLSocket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+    descriptor = connection.detach()
+    if descriptor >= 0:
+        socket.close(descriptor)
