@@ -1,23 +1,22 @@
 r"""Staged rows as CSV for COPY, nearly always without being parsed.
 
-A row is staged as a JSON array of strings, numbers, booleans and nulls. Without its brackets that is
-a line of CSV, if COPY is told that `\` escapes and that a bare `null` is NULL:
-`COPY … (FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null')`. Only JSON's other escapes (`\n`, `\u0001`, …)
-mean nothing to COPY; lines with one of them are parsed and written anew.
+A row is staged as a JSON array of strings, numbers, booleans and nulls, without white space between
+them (to CSV a space is text). Without its brackets that is a line of CSV, if COPY is told that `\`
+escapes and that a bare `null` is NULL. Only JSON's other escapes (`\n`, `\u0001`, …) mean nothing to
+COPY; lines with one of them are parsed and written anew.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-
-class MalformedError(ValueError):
-    """A line that is no row; the message does not quote it."""
-
-
 OPTIONS = r"""(FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null', ENCODING 'UTF8')"""
 
 BLOCK_BYTES = 1 << 18
+
+
+class MalformedError(ValueError):
+    """A line that is no row; the message does not quote it."""
 
 
 def from_staged(stream: BinaryIO) -> Iterator[bytes]:
@@ -74,11 +73,11 @@ def _convert_line(line: bytes) -> bytes:
         return _strip_brackets(line)
     try:
         row = json.loads(line, parse_int=_Number, parse_float=_Number)  # numbers stay the digits they are
-    except ValueError as error:
-        raise MalformedError("expected a JSON array a line") from error
-    if not isinstance(row, list):
-        raise MalformedError("expected a JSON array a line")
-    return _line(row)
+        if isinstance(row, list):
+            return _line(row)
+    except (json.JSONDecodeError, UnicodeError):  # either would carry the line
+        pass
+    raise MalformedError("expected a JSON array in UTF-8 a line")
 
 
 class _Number(str):
