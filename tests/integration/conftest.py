@@ -1,0 +1,90 @@
+"""Runs to load: staged chunks in S3, requests for them, and the load itself."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable
+from demand_pipeline.load import load_warehouse
+from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.tables import Table
+from tests.conftest import Warehouse
+
+UNLIMITED = Deadline(lambda: 900_000)
+
+type Load = Callable[..., LoadResult]
+
+
+def run_at(hour: int) -> Run:
+    return Run(f"run-{hour}", f"arn:aws:states:::execution:run-{hour}", datetime(2026, 11, 23, hour, tzinfo=UTC))
+
+
+def row(table: str, **values: Any) -> list[Any]:
+    """A staged row: a value a column, null where none is given."""
+    return [values.get(column.name) for column in TABLES[table].stored_columns]
+
+
+def documents(count: int, **values: Any) -> list[list[Any]]:
+    return [row("cases", document_id=f"doc-{number}", **values) for number in range(count)]
+
+
+def reject(document: str, reason: str = "issue_date: expected date, got S 'x'") -> dict[str, Any]:
+    key = {"documentId": {"S": document}}
+    return {"key": key, "reason": reason, "item": {**key, "issueDate": {"S": "x"}}}
+
+
+@dataclass
+class Runs:
+    """Stages chunks and makes the requests to load them."""
+
+    staging: Staging
+    warehouse: Warehouse
+    tables: dict[str, Table] = field(default_factory=lambda: dict(TABLES))
+
+    def chunk(
+        self,
+        run: Run,
+        table: str,
+        rows: Iterable[list[Any]],
+        rejects: Iterable[dict[str, Any]] = (),
+        number: int = 0,
+        **counts: Any,
+    ) -> StagedChunk:
+        """Write a chunk and its rejects; `counts` are what the transform is to have said otherwise."""
+        key = chunk_key(run, Stage.STAGED, table, 0, number)
+        staged = self._write(key, rows)
+        rejected = self._write(rejects_key(key), rejects)
+        honest = {"scanned": staged + rejected, "staged": staged, "rejected": rejected, "sanitized": 0}
+        return StagedChunk(**{"key": key, **honest, "read_units": 12.5, "bytes": 1000, **counts})
+
+    def request(self, run: Run, tables: dict[str, Any] | None = None, **options: Any) -> LoadRequest:
+        """A request for tables, each given as its rows or as its chunks."""
+        staged = []
+        for name, content in (tables or {"cases": documents(1)}).items():
+            chunks = content if content and isinstance(content[0], StagedChunk) else [self.chunk(run, name, content)]
+            staged.append(StagedTable(self.tables[name], segments=1, chunks=tuple(chunks)))
+        limits = {"max_reject_percent": 1, "max_shrink_percent": 100}
+        flags = {"dry_run": False, "save_csv": False, "force": False}
+        return LoadRequest(**{"run": run, "input": {}, "tables": tuple(staged), **limits, **flags, **options})
+
+    def load(self, run: Run, tables: dict[str, Any] | None = None, **options: Any) -> LoadResult:
+        """Stage and load."""
+        return load_warehouse(self.request(run, tables, **options), self.warehouse.settings, self.staging, UNLIMITED)
+
+    def _write(self, key: str, lines: Iterable[Any]) -> int:
+        encoded = [json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for line in lines]
+        if encoded or "/staged/" in key:
+            with self.staging.create(key) as stream:
+                stream.writelines(encoded)
+        return len(encoded)
+
+
+@pytest.fixture
+def runs(staging: Staging, warehouse: Warehouse) -> Runs:
+    return Runs(staging, warehouse)

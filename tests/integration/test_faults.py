@@ -1,0 +1,252 @@
+"""PostgreSQL goes away or says no: by which name, and that nothing stays behind."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pg8000.native
+import pytest
+
+from demand_pipeline import credentials, load, truncate
+from demand_pipeline.errors import (
+    DatabaseAuthenticationError,
+    DatabaseDataError,
+    DatabaseError,
+    DatabasePrivilegeError,
+    DuplicateKeyError,
+    LockTimeoutError,
+    TransientError,
+)
+from demand_pipeline.postgres import Connection, Timeouts
+from demand_pipeline.session import open_session
+from demand_pipeline.sqlstates import failure
+from tests.conftest import Warehouse
+from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
+from tests.integration.test_connection import causes, wait_until_closed
+
+
+@pytest.fixture
+def connection(warehouse: Warehouse) -> Iterator[Connection]:
+    with open_session(warehouse.settings, "fault", Timeouts(lock=0.2)) as connection:
+        yield connection
+
+
+def kill(warehouse: Warehouse) -> None:
+    warehouse.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name LIKE 'demand-pipeline %' AND datname = current_database()"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("08006", TransientError),
+        ("22P02", DatabaseDataError),
+        ("23505", DuplicateKeyError),
+        ("25P03", TransientError),
+        ("28000", DatabaseAuthenticationError),
+        ("28P01", DatabaseAuthenticationError),
+        ("40001", TransientError),
+        ("40P01", TransientError),
+        ("42501", DatabasePrivilegeError),
+        ("42P01", DatabaseError),
+        ("53100", DatabaseError),
+        ("53300", TransientError),
+        ("55P03", LockTimeoutError),
+        ("57014", DatabaseError),
+        ("57P01", TransientError),
+        ("57P02", TransientError),
+        ("57P03", TransientError),
+        ("XX000", DatabaseError),
+    ],
+)
+def test_a_code_decides_the_error_whatever_the_message_says(code: str, error: type[Exception]) -> None:
+    found = failure({"C": code, "M": "deadlock detected, password authentication failed"})
+    assert type(found) is error
+    assert f"SQLSTATE {code}" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("SELECT 'tel-555'::bigint", DatabaseDataError),
+        ("DO $$ BEGIN RAISE EXCEPTION 'tel-555' USING DETAIL = 'tel-555', HINT = 'tel-555'; END $$", DatabaseError),
+        ("INSERT INTO pg_temp.t VALUES (NULL, 'tel-555')", DatabaseError),
+        ("INSERT INTO pg_temp.t VALUES (1, 'tel-555'), (1, 'tel-555')", DuplicateKeyError),
+        ("INSERT INTO pg_temp.t VALUES (-1, 'tel-555')", DatabaseError),
+    ],
+)
+def test_an_error_tells_names_but_no_content_of_a_row(
+    connection: Connection, statement: str, error: type[Exception]
+) -> None:
+    connection.execute("CREATE TEMPORARY TABLE t (a int PRIMARY KEY CHECK (a > 0), b text)")
+    with pytest.raises(error) as caught:
+        connection.execute(statement)
+    assert "tel-555" not in "".join(str(cause) for cause in causes(caught.value))
+
+
+def test_an_error_of_a_copy_tells_no_line(connection: Connection) -> None:
+    connection.execute("CREATE TEMPORARY TABLE t (a int)")
+    with pytest.raises(DatabaseDataError) as caught:
+        connection.copy_in("COPY pg_temp.t FROM STDIN", [b"1\ntel-555\n"])
+    assert "tel-555" not in "".join(str(cause) for cause in causes(caught.value))
+    assert connection.query("SELECT count(*) FROM pg_temp.t") == [[0]]  # the session goes on
+
+
+def test_a_mistake_of_ours_stays_loud(connection: Connection) -> None:
+    with pytest.raises(pg8000.native.InterfaceError):
+        connection.query("SELECT :missing", other=1)
+    connection.execute("BEGIN")
+    with pytest.raises(DatabaseError, match="SQLSTATE 42P01"):
+        connection.query("SELECT * FROM nothing")
+    with pytest.raises(pg8000.native.InterfaceError):  # and no commit is taken for done
+        connection.execute("COMMIT")
+
+
+def test_an_error_of_the_callers_own_stream_comes_through(connection: Connection) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"1\n"
+        raise BlockingIOError("the source's own")  # an OSError, as gzip's errors are
+
+    connection.execute("CREATE TEMPORARY TABLE t (a int)")
+    with pytest.raises(BlockingIOError, match="the source's own"):
+        connection.copy_in("COPY pg_temp.t FROM STDIN", blocks())
+
+
+def test_an_error_of_the_callers_own_sink_comes_through(connection: Connection) -> None:
+    class Full:
+        def write(self, _: bytes, /) -> None:
+            raise OSError("the sink's own")
+
+    with pytest.raises(OSError, match="the sink's own"):
+        connection.copy_out("COPY (SELECT 1) TO STDOUT", Full())
+
+
+def test_a_backend_that_was_killed_is_tried_again(connection: Connection, warehouse: Warehouse) -> None:
+    kill(warehouse)
+    with pytest.raises(TransientError):
+        connection.query("SELECT 1")
+    with pytest.raises(TransientError):  # the second time there is no message left to read
+        connection.query("SELECT 1")
+
+
+def test_a_backend_killed_in_the_midst_of_a_copy_is_tried_again(connection: Connection, warehouse: Warehouse) -> None:
+    def blocks() -> Iterator[bytes]:
+        for number in range(200):
+            if number == 2:
+                kill(warehouse)
+            yield b"1\n" * 100_000
+
+    connection.execute("CREATE TEMPORARY TABLE t (a int)")
+    with pytest.raises(TransientError):
+        connection.copy_in("COPY pg_temp.t FROM STDIN", blocks())
+
+
+def test_a_deadlock_is_tried_again(connection: Connection, warehouse: Warehouse) -> None:
+    connection.execute("SET lock_timeout = 0; CREATE TABLE public.a (); CREATE TABLE public.b ()")
+    with open_session(warehouse.settings, "other", Timeouts()) as other:
+        for session, table in ((connection, "a"), (other, "b")):
+            session.execute(f"BEGIN; LOCK TABLE public.{table}")
+        outcome: list[Any] = []
+
+        def lock() -> None:
+            try:
+                outcome.append(other.execute("LOCK TABLE public.a"))
+            except TransientError as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=lock)
+        thread.start()
+        try:
+            outcome.append(connection.execute("LOCK TABLE public.b"))
+        except TransientError as error:
+            outcome.append(error)
+            connection.execute("ROLLBACK")
+        thread.join()
+    assert sum(isinstance(found, TransientError) and "40P01" in str(found) for found in outcome) == 1
+
+
+def test_the_server_ends_a_transaction_that_says_nothing(warehouse: Warehouse) -> None:
+    with open_session(warehouse.settings, "idle", Timeouts(idle=0.1)) as connection:
+        connection.execute("BEGIN")
+        wait_until_closed(warehouse)
+        with pytest.raises(TransientError):
+            connection.query("SELECT 1")
+
+
+def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
+    with (
+        open_session(warehouse.settings, "long", Timeouts(statement=0.1)) as connection,
+        pytest.raises(DatabaseError, match="SQLSTATE 57014: canceling statement due to statement timeout"),
+    ):
+        connection.query("SELECT pg_sleep(5)")
+
+
+POINTS = ["begin", "_stage", "fill", "record", "COMMIT"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("how", ["kill", "crash"])
+def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried_again(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, point: str, how: str
+) -> None:
+    runs.load(run_at(1), {"cases": documents(3)})
+    request = runs.request(run_at(2), {"cases": documents(5)})
+
+    def strike() -> None:
+        if how == "kill":
+            kill(warehouse)
+        else:
+            warehouse.server.restart(immediate=True)
+
+    with monkeypatch.context() as patch:
+        cut_off(patch, point, strike)
+        with pytest.raises(TransientError):
+            load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "3"
+    wait_until_closed(warehouse)
+    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "5"
+
+
+def cut_off(patch: pytest.MonkeyPatch, point: str, strike: Any) -> None:
+    """Strike right before the named step of a load."""
+    owner: Any = {"begin": load._Load, "_stage": load._Load, "fill": truncate, "record": load}.get(point, Connection)
+    name = "execute" if owner is Connection else point
+    original = getattr(owner, name)
+
+    def struck(*arguments: Any, **parameters: Any) -> Any:
+        if owner is not Connection or arguments[1] == point:
+            strike()
+        return original(*arguments, **parameters)
+
+    patch.setattr(owner, name, struck)
+
+
+def test_the_session_is_closed_whatever_fails(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for point in ("begin", "_stage", "refresh", "finish"):
+        with monkeypatch.context() as patch:
+            patch.setattr(load._Load, point, fail)
+            with pytest.raises(KeyboardInterrupt):
+                runs.load(run_at(1))
+        wait_until_closed(warehouse)
+
+
+def test_a_password_rotated_between_two_runs_is_no_failure(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    old = warehouse.server.password
+    try:
+        warehouse.server.set_password("rotated")
+        with pytest.raises(DatabaseAuthenticationError):
+            runs.load(run_at(2))
+        warehouse.put_secret("pipeline", "rotated")
+        assert credentials.read_credentials(warehouse.settings).password == old
+        assert runs.load(run_at(2)).committed
+    finally:
+        warehouse.server.set_password(old)

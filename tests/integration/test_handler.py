@@ -1,0 +1,114 @@
+"""The function LoadWarehouse as Lambda calls it."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from demand_pipeline.errors import InvalidEventError, RejectLimitError
+from demand_pipeline.events import LoadRequest
+from functions.load_warehouse.app import lambda_handler
+from tests.conftest import Context, Warehouse
+from tests.integration.conftest import Runs, documents, reject, row, run_at
+
+
+@pytest.fixture
+def environment(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = warehouse.settings
+    for name, value in {
+        "POSTGRES_HOST": settings.host,
+        "POSTGRES_PORT": str(settings.port),
+        "POSTGRES_DATABASE": settings.database,
+        "POSTGRES_SCHEMA": settings.schema,
+        "POSTGRES_SECRET_ARN": settings.secret,
+        "POSTGRES_TLS_ROOT_SECRET_ARN": settings.tls_root_secret,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def event(request: LoadRequest) -> dict[str, Any]:
+    """The request as the state machine passes it."""
+    run = {"id": request.run.id, "arn": request.run.arn, "startedAt": request.run.started_at.isoformat()}
+    tables = []
+    for staged in request.tables:
+        chunks = [
+            {("readUnits" if name == "read_units" else name): value for name, value in asdict(chunk).items()}
+            for chunk in staged.chunks
+        ]
+        tables.append({"table": staged.table.name, "segments": [{"segment": 0, "chunks": chunks}]})
+    return {
+        "run": run,
+        "input": request.input,
+        "dryRun": request.dry_run,
+        "saveCsv": request.save_csv,
+        "force": request.force,
+        "maxRejectPercent": request.max_reject_percent,
+        "maxShrinkPercent": request.max_shrink_percent,
+        "tables": tables,
+    }
+
+
+def metrics(output: str) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in output.splitlines()]
+    return [record for record in records if "_aws" in record]
+
+
+def test_the_answer_is_what_the_load_came_to(
+    runs: Runs, context: Context, environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_at(1)
+    tables = {"audit": [row("audit", audit_id="a")], "cases": [runs.chunk(run, "cases", documents(99), [reject("x")])]}
+    answer = lambda_handler(event(runs.request(run, tables)), context)  # type: ignore[arg-type]
+    assert answer["committed"]
+    audit, cases = json.loads(json.dumps(answer))["tables"]
+    assert audit.pop("loadSeconds") > 0
+    assert audit == {
+        "table": "audit",
+        "segments": 1,
+        "chunks": 1,
+        "scanned": 1,
+        "staged": 1,
+        "rejected": 0,
+        "sanitized": 0,
+        "loaded": 1,
+        "inserted": 1,
+        "updated": 0,
+        "deleted": 0,
+        "previousRows": 0,
+        "readUnits": 12.5,
+        "bytes": 1000,
+    }
+    assert (cases["table"], cases["scanned"], cases["rejected"], cases["loaded"]) == ("cases", 100, 1, 99)
+    measured = {
+        (record.get("table"), name): record[name] for record in metrics(capsys.readouterr().out) for name in record
+    }
+    assert measured["cases", "RowsLoaded"] == [99.0]
+    assert measured["audit", "RowsLoaded"] == [1.0]
+    assert measured[None, "RunsCommitted"] == [1.0]
+
+
+def test_a_redriven_handler_gives_the_same_answer(runs: Runs, context: Context, environment: None) -> None:
+    message = event(runs.request(run_at(1), {"cases": documents(3), "audit": []}))
+    assert lambda_handler(message, context) == lambda_handler(message, context)  # type: ignore[arg-type]
+
+
+def test_every_log_record_names_the_run_and_none_the_password(
+    runs: Runs, warehouse: Warehouse, context: Context, environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_at(1)
+    chunk = runs.chunk(run, "cases", [], [reject("tel-555")])
+    with pytest.raises(RejectLimitError):
+        lambda_handler(event(runs.request(run, {"cases": [chunk]})), context)  # type: ignore[arg-type]
+    request = runs.request(run, {"cases": [chunk]}, max_reject_percent=100)
+    lambda_handler(event(request), context)  # type: ignore[arg-type]
+    output = capsys.readouterr().out
+    records = [json.loads(line) for line in output.splitlines()]
+    assert all(record["run"] == "run-1" for record in records if "_aws" not in record)
+    assert warehouse.server.password not in output
+    assert "tel-555" not in output
+
+
+def test_a_malformed_event_is_named(context: Context, environment: None) -> None:
+    with pytest.raises(InvalidEventError, match="tables"):
+        lambda_handler({}, context)  # type: ignore[arg-type]

@@ -1,0 +1,386 @@
+"""A run's tables arrive in the warehouse: whole, counted, recorded."""
+
+import csv
+import gzip
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline import load, truncate
+from demand_pipeline.builders import TABLES
+from demand_pipeline.errors import (
+    DatabaseError,
+    DeadlineError,
+    DuplicateKeyError,
+    ReconciliationError,
+    RejectLimitError,
+    ShrinkLimitError,
+    StagingError,
+    StaleRunError,
+    TransientError,
+)
+from demand_pipeline.events import LoadRequest, StagedChunk
+from demand_pipeline.postgres import Connection
+from demand_pipeline.staging import rejects_key
+from tests.conftest import BUCKET, Warehouse
+from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
+from tests.integration.test_connection import wait_until_closed
+
+EVERYTHING: dict[str, Any] = {
+    "cases": documents(3, tags='{"a,b","c\\"d"}', net_amount=12.50, issue_date="2026-11-23", extra='{"x": 1.10}'),
+    "metadata": [row("metadata", document_id="doc-0", field_name="iban", bounding_box="{0.1,NULL}", reviewed=True)],
+    "templates": [row("templates", template_id="tpl", version=1, created_at="2026-11-23T00:00:00+00:00")],
+    "audit": [],
+}
+
+
+def test_all_tables_arrive_and_the_run_is_recorded(runs: Runs, warehouse: Warehouse) -> None:
+    result = runs.load(run_at(1), EVERYTHING, input={"saveCsv": False})
+    assert result.committed
+    assert {table.table: table.loaded for table in result.tables} == {
+        "cases": 3,
+        "metadata": 1,
+        "templates": 1,
+        "audit": 0,
+    }
+    shown = warehouse.sql(
+        "SELECT document_id, net_amount, issue_date, tags[1], extra FROM warehouse.cases ORDER BY 1 LIMIT 1"
+    )
+    assert shown == 'doc-0|12.5|2026-11-23|a,b|{"x": 1.10}'
+    shown = warehouse.sql("SELECT run_id, execution_arn, started_at, input, status FROM warehouse.pipeline_runs")
+    assert shown == 'run-1|arn:aws:states:::execution:run-1|2026-11-23 01:00:00+00|{"saveCsv": false}|committed'
+    counts = warehouse.sql(
+        "SELECT table_name, segments, chunks, scanned, staged, rejected, sanitized, loaded, inserted, updated, deleted, "
+        "previous_rows, read_units, bytes, load_seconds > 0 FROM warehouse.pipeline_run_tables WHERE table_name = 'cases'"
+    )
+    assert counts == "cases|1|1|3|3|0|0|3|3|0|0|0|12.5|1000|t"
+    wait_until_closed(warehouse)
+
+
+def test_a_table_is_replaced_and_counted_against_what_was_there(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(5)})
+    [table] = runs.load(run_at(2), {"cases": documents(3, status="new")}).tables
+    assert (table.loaded, table.inserted, table.updated, table.deleted, table.previous_rows) == (3, 3, 0, 5, 5)
+    assert warehouse.sql("SELECT count(*), min(status) FROM warehouse.cases") == "3|new"
+
+
+def test_chunks_are_added_up(runs: Runs, warehouse: Warehouse) -> None:
+    run = run_at(1)
+    rows = documents(10)
+    chunks = [runs.chunk(run, "cases", rows[start : start + 4], number=start, sanitized=1) for start in (0, 4, 8)]
+    [table] = runs.load(run, {"cases": chunks}).tables
+    assert (table.chunks, table.scanned, table.sanitized, table.read_units, table.bytes) == (3, 10, 3, 37.5, 3000)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "10"
+
+
+def test_tables_that_the_run_does_not_name_stay_as_they_are(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), EVERYTHING)
+    runs.load(run_at(2), {"cases": documents(1)})
+    assert warehouse.sql("SELECT count(*) FROM warehouse.metadata") == "1"
+
+
+def test_a_run_that_is_committed_is_not_loaded_again(runs: Runs, warehouse: Warehouse) -> None:
+    first = runs.load(run_at(1), EVERYTHING)
+    warehouse.sql("DELETE FROM warehouse.cases")
+    boto3.resource("s3").Bucket(BUCKET).objects.delete()
+    chunk = StagedChunk("runs/gone", 3, 3, 0, 0, 0.0, 0)
+    request = runs.request(run_at(1), {name: [chunk] for name in EVERYTHING})
+    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED) == first
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "0"
+    wait_until_closed(warehouse)
+
+
+def test_a_run_that_started_before_the_last_one_is_stale_unless_forced(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(2), {"cases": documents(2)})
+    with pytest.raises(StaleRunError, match=r"run-1 started at 2026-11-23T01:00:00.*run-2 of 2026-11-23T02:00:00"):
+        runs.load(run_at(1), {"cases": documents(1)})
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+    assert runs.load(run_at(1), {"cases": documents(1)}, force=True).committed
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "1"
+    wait_until_closed(warehouse)
+
+
+def test_a_run_of_the_same_moment_is_not_stale(runs: Runs) -> None:
+    runs.load(run_at(1))
+    twin = run_at(1)
+    assert runs.load(type(twin)("twin", twin.arn, twin.started_at)).committed
+    with pytest.raises(StaleRunError):
+        runs.load(type(twin)("older", twin.arn, twin.started_at - timedelta(milliseconds=1)))
+
+
+def test_a_dry_run_leaves_no_trace(runs: Runs, warehouse: Warehouse) -> None:
+    result = runs.load(run_at(1), EVERYTHING, dry_run=True)
+    assert not result.committed
+    assert [table.loaded for table in result.tables] == [3, 1, 1, 0]
+    assert warehouse.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'warehouse'") == "0"
+    runs.load(run_at(2), {"cases": documents(2)})
+    warehouse.sql("ALTER TABLE warehouse.cases DROP COLUMN status")
+    runs.load(run_at(3), {"cases": documents(9)}, dry_run=True)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+    assert warehouse.sql("SELECT string_agg(run_id, ',') FROM warehouse.pipeline_runs") == "run-2"
+    assert "status" not in warehouse.sql(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'warehouse.cases'::regclass"
+    )
+    wait_until_closed(warehouse)
+
+
+def cut(runs: Runs, chunk: StagedChunk) -> None:
+    s3 = boto3.client("s3")
+    body = s3.get_object(Bucket=BUCKET, Key=chunk.key)["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key=chunk.key, Body=body[:-9])
+
+
+def lose(runs: Runs, chunk: StagedChunk) -> None:
+    boto3.client("s3").delete_object(Bucket=BUCKET, Key=chunk.key)
+
+
+def add_row(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, [*documents(3), row("cases", document_id="one more")])
+
+
+def lose_row(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, documents(2))
+
+
+def add_column(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, [[*values, "more"] for values in documents(3)])
+
+
+def lose_column(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, [values[:-1] for values in documents(3)])
+
+
+def break_type(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, documents(3, page_count="tel. 555-0199"))
+
+
+def break_json(runs: Runs, chunk: StagedChunk) -> None:
+    rewrite(runs, chunk, [*documents(2), {"tel": "555-0199"}])
+
+
+def rewrite(runs: Runs, chunk: StagedChunk, rows: list[Any]) -> None:
+    with runs.staging.create(chunk.key) as stream:
+        stream.writelines([json.dumps(values, separators=(",", ":")).encode() + b"\n" for values in rows])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, lose, add_row, lose_row, add_column, lose_column, break_type, break_json],
+    ids=lambda do: do.__name__,
+)
+def test_a_damaged_staged_object_loads_nothing(runs: Runs, warehouse: Warehouse, damage: Any) -> None:
+    runs.load(run_at(1), {"cases": documents(2), "audit": []})
+    run = run_at(2)
+    chunks = [runs.chunk(run, "cases", documents(3), number=number) for number in (0, 1)]
+    damage(runs, chunks[1])
+    with pytest.raises(StagingError) as caught:
+        runs.load(run, {"audit": [row("audit", audit_id="a")], "cases": chunks})
+    assert chunks[1].key in str(caught.value)
+    assert "555-0199" not in str(caught.value) + repr(caught.value.__cause__)
+    assert (
+        warehouse.sql("SELECT (SELECT count(*) FROM warehouse.cases), (SELECT count(*) FROM warehouse.audit)") == "2|0"
+    )
+    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
+    wait_until_closed(warehouse)
+
+
+def test_counts_that_do_not_add_up_are_refused(runs: Runs, warehouse: Warehouse) -> None:
+    run = run_at(1)
+    chunk = runs.chunk(run, "cases", documents(3), scanned=4)
+    with pytest.raises(ReconciliationError, match=r"cases: .* 4 items scanned, but 3 staged and 0 rejected"):
+        runs.load(run, {"cases": [chunk]})
+
+
+def test_rows_that_vanish_on_their_way_into_the_table_are_noticed(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    warehouse.sql(
+        "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER swallow BEFORE INSERT ON warehouse.cases FOR EACH ROW EXECUTE FUNCTION public.swallow()"
+    )
+    with pytest.raises(ReconciliationError, match="cases: 3 rows staged, but 0 inserted"):
+        runs.load(run_at(2), {"cases": documents(3)})
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+    wait_until_closed(warehouse)
+
+
+def test_two_rows_with_one_key_are_refused_without_telling_it(runs: Runs, warehouse: Warehouse) -> None:
+    with pytest.raises(DuplicateKeyError, match="table cases, constraint cases_pkey") as caught:
+        runs.load(run_at(1), {"cases": [row("cases", document_id="tel-555")] * 2})
+    assert "tel-555" not in str(caught.value)
+    assert caught.value.__context__ is None  # the driver's error holds the row
+    wait_until_closed(warehouse)
+
+
+def test_more_rejects_than_the_limit_load_nothing(runs: Runs, warehouse: Warehouse) -> None:
+    run = run_at(1)
+    chunk = runs.chunk(run, "cases", documents(97), [reject(f"bad-{number}") for number in range(3)])
+    with pytest.raises(RejectLimitError, match=r"cases: 3 of 100 items rejected, 3.00%, .*MaxRejectPercent.* is 2.5"):
+        runs.load(run, {"cases": [chunk]}, max_reject_percent=2.5)
+    assert runs.load(run, {"cases": [chunk]}, max_reject_percent=3).committed
+
+
+def test_rejects_lie_in_the_warehouse_whole_and_only_the_last_runs(runs: Runs, warehouse: Warehouse) -> None:
+    odd = {
+        "key": {"documentId": {"S": "b\0\n"}},
+        "reason": "odd\0 reason\n",
+        "item": {
+            "documentId": {"S": "b\0\n"},
+            "n": {"N": "1E+125"},
+            "b": {"B": "AA=="},
+            "s": {"NS": ["10", "9"]},
+            "z": {"NULL": True},
+        },
+    }
+    for hour in (1, 2):
+        run = run_at(hour)
+        chunks = [
+            runs.chunk(run, "cases", documents(1), [reject(f"a-{hour}")]),
+            runs.chunk(run, "cases", [], [odd], number=1),
+        ]
+        runs.load(run, {"cases": chunks}, max_reject_percent=100)
+    other = runs.chunk(run_at(3), "templates", [], [reject("t")])
+    [table] = runs.load(run_at(3), {"templates": [other]}, max_reject_percent=100).tables
+    assert (table.scanned, table.staged, table.rejected) == (1, 0, 1)
+    shown = warehouse.sql(
+        "SELECT run_id, table_name, item_key, reason FROM warehouse.rejected_items ORDER BY reason, run_id"
+    )
+    assert shown.splitlines()[0] == 'run-2|cases|{"documentId": "a-2"}|issue_date: expected date, got S \'x\''
+    assert shown.splitlines()[1].startswith("run-3|templates|")
+    odd_item = warehouse.sql("SELECT item FROM warehouse.rejected_items WHERE reason LIKE 'odd%'")
+    number = "1" + "0" * 125
+    assert odd_item == f'{{"b": "AA==", "n": {number}, "s": [9, 10], "z": null, "documentId": "b\ufffd\\n"}}'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b'{"key": {}}\n'],
+        [b"[]\n"],
+        [b"tel. 555-0199\n"],
+        [b'{"key":{},"reason":"","item":{"x":{"N":"555-0199"}}}\n'],
+    ],
+)
+def test_a_damaged_rejects_object_loads_nothing(runs: Runs, warehouse: Warehouse, lines: list[bytes]) -> None:
+    run = run_at(1)
+    chunk = runs.chunk(run, "cases", documents(1), [reject("a")])
+    with runs.staging.create(rejects_key(chunk.key)) as stream:
+        stream.writelines(lines)
+    with pytest.raises(StagingError) as caught:
+        runs.load(run, {"cases": [chunk]}, max_reject_percent=100)
+    assert rejects_key(chunk.key) in str(caught.value)
+    assert "555-0199" not in str(caught.value)
+    wait_until_closed(warehouse)
+
+
+def test_a_table_that_would_shrink_by_more_than_the_limit_stays(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(100)}, max_shrink_percent=0)
+    with pytest.raises(
+        ShrinkLimitError, match=r"cases: 89 rows staged, 100 in the table, 11.00% fewer, .*MaxShrinkPercent.* is 10"
+    ):
+        runs.load(run_at(2), {"cases": documents(89)}, max_shrink_percent=10)
+    assert runs.load(run_at(2), {"cases": documents(90)}, max_shrink_percent=10).committed
+    assert runs.load(run_at(3), {"cases": []}).committed  # the limit is off by default
+
+
+def test_a_run_without_time_stops_by_itself(runs: Runs, warehouse: Warehouse) -> None:
+    request = runs.request(run_at(1), {"cases": documents(3)})
+    with pytest.raises(DeadlineError, match=r"copying runs/.*Timeout of LoadWarehouse"):
+        load.load_warehouse(request, warehouse.settings, runs.staging, type(UNLIMITED)(lambda: 20_000))
+    wait_until_closed(warehouse)
+
+
+def commits(monkeypatch: pytest.MonkeyPatch, instead: Any) -> None:
+    execute = Connection.execute
+
+    def patched(connection: Connection, sql: str, **parameters: Any) -> int:
+        return execute(connection, sql, **parameters) if sql != "COMMIT" else instead(connection, execute)
+
+    monkeypatch.setattr(Connection, "execute", patched)
+
+
+def test_a_commit_that_was_a_rollback_is_noticed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits(monkeypatch, lambda connection, execute: execute(connection, "ROLLBACK"))
+    runs_before = run_at(1)
+    with pytest.raises(DatabaseError):
+        runs.load(runs_before)
+
+
+def test_a_commit_that_was_a_rollback_is_noticed_in_an_older_warehouse(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1))
+    commits(monkeypatch, lambda connection, execute: execute(connection, "ROLLBACK"))
+    with pytest.raises(DatabaseError, match="run-2 was committed, but is not in pipeline_runs"):
+        runs.load(run_at(2))
+
+
+def test_a_commit_whose_answer_is_lost_is_found_by_the_next_attempt(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def commit_and_break(connection: Connection, execute: Any) -> int:
+        execute(connection, "COMMIT")
+        raise TransientError("lost")
+
+    request = runs.request(run_at(1), EVERYTHING)
+    with monkeypatch.context() as patch:
+        commits(patch, commit_and_break)
+        with pytest.raises(TransientError):
+            load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
+    boto3.client("s3").delete_object(Bucket=BUCKET, Key=request.tables[0].chunks[0].key)
+    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
+    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
+
+
+def test_an_export_holds_what_the_table_holds(runs: Runs, warehouse: Warehouse) -> None:
+    texts = ["", "null", 'a "b"', "c,d", "e\nf", "\\N", "\\.", "ünï", None]
+    rows = [
+        row("cases", document_id=f"{number}", status=text, content_hash="\\x00ff") for number, text in enumerate(texts)
+    ]
+    runs.load(run_at(1), {"cases": rows}, save_csv=True)
+    body = boto3.client("s3").get_object(Bucket=BUCKET, Key="exports/run-1/cases.csv.gz")["Body"].read()
+    content = gzip.decompress(body).decode()
+    header, *records = csv.reader(io.StringIO(content, newline=""))
+    assert header == [column.name for column in TABLES["cases"].stored_columns]
+    assert [record[5] for record in records] == [text or "" for text in texts]
+    warehouse.sql("CREATE TABLE public.again (LIKE warehouse.cases)")
+    warehouse.sql(f"COPY public.again FROM stdin WITH (FORMAT csv, HEADER);\n{content}\\.\n")
+    assert warehouse.sql("TABLE public.again EXCEPT TABLE warehouse.cases") == ""
+    assert warehouse.sql("SELECT count(*) FROM public.again") == str(len(texts))
+
+
+def test_the_lock_is_taken_when_everything_is_staged_and_checked(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(1), "audit": []})
+    at_lock: list[str] = []
+    empty = truncate.empty
+
+    def watched(*arguments: Any) -> None:
+        at_lock.append(warehouse.sql("SET lock_timeout = 100; SELECT count(*) FROM warehouse.cases"))
+        at_lock.append(str(len(boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="exports/")["Contents"])))
+        empty(*arguments)
+
+    monkeypatch.setattr(truncate, "empty", watched)
+    runs.load(run_at(2), {"cases": documents(5), "audit": [row("audit", audit_id="a")]}, save_csv=True)
+    assert at_lock == ["1", "2"]
+
+
+def test_a_load_needs_no_more_memory_for_more_rows(runs: Runs) -> None:
+    import tracemalloc  # noqa: PLC0415 - slows down what runs while it is on
+
+    run = run_at(1)
+    peaks = []
+    for number, count in enumerate((2_000, 20_000)):
+        rows = [row("cases", document_id=f"{number}-{index}", supplier_name="x" * 500) for index in range(count)]
+        request: LoadRequest = runs.request(run_at(number), {"cases": [runs.chunk(run, "cases", rows, number=number)]})
+        del rows
+        tracemalloc.start()
+        load.load_warehouse(request, runs.warehouse.settings, runs.staging, UNLIMITED)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + (4 << 20)

@@ -1,0 +1,158 @@
+"""Readers and other loads beside a load."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from demand_pipeline import load, locks, truncate
+from demand_pipeline.errors import LockTimeoutError, StaleRunError
+from demand_pipeline.postgres import Connection, Timeouts
+from demand_pipeline.session import open_session
+from tests.conftest import Warehouse
+from tests.integration.conftest import UNLIMITED, Runs, documents, row, run_at
+from tests.integration.test_connection import wait_until_closed
+
+
+def of_hour(hour: int, count: int = 200) -> dict[str, Any]:
+    """Two tables whose every row tells its run."""
+    audit = [row("audit", audit_id=f"{number}", action=str(hour)) for number in range(count)]
+    return {"cases": documents(count, status=str(hour)), "audit": audit}
+
+
+@contextmanager
+def session(warehouse: Warehouse, **timeouts: float) -> Iterator[Connection]:
+    with open_session(warehouse.settings, "reader", Timeouts(**timeouts)) as connection:
+        yield connection
+
+
+def test_a_reader_sees_one_run_and_never_a_mix(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(0), of_hour(0))
+    done = threading.Event()
+    seen: list[tuple[Any, ...]] = []
+    question = """
+        SELECT (SELECT string_agg(DISTINCT status, ',') || count(*) FROM warehouse.cases),
+               (SELECT string_agg(DISTINCT action, ',') || count(*) FROM warehouse.audit),
+               (SELECT max(run_id) FROM warehouse.pipeline_runs)
+    """
+
+    def read() -> None:
+        with session(warehouse) as connection:
+            while not done.is_set():
+                seen.append(tuple(connection.query(question)[0]))
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        for hour in range(1, 6):
+            runs.load(run_at(hour), of_hour(hour))
+        done.set()
+        reader.result()
+    assert set(seen) <= {(f"{hour}200", f"{hour}200", f"run-{hour}") for hour in range(6)}
+    assert len(set(seen)) > 1
+
+
+def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), of_hour(1))
+    waits: list[float] = []
+
+    def others_read(_: float) -> None:
+        with session(warehouse) as other:
+            start = time.monotonic()
+            other.query("SELECT count(*) FROM warehouse.cases")
+            waits.append(time.monotonic() - start)
+
+    monkeypatch.setattr(locks, "time", SimpleNamespace(sleep=others_read))
+    monkeypatch.setattr(locks, "_ATTEMPTS", 4)
+    with session(warehouse) as reader:
+        reader.execute("BEGIN")
+        reader.query("SELECT count(*) FROM warehouse.audit")
+        with pytest.raises(
+            LockTimeoutError, match=r'"warehouse"."cases", "warehouse"."audit": other sessions held locks'
+        ):
+            runs.load(run_at(2), of_hour(2))
+        assert reader.query("SELECT DISTINCT status FROM warehouse.cases") == [["1"]]
+    assert len(waits) == 4
+    assert max(waits) < 0.5
+    wait_until_closed(warehouse)
+
+
+def test_a_load_goes_on_when_the_reader_has_gone(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), of_hour(1))
+    with session(warehouse) as reader:
+        reader.execute("BEGIN")
+        reader.query("SELECT count(*) FROM warehouse.cases")
+        monkeypatch.setattr(locks, "time", SimpleNamespace(sleep=lambda _: reader.execute("COMMIT")))
+        assert runs.load(run_at(2), of_hour(2)).committed
+
+
+def test_two_loads_take_turns(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second finds the first's commit, whichever it is: the older run is stale then."""
+    runs.load(run_at(1), of_hour(1))
+    empty = truncate.empty
+    in_midst, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any) -> None:
+        in_midst.set()
+        go_on.wait(10)
+        empty(*arguments)
+
+    monkeypatch.setattr(truncate, "empty", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        newer = pool.submit(runs.load, run_at(3), of_hour(3))
+        in_midst.wait(10)
+        older = pool.submit(runs.load, run_at(2), of_hour(2))
+        wait_for_lock(warehouse)
+        go_on.set()
+        assert newer.result().committed
+        with pytest.raises(StaleRunError):
+            older.result()
+    assert warehouse.sql("SELECT DISTINCT status FROM warehouse.cases") == "3"
+    wait_until_closed(warehouse)
+
+
+def wait_for_lock(warehouse: Warehouse) -> None:
+    """Until a session waits for an advisory lock."""
+    for _ in range(200):
+        if warehouse.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0":
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = runs.request(run_at(1), of_hour(1))
+    filled: list[str] = []
+    fill = truncate.fill
+
+    def counted(connection: Connection, schema: str, layout: Any) -> int:
+        filled.append(layout.name)
+        return fill(connection, schema, layout)
+
+    monkeypatch.setattr(truncate, "fill", counted)
+    arguments = (request, warehouse.settings, runs.staging, UNLIMITED)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(load.load_warehouse, *arguments) for _ in range(2)]
+    assert both[0].result() == both[1].result()
+    assert filled == ["cases", "audit"]
+
+
+def test_a_load_waits_for_another_no_longer_than_it_may(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
+    with session(warehouse) as other:
+        other.execute("BEGIN")
+        locks.take_turn(other, warehouse.settings.schema)
+        with pytest.raises(LockTimeoutError, match="SQLSTATE 55P03"):
+            runs.load(run_at(1))
+        other_schema = warehouse.at(schema="elsewhere")
+        assert load.load_warehouse(runs.request(run_at(1)), other_schema, runs.staging, UNLIMITED).committed

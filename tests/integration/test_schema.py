@@ -1,0 +1,192 @@
+"""The warehouse follows the declarations, and nothing that people made there is lost."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from demand_pipeline.builders import CASES
+from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, SchemaMismatchError
+from demand_pipeline.load import load_warehouse
+from demand_pipeline.schema import Layout, create_table
+from demand_pipeline.statements import quote
+from demand_pipeline.tables import Column, ColumnType
+from tests.conftest import Warehouse
+from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
+from tests.integration.test_connection import wait_until_closed
+
+LOADER_ROLE = Path(__file__).parents[2] / "docs" / "loader-role.sql"
+COLUMNS = (
+    "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute "
+    "WHERE attnum > 0 AND NOT attisdropped AND attrelid = "
+)
+
+
+def test_a_missing_table_is_made_from_its_declaration(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"metadata": []})
+    assert warehouse.sql(COLUMNS + "'warehouse.metadata'::regclass") == (
+        "document_id text, field_name text, field_value jsonb, confidence numeric, extractor text, page_number bigint, "
+        "bounding_box numeric[], extracted_at timestamp with time zone, reviewed boolean, reviewed_by text, extra jsonb"
+    )
+    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'warehouse.metadata'::regclass"
+    assert warehouse.sql(key) == "PRIMARY KEY (document_id, field_name)"
+
+
+def test_control_tables_are_made_with_the_first_run(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    assert warehouse.sql(COLUMNS + "'warehouse.rejected_items'::regclass") == (
+        "run_id text, table_name text, item_key jsonb, reason text, item jsonb"
+    )
+    assert warehouse.sql(COLUMNS + "'warehouse.pipeline_runs'::regclass") == (
+        "run_id text, execution_arn text, started_at timestamp with time zone, committed_at timestamp with time zone, "
+        "input jsonb, status text"
+    )
+
+
+def test_a_new_column_of_the_declaration_is_added_in_the_same_run(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    runs.tables["cases"] = replace(
+        CASES, columns=(*CASES.columns, Column("colour", ColumnType.TEXT_ARRAY, "colour", ""))
+    )
+    rows = [[*values[:-1], "{red}", None] for values in documents(3)]
+    runs.load(run_at(2), {"cases": rows}, dry_run=True)
+    assert "colour" not in warehouse.sql(COLUMNS + "'warehouse.cases'::regclass")
+    runs.load(run_at(2), {"cases": rows})
+    assert warehouse.sql(COLUMNS + "'warehouse.cases'::regclass").endswith("extra jsonb, colour text[]")
+    assert warehouse.sql("SELECT colour, count(*) FROM warehouse.cases GROUP BY 1") == "{red}|3"
+
+
+def test_a_missing_column_of_a_control_table_is_added(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    warehouse.sql("ALTER TABLE warehouse.pipeline_run_tables DROP COLUMN sanitized")
+    assert runs.load(run_at(2)).tables[0].sanitized == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("ALTER COLUMN page_count TYPE integer", "cases.page_count: expected the type bigint, found integer"),
+        ("ALTER COLUMN net_amount TYPE numeric(10,2)", r"cases.net_amount: .* numeric, found numeric\(10,2\)"),
+        (
+            "ALTER COLUMN received_at TYPE timestamp",
+            "expected the type timestamp with time zone, found timestamp without",
+        ),
+        (
+            "ALTER COLUMN tags TYPE varchar(9)[]",
+            r"cases.tags: expected the type text\[\], found character varying\(9\)\[\]",
+        ),
+        ("DROP CONSTRAINT cases_pkey", r"cases: expected the primary key \(document_id\), found none"),
+        ("DROP COLUMN document_id", r"cases: expected the primary key \(document_id\), found none"),
+    ],
+)
+def test_a_table_of_another_shape_is_refused_and_stays(
+    runs: Runs, warehouse: Warehouse, change: str, message: str
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    warehouse.sql(f"ALTER TABLE warehouse.cases {change}")
+    with pytest.raises(SchemaMismatchError, match=message):
+        runs.load(run_at(2), {"cases": documents(3)})
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+    wait_until_closed(warehouse)
+
+
+def test_another_order_of_the_key_is_refused(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"metadata": []})
+    warehouse.sql(
+        "ALTER TABLE warehouse.metadata DROP CONSTRAINT metadata_pkey, ADD PRIMARY KEY (field_name, document_id)"
+    )
+    with pytest.raises(SchemaMismatchError, match=r"\(document_id, field_name\), found \(field_name, document_id\)"):
+        runs.load(run_at(2), {"metadata": []})
+
+
+def test_a_view_in_a_tables_place_is_refused(runs: Runs, warehouse: Warehouse) -> None:
+    warehouse.sql("CREATE SCHEMA warehouse AUTHORIZATION pipeline; CREATE VIEW warehouse.cases AS SELECT 1 AS one")
+    with pytest.raises(SchemaMismatchError, match="cases: expected a table, found a relation of kind 'v'"):
+        runs.load(run_at(1))
+
+
+def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    warehouse.sql("ALTER TABLE warehouse.cases ADD COLUMN note text, ADD COLUMN level integer NOT NULL DEFAULT 7")
+    runs.load(run_at(2), {"cases": documents(2)})
+    assert warehouse.sql("SELECT note IS NULL, level FROM warehouse.cases GROUP BY 1, 2") == "t|7"
+    warehouse.sql("ALTER TABLE warehouse.cases ALTER COLUMN level DROP DEFAULT")
+    with pytest.raises(DatabaseError, match=r"SQLSTATE 23502.*table cases, column level"):
+        runs.load(run_at(3), {"cases": documents(2)})
+
+
+def test_views_grants_indexes_and_comments_stay(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(1), "audit": []})
+    warehouse.sql(
+        "CREATE VIEW public.open_cases AS SELECT document_id FROM warehouse.cases;"
+        "CREATE INDEX by_status ON warehouse.cases (status);"
+        "GRANT SELECT ON warehouse.cases TO pg_monitor;"
+        "ALTER TABLE warehouse.audit ADD FOREIGN KEY (document_id) REFERENCES warehouse.cases"
+    )
+    runs.load(run_at(2), {"cases": documents(3), "audit": [row("audit", audit_id="a", document_id="doc-2")]})
+    assert warehouse.sql("SELECT count(*) FROM public.open_cases") == "3"
+    assert warehouse.sql("SELECT has_table_privilege('pg_monitor', 'warehouse.cases', 'SELECT')") == "t"
+    assert warehouse.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'by_status'") == "1"
+
+
+def test_any_schema_name_is_quoted(runs: Runs, warehouse: Warehouse) -> None:
+    odd = 'DW "é"; DROP SCHEMA x; -- :run {schema} $1'
+    settings = warehouse.at(schema=odd)
+    for hour in (1, 2):
+        request = runs.request(run_at(hour), {"cases": documents(hour)})
+        assert load_warehouse(request, settings, runs.staging, UNLIMITED).committed
+    assert warehouse.sql(f"TABLE {quote(odd)}.pipeline_runs").count("run-") == 4
+
+
+@pytest.mark.parametrize("name", ["", "x" * 64, "ä" * 32, "a\0b"])
+def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="1 to 63 bytes"):
+        quote(name)
+
+
+def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
+    layout = Layout("t", (("a", ColumnType.TEXT),), ())
+    assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text)'
+
+
+@pytest.fixture
+def minimal(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """The warehouse, reached as the role of docs/loader-role.sql: another owner's database and schema."""
+    database = warehouse.settings.database
+    warehouse.sql(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; ALTER DATABASE "{database}" OWNER TO admin')
+    variables = {"database": database, "schema": "warehouse", "readers": "analysts"}
+    script = "".join(f"\\set {name} '{value}'\n" for name, value in variables.items()) + LOADER_ROLE.read_text()
+    warehouse.sql("CREATE ROLE analysts")
+    warehouse.sql(script)
+    warehouse.sql("ALTER ROLE demand_loader PASSWORD 'load'")
+    warehouse.put_secret("demand_loader", "load")
+    yield warehouse
+    warehouse.sql("DROP OWNED BY demand_loader CASCADE; DROP OWNED BY analysts; DROP ROLE demand_loader, analysts")
+
+
+def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(1), "audit": []}, save_csv=True)
+    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column("new", ColumnType.TEXT, "new", "")))
+    run = run_at(2)
+    chunk = runs.chunk(run, "cases", [[*values[:-1], "x", None] for values in documents(2)], [reject("r")])
+    assert runs.load(run, {"cases": [chunk]}, max_reject_percent=100).committed
+    for table in ("cases", "rejected_items", "pipeline_runs", "pipeline_run_tables"):
+        assert minimal.sql(f"SET ROLE analysts; TABLE warehouse.{table} LIMIT 1")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        'REVOKE TEMPORARY ON DATABASE "{database}" FROM demand_loader',
+        "REVOKE CREATE ON SCHEMA warehouse FROM demand_loader",
+        "REVOKE USAGE ON SCHEMA warehouse FROM demand_loader",
+        "DROP SCHEMA warehouse CASCADE",  # it may not make another
+        "CREATE TABLE warehouse.cases (document_id text PRIMARY KEY)",  # of another owner
+    ],
+)
+def test_a_missing_privilege_is_named_and_loads_nothing(runs: Runs, minimal: Warehouse, missing: str) -> None:
+    minimal.sql(missing.format(database=minimal.settings.database))
+    with pytest.raises(DatabasePrivilegeError, match=r"SQLSTATE 42501: (permission denied|must be owner)"):
+        runs.load(run_at(1), {"cases": documents(1)})
+    wait_until_closed(minimal)
