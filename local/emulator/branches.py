@@ -82,17 +82,16 @@ def _result(state: Any, given: Any, ctx: Any, results: list[Any]) -> Any:
 
 
 @replaces(sf, "_apply_state_assign")
-def _apply_state_assign(
-    original: Function, state: Any, given: Any, ctx: Any, result: Any = None, error_output: Any = None
-) -> None:
+def _apply_state_assign(original: Function, state: Any, given: Any, ctx: Any, **outcome: Any) -> None:
     """AWS: every expression of an Assign sees the variables as they were before the state."""
     if not ctx or not _is_jsonata(state, ctx):
-        original(state, given, ctx, result, error_output)
+        original(state, given, ctx, **outcome)
         return
     before = {**ctx, "variables": dict(ctx.get("variables", {}))}
-    assigned = {}
-    for name, template in (state.get("Assign") or {}).items():
-        assigned[name] = sf._apply_jsonata_template(template, given, before, result=result, error_output=error_output)
+    assigned = {
+        name: sf._apply_jsonata_template(template, given, before, **outcome)
+        for name, template in (state.get("Assign") or {}).items()
+    }
     ctx.setdefault("variables", {}).update(assigned)
 
 

@@ -57,13 +57,12 @@ def _describe_execution(original: Function, request: Any) -> Any:
 
 
 @replaces(sf, "handle_request")
-async def _handle_request(
-    original: Function, method: str, path: str, headers: dict[str, str], body: bytes, query: Any
-) -> Any:
+async def _handle_request(original: Function, *request: Any) -> Any:
     """AWS: the API has RedriveExecution."""
+    _method, _path, headers, body, _query = request
     if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
         return sf._finalize_response(_redrive(json.loads(body)))
-    return await original(method, path, headers, body, query)
+    return await original(*request)
 
 
 def _redrive(request: Any) -> Any:
