@@ -1,0 +1,90 @@
+"""The whole pipeline in one process: the real functions, AWS by moto, a real PostgreSQL."""
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import ColumnType
+from tests.conftest import Warehouse
+from tests.statemachine.fakes import Around
+from tests.statemachine.harness import Handler, Machine
+
+MODULES = {
+    "ScanSegment": "scan_segment",
+    "LoadWarehouse": "load_warehouse",
+    **{f"Transform{name.title()}": f"transform_{name}" for name in TABLES},
+}
+
+
+def one_at_a_time(handlers: dict[str, Handler]) -> dict[str, Handler]:
+    """A Lambda sandbox runs one event at a time, and Powertools counts on that."""
+    lock = Lock()
+
+    def alone(handler: Handler) -> Handler:
+        def handle(event: dict[str, Any], context: Any) -> Any:
+            with lock:
+                return handler(event, context)
+
+        return handle
+
+    return {name: alone(handler) for name, handler in handlers.items()}
+
+
+@dataclass
+class Pipeline:
+    """Four source tables, the functions, and the warehouse they fill."""
+
+    warehouse: Warehouse
+    dynamodb: Any
+
+    def machine(
+        self, around: Around | None = None, handlers: dict[str, Handler] | None = None, **settings: Any
+    ) -> Machine:
+        """The state machine over the real functions, or others in their place."""
+        modules = {name: importlib.import_module(f"functions.{module}.app") for name, module in MODULES.items()}
+        real: dict[str, Handler] = {name: module.lambda_handler for name, module in modules.items()}
+        return Machine(one_at_a_time(real | (handlers or {})), around=around, **settings)
+
+    def put(self, table: str, items: Iterable[dict[str, Any]]) -> None:
+        """Write items in DynamoDB's JSON into the source of a warehouse table."""
+        for item in items:
+            self.dynamodb.put_item(TableName=TABLES[table].source, Item=item)
+
+    def sql(self, text: str) -> list[str]:
+        """Run SQL with the warehouse's schema in front, and return its rows as psql writes them."""
+        return self.warehouse.sql(f"SET search_path = {self.warehouse.settings.schema}; {text}").splitlines()
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each warehouse table."""
+        return {table: len(self.sql(f"TABLE {table}")) for table in TABLES}
+
+
+@pytest.fixture
+def pipeline(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    for name, value in {
+        "POSTGRES_HOST": warehouse.settings.host,
+        "POSTGRES_PORT": str(warehouse.settings.port),
+        "POSTGRES_DATABASE": warehouse.settings.database,
+        "POSTGRES_SCHEMA": warehouse.settings.schema,
+        "POSTGRES_SECRET_ARN": warehouse.settings.secret,
+        "POSTGRES_TLS_ROOT_SECRET_ARN": warehouse.settings.tls_root_secret,
+    }.items():
+        monkeypatch.setenv(name, value)
+    dynamodb: Any = boto3.client("dynamodb")
+    for table in TABLES.values():
+        kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
+        dynamodb.create_table(
+            TableName=table.source,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": role} for name, role in zip(kinds, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    return Pipeline(warehouse, dynamodb)

@@ -1,0 +1,272 @@
+"""The real state machine over the real functions: DynamoDB and S3 by moto, PostgreSQL for real."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline.builders import TABLES
+from functions.transform_cases import app as transform_cases
+from tests.conftest import BUCKET
+from tests.statemachine.conftest import Pipeline
+from tests.statemachine.fakes import failing
+from tests.statemachine.harness import Run, Task, TaskFailed
+
+COUNTED = ("scanned", "staged", "rejected", "loaded")
+
+
+def documents(count: int, **attributes: Any) -> Iterator[dict[str, Any]]:
+    return ({"documentId": {"S": f"doc-{number:04}"}, **attributes} for number in range(count))
+
+
+def of_every_table(count: int) -> dict[str, list[dict[str, Any]]]:
+    """`count` small items for each table."""
+    return {
+        "cases": list(documents(count)),
+        "metadata": [{**item, "fieldName": {"S": "total"}} for item in documents(count)],
+        "templates": [{"templateId": {"S": "t"}, "version": {"N": str(number)}} for number in range(count)],
+        "audit": [{"auditId": {"S": f"audit-{number}"}} for number in range(count)],
+    }
+
+
+def counted(run: Run) -> dict[str, tuple[int, ...]]:
+    """Scanned, staged, rejected and loaded of each table, as the run says."""
+    return {table["table"]: tuple(table[count] for count in COUNTED) for table in run.output["tables"]}
+
+
+def succeeded(run: Run) -> Run:
+    assert (run.status, run.cause) == ("SUCCEEDED", None)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_session_behind(pipeline: Pipeline) -> Iterator[None]:
+    yield
+    assert pipeline.warehouse.sessions() == 0
+
+
+def test_where_each_scan_returns_data_every_builders_rows_arrive(pipeline: Pipeline) -> None:
+    pipeline.put(
+        "cases",
+        [
+            {
+                "documentId": {"S": "doc-1"},
+                "amounts": {"M": {"net": {"N": "12345678901234567890123456789012345678"}, "tip": {"N": "1"}}},
+                "issueDate": {"S": "2026-11-23"},
+                "parties": {"M": {"supplier": {"M": {"name": {"S": 'Łódź 😀 "Ltd"'}}}}},
+                "tags": {"SS": ["b", "a"]},
+                "version": {"N": "1E+1"},
+            }
+        ],
+    )
+    pipeline.put(
+        "metadata", [{"documentId": {"S": "doc-1"}, "fieldName": {"S": "total"}, "value": {"L": [{"N": "1.50"}]}}]
+    )
+    pipeline.put(
+        "templates", [{"templateId": {"S": "t"}, "version": {"N": "2"}, "isActive": {"S": "TRUE"}, "name": {"S": ""}}]
+    )
+    pipeline.put("audit", [{"auditId": {"S": "a"}, "occurredAt": {"N": "1795414197"}, "newValues": {"NULL": True}}])
+    with pipeline.machine(MinSegments=3) as machine:
+        run = succeeded(machine.start({}))
+    assert counted(run) == dict.fromkeys(TABLES, (1, 1, 0, 1))
+    assert pipeline.sql(
+        "SELECT document_id, net_amount, issue_date, supplier_name, tags, version, extra FROM cases"
+    ) == ['doc-1|12345678901234567890123456789012345678|2026-11-23|Łódź 😀 "Ltd"|{a,b}|10|{"amounts": {"tip": 1}}']
+    assert pipeline.sql("SELECT document_id, field_name, field_value FROM metadata") == ["doc-1|total|[1.50]"]
+    assert pipeline.sql("SELECT template_id, version, is_active, name = '' FROM templates") == ["t|2|t|t"]
+    assert pipeline.sql("SELECT audit_id, occurred_at AT TIME ZONE 'UTC', new_values FROM audit") == [
+        "a|2026-11-23 06:09:57|"
+    ]
+
+
+def test_empty_tables_complete_and_load_empty_sets(pipeline: Pipeline) -> None:
+    with pipeline.machine(MinSegments=3) as machine:
+        run = succeeded(machine.start({}))
+    assert run.output["committed"]
+    assert counted(run) == dict.fromkeys(TABLES, (0, 0, 0, 0))
+    assert pipeline.counts() == dict.fromkeys(TABLES, 0)
+
+
+def test_a_source_that_was_emptied_empties_its_table_and_no_other(pipeline: Pipeline) -> None:
+    for table, items in of_every_table(5).items():
+        pipeline.put(table, items)
+    with pipeline.machine() as machine:
+        succeeded(machine.start({}))
+        for number in range(5):
+            pipeline.dynamodb.delete_item(TableName="audit", Key={"auditId": {"S": f"audit-{number}"}})
+        run = succeeded(machine.start({}))
+    assert pipeline.counts() == {"cases": 5, "metadata": 5, "templates": 5, "audit": 0}
+    (audit,) = [table for table in run.output["tables"] if table["table"] == "audit"]
+    assert (audit["previousRows"], audit["deleted"], audit["loaded"]) == (5, 5, 0)
+
+
+def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) -> None:
+    pipeline.put("cases", documents(300, supplierNote={"S": "x" * 20_000}))
+    with pipeline.machine(MinSegments=2, ChunkBytes=1) as machine:
+        run = succeeded(machine.start({"tables": ["cases"]}))
+    chunks = [event["chunk"] for event in machine.events("ScanSegment")]
+    assert max(chunks) >= 2  # a page ends at 1 MB, and 6 MB lie in two segments
+    assert counted(run) == {"cases": (300, 300, 0, 300)}
+    assert run.output["tables"][0]["chunks"] == len(chunks)
+    assert pipeline.sql("SELECT count(DISTINCT document_id) FROM cases") == ["300"]
+
+
+def test_the_counts_of_a_run_add_up_and_are_kept_in_the_warehouse(pipeline: Pipeline) -> None:
+    pipeline.put("cases", documents(199, status={"S": "a\0b"}))
+    pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
+    with pipeline.machine(MinSegments=3) as machine:
+        run = succeeded(machine.start({"tables": ["cases"]}))
+    assert counted(run) == {"cases": (200, 199, 1, 199)}
+    assert pipeline.sql(
+        "SELECT segments, scanned, staged, rejected, sanitized, loaded, inserted FROM pipeline_run_tables"
+    ) == ["3|200|199|1|199|199|199"]
+    assert pipeline.sql("SELECT item_key->>'documentId', reason FROM rejected_items") == [
+        "wrong|issue_date: expected date, got S '31/12/2026'"
+    ]
+
+
+def without_a_row(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A transform that says that it staged one row less than it was given, and rejected none."""
+    result = transform_cases.lambda_handler(event, context)
+    return result | {"staged": result["staged"] - 1}
+
+
+def with_a_row_more(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A transform that says that it staged one row more than there is in its chunk."""
+    result = transform_cases.lambda_handler(event, context)
+    return result | {"scanned": result["scanned"] + 1, "staged": result["staged"] + 1}
+
+
+def whose_object_is_gone(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    result = transform_cases.lambda_handler(event, context)
+    boto3.client("s3").delete_object(Bucket=BUCKET, Key=result["key"])
+    return result
+
+
+@pytest.mark.parametrize(
+    ("transform", "errors"),
+    [
+        (without_a_row, {"ReconciliationError"}),
+        (with_a_row_more, {"ReconciliationError", "StagingError"}),
+        (whose_object_is_gone, {"StagingError"}),
+    ],
+)
+def test_counts_that_do_not_add_up_leave_every_table_as_it_was(
+    pipeline: Pipeline, transform: Callable[..., Any], errors: set[str]
+) -> None:
+    for table, items in of_every_table(3).items():
+        pipeline.put(table, items)
+    with pipeline.machine() as machine:
+        succeeded(machine.start({}))
+    for table, items in of_every_table(9).items():
+        pipeline.put(table, items)
+    with pipeline.machine(handlers={"TransformCases": transform}) as machine:
+        run = machine.start({})
+    assert run.status == "FAILED"
+    assert run.error in errors
+    assert pipeline.counts() == dict.fromkeys(TABLES, 3)
+    assert pipeline.sql("SELECT count(*) FROM pipeline_runs") == ["1"]
+
+
+def test_more_rejects_than_allowed_fail_the_run_unless_its_input_allows_them(pipeline: Pipeline) -> None:
+    pipeline.put("audit", [{"auditId": {"S": f"a{number}"}, "durationMs": {"S": "soon"}} for number in range(2)])
+    with pipeline.machine() as machine:
+        run = machine.start({"tables": ["audit"]})
+        assert (run.status, run.error) == ("FAILED", "RejectLimitError")
+        run = succeeded(machine.start({"tables": ["audit"], "maxRejectPercent": 100}))
+    assert counted(run) == {"audit": (2, 0, 2, 0)}
+
+
+def test_a_dry_run_counts_everything_and_changes_nothing(pipeline: Pipeline) -> None:
+    pipeline.put("templates", of_every_table(3)["templates"])
+    with pipeline.machine() as machine:
+        succeeded(machine.start({"tables": ["templates"]}))
+        pipeline.put("templates", of_every_table(8)["templates"])
+        run = succeeded(machine.start({"tables": ["templates"], "dryRun": True}))
+    assert (run.output["committed"], counted(run)) == (False, {"templates": (8, 8, 0, 8)})
+    assert pipeline.sql("SELECT count(*) FROM templates") == ["3"]
+
+
+def test_a_capped_run_reads_exactly_as_many_items(pipeline: Pipeline) -> None:
+    pipeline.put("cases", documents(50))
+    with pipeline.machine(MinSegments=8) as machine:
+        run = succeeded(machine.start({"tables": ["cases"], "dryRun": True, "maxItems": 17}))
+    assert counted(run) == {"cases": (17, 17, 0, 17)}
+
+
+def test_a_run_of_one_table_leaves_the_others_as_they_were(pipeline: Pipeline) -> None:
+    for table, items in of_every_table(2).items():
+        pipeline.put(table, items)
+    with pipeline.machine() as machine:
+        succeeded(machine.start({}))
+        for table, items in of_every_table(7).items():
+            pipeline.put(table, items)
+        succeeded(machine.start({"tables": ["metadata"]}))
+    assert pipeline.counts() == {"cases": 2, "metadata": 7, "templates": 2, "audit": 2}
+
+
+def test_a_segment_that_failed_is_redriven_and_nothing_is_read_twice(pipeline: Pipeline) -> None:
+    for table, items in of_every_table(30).items():
+        pipeline.put(table, items)
+    fault = failing({("TransformMetadata", 1): ["StagingError"]})
+    with pipeline.machine(fault, MinSegments=3) as machine:
+        failed = machine.start({})
+        assert (failed.status, failed.error) == ("FAILED", "StagingError")
+        assert machine.events("LoadWarehouse") == []
+        run = succeeded(machine.redrive(failed))
+    assert run.arn == failed.arn
+    assert counted(run) == dict.fromkeys(TABLES, (30, 30, 0, 30))
+    assert pipeline.counts() == dict.fromkeys(TABLES, 30)
+    scans = [(event["table"], event["segment"]) for event in machine.events("ScanSegment")]
+    assert scans.count(("metadata", 1)) == 1
+
+
+def test_a_load_that_failed_is_redriven_from_what_was_staged(pipeline: Pipeline) -> None:
+    pipeline.put("audit", of_every_table(4)["audit"])
+    with pipeline.machine(failing({("LoadWarehouse", None): ["DatabaseError"]})) as machine:
+        failed = machine.start({"tables": ["audit"]})
+        pipeline.put("audit", of_every_table(9)["audit"])  # too late for this run
+        run = succeeded(machine.redrive(failed))
+    assert counted(run) == {"audit": (4, 4, 0, 4)}
+
+
+@pytest.mark.parametrize("state", ["ScanAudit", "TransformAudit", "LoadWarehouse"])
+def test_a_task_whose_answer_was_lost_may_run_again(pipeline: Pipeline, state: str) -> None:
+    pipeline.put("audit", of_every_table(4)["audit"])
+    lost: list[Any] = []
+
+    def lose_once(task: Task, proceed: Callable[[], Any]) -> Any:
+        answer = proceed()
+        if task.state == state and not lost:
+            lost.append(answer)
+            raise TaskFailed("Lambda.ServiceException")
+        return answer
+
+    with pipeline.machine(lose_once) as machine:
+        run = succeeded(machine.start({"tables": ["audit"]}))
+    assert lost
+    assert counted(run) == {"audit": (4, 4, 0, 4)}
+    assert pipeline.sql("SELECT count(*) FROM audit") == ["4"]
+    assert pipeline.sql("SELECT count(*) FROM pipeline_runs") == ["1"]
+
+
+def test_a_run_that_began_before_the_last_one_committed_does_not_load(pipeline: Pipeline) -> None:
+    pipeline.put("audit", of_every_table(1)["audit"])
+    with pipeline.machine(failing({("LoadWarehouse", None): ["DatabaseError"]})) as machine:
+        old = machine.start({"tables": ["audit"]})
+        succeeded(machine.start({"tables": ["audit"]}))
+        redriven = machine.redrive(old)
+    assert (redriven.status, redriven.error) == ("FAILED", "StaleRunError")
+
+
+def test_a_wrong_password_fails_under_its_own_name_and_is_nowhere_told(
+    pipeline: Pipeline, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.warehouse.put_secret(pipeline.warehouse.server.user, "not-the-password")
+    with pipeline.machine() as machine:
+        run = machine.start({"tables": ["audit"]})
+        told = json.dumps([str(run), machine.history(run)], default=str)
+    assert (run.status, run.error) == ("FAILED", "DatabaseAuthenticationError")
+    assert "not-the-password" not in told + "".join(capfd.readouterr())
