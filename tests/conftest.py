@@ -10,7 +10,6 @@ import pytest
 from moto import mock_aws
 
 from demand_pipeline import credentials
-from demand_pipeline.observability import metrics
 from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.staging import Staging
 from local.postgres import PostgresServer
@@ -64,7 +63,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto_session())
         credentials.secrets.cache_clear()
-        metrics.clear_metrics()  # what a test leaves unsent is not the next one's
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield
 
@@ -128,3 +126,18 @@ def warehouse(aws: None, server: PostgresServer) -> Iterator[Warehouse]:
     warehouse = Warehouse(server, settings)
     yield warehouse
     warehouse.sql(AS_NEW.format(database=server.database, owner=server.user))
+
+
+@pytest.fixture
+def environment(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warehouse, as the load finds it in its environment."""
+    settings = warehouse.settings
+    for name, value in {
+        "POSTGRES_HOST": settings.host,
+        "POSTGRES_PORT": str(settings.port),
+        "POSTGRES_DATABASE": settings.database,
+        "POSTGRES_SCHEMA": settings.schema,
+        "POSTGRES_SECRET_ARN": settings.secret,
+        "POSTGRES_TLS_ROOT_SECRET_ARN": settings.tls_root_secret,
+    }.items():
+        monkeypatch.setenv(name, value)

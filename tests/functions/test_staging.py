@@ -12,7 +12,8 @@ from demand_pipeline.errors import StagingError, TransientError
 from demand_pipeline.events import Run
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.upload import PART_BYTES
-from tests.functions.conftest import BUCKET, keys, put, read
+from tests.conftest import BUCKET
+from tests.functions.conftest import keys, put, read
 
 RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
 

@@ -2,10 +2,8 @@
 
 from dataclasses import asdict
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-
 from demand_pipeline.events import LoadResult
-from demand_pipeline.observability import NAMESPACE, SERVICE, logger, metrics
+from demand_pipeline.observability import count, logger
 
 
 def report(result: LoadResult) -> None:
@@ -13,10 +11,4 @@ def report(result: LoadResult) -> None:
     for table in result.tables:
         logger.info("table loaded" if result.committed else "table loaded and rolled back", **asdict(table))
         if result.committed:
-            measured = EphemeralMetrics(service=SERVICE, namespace=NAMESPACE)
-            measured.add_dimension("table", table.table)
-            measured.add_metric("RowsLoaded", MetricUnit.Count, table.loaded)
-            measured.add_metric("RowsDeleted", MetricUnit.Count, table.deleted)
-            measured.add_metric("LoadSeconds", MetricUnit.Seconds, table.load_seconds)
-            measured.flush_metrics()
-    metrics.add_metric("RunsCommitted", MetricUnit.Count, int(result.committed))
+            count(table.table, RowsLoaded=table.loaded, RowsDeleted=table.deleted, LoadSeconds=table.load_seconds)

@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline import aws
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import ScanRequest, ScanResult
-from demand_pipeline.observability import logger, metrics
+from demand_pipeline.observability import count, logger
 from demand_pipeline.staging import Stage, Staging, chunk_key
 from demand_pipeline.wire import Item, summarize_page
 
@@ -40,7 +40,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
     pages = RawPages(request)
     pace = Pace(request.read_units_per_second)
     key = chunk_key(request.run, Stage.RAW, request.table.name, request.segment, request.chunk)
-    items, size, count, units, start = 0, 0, 0, 0.0, request.start_key
+    items, size, read, units, start = 0, 0, 0, 0.0, request.start_key
     with staging.create(key) as stream:
         while True:
             left = None if request.max_items is None else request.max_items - items
@@ -48,7 +48,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
             summary = summarize_page(page)
             stream.write(_one_line(page))
             start = summary.next_key
-            items, size, count, units = items + summary.items, size + len(page), count + 1, units + summary.read_units
+            items, size, read, units = items + summary.items, size + len(page), read + 1, units + summary.read_units
             capped = request.max_items is not None and items >= request.max_items
             if start is None or capped:
                 start = None
@@ -56,10 +56,9 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
             pace.spend(summary.read_units)
             if size >= request.chunk_bytes or deadline.seconds_left() <= 0:
                 break
-    metrics.add_metric("ReadUnits", "Count", units)
-    metrics.add_metric("ItemsScanned", "Count", items)
-    logger.info("segment scanned", chunk=request.chunk, items=items, pages=count, bytes=size, more=start is not None)
-    return ScanResult(key=key, items=items, pages=count, bytes=size, read_units=units, next_key=start)
+    count(request.table.name, ItemsScanned=items, ReadUnits=units)
+    logger.info("segment scanned", chunk=request.chunk, items=items, pages=read, bytes=size, more=start is not None)
+    return ScanResult(key=key, items=items, pages=read, bytes=size, read_units=units, next_key=start)
 
 
 class RawPages:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.events import TransformRequest, TransformResult
-from demand_pipeline.observability import logger, metrics
+from demand_pipeline.observability import count, logger
 from demand_pipeline.rows import RejectError, RowMaker
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
@@ -41,8 +41,7 @@ def transform_chunk(request: TransformRequest, staging: Staging) -> TransformRes
             raise ReconciliationError(
                 f"{request.key}: expected {request.items} items as the scan counted, got {staged + rejected}"
             )
-    for name, value in (("ItemsStaged", staged), ("ItemsRejected", rejected), ("ItemsSanitized", sanitized)):
-        metrics.add_metric(name, "Count", value)
+    count(request.table.name, ItemsStaged=staged, ItemsRejected=rejected, ItemsSanitized=sanitized)
     logger.info("chunk transformed", chunk=request.chunk, staged=staged, rejected=rejected, sanitized=sanitized)
     return TransformResult(key=key, scanned=staged + rejected, staged=staged, rejected=rejected, sanitized=sanitized)
 

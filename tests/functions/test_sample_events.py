@@ -1,0 +1,100 @@
+"""Every sample event is one that its function takes, given what the event speaks of."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.staging import Staging, rejects_key
+from demand_pipeline.tables import Table
+from tests.conftest import Warehouse
+from tests.functions.conftest import Invoke, put
+
+EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted(Path("events").glob("*.json"))}
+FUNCTIONS = sorted(path.name for path in Path("functions").iterdir() if (path / "app.py").exists())
+
+
+def events_of(prefix: str) -> list[str]:
+    return [name for name in EVENTS if name.startswith(prefix)]
+
+
+def key_item(table: Table, number: int) -> dict[str, Any]:
+    return {
+        column.source: {"N": str(number)} if column.type == "bigint" else {"S": f"{number:09}"} for column in table.key
+    }
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events' account; before AWS itself is set up."""
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", "111111111111")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_a_sample_event(function: str) -> None:
+    assert function in EVENTS
+
+
+def test_every_sample_event_is_for_a_function_or_a_run() -> None:
+    assert [name for name in EVENTS if not name.startswith((*FUNCTIONS, "run_input"))] == []
+
+
+@pytest.mark.parametrize("name", events_of("scan_segment"))
+def test_scan_events(name: str, account: None, invoke: Invoke) -> None:
+    event = EVENTS[name]
+    table = TABLES[event["table"]]
+    dynamodb = boto3.client("dynamodb")
+    kinds = {column.source: "N" if column.type == "bigint" else "S" for column in table.key}
+    dynamodb.create_table(
+        TableName=event["source"].rpartition("/")[2],
+        KeySchema=[
+            {"AttributeName": attribute, "KeyType": role}  # type: ignore[typeddict-item]
+            for attribute, role in zip(kinds, ("HASH", "RANGE"), strict=False)
+        ],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],  # type: ignore[typeddict-item]
+        BillingMode="PAY_PER_REQUEST",
+    )
+    count = 0 if "empty" in name else 5
+    for number in range(count):
+        dynamodb.put_item(TableName=event["source"].rpartition("/")[2], Item=key_item(table, number))
+    result = invoke("scan_segment", event)
+    assert result["items"] <= count
+    assert result["key"].startswith(f"runs/2026-11-23/{event['run']['id']}/raw/{table.name}/{event['segment']}/")
+
+
+@pytest.mark.parametrize("name", events_of("transform_"))
+def test_transform_events(name: str, invoke: Invoke, staging: Staging) -> None:
+    event = EVENTS[name]
+    table, count = TABLES[event["table"]], event["raw"]["items"]
+    page = {"Items": [key_item(table, number) for number in range(count)], "Count": count}
+    put(staging, event["raw"]["key"], [json.dumps(page).encode() + b"\n"])
+    result = invoke(f"transform_{table.name}", event)
+    assert (result["staged"], result["rejected"]) == (count, 0)
+
+
+@pytest.mark.parametrize("name", events_of("load_warehouse"))
+def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: Warehouse, environment: None) -> None:
+    event = EVENTS[name]
+    for staged in event["tables"]:
+        table = TABLES[staged["table"]]
+        for number, chunk in enumerate(chunk for segment in staged["segments"] for chunk in segment["chunks"]):
+            put(staging, chunk["key"], [staged_line(table, 10**6 * number + n) for n in range(chunk["staged"])])
+            if chunk["rejected"]:
+                reject = {"key": {}, "reason": "x: expected date, got S 'y'", "item": {}}
+                put(staging, rejects_key(chunk["key"]), [json.dumps(reject).encode() + b"\n"] * chunk["rejected"])
+    result = invoke("load_warehouse", event)
+    assert result["committed"] is not event["dryRun"]
+    assert [table["table"] for table in result["tables"]] == [staged["table"] for staged in event["tables"]]
+    runs = warehouse.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'warehouse'")
+    assert (runs == "0") is event["dryRun"]
+
+
+def staged_line(table: Table, number: int) -> bytes:
+    cells = [
+        (number if column.type == "bigint" else f"{number:09}") if column.key else None
+        for column in table.stored_columns
+    ]
+    return json.dumps(cells, separators=(",", ":")).encode() + b"\n"
