@@ -16,7 +16,7 @@ from local.emulator.emulator import Emulator
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
-# Does what its event says; `calls` is a file that tells how often it was called.
+# Does what its event says. `calls` is a file that tells which names called it; `awaits` waits for such calls.
 FUNCTION = """
 import os, time
 
@@ -27,6 +27,8 @@ def handler(event, context):
     if "calls" in event:
         with open(event["calls"], "a") as calls:
             calls.write(event["name"] + "\\n")
+    while not set(event.get("awaits", ())) <= set(open(event["calls"]).read().split() if "awaits" in event else ()):
+        time.sleep(0.05)
     time.sleep(event.get("sleep", 0))
     if "slept" in event:
         open(event["slept"], "w").close()
@@ -253,8 +255,11 @@ def test_a_failing_branch_aborts_its_siblings_and_a_redrive_calls_only_failed_an
             "Type": "Parallel",
             "Branches": [
                 sequence(Quick=call("quick")),
-                sequence(Before=call("before", Next="Fail"), Fail=call("fail", needs=str(needed), sleep=1)),
-                sequence(Slow=call("slow", sleep=6, slept=str(slept), Next="After"), After=call("after")),
+                sequence(
+                    Before=call("before", Next="Fail"),
+                    Fail=call("fail", needs=str(needed), awaits=["quick", "slow"], sleep=1),
+                ),
+                sequence(Slow=call("slow", sleep=4, slept=str(slept), Next="After"), After=call("after")),
             ],
             "Next": "Last",
         },
@@ -266,18 +271,81 @@ def test_a_failing_branch_aborts_its_siblings_and_a_redrive_calls_only_failed_an
     assert not slept.exists()
     assert sorted(calls.read_text().split()) == ["before", "fail", "quick", "slow"]
 
-    calls.write_text("")
+    calls.write_text("quick\n")
     needed.touch()
     states.redrive_execution(executionArn=arn)
     redriven = ended(arn)
     assert json.loads(redriven["output"]) == ["quick", "fail", "after", "last"]
     assert (redriven["redriveCount"], redriven["redriveStatus"]) == (1, "NOT_REDRIVABLE")
-    assert sorted(calls.read_text().split()) == ["after", "fail", "last", "slow"]
+    assert sorted(calls.read_text().split()) == ["after", "fail", "last", "quick", "slow"]
     history = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
     entered = [event["stateEnteredEventDetails"]["name"] for event in history if event["type"].endswith("StateEntered")]
     assert sorted(entered) == ["After", "Before", "Fail", "Fail", "Fan", "Last", "Quick", "Slow", "Slow"]
     with pytest.raises(states.exceptions.ExecutionNotRedrivable):
         states.redrive_execution(executionArn=arn)
+
+
+def test_a_failing_iteration_aborts_the_others_and_a_redrive_takes_up_each_where_it_was(
+    start: Callable[..., str],
+    states: Any,
+    ended: Callable[[str], dict[str, Any]],
+    task: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    calls, needed, slept = tmp_path / "calls", tmp_path / "needed", tmp_path / "slept"
+    payload = {"calls": str(calls), "name": "{% $string($states.input.n) %}"}
+    processor = sequence(
+        First=task(payload, Output="{% $states.input %}", Next="Second"),
+        Second=task(
+            {
+                **payload,
+                "name": "{% $string($states.input.n) & '+' %}",
+                "awaits": "{% $states.input.n = 1 ? ['0+', '2+'] : [] %}",
+                "sleep": "{% [0, 1, 4, 0, 0, 0][$states.input.n] %}",
+                "slept": "{% $states.input.n = 2 ? $states.input.slept : '/dev/null' %}",
+                "needs": "{% $states.input.n = 1 ? $states.input.needed : $states.input.there %}",
+            },
+            Output="{% $states.input.n %}",
+        ),
+    )
+    machine = {
+        "Each": {
+            "Type": "Map",
+            "Items": "{% [2, 0, 1, 3, 4, 5] %}",
+            "MaxConcurrency": 3,
+            "ItemSelector": {
+                "n": "{% $states.context.Map.Item.Value %}",
+                "needed": str(needed),
+                "slept": str(slept),
+                "there": str(tmp_path),
+            },
+            "ItemProcessor": processor,
+            "End": True,
+        }
+    }
+    arn = start(machine)
+    assert ended(arn)["status"] == "FAILED"
+    assert not slept.exists()
+    before = set(calls.read_text().split())
+    assert {"0", "1", "1+", "2", "2+"} <= before
+
+    calls.write_text("0+\n")
+    needed.touch()
+    states.redrive_execution(executionArn=arn)
+    assert json.loads(ended(arn)["output"]) == [2, 0, 1, 3, 4, 5]
+    after = calls.read_text().split()
+    assert {"1+", "2+"} <= set(after)
+    assert after.count("0+") == 1
+    assert not {"0", "1", "2"} & set(after)
+
+
+def test_a_branch_that_waits_is_aborted_at_once(
+    start: Callable[..., str], ended: Callable[[str], dict[str, Any]], task: Callable[..., Any]
+) -> None:
+    branches = [sequence(Fail=task({"needs": "/nowhere"})), sequence(Wait={"Type": "Wait", "Seconds": 60, "End": True})]
+    started = time.monotonic()
+    assert ended(start({"Fan": {"Type": "Parallel", "Branches": branches, "End": True}}))["error"] == "TransientError"
+    assert time.monotonic() - started < 30
 
 
 def test_a_redrive_tells_the_rounds_of_a_loop_apart(

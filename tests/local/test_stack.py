@@ -1,0 +1,133 @@
+"""What the stack leaves behind: nothing, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local import sam
+from local.console import Console
+from local.emulator.emulator import Emulator
+from local.postgres import PostgresServer
+from local.stack import PROJECT, Stack, StackError
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "local", "--folder", str(folder), *arguments]
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "layers" / "shared")])
+    return subprocess.Popen(
+        line,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def started(folder: Path) -> tuple[Emulator, PostgresServer]:
+    """What a command has started, once both are there."""
+    stack = Stack(folder)
+    deadline = time.monotonic() + 60
+    while True:
+        assert time.monotonic() < deadline
+        try:
+            return stack.emulator, stack.postgres
+        except (FileNotFoundError, KeyError):
+            time.sleep(0.05)
+
+
+def nothing_is_left(folder: Path, emulator: Emulator, postgres: PostgresServer) -> bool:
+    return not (folder.exists() or postgres.folder.exists() or emulator.is_running() or postgres.is_running())
+
+
+def test_down_does_nothing_where_nothing_is_up(folder: Path) -> None:
+    Stack(folder).down(Console())
+    assert not folder.exists()
+
+
+def test_a_deployment_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, parts = Stack(folder), []
+
+    def fail(*_: object) -> None:
+        parts.append((stack.emulator, stack.postgres))
+        raise sam.SamError("sam build failed")
+
+    monkeypatch.setattr(sam, "build", fail)
+    with pytest.raises(sam.SamError):
+        stack.up(Console())
+    assert nothing_is_left(folder, *parts[0])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_interrupted_leaves_nothing(folder: Path, number: signal.Signals, status: int) -> None:
+    with command(folder, "up") as up:
+        parts = started(folder)
+        up.send_signal(number)
+        assert up.wait(30) == status
+    assert nothing_is_left(folder, *parts)
+
+
+def test_down_cleans_up_after_a_command_that_was_killed(folder: Path) -> None:
+    with command(folder, "up") as up:
+        parts = started(folder)
+        up.kill()
+    assert (parts[0].is_running(), parts[1].is_running()) == (True, True)
+    with command(folder, "down") as down:
+        assert down.wait(30) == 0
+    assert nothing_is_left(folder, *parts)
+
+
+def test_down_spares_a_process_that_got_the_pid_of_one_of_ours(folder: Path) -> None:
+    state = folder / "emulator" / "process.json"
+    state.parent.mkdir(parents=True)
+    with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as stranger:
+        state.write_text(json.dumps({"port": 1, "process": {"pid": stranger.pid, "started": "long ago"}}))
+        Stack(folder).down(Console())
+        assert stranger.poll() is None
+        stranger.kill()
+    assert not folder.exists()
+
+
+def test_two_commands_at_once_are_refused(folder: Path) -> None:
+    with Stack(folder).locked(), command(folder, "down") as second:
+        output = second.communicate(timeout=30)[0]
+    assert second.returncode == 1
+    assert "another command is at work" in output
+
+
+def test_a_run_without_a_stack_says_how_to_start_one(folder: Path) -> None:
+    with command(folder, "run") as run:
+        output = run.communicate(timeout=30)[0]
+    assert run.returncode == 1
+    assert "make demo" in output
+    with pytest.raises(StackError):
+        Stack(folder).require_up()
+
+
+def test_a_stack_whose_database_died_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(folder)
+    monkeypatch.setattr(sam, "build", lambda *_: None)
+    monkeypatch.setattr(sam, "deploy", lambda *_: None)
+    monkeypatch.setattr(sam, "outputs", lambda _: {"StateMachineArn": "arn", "StagingBucketName": "bucket"})
+    stack.up(Console())
+    try:
+        stack.require_up()
+        os.kill(stack.postgres.process.pid, signal.SIGKILL)
+        assert stack.postgres.process.wait(10)
+        with pytest.raises(StackError, match="PostgreSQL has died"):
+            stack.require_up()
+    finally:
+        stack.down(Console())
