@@ -40,15 +40,15 @@ class Emulator:
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         port = free_port()
         server = spawn(_COMMAND, folder / "log", cwd=_PROJECT, env=_environment(folder, port))
-        emulator = cls(folder, port, ProcessId.of(server.pid))
-        (folder / _STATE).write_text(json.dumps({"port": port, "process": asdict(emulator.process)}))
-        deadline = time.monotonic() + _START_SECONDS
-        while not emulator._answers():
-            if not emulator.is_running() or time.monotonic() > deadline:
-                log = (folder / "log").read_text(errors="replace")
-                emulator.remove()
-                raise EmulatorError(f"the emulator did not start:\n{log[-2000:]}")
-            time.sleep(0.05)
+        try:
+            emulator = cls(folder, port, ProcessId.of(server.pid))
+            (folder / _STATE).write_text(json.dumps({"port": port, "process": asdict(emulator.process)}))
+            emulator._wait_until_it_answers()
+        except (ProcessLookupError, TimeoutError):
+            server.kill()
+            log = (folder / "log").read_text(errors="replace")
+            shutil.rmtree(folder, ignore_errors=True)
+            raise EmulatorError(f"the emulator did not start:\n{log[-2000:]}") from None
         return emulator
 
     @classmethod
@@ -80,6 +80,15 @@ class Emulator:
         """Stop the emulator with all its functions and delete its folder."""
         self.process.stop([signal.SIGKILL], _STOP_SECONDS, group=True)  # there is no state to save
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if not self.is_running():
+                raise ProcessLookupError
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.05)
 
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from local import aws
+from local.emulator import emulator as emulator_module
 from local.emulator import server
-from local.emulator.emulator import Emulator
+from local.emulator.emulator import Emulator, EmulatorError
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
@@ -405,6 +407,14 @@ def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(server, "version", lambda _: "1.6.0")
     with pytest.raises(SystemExit, match=r"found 1\.6\.0"):
         server.main()
+
+
+def test_an_emulator_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no such thing')"]
+    monkeypatch.setattr(emulator_module, "_COMMAND", command)
+    with pytest.raises(EmulatorError, match="no such thing"):
+        Emulator.create(tmp_path / "state")
+    assert not (tmp_path / "state").exists()
 
 
 def test_nothing_is_left_of_an_emulator_that_was_removed(tmp_path: Path) -> None:
