@@ -159,6 +159,7 @@ def test_a_host_that_is_silent_is_given_up(warehouse: Warehouse) -> None:
 
 def test_a_wrong_password_is_an_authentication_error_that_does_not_tell_it(warehouse: Warehouse) -> None:
     warehouse.put_secret("pipeline", "sesame-open")
+    assert "sesame" not in repr(read_credentials(warehouse.settings))
     with pytest.raises(DatabaseAuthenticationError, match="28P01") as caught:
         opened(warehouse.settings)
     assert "sesame" not in "".join(str(error) for error in causes(caught.value))
@@ -249,5 +250,5 @@ def test_a_secret_that_does_not_exist_is_a_configuration_error(warehouse: Wareho
     with pytest.raises(ConfigurationError, match="nothing"):
         opened(warehouse.at(secret="nothing"))
     binary = boto3.client("secretsmanager").create_secret(Name="binary", SecretBinary=b"x")["ARN"]
-    with pytest.raises(ConfigurationError, match="binary"):
+    with pytest.raises(ConfigurationError, match="got binary"):
         opened(warehouse.at(secret=binary))

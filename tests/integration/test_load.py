@@ -24,7 +24,8 @@ from demand_pipeline.errors import (
     TransientError,
 )
 from demand_pipeline.events import LoadRequest, StagedChunk
-from demand_pipeline.postgres import Connection
+from demand_pipeline.postgres import Connection, Timeouts
+from demand_pipeline.session import open_session
 from demand_pipeline.staging import rejects_key
 from tests.conftest import BUCKET, Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
@@ -347,8 +348,9 @@ def test_an_export_holds_what_the_table_holds(runs: Runs, warehouse: Warehouse) 
     header, *records = csv.reader(io.StringIO(content, newline=""))
     assert header == [column.name for column in TABLES["cases"].stored_columns]
     assert [record[5] for record in records] == [text or "" for text in texts]
-    warehouse.sql("CREATE TABLE public.again (LIKE warehouse.cases)")
-    warehouse.sql(f"COPY public.again FROM stdin WITH (FORMAT csv, HEADER);\n{content}\\.\n")
+    warehouse.sql("CREATE TABLE public.again (LIKE warehouse.cases); ALTER TABLE public.again OWNER TO pipeline")
+    with open_session(warehouse.settings, "again", Timeouts()) as connection:
+        connection.copy_in("COPY public.again FROM STDIN WITH (FORMAT csv, HEADER)", [content.encode()])
     assert warehouse.sql("TABLE public.again EXCEPT TABLE warehouse.cases") == ""
     assert warehouse.sql("SELECT count(*) FROM public.again") == str(len(texts))
 
