@@ -1,14 +1,23 @@
 """What somebody from outside sees who knows `.local/env`, the data contract and the AWS API."""
 
 import ssl
+import stat
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pg8000.native
 import pytest
 
+from local.stack import Stack
+
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
+NAMES = """
+AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY STATE_MACHINE_ARN STAGING_BUCKET
+DOCUMENTS_TABLE METADATA_TABLE TEMPLATES_TABLE AUDIT_TABLE
+PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE PGSSLROOTCERT
+"""
 DIGITS = "12345678901234567890.123456789012345678"
 
 
@@ -33,6 +42,12 @@ def rows(warehouse: pg8000.native.Connection, table: str) -> list[dict[str, Any]
     columns = ", ".join(f'"{name}"::text' for name in names)
     found = warehouse.run(f'SELECT {columns} FROM "{table}" ORDER BY 1, 2')  # noqa: S608 - names of our own
     return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in found]
+
+
+def test_the_exported_environment_is_private_and_complete(stack: Stack, exported: Mapping[str, str]) -> None:
+    assert stat.S_IMODE((stack.folder / "env").stat().st_mode) == 0o600
+    assert exported.keys() - {"PWD", "PATH", "_", "SHLVL", "OLDPWD"} == set(NAMES.split())
+    assert Path(exported["PGSSLROOTCERT"]).read_text() == stack.postgres.ca_pem
 
 
 def test_items_of_an_outside_client_arrive_exactly(
