@@ -4,47 +4,26 @@
         run = machine.start({"dryRun": True})
         run = machine.redrive(run)
 
-What moto 5.2.5 lacks is added here, so that the definition need not bend to it: an evaluator for JSONata, the start
-time in AWS's format, which iteration a state is in, Lambda functions that are Python callables, and redrive. Retries
-are noted and do not sleep.
+Retries do not sleep: their pauses are written down. `interpreter.py` has what moto lacks.
 """
 
 import copy
-import datetime as dt
-import functools
 import json
-import logging
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Self
 from unittest import mock
 
 import boto3
-import jsonata
-from jsonata.utils import Utils
 from moto import mock_aws
-from moto.stepfunctions.parser.api import HistoryEventType
-from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
-from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
-    StateTaskServiceAwsSdk,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
-    StateTaskServiceLambda,
-)
-from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
-from moto.stepfunctions.parser.utils import TMP_THREADS
+
+from tests.statemachine.interpreter import failure, is_lambda, patched
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
@@ -159,34 +138,17 @@ class Machine(ExitStack):
     def __enter__(self) -> Self:
         """Patch moto, and create the state machine in it."""
         super().__enter__()
+        self.enter_context(mock.patch.dict(os.environ))
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):  # a shell may still have those of the local stack
+            os.environ.pop(name, None)
         self.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
-        machine = self
-
-        def run_task(state: Any, env: Any, normalised_parameters: dict[str, Any], **rest: Any) -> None:
-            machine._run_task(state, env, normalised_parameters, rest)
-
-        originals = {kind: kind._eval_service_task for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk)}
-        self._call_aws = originals[StateTaskServiceAwsSdk]
-        for kind in originals:
-            self.enter_context(mock.patch.object(kind, "_eval_service_task", run_task))
-        self.enter_context(mock.patch.object(StringJSONata, "_eval_body", _evaluate))
-        self.enter_context(mock.patch.object(Environment, "as_inner_frame_of", classmethod(_keeping_map)))
-        self.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", _parse))
-        # moto takes an error that ends an iteration or a branch for a function's own, and stumbles over States.…
-        for module in (iteration_worker, branches_decl):
-            self.enter_context(mock.patch.object(module, "CustomErrorName", ErrorName))
-        # moto logs every failure, with the whole definition.
-        log = logging.getLogger("moto.stepfunctions")
-        self.callback(log.setLevel, log.level)
-        log.setLevel(logging.CRITICAL)
-        self.enter_context(mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.pauses.append)))
+        self.enter_context(patched(self._run_task, self.pauses.append))
         self._client = boto3.client("stepfunctions", region_name=REGION)
         self._arn = self._client.create_state_machine(
             name=f"machine-{time.monotonic_ns()}",
             definition=json.dumps(self.definition),
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
         )["stateMachineArn"]
-        self.callback(_join_threads)
         return self
 
     def start(self, data: Any, name: str | None = None) -> Run:
@@ -218,7 +180,7 @@ class Machine(ExitStack):
         """Return what a function was called with, attempt by attempt."""
         return [task.event for task in self.tasks if task.function == function]
 
-    def _wait(self, arn: str, seconds: float = 60) -> Run:
+    def _wait(self, arn: str, seconds: float = 120) -> Run:
         end = time.monotonic() + seconds
         while (found := self._client.describe_execution(executionArn=arn))["status"] == "RUNNING":
             if time.monotonic() > end:
@@ -227,35 +189,27 @@ class Machine(ExitStack):
         output = json.loads(found["output"]) if "output" in found else None
         return Run(arn, found["status"], output, found.get("error"), found.get("cause"))
 
-    def _run_task(self, state: Any, env: Any, arguments: dict[str, Any], rest: dict[str, Any]) -> None:
+    def _run_task(self, state: Any, env: Any, arguments: dict[str, Any], call_aws: Callable[[], Any]) -> Any:
         context = env.states.context_object.context_object_data
         function = None
-        if isinstance(state, StateTaskServiceLambda):
+        if is_lambda(state):
             arguments = arguments | {"Payload": json.loads(arguments["Payload"])}
             function = arguments["FunctionName"].rpartition(":")[2]
         index = ((context.get("Map") or {}).get("Item") or {}).get("Index")
         task = Task(state.name, index, function, arguments)
         key = json.dumps([context["Execution"]["Id"], task.state, task.index, task.arguments], default=str)
         if key in self._replay:
-            env.stack.append(copy.deepcopy(self._replay[key]))
-            return
+            return copy.deepcopy(self._replay[key])
         self.tasks.append(task)
-
-        def proceed() -> Any:
-            if function is not None:
-                return self._invoke(task)
-            self._call_aws(state, env=env, normalised_parameters=arguments, **rest)
-            return env.stack.pop()
-
         try:
-            result = self.around(task, proceed)
-        except TaskFailed as failure:
-            raise _failure(env, HistoryEventType.TaskFailed, failure.error, failure.cause) from None
-        if function is not None:
+            result = self.around(task, (lambda: self._invoke(task)) if function else call_aws)
+        except TaskFailed as failed:
+            raise failure(env, failed.error, failed.cause) from None
+        if function:
             result = {"ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": result}
-        env.stack.append(result)
         if env.is_running():  # an aborted branch's late result counts for nothing
             self._done[key] = copy.deepcopy(result)
+        return result
 
     def _invoke(self, task: Task) -> Any:
         """Call the handler as Lambda does: JSON in, JSON out, an exception's class is the error's name."""
@@ -269,54 +223,3 @@ class Machine(ExitStack):
             trace = traceback.format_tb(error.__traceback__)
             body = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": trace}
             raise TaskFailed(type(error).__name__, json.dumps(body)) from error
-
-
-# Reading the definition takes longer than most runs, and a program that was read keeps nothing of a run.
-_parse = functools.cache(AmazonStateLanguageParser.parse)
-
-
-def _evaluate(expression: Any, env: Any) -> None:
-    """Evaluate `{% … %}` with values bound, not pasted into the text as moto would; undefined is an error."""
-    context = json.loads(json.dumps(env.states._states_data["context"], default=_timestamp))
-    states = env.states._states_data | {"context": context}
-    store = env.variable_store
-    variables = store._outer_scope | store._inner_scope
-    bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
-    try:
-        bindings["states"] = states
-        result = jsonata.Jsonata(expression.expression).evaluate(None, bindings)
-        if result is None and not jsonata.Jsonata(f"$exists(({expression.expression}))").evaluate(None, bindings):
-            raise ValueError(f"the expression gave nothing: {expression.expression}")  # noqa: TRY301
-    except Exception as error:
-        raise _failure(env, HistoryEventType.EvaluationFailed, "States.QueryEvaluationError", str(error)) from error
-    env.stack.append(json.loads(json.dumps(result)))
-
-
-_frame = Environment.as_inner_frame_of.__func__  # type: ignore[attr-defined]
-
-
-def _keeping_map(cls: Any, env: Any, *args: Any, **named: Any) -> Any:
-    """Let a state know the Map iteration that it runs in: moto forgets it at the first frame."""
-    frame, context = _frame(cls, env, *args, **named), env.states.context_object.context_object_data
-    if "Map" in context:
-        frame.states.context_object.context_object_data["Map"] = context["Map"]
-    return frame
-
-
-def _join_threads(seconds: float = 10) -> None:
-    """Wait for aborted branches: what they still do must not reach the next test."""
-    end = time.monotonic() + seconds
-    while TMP_THREADS:
-        TMP_THREADS.pop().join(max(0.0, end - time.monotonic()))
-
-
-def _failure(env: Any, event: HistoryEventType, error: str, cause: str) -> FailureEventException:
-    """What moto's Retry, Catch and history take for an error named `error`."""
-    kind = "taskFailedEventDetails" if event is HistoryEventType.TaskFailed else "evaluationFailedEventDetails"
-    details: Any = {kind: {"error": error, "cause": cause, "resource": "", "resourceType": ""}}
-    return FailureEventException(FailureEvent(env, ErrorName(error), event, details))
-
-
-def _timestamp(value: dt.datetime) -> str:
-    """2026-11-23T05:49:46.123Z, as AWS writes it."""
-    return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
