@@ -104,14 +104,19 @@ def test_a_mistake_of_ours_stays_loud(connection: Connection) -> None:
         connection.execute("COMMIT")
 
 
-def test_an_error_of_the_callers_own_stream_comes_through(connection: Connection) -> None:
+def test_an_error_of_the_callers_own_stream_comes_through_and_the_session_can_be_closed(
+    connection: Connection, warehouse: Warehouse
+) -> None:
     def blocks() -> Iterator[bytes]:
         yield b"1\n"
         raise BlockingIOError("the source's own")  # an OSError, as gzip's errors are
 
     connection.execute("CREATE TEMPORARY TABLE t (a int)")
-    with pytest.raises(BlockingIOError, match="the source's own"):
+    with pytest.raises(BlockingIOError, match="the source's own") as caught:
         connection.copy_in("COPY pg_temp.t FROM STDIN", blocks())
+    connection.close()
+    wait_until_closed(warehouse)
+    assert caught.tb  # whose frames still hold what pg8000 made of the socket
 
 
 def test_an_error_of_the_callers_own_sink_comes_through(connection: Connection) -> None:

@@ -21,7 +21,10 @@ def take_turn(connection: Connection, schema: str) -> None:
 
     The transaction's end gives the turn back. Raises LockTimeoutError.
     """
-    connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
+    try:
+        connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
+    except LockTimeoutError as error:
+        raise LockTimeoutError(f"another load of the schema {schema} is under way") from error
 
 
 def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None:
