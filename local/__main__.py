@@ -47,7 +47,7 @@ def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None
         arn = run.start(stack, {})
         console.say(f"run {arn.rpartition(':')[2]}")
         output = run.follow(stack, arn, console, sample.items)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         stack.down(console)
         raise
     run.show_result(stack, arn, output, console)

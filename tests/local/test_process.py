@@ -3,7 +3,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,11 +41,21 @@ def test_a_process_that_ignores_the_first_signal_gets_the_last(child: subprocess
     assert not process.is_running()
 
 
-def test_a_zombie_does_not_run() -> None:
+def test_a_zombie_does_not_run_whoever_its_parent_is() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(ProcessLookupError):
             ProcessId.of(child.pid)
+    script = "/bin/true & echo $!; exec /bin/sleep 60"  # sleep does not ask what became of its child
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        deadline = time.monotonic() + 10
+        while (stat := Path(f"/proc/{pid}/stat")).exists() and ") Z" not in stat.read_text():
+            assert time.monotonic() < deadline
+        with pytest.raises(ProcessLookupError):
+            ProcessId.of(pid)
+        parent.kill()
 
 
 def test_the_command_line_of_a_process_that_ended_is_empty() -> None:
