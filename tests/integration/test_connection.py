@@ -178,20 +178,27 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def test_the_refusal_is_seen_and_the_session_closed_even_if_saying_goodbye_fails(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver fails to close: the server has hung up first, say."""
+
     def close(_: object) -> None:
         raise pg8000.native.InterfaceError("network error")
 
     monkeypatch.setattr(pg8000.native.Connection, "close", close)
-    with opened(warehouse.settings) as connection:  # kept, as an error's frames would keep it
+
+
+def test_the_session_is_closed_even_if_saying_goodbye_fails(warehouse: Warehouse, without_goodbye: None) -> None:
+    with opened(warehouse.settings) as connection:
         assert warehouse.sessions() == 1
     wait_until_closed(warehouse)
+    del connection  # held until here, as an error's frames would hold it
+
+
+def test_the_refusal_is_seen_even_if_saying_goodbye_fails_too(warehouse: Warehouse, without_goodbye: None) -> None:
     warehouse.put_secret("pipeline", "sesame-open")
     with pytest.raises(DatabaseAuthenticationError):
         opened(warehouse.settings)
-    del connection
 
 
 def test_a_rotated_password_is_read_again_once(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
