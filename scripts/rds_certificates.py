@@ -12,7 +12,7 @@ from pathlib import Path
 
 VERSION = "1.1.2"
 
-_BUNDLE = Path(__file__).parents[1] / "layers/shared/demand_pipeline/certificates/rds-global-bundle.pem"
+_BUNDLE = Path(__file__).parents[1] / "layers/shared/demand_pipeline/postgres/certificates/rds-global-bundle.pem"
 _PROFILES = ("package/lib/profiles/ca/defaults.js", "package/lib/profiles/ca/proxies.js")
 _STRING = re.compile(r"'((?:[^'\\]|\\n)*)'")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----")

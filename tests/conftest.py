@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from demand_pipeline import credentials
+from demand_pipeline.postgres import credentials
 from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.staging import Staging
 from local.postgres import PostgresServer

@@ -6,10 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import LoadRequest
-from demand_pipeline.load import load_warehouse
 from demand_pipeline.observability import identify, observed
 from demand_pipeline.settings import PostgresSettings, StagingSettings
 from demand_pipeline.staging import Staging
+from demand_pipeline.warehouse.load import load_warehouse
 
 
 @observed

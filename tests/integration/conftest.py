@@ -11,9 +11,9 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable
-from demand_pipeline.load import load_warehouse
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
+from demand_pipeline.warehouse.load import load_warehouse
 from tests.conftest import Warehouse
 
 UNLIMITED = Deadline(lambda: 900_000)

@@ -10,8 +10,6 @@ import pg8000.native
 import pytest
 import trustme
 
-from demand_pipeline import network, postgres
-from demand_pipeline.credentials import Credentials, read_credentials
 from demand_pipeline.errors import (
     ConfigurationError,
     DatabaseAuthenticationError,
@@ -21,8 +19,11 @@ from demand_pipeline.errors import (
     DatabasePrivilegeError,
     TransientError,
 )
-from demand_pipeline.postgres import Connection, Timeouts
-from demand_pipeline.session import open_session
+from demand_pipeline.postgres import connection as postgres
+from demand_pipeline.postgres import network
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.credentials import Credentials, read_credentials
+from demand_pipeline.postgres.session import open_session
 from demand_pipeline.settings import PostgresSettings
 from tests.conftest import Warehouse
 
@@ -226,7 +227,7 @@ def test_a_password_that_stays_wrong_is_tried_twice_and_no_more(
         tried.append(login.password)
         return original(settings, login, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("demand_pipeline.session.connect", connect)
+    monkeypatch.setattr("demand_pipeline.postgres.session.connect", connect)
     warehouse.put_secret("pipeline", "wrong")
     with pytest.raises(DatabaseAuthenticationError):
         opened(warehouse.settings)

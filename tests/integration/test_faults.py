@@ -7,7 +7,6 @@ from typing import Any
 import pg8000.native
 import pytest
 
-from demand_pipeline import credentials, load, truncate
 from demand_pipeline.errors import (
     DatabaseAuthenticationError,
     DatabaseDataError,
@@ -17,9 +16,11 @@ from demand_pipeline.errors import (
     LockTimeoutError,
     TransientError,
 )
-from demand_pipeline.postgres import Connection, Timeouts
-from demand_pipeline.session import open_session
-from demand_pipeline.sqlstates import failure
+from demand_pipeline.postgres import credentials
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.sqlstates import failure
+from demand_pipeline.warehouse import load, truncate
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 from tests.integration.test_connection import causes, wait_until_closed

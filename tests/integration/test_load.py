@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline import load, truncate
 from demand_pipeline.builders import TABLES
 from demand_pipeline.errors import (
     DatabaseError,
@@ -24,9 +23,10 @@ from demand_pipeline.errors import (
     TransientError,
 )
 from demand_pipeline.events import LoadRequest, StagedChunk
-from demand_pipeline.postgres import Connection, Timeouts
-from demand_pipeline.session import open_session
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
 from demand_pipeline.staging import rejects_key
+from demand_pipeline.warehouse import load, truncate
 from tests.conftest import BUCKET, Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
 from tests.integration.test_connection import wait_until_closed

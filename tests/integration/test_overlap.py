@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline import load, locks, truncate
 from demand_pipeline.errors import LockTimeoutError, StaleRunError
-from demand_pipeline.postgres import Connection, Timeouts
-from demand_pipeline.session import open_session
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.warehouse import load, locks, truncate
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, row, run_at
 from tests.integration.test_connection import wait_until_closed

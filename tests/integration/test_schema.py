@@ -8,10 +8,10 @@ import pytest
 
 from demand_pipeline.builders import CASES
 from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, SchemaMismatchError
-from demand_pipeline.load import load_warehouse
-from demand_pipeline.schema import Layout, create_table
-from demand_pipeline.statements import quote
+from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType
+from demand_pipeline.warehouse.load import load_warehouse
+from demand_pipeline.warehouse.schema import Layout, create_table
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
 from tests.integration.test_connection import wait_until_closed

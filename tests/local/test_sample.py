@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.rows import RejectError, RowMaker
+from demand_pipeline.conversion.rows import RejectError, RowMaker
 from demand_pipeline.tables import Column, ColumnType, Table
 from local import sample
 from local.sample import Item, Sample

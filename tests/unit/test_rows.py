@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from demand_pipeline.builders import CASES, METADATA, TABLES
-from demand_pipeline.rows import RejectError, RowMaker
+from demand_pipeline.conversion.rows import RejectError, RowMaker
 from demand_pipeline.tables import Table
 from tests.unit.reference import RejectedBy, expected_row
 from tests.unit.staged import staged_row

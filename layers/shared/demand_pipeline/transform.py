@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import BinaryIO
 
+from demand_pipeline.conversion.rows import RejectError, RowMaker
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.events import TransformRequest, TransformResult
 from demand_pipeline.observability import count, logger
-from demand_pipeline.rows import RejectError, RowMaker
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.wire import Item, iterate_items

@@ -2,12 +2,12 @@
 
 from demand_pipeline.events import Run
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres import Connection
-from demand_pipeline.schema import Layout
-from demand_pipeline.stage import stage_name
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import column_list
 from demand_pipeline.staging import Staging, export_key
-from demand_pipeline.statements import column_list
 from demand_pipeline.tables import Table
+from demand_pipeline.warehouse.schema import Layout
+from demand_pipeline.warehouse.stage import stage_name
 
 
 def export_table(connection: Connection, staging: Staging, run: Run, table: Table) -> None:

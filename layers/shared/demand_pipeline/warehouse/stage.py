@@ -4,17 +4,17 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from demand_pipeline import copy_csv
-from demand_pipeline.checks import check_time
-from demand_pipeline.control import REJECTED_ITEMS
+from demand_pipeline.conversion.jsonb import item_to_json, sanitize
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseDataError, StagingError
 from demand_pipeline.events import Run, StagedTable
-from demand_pipeline.jsonb import item_to_json, sanitize
-from demand_pipeline.postgres import Connection
-from demand_pipeline.schema import Layout
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
 from demand_pipeline.staging import Staging, rejects_key
-from demand_pipeline.statements import column_list, qualified, quote, statement
+from demand_pipeline.warehouse import copy_csv
+from demand_pipeline.warehouse.checks import check_time
+from demand_pipeline.warehouse.control import REJECTED_ITEMS
+from demand_pipeline.warehouse.schema import Layout
 
 _TEMPORARY = "pg_temp"
 

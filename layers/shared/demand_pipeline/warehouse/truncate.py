@@ -7,11 +7,11 @@ afterwards, since TRUNCATE is not MVCC-safe; in READ COMMITTED, each statement h
 
 from collections.abc import Iterable
 
-from demand_pipeline.locks import lock_out
-from demand_pipeline.postgres import Connection
-from demand_pipeline.schema import Layout
-from demand_pipeline.stage import stage_name
-from demand_pipeline.statements import column_list, qualified
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import column_list, qualified
+from demand_pipeline.warehouse.locks import lock_out
+from demand_pipeline.warehouse.schema import Layout
+from demand_pipeline.warehouse.stage import stage_name
 
 
 def empty(connection: Connection, schema: str, layouts: Iterable[Layout], additions: Iterable[str]) -> None:

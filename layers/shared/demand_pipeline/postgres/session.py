@@ -1,10 +1,10 @@
 """A session with the warehouse, from settings and secrets."""
 
-from demand_pipeline.credentials import read_credentials, read_tls_root
 from demand_pipeline.errors import DatabaseAuthenticationError
-from demand_pipeline.network import trust
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres import Connection, Timeouts, connect
+from demand_pipeline.postgres.connection import Connection, Timeouts, connect
+from demand_pipeline.postgres.credentials import read_credentials, read_tls_root
+from demand_pipeline.postgres.network import trust
 from demand_pipeline.settings import PostgresSettings
 
 

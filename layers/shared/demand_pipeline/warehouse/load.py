@@ -6,23 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from demand_pipeline import truncate
-from demand_pipeline.checks import Totals, check_counts, check_rejects, check_rows, check_shrinkage, check_time
-from demand_pipeline.control import CONTROL_TABLES, find_result, record, refuse_stale
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError
 from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, StagedTable
-from demand_pipeline.export import export_table
-from demand_pipeline.locks import take_turn
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres import Connection, Timeouts
-from demand_pipeline.report import report
-from demand_pipeline.schema import Layout, ensure_schema, prepare
-from demand_pipeline.session import open_session
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.stage import Stager
 from demand_pipeline.staging import Staging
-from demand_pipeline.statements import qualified, statement
+from demand_pipeline.warehouse import truncate
+from demand_pipeline.warehouse.checks import (
+    check_counts,
+    check_rejects,
+    check_rows,
+    check_shrinkage,
+    check_time,
+)
+from demand_pipeline.warehouse.control import CONTROL_TABLES, find_result, record, refuse_stale
+from demand_pipeline.warehouse.export import export_table
+from demand_pipeline.warehouse.locks import take_turn
+from demand_pipeline.warehouse.report import report
+from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
+from demand_pipeline.warehouse.stage import Stager
 
 
 def load_warehouse(
@@ -122,21 +128,20 @@ class _Load:
         self.seconds[staged.table.name] += time.monotonic() - start
 
     def _loaded(self, staged: StagedTable, previous: int) -> LoadedTable:
-        total = Totals.of(staged)
         return LoadedTable(
             table=staged.table.name,
             segments=staged.segments,
             chunks=len(staged.chunks),
-            scanned=total.scanned,
-            staged=total.staged,
-            rejected=total.rejected,
-            sanitized=total.sanitized,
-            loaded=total.staged,
-            inserted=total.staged,
+            scanned=staged.scanned,
+            staged=staged.staged,
+            rejected=staged.rejected,
+            sanitized=staged.sanitized,
+            loaded=staged.staged,
+            inserted=staged.staged,
             updated=0,
             deleted=previous,
             previous_rows=previous,
-            read_units=total.read_units,
-            bytes=total.bytes,
+            read_units=staged.read_units,
+            bytes=staged.bytes,
             load_seconds=round(self.seconds[staged.table.name], 3),
         )

@@ -4,7 +4,7 @@ import re
 from json.encoder import encode_basestring
 from typing import Any
 
-from demand_pipeline.numbers import as_json_number, sort_numbers
+from demand_pipeline.conversion.numbers import as_json_number, sort_numbers
 from demand_pipeline.wire import AttributeValue, Item
 
 quote = encode_basestring

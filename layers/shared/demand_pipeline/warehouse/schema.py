@@ -8,8 +8,8 @@ from typing import Self
 
 from demand_pipeline.errors import SchemaMismatchError
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres import Connection
-from demand_pipeline.statements import column_list, qualified, quote, statement
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
 from demand_pipeline.tables import Column, ColumnType, Table
 
 # pg_class.relkind: an ordinary and a partitioned table can be loaded.

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demand_pipeline.jsonb import quote, to_json
-from demand_pipeline.numbers import PlainDecimal, as_bigint, as_numeric, is_json_number, sort_numbers
+from demand_pipeline.conversion.jsonb import quote, to_json
+from demand_pipeline.conversion.numbers import PlainDecimal, as_bigint, as_numeric, is_json_number, sort_numbers
 from demand_pipeline.tables import ColumnType
 from demand_pipeline.wire import AttributeValue
 

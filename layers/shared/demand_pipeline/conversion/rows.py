@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from demand_pipeline.convert import NULL, converter
-from demand_pipeline.jsonb import map_to_json, quote, sanitize, to_json
+from demand_pipeline.conversion.jsonb import map_to_json, quote, sanitize, to_json
+from demand_pipeline.conversion.values import NULL, converter
 from demand_pipeline.tables import Column, ColumnType, Table
 from demand_pipeline.wire import AttributeValue, Item
 

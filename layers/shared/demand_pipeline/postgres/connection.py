@@ -10,12 +10,12 @@ from typing import Any, Protocol, Self
 import pg8000.native
 import scramp
 
-from demand_pipeline import network
-from demand_pipeline.credentials import Credentials
 from demand_pipeline.errors import DatabaseAuthenticationError, PipelineError, TransientError
+from demand_pipeline.postgres import network
+from demand_pipeline.postgres.credentials import Credentials
+from demand_pipeline.postgres.sqlstates import failure
+from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.sqlstates import failure
-from demand_pipeline.statements import statement
 
 _APPLICATION_NAME_BYTES = 63
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres import Connection
-from demand_pipeline.statements import qualified, statement
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import qualified, statement
 
 # Whoever waits for an exclusive lock makes every new reader queue behind it: so wait briefly, let the
 # readers pass, try again. Less than PostgreSQL's deadlock_timeout (1 s), so that no reader that reads

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from demand_pipeline.conversion.jsonb import sanitize
 from demand_pipeline.errors import StaleRunError
 from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, Run
-from demand_pipeline.jsonb import sanitize
-from demand_pipeline.postgres import Connection
-from demand_pipeline.schema import Layout
-from demand_pipeline.statements import column_list, qualified, statement
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import column_list, qualified, statement
 from demand_pipeline.tables import Column, ColumnType
+from demand_pipeline.warehouse.schema import Layout
 
 REJECTED_ITEMS = Layout.from_columns(
     "rejected_items",

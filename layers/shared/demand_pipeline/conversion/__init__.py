@@ -1,0 +1,1 @@
+"""Items into staged rows, by the data contract."""

@@ -1,0 +1,1 @@
+"""The load: everything staged and checked, then one transaction."""
