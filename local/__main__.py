@@ -26,6 +26,7 @@ def main() -> int:
     arguments = _arguments()
     console = Console()
     stack = Stack(arguments.folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is undone, as after Ctrl-C
     try:
         with stack.locked():

@@ -22,11 +22,12 @@ class RunError(RuntimeError):
 
 @dataclass
 class Tally:
-    """What the history tells so far: items scanned and converted of each table, and the state last entered."""
+    """What the history tells so far: items scanned and converted of each table, and how far the load is."""
 
     scanned: Counter[str] = field(default_factory=Counter)
     converted: Counter[str] = field(default_factory=Counter)
     loading: bool = False
+    loaded: bool = False
 
     @classmethod
     def of(cls, events: list[Any]) -> Self:
@@ -38,6 +39,7 @@ class Tally:
             if event["type"] != "TaskSucceeded":
                 continue
             payload = json.loads(event["taskSucceededEventDetails"]["output"]).get("Payload", {})
+            tally.loaded |= "committed" in payload
             if "key" not in payload:
                 continue
             _runs, _date, _run, kind, table, *_rest = payload["key"].split("/")
@@ -148,7 +150,6 @@ class _Bars:
         self._progress.start()
 
     def __exit__(self, *_: object) -> None:
-        self._progress.update(self._load, completed=1)
         self._progress.stop()
 
     def update(self, tally: Tally) -> None:
@@ -157,7 +158,7 @@ class _Bars:
             self._progress.update(task, completed=tally.converted[name], detail=detail)
         if tally.loading:
             self._progress.start_task(self._load)
-            self._progress.update(self._load, visible=True, detail="one transaction")
+            self._progress.update(self._load, visible=True, completed=tally.loaded, detail="one transaction")
 
 
 class _Lines:

@@ -25,7 +25,12 @@ def test_the_history_tells_what_was_scanned_and_converted() -> None:
         succeeded(f"{folder}/staged/cases/0/0-c.json.gz", scanned=10, staged=8, rejected=2),
     ])  # fmt: skip
     assert (tally.scanned["cases"], tally.converted["cases"], tally.loading) == (15, 10, False)
-    assert Tally.of([{"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "LoadWarehouse"}}]).loading
+    load = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "LoadWarehouse"}}
+    done = {"type": "TaskSucceeded", "taskSucceededEventDetails": {"output": '{"Payload": {"committed": true}}'}}
+    assert [(tally.loading, tally.loaded) for tally in (Tally.of([load]), Tally.of([load, done]))] == [
+        (True, False),
+        (True, True),
+    ]
 
 
 class FakePostgres:
