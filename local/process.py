@@ -1,5 +1,6 @@
 """Processes that outlive the command that started them: known again by pid and start time, stopped for certain."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -74,7 +75,14 @@ def _started(pid: int) -> str | None:
     return None if not shown or shown.startswith("Z") else shown.partition(" ")[2].strip()
 
 
-_started_here: list[subprocess.Popen[bytes]] = []  # Popen complains when it is dropped before its process ends
+_started_here: list[subprocess.Popen[bytes]] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    """Popen complains when it is dropped before its process ends; these are meant to go on."""
+    for process in _started_here:
+        process.returncode = 0
 
 
 def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Popen[bytes]:
