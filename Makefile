@@ -22,7 +22,7 @@ lint: setup  ## style, types, template, state machine
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 
 format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
@@ -49,7 +49,7 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp: $(UV) .python-version
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
-	@$(UV) pip sync -q --require-hashes --python $(@D)/bin/python $(filter %.txt,$^)
+	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
 	@# The project's own environment finds the library where Lambda's would: on its path.
 	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
