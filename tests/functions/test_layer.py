@@ -1,0 +1,43 @@
+"""The layer as sam build makes it: pure Python, and whole but for what Lambda's runtime brings."""
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import demand_pipeline
+
+# In Lambda's Python 3.13 runtime beside the standard library.
+RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+SITE_PACKAGES = Path(pytest.__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("layer")
+    command = ["make", "-s", "-C", "layers/shared", "build-SharedLayer", f"ARTIFACTS_DIR={folder}"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "python"
+
+
+def test_the_layer_has_no_native_code_and_no_programs(layer: Path) -> None:
+    assert [path.name for path in layer.rglob("*") if path.suffix in (".so", ".pyd", ".dylib")] == []
+    assert not (layer / "bin").exists()
+
+
+def test_the_layer_needs_nothing_but_itself_and_the_runtime(layer: Path, tmp_path: Path) -> None:
+    for name in RUNTIME:
+        (tmp_path / name).symlink_to(SITE_PACKAGES / name)
+    modules = [f"demand_pipeline.{module.name}" for module in pkgutil.iter_modules(demand_pipeline.__path__)]
+    modules += ["demand_pipeline.warehouse.load", "demand_pipeline.conversion.rows"]
+    path = [str(layer), str(tmp_path)]
+    imports = f"import sys; sys.path[:0] = {path}\nimport {', '.join(modules)}"
+    subprocess.run([sys.executable, "-I", "-S", "-c", imports], check=True)
+
+
+def test_the_layer_carries_what_the_library_reads(layer: Path) -> None:
+    postgres = layer / "demand_pipeline" / "postgres"
+    assert (postgres / "certificates" / "rds-global-bundle.pem").stat().st_size > 0
+    assert list((postgres / "sql").glob("*.sql"))
