@@ -10,8 +10,8 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, statement
 
 # Whoever waits for an exclusive lock makes every new reader queue behind it: so wait briefly, let the
-# readers pass, try again. Less than PostgreSQL's deadlock_timeout (1 s), so that no reader that reads
-# our tables in another order is ever the one to be cancelled.
+# readers pass, try again. An attempt waits 200 ms for each of at most four tables: in all less than
+# PostgreSQL's deadlock_timeout (1 s), so that a reader that reads them in another order is never cancelled.
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
