@@ -37,13 +37,6 @@ def outputs(cloudformation: Any) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
 
 
-def physical_id(cloudformation: Any, logical_id: str) -> str:
-    """Return the name that a resource of the deployed stack was given."""
-    described = cloudformation.describe_stack_resource(StackName=_STACK, LogicalResourceId=logical_id)
-    name: str = described["StackResourceDetail"]["PhysicalResourceId"]
-    return name
-
-
 def _config() -> list[str]:
     return ["--config-file", str(_PROJECT / "samconfig.toml"), "--config-env", "local"]
 

@@ -149,17 +149,9 @@ class Stack:
         """Write down what was just started; whole or not at all, whenever we are killed."""
         _write_private(self._state_file, json.dumps(self._state() | more, indent=2))
 
-    def _function_environment(self) -> dict[str, str]:
-        """Return the environment of LoadWarehouse, which has what every function has, for `sam local invoke`."""
-        name = sam.physical_id(self.client("cloudformation"), "LoadWarehouse")
-        deployed = self.client("lambda").get_function_configuration(FunctionName=name)
-        endpoint = self.environment["AWS_ENDPOINT_URL"]
-        return {**deployed["Environment"]["Variables"], "AWS_ENDPOINT_URL": endpoint}
-
     def _write_environment(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
         _write_private(self.folder / "env", "".join(lines))
-        _write_private(self.folder / "functions.json", json.dumps({"Parameters": self._function_environment()}))
 
 
 def _write_private(path: Path, text: str) -> None:
