@@ -6,8 +6,10 @@ from typing import Any
 import boto3
 import pytest
 
+from demand_pipeline import scan
 from demand_pipeline.builders import CASES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
+from demand_pipeline.errors import TransientError
 from demand_pipeline.events import Item, Run, ScanRequest, ScanResult
 from demand_pipeline.scan import Pace, scan_segment
 from demand_pipeline.staging import Staging
@@ -83,6 +85,27 @@ def test_a_chunk_near_the_deadline_hands_over_what_it_has(staging: Staging) -> N
     result = scan_segment(request(), staging, OUT_OF_TIME)
     assert result.pages == 1
     assert result.next_key is not None
+
+
+def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = b'{"Items":[],"ConsumedCapacity":{"CapacityUnits":128},"LastEvaluatedKey":{"documentId":{"S":"d"}}}'
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: page)
+    clock = Clock()
+    monkeypatch.setattr(scan, "Pace", lambda units: Pace(units, clock=clock, sleep=clock.sleep))
+    left = Deadline(lambda: int((RESERVE_SECONDS + 300 - (clock.now - 100)) * 1000))
+    result = scan_segment(request(read_units_per_second=1), staging, left)
+    assert (result.pages, result.next_key is None) == (2, False)  # 128 s each: a third would end past the limit
+    assert clock.now == 100 + 2 * 128
+
+
+@pytest.mark.parametrize("body", [b'{"Items":[{"documentId', b"<html>", b"\xff", b'{"Items":{}}'])
+def test_an_answer_that_is_no_scan_response_is_tried_again(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: body)
+    with pytest.raises(TransientError, match="scanning documents: expected a Scan response, got"):
+        scan_segment(request(), staging, PLENTY)
+    assert keys() == []
 
 
 @pytest.mark.parametrize("cap", [1, 10, 14, 25, 99])

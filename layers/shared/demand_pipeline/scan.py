@@ -1,16 +1,18 @@
 """Read one chunk of a segment: pages as DynamoDB sends them, streamed to S3."""
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from demand_pipeline import aws
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.errors import TransientError
 from demand_pipeline.events import ScanRequest, ScanResult
 from demand_pipeline.observability import count, logger
 from demand_pipeline.staging import Stage, Staging, chunk_key
-from demand_pipeline.wire import Item, summarize_page
+from demand_pipeline.wire import Item, PageSummary, summarize_page
 
 
 @dataclass(slots=True)
@@ -22,12 +24,16 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
     _free_at: float = 0.0
 
+    def seconds(self, units: float) -> float:
+        """How long it takes to earn read units; no limit, no time."""
+        return units / self.units_per_second if self.units_per_second > 0 else 0.0
+
     def spend(self, units: float) -> None:
         """Account for a page's read units and wait until they have been earned; no limit, no wait."""
         if self.units_per_second <= 0:
             return
         now = self.clock()
-        self._free_at = max(self._free_at, now) + units / self.units_per_second
+        self._free_at = max(self._free_at, now) + self.seconds(units)
         self.sleep(self._free_at - now)
 
 
@@ -45,7 +51,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
         while True:
             left = None if request.max_items is None else request.max_items - items
             page = pages.read(start, left)
-            summary = summarize_page(page)
+            summary = _summary(page, request)
             stream.write(_one_line(page))
             start = summary.next_key
             items, size, read, units = items + summary.items, size + len(page), read + 1, units + summary.read_units
@@ -54,7 +60,8 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
                 start = None
                 break
             pace.spend(summary.read_units)
-            if size >= request.chunk_bytes or deadline.seconds_left() <= 0:
+            # Another page like this one must be earned before the deadline, or its wait would outlast the function.
+            if size >= request.chunk_bytes or deadline.seconds_left() <= pace.seconds(summary.read_units):
                 break
     count(request.table.name, ItemsScanned=items, ReadUnits=units)
     logger.info("segment scanned", chunk=request.chunk, items=items, pages=read, bytes=size, more=start is not None)
@@ -85,10 +92,14 @@ class RawPages:
         with aws.failures_named(f"scanning {arguments['TableName']}"):
             answer = self._client.scan(**arguments)
         body: bytes = answer[_RAW_PAGE]
+        # boto3 tries a damaged page again, but at last it takes what it got.
+        if int(answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM, zlib.crc32(body))) != zlib.crc32(body):
+            raise TransientError(f"scanning {arguments['TableName']}: a page does not match its checksum")
         return body
 
 
 _RAW_PAGE = "RawPage"
+_CHECKSUM = "x-amz-crc32"
 _OK = 200
 
 
@@ -100,6 +111,16 @@ def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str
     if response_dict["status_code"] == _OK:
         customized_response_dict[_RAW_PAGE] = response_dict["body"]
         response_dict["body"] = b"{}"
+
+
+def _summary(page: bytes, request: ScanRequest) -> PageSummary:
+    try:
+        return summarize_page(page)
+    except (ValueError, RecursionError) as error:
+        # What was checked by no checksum may be cut off; the error may quote an item, so that only its kind is told.
+        raise TransientError(
+            f"scanning {request.source}: expected a Scan response, got {type(error).__name__}"
+        ) from None
 
 
 def _one_line(page: bytes) -> bytes:
