@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from demand_pipeline.builders import METADATA
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import TransformRequest
 from demand_pipeline.observability import identify, observed
 from demand_pipeline.settings import StagingSettings
@@ -13,8 +14,9 @@ from demand_pipeline.transform import transform_chunk
 
 
 @observed
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Parse, delegate, serialise."""
     request = TransformRequest.from_event(event, METADATA)
     identify(request.run.id, request.table.name, request.segment)
-    return transform_chunk(request, Staging(StagingSettings.from_env().bucket)).to_event()
+    staging = Staging(StagingSettings.from_env().bucket)
+    return transform_chunk(request, staging, Deadline(context.get_remaining_time_in_millis)).to_event()

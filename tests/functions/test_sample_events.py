@@ -70,7 +70,8 @@ def test_transform_events(name: str, invoke: Invoke, staging: Staging) -> None:
     event = EVENTS[name]
     table, count = TABLES[event["table"]], event["raw"]["items"]
     page = {"Items": [key_item(table, number) for number in range(count)], "Count": count}
-    put(staging, event["raw"]["key"], [json.dumps(page).encode() + b"\n"])
+    done = [b'{"Items":[]}\n'] * event["raw"]["page"]
+    put(staging, event["raw"]["key"], [*done, json.dumps(page).encode() + b"\n"])
     result = invoke(f"transform_{table.name}", event)
     assert (result["staged"], result["rejected"]) == (count, 0)
 

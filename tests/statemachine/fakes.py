@@ -11,8 +11,8 @@ type Around = Callable[[Task, Callable[[], Any]], Any]
 TABLES = ("cases", "metadata", "templates", "audit")
 
 
-def handlers(chunks: int = 1, items: int = 3) -> dict[str, Handler]:
-    """Every segment has `chunks` chunks of `items` items."""
+def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Handler]:
+    """Every segment has `chunks` chunks of `items` items; a chunk is transformed in `pieces`, one item in each but the last."""
 
     def scan(event: dict[str, Any], _: Any) -> dict[str, Any]:
         cap = event["maxItems"]
@@ -28,9 +28,12 @@ def handlers(chunks: int = 1, items: int = 3) -> dict[str, Handler]:
         }
 
     def transform(event: dict[str, Any], _: Any) -> dict[str, Any]:
-        count = event["raw"]["items"]
+        page = event["raw"]["page"]
+        last = page + 1 == pieces
+        count = event["raw"]["items"] if last else 1
         key = event["raw"]["key"].replace("/raw/", "/staged/")
-        return {"key": key, "scanned": count, "staged": count, "rejected": 0, "sanitized": 0}
+        counts = {"scanned": count, "staged": count, "rejected": 0, "sanitized": 0}
+        return {"key": key, **counts, "nextPage": None if last else page + 1}
 
     def load(event: dict[str, Any], _: Any) -> dict[str, Any]:
         return {"committed": not event["dryRun"], "tables": [{"table": table["table"]} for table in event["tables"]]}

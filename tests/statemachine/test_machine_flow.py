@@ -34,7 +34,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "table": "cases",
         "segment": 0,
         "chunk": 0,
-        "raw": {"key": key.format("raw"), "items": 3},
+        "raw": {"key": key.format("raw"), "page": 0, "items": 3},
     }
     chunk = {"scanned": 3, "staged": 3, "rejected": 0, "sanitized": 0, "readUnits": 0.5, "bytes": 300}
     assert load == {
@@ -85,6 +85,29 @@ def test_a_segment_goes_on_from_the_key_where_its_last_chunk_ended() -> None:
         keys = [None, {"id": {"S": f"{segment}/1"}}, {"id": {"S": f"{segment}/2"}}]
         assert [event["startKey"] for event in events] == keys
     assert [event["chunk"] for event in machine.events("TransformMetadata") if event["segment"] == 1] == [0, 1, 2]
+
+
+def test_a_chunk_that_was_transformed_in_part_goes_on_where_it_ended() -> None:
+    with Machine(handlers(chunks=2, items=7, pieces=3), around=sized()) as machine:
+        run = machine.start({"tables": ["audit"], "dryRun": True, "maxItems": 12}, name="run")
+    assert run.status == "SUCCEEDED"
+    events = machine.events("TransformAudit")
+    assert [(event["chunk"], event["raw"]["page"], event["raw"]["items"]) for event in events] == [
+        (0, 0, 7), (0, 1, 6), (0, 2, 5), (1, 0, 5), (1, 1, 4), (1, 2, 3)
+    ]  # fmt: skip
+    assert len({event["raw"]["key"] for event in events}) == 2
+    assert [(event["chunk"], event["maxItems"]) for event in machine.events("ScanSegment")] == [(0, 12), (1, 5)]
+
+
+def test_the_pieces_of_a_chunk_reach_the_load_and_its_cost_is_told_once() -> None:
+    with Machine(handlers(chunks=2, items=7, pieces=3), around=sized()) as machine:
+        machine.start({"tables": ["audit"]})
+    (load,) = machine.events("LoadWarehouse")
+    chunks = load["tables"][0]["segments"][0]["chunks"]
+    assert [(chunk["scanned"], chunk["readUnits"], chunk["bytes"]) for chunk in chunks] == [
+        (1, 0.5, 700), (1, 0, 0), (5, 0, 0), (1, 0.5, 700), (1, 0, 0), (5, 0, 0)
+    ]  # fmt: skip
+    assert {*chunks[0]} == {"key", "scanned", "staged", "rejected", "sanitized", "readUnits", "bytes"}
 
 
 def test_a_start_key_comes_through_unchanged() -> None:

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.deadline import Deadline
 from functions.transform_cases import app as transform_cases
 from tests.conftest import BUCKET
 from tests.statemachine.conftest import Pipeline
@@ -111,6 +112,19 @@ def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) 
     assert counted(run) == {"cases": (300, 300, 0, 300)}
     assert run.output["tables"][0]["chunks"] == len(chunks)
     assert pipeline.sql("SELECT count(DISTINCT document_id) FROM cases") == ["300"]
+
+
+def test_transforms_out_of_time_bring_every_item_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.put("cases", documents(150, supplierNote={"S": "x" * 20_000}))
+    pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
+    monkeypatch.setattr(transform_cases, "Deadline", lambda _: Deadline(lambda: 0))
+    with pipeline.machine() as machine:
+        run = succeeded(machine.start({"tables": ["cases"]}))
+    pages = [event["raw"]["page"] for event in machine.events("TransformCases")]
+    assert pages == [0, 1, 2, 3]  # a page ends at 1 MB
+    assert len(machine.events("ScanSegment")) == 1
+    assert counted(run) == {"cases": (151, 150, 1, 150)}
+    assert run.output["tables"][0]["chunks"] == 4
 
 
 def test_the_counts_of_a_run_add_up_and_are_kept_in_the_warehouse(pipeline: Pipeline) -> None:

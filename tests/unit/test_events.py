@@ -25,7 +25,7 @@ SCAN = {
     "readUnitsPerSecond": 12.5,
     "maxItems": None,
 }
-TRANSFORM = {"run": RUN, "table": "cases", "segment": 0, "chunk": 0, "raw": {"key": "runs/x", "items": 3}}
+TRANSFORM = {"run": RUN, "table": "cases", "segment": 0, "chunk": 0, "raw": {"key": "runs/x", "page": 0, "items": 3}}
 CHUNK = {"key": "k", "scanned": 2, "staged": 1, "rejected": 1, "sanitized": 0, "readUnits": 0.5, "bytes": 10}
 LOAD = {
     "run": RUN,

@@ -94,13 +94,14 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class TransformRequest:
-    """One raw chunk to convert; `items` is what the scan counted in it."""
+    """One raw chunk to convert from `page` on; `items` is what the scan counted from there to its end."""
 
     run: Run
     table: Table
     segment: int
     chunk: int
     key: str
+    page: int
     items: int
 
     @classmethod
@@ -115,19 +116,24 @@ class TransformRequest:
             segment=fields.integer("segment"),
             chunk=fields.integer("chunk"),
             key=raw.text("key"),
+            page=raw.integer("page"),
             items=raw.integer("items"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class TransformResult:
-    """A staged chunk in S3 (`key`) and its counts of items; rejects lie beside it, under `rejects/`."""
+    """A staged chunk in S3 (`key`) and its counts of items; rejects lie beside it, under `rejects/`.
+
+    `next_page` is the raw chunk's page to go on from, None if it was converted to its end.
+    """
 
     key: str
     scanned: int
     staged: int
     rejected: int
     sanitized: int
+    next_page: int | None
 
     def to_event(self) -> dict[str, Any]:
         """As the state machine reads it."""

@@ -1,11 +1,13 @@
 """Convert one raw chunk into a staged chunk, with its rejects beside it."""
 
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
+from demand_pipeline.conversion.jsonb import item_to_json
 from demand_pipeline.conversion.rows import RejectError, RowMaker
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.events import TransformRequest, TransformResult
 from demand_pipeline.observability import count, logger
@@ -14,47 +16,83 @@ from demand_pipeline.tables import Table
 from demand_pipeline.wire import Item, iterate_items
 
 
-def transform_chunk(request: TransformRequest, staging: Staging) -> TransformResult:
-    """Every item of the chunk becomes a staged row or a reject, and is counted.
+def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadline) -> TransformResult:
+    """Every item from `page` on becomes a staged row or a reject, and is counted.
 
-    Raises `StagingError` if the raw chunk is missing or damaged, `ReconciliationError` if it does not
-    hold the items that the scan counted, `TransientError` where a fresh attempt may succeed.
+    It ends with the chunk, or before the deadline at the end of a page; at least one page is converted,
+    so that every call moves the chunk on. Raises `StagingError` if the raw chunk is missing or damaged,
+    `ReconciliationError` if it does not hold the items that the scan counted, `TransientError` where a
+    fresh attempt may succeed.
     """
-    maker = RowMaker(request.table)
     key = chunk_key(request.run, Stage.STAGED, request.table.name, request.segment, request.chunk)
-    staged = rejected = sanitized = 0
+    next_page = None
     with ExitStack() as stack:
-        rows = stack.enter_context(staging.create(key))
-        rejects: BinaryIO | None = None
-        for item in _items(staging, request.key):
-            try:
-                row = maker.make(item)
-            except RejectError as reason:
-                rejects = rejects or stack.enter_context(staging.create(rejects_key(key)))
-                rejects.write(_reject_line(request.table, item, str(reason)))
-                rejected += 1
-            else:
-                rows.write(row.line)
-                staged += 1
-                sanitized += row.sanitized
-        if staged + rejected != request.items:
-            raise ReconciliationError(
-                f"{request.key}: expected {request.items} items as the scan counted, got {staged + rejected}"
-            )
-    count(request.table.name, ItemsStaged=staged, ItemsRejected=rejected, ItemsSanitized=sanitized)
-    logger.info("chunk transformed", chunk=request.chunk, staged=staged, rejected=rejected, sanitized=sanitized)
-    return TransformResult(key=key, scanned=staged + rejected, staged=staged, rejected=rejected, sanitized=sanitized)
+        output = _Output(request.table, staging, key, stack)
+        for number, page in enumerate(staging.lines(request.key)):
+            if number > request.page and deadline.seconds_left() <= 0:
+                next_page = number
+                break
+            if number >= request.page:
+                output.convert(page, request.key)
+        _check_items(request, output.scanned, complete=next_page is None)
+    counts: dict[str, Any] = {"staged": output.staged, "rejected": output.rejected, "sanitized": output.sanitized}
+    count(request.table.name, **{f"Items{name.title()}": value for name, value in counts.items()})
+    logger.info("chunk transformed", chunk=request.chunk, page=request.page, next_page=next_page, **counts)
+    return TransformResult(key=key, scanned=output.scanned, next_page=next_page, **counts)
 
 
-def _items(staging: Staging, key: str) -> Iterator[Item]:
-    for page in staging.lines(key):
+def _check_items(request: TransformRequest, found: int, *, complete: bool) -> None:
+    if found > request.items or (complete and found < request.items):
+        raise ReconciliationError(
+            f"{request.key}: expected {request.items} items from page {request.page} on as the scan counted, "
+            f"got {found}"
+        )
+
+
+@dataclass
+class _Output:
+    """A staged object, the rejects beside it once there are any, and the counts of both."""
+
+    table: Table
+    staging: Staging
+    key: str
+    stack: ExitStack
+    staged: int = 0
+    rejected: int = 0
+    sanitized: int = 0
+
+    def __post_init__(self) -> None:
+        self._maker = RowMaker(self.table)
+        self._rows = self.stack.enter_context(self.staging.create(self.key))
+        self._rejects: BinaryIO | None = None
+
+    @property
+    def scanned(self) -> int:
+        return self.staged + self.rejected
+
+    def convert(self, page: bytes, source: str) -> None:
+        """Write a page's rows and rejects; raises StagingError if its items are none that DynamoDB has."""
         try:
-            yield from iterate_items(page)
-        except ValueError as error:
-            raise StagingError(f"{key}: expected a Scan response a line, got {error}") from error
+            for item in iterate_items(page):
+                try:
+                    row = self._maker.make(item)
+                except RejectError as reason:
+                    self._reject(item, str(reason))
+                else:
+                    self._rows.write(row.line)
+                    self.staged += 1
+                    self.sanitized += row.sanitized
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            # The error may quote an item, so that only its kind is told.
+            raise StagingError(
+                f"{source}: expected a Scan response a line, with items in DynamoDB's JSON, got {type(error).__name__}"
+            ) from None
 
-
-def _reject_line(table: Table, item: Item, reason: str) -> bytes:
-    """A reject as a line of JSON: key, reason, and the item whole, in DynamoDB's JSON."""
-    key = {column.source: item[column.source] for column in table.key if column.source in item}
-    return json.dumps({"key": key, "reason": reason, "item": item}).encode() + b"\n"
+    def _reject(self, item: Item, reason: str) -> None:
+        item_to_json(item)  # what the load is to write: an item that is none of DynamoDB's must not get there
+        key = {column.source: item[column.source] for column in self.table.key if column.source in item}
+        line = json.dumps({"key": key, "reason": reason, "item": item}).encode() + b"\n"
+        if self._rejects is None:
+            self._rejects = self.stack.enter_context(self.staging.create(rejects_key(self.key)))
+        self._rejects.write(line)
+        self.rejected += 1
