@@ -27,8 +27,11 @@ _CONFIG = Config(
 )
 
 # DynamoDB's, S3's and Secrets Manager's error codes that mean "not now"; server errors (5xx) mean it too.
+# An expired token belongs to them: the next invocation has new credentials.
 _NOT_NOW = frozenset(
     {
+        "ExpiredToken",
+        "ExpiredTokenException",
         "InternalError",
         "InternalServerError",
         "LimitExceededException",
