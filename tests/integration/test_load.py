@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import (
     DatabaseError,
     DeadlineError,
@@ -26,7 +28,7 @@ from demand_pipeline.events import LoadRequest, StagedChunk
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.staging import rejects_key
-from demand_pipeline.warehouse import load, truncate
+from demand_pipeline.warehouse import copy_csv, load, stage, truncate
 from tests.conftest import BUCKET, Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
 from tests.integration.test_connection import wait_until_closed
@@ -288,11 +290,110 @@ def test_a_table_that_would_shrink_by_more_than_the_limit_stays(runs: Runs, ware
     assert runs.load(run_at(3), {"cases": []}).committed  # the limit is off by default
 
 
-def test_a_run_without_time_stops_by_itself(runs: Runs, warehouse: Warehouse) -> None:
-    request = runs.request(run_at(1), {"cases": documents(3)})
-    with pytest.raises(DeadlineError, match=r"copying runs/.*Timeout of LoadWarehouse"):
-        load.load_warehouse(request, warehouse.settings, runs.staging, type(UNLIMITED)(lambda: 20_000))
+class Clock:
+    """Lambda's remaining time; it runs out when told to."""
+
+    left = 900_000
+
+    def __call__(self) -> int:
+        return self.left
+
+
+ADVICE = (
+    "nothing was changed. Load fewer tables a run (run input: tables), or give the database a larger instance class"
+)
+
+
+def test_a_load_that_is_late_in_copying_says_how_far_it_came(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    chunks = [runs.chunk(run_at(2), "cases", documents(3)), runs.chunk(run_at(2), "cases", [], number=1)]
+    chunks.append(runs.chunk(run_at(2), "cases", [row("cases", document_id="last")], number=2))
+    clock, convert = Clock(), copy_csv._convert
+
+    def slow(lines: bytes) -> bytes:
+        clock.left = 20_000 if b"last" in lines else clock.left
+        return convert(lines)
+
+    monkeypatch.setattr(copy_csv, "_convert", slow)
+    with pytest.raises(DeadlineError) as caught:
+        load.load_warehouse(
+            runs.request(run_at(2), {"cases": chunks}), warehouse.settings, runs.staging, Deadline(clock)
+        )
+    assert str(caught.value) == f"out of time at cases, chunk 3 of 3, 3 of 4 rows copied; {ADVICE}"
     wait_until_closed(warehouse)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+
+
+def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    clock = Clock()
+
+    def slow(connection: Connection, *_: Any) -> int:
+        clock.left = 20_000
+        return connection.execute("SELECT pg_sleep(20)")
+
+    def empty(*arguments: Any) -> None:
+        original(*arguments)
+        clock.left = 20_300
+
+    original = truncate.empty
+    monkeypatch.setattr(truncate, "empty", empty)
+    monkeypatch.setattr(truncate, "fill", slow)
+    start = time.monotonic()
+    with pytest.raises(DeadlineError) as caught:
+        load.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
+    assert str(caught.value) == f"out of time at cases, all 1 rows copied, not yet put in place; {ADVICE}"
+    assert time.monotonic() - start < 5
+    wait_until_closed(warehouse)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+
+
+def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies: list[str] = []
+    copy_in = Connection.copy_in
+
+    def counted(connection: Connection, sql: str, blocks: Any) -> int:
+        copies.append(sql)
+        return copy_in(connection, sql, blocks)
+
+    monkeypatch.setattr(Connection, "copy_in", counted)
+    monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(stage, "_FEED_SECONDS", 0)
+    assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
+    assert len(copies) > 5
+
+
+def test_items_whose_keys_become_equal_are_rejected_but_for_the_first(runs: Runs, warehouse: Warehouse) -> None:
+    twins = [row("cases", document_id="a\ufffd", status=status, extra='{"n": 1.50}') for status in ("one", "two")]
+    first = runs.chunk(run_at(1), "cases", [twins[0], *documents(97)], sanitized=1)
+    second = runs.chunk(run_at(1), "cases", [twins[1], row("cases", document_id="\ufffd")], number=1, sanitized=1)
+    result = runs.load(run_at(1), {"cases": [first, second]})
+    [table] = result.tables
+    assert (table.scanned, table.staged, table.rejected, table.loaded) == (100, 99, 1, 99)
+    assert warehouse.sql("SELECT status FROM warehouse.cases WHERE document_id = U&'a\\FFFD'") == "one"
+    assert warehouse.sql("SELECT item_key, reason, item->>'status', item->'extra' FROM warehouse.rejected_items") == (
+        '{"documentId": "a\ufffd"}|key: expected one of its own, got another item\'s once U+0000 is U+FFFD|two|{"n": 1.50}'
+    )
+    assert warehouse.sql("SELECT staged, rejected, loaded FROM warehouse.pipeline_run_tables") == "99|1|99"
+
+
+def test_rejects_for_their_keys_count_as_rejects(runs: Runs) -> None:
+    chunk = runs.chunk(run_at(1), "cases", [row("cases", document_id="\ufffd")] * 2, sanitized=2)
+    with pytest.raises(RejectLimitError, match=r"cases: 1 of 2 items rejected.*; 1 had another item's key once"):
+        runs.load(run_at(1), {"cases": [chunk]})
+
+
+@pytest.mark.parametrize(("key", "sanitized"), [("a", 2), ("\ufffd", 0)])
+def test_equal_keys_that_were_not_replaced_are_a_mistake(runs: Runs, key: str, sanitized: int) -> None:
+    chunk = runs.chunk(run_at(1), "cases", [row("cases", document_id=key)] * 2, sanitized=sanitized)
+    with pytest.raises(DuplicateKeyError):
+        runs.load(run_at(1), {"cases": [chunk]}, max_reject_percent=100)
 
 
 def commits(monkeypatch: pytest.MonkeyPatch, instead: Any) -> None:

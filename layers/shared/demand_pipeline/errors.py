@@ -70,6 +70,10 @@ class DatabaseDataError(DatabaseError):
     """PostgreSQL cannot take a value as its column's type (SQLSTATE class 22)."""
 
 
+class DatabaseTimeoutError(DatabaseError):
+    """A statement took longer than it may, or somebody cancelled it (SQLSTATE 57014)."""
+
+
 class DatabaseConnectionError(DatabaseError):
     """No PostgreSQL answered at the configured host and port."""
 

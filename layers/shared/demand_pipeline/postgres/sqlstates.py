@@ -7,6 +7,7 @@ from demand_pipeline.errors import (
     DatabaseDataError,
     DatabaseError,
     DatabasePrivilegeError,
+    DatabaseTimeoutError,
     DuplicateKeyError,
     LockTimeoutError,
     PipelineError,
@@ -26,6 +27,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "42501": DatabasePrivilegeError,  # insufficient_privilege
     "53300": TransientError,  # too_many_connections
     "55P03": LockTimeoutError,  # lock_not_available
+    "57014": DatabaseTimeoutError,  # query_canceled
     "57P01": TransientError,  # admin_shutdown
     "57P02": TransientError,  # crash_shutdown
     "57P03": TransientError,  # cannot_connect_now: it is starting

@@ -1,7 +1,16 @@
 """What must hold before a load is committed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DeadlineError, ReconciliationError, RejectLimitError, ShrinkLimitError
+from demand_pipeline.errors import (
+    DatabaseTimeoutError,
+    DeadlineError,
+    ReconciliationError,
+    RejectLimitError,
+    ShrinkLimitError,
+)
 from demand_pipeline.events import StagedTable
 
 
@@ -22,6 +31,7 @@ def check_rejects(table: StagedTable, limit: float) -> None:
             f"{table.table.name}: {table.rejected} of {table.scanned} items rejected, "
             f"{table.rejected / table.scanned:.2%}, and MaxRejectPercent (run input: maxRejectPercent) is {limit:g}; "
             "the reasons are under rejects/ in the staging bucket"
+            + (f"; {table.twins} had another item's key once U+0000 was replaced" if table.twins else "")
         )
 
 
@@ -41,7 +51,21 @@ def check_rows(table: StagedTable, rows: int, where: str) -> None:
         raise ReconciliationError(f"{table.table.name}: {table.staged} rows staged, but {rows} {where}")
 
 
-def check_time(deadline: Deadline, doing: str) -> None:
-    """There is time left; raises DeadlineError."""
+def check_time(deadline: Deadline, done: str) -> None:
+    """There is time left; raises DeadlineError, which tells what was done by then."""
     if deadline.seconds_left() <= 0:
-        raise DeadlineError(f"out of time {doing}; raise the Timeout of LoadWarehouse, or load fewer tables a run")
+        raise DeadlineError(
+            f"out of time at {done}; nothing was changed. Load fewer tables a run (run input: tables), "
+            "or give the database a larger instance class"
+        )
+
+
+@contextmanager
+def in_time(deadline: Deadline, done: str) -> Iterator[None]:
+    """Run a statement that the deadline may cut off; raises DeadlineError then, and before it if it is late already."""
+    check_time(deadline, done)
+    try:
+        yield
+    except DatabaseTimeoutError:
+        check_time(deadline, done)
+        raise

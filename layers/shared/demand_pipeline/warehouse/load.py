@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError
@@ -22,13 +22,14 @@ from demand_pipeline.warehouse.checks import (
     check_rows,
     check_shrinkage,
     check_time,
+    in_time,
 )
 from demand_pipeline.warehouse.control import CONTROL_TABLES, find_result, record, refuse_stale
 from demand_pipeline.warehouse.export import export_table
 from demand_pipeline.warehouse.locks import take_turn
 from demand_pipeline.warehouse.report import report
 from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
-from demand_pipeline.warehouse.stage import Stager
+from demand_pipeline.warehouse.stage import Stager, limit_statements
 
 
 def load_warehouse(
@@ -83,15 +84,16 @@ class _Load:
         layouts = {staged.table.name: Layout.of(staged.table) for staged in self.request.tables}
         additions = prepare(self.connection, self.schema, tuple(layouts.values()))
         previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
-        for staged in self.request.tables:
-            self._stage(staged)
-        check_time(self.deadline, "before the rows were replaced")
+        tables = tuple(self._stage(staged) for staged in self.request.tables)
+        check_time(self.deadline, f"all {sum(staged.staged for staged in tables)} rows copied, none put in place")
         truncate.empty(self.connection, self.schema, layouts.values(), additions)
-        for staged in self.request.tables:
-            with self._timed(staged):
+        for staged in tables:
+            limit_statements(self.connection, self.deadline.seconds_left())
+            done = f"{staged.table.name}, all {staged.staged} rows copied, not yet put in place"
+            with self._timed(staged), in_time(self.deadline, done):
                 rows = truncate.fill(self.connection, self.schema, layouts[staged.table.name])
             check_rows(staged, rows, "inserted")
-        return tuple(self._loaded(staged, previous[staged.table.name]) for staged in self.request.tables)
+        return tuple(self._loaded(staged, previous[staged.table.name]) for staged in tables)
 
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
@@ -111,15 +113,18 @@ class _Load:
         check_shrinkage(staged, rows, self.request.max_shrink_percent)
         return int(rows)
 
-    def _stage(self, staged: StagedTable) -> None:
+    def _stage(self, staged: StagedTable) -> StagedTable:
         stager = Stager(self.connection, self.schema, self.staging, self.request.run, self.deadline)
         with self._timed(staged):
             rows = stager.stage_rows(staged)
             check_rows(staged, rows, "copied")
             stager.stage_rejects(staged)
+            staged = replace(staged, twins=stager.reject_twins(staged))
+        check_rejects(staged, self.request.max_reject_percent)
         if self.request.save_csv:
             export_table(self.connection, self.staging, self.request.run, staged.table)
-        logger.info("table staged", table=staged.table.name, rows=rows)
+        logger.info("table staged", table=staged.table.name, rows=staged.staged)
+        return staged
 
     @contextmanager
     def _timed(self, staged: StagedTable) -> Iterator[None]:

@@ -1,16 +1,19 @@
 """Staged chunks into temporary tables, rejects into `rejected_items`: whole and counted, or not at all."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
-from demand_pipeline.conversion.jsonb import item_to_json, sanitize
+from demand_pipeline.conversion.jsonb import REPLACEMENT, item_to_json, sanitize
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DatabaseDataError, StagingError
+from demand_pipeline.errors import DatabaseDataError, DatabaseTimeoutError, StagingError, TransientError
 from demand_pipeline.events import Run, StagedTable
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
 from demand_pipeline.staging import Staging, rejects_key
+from demand_pipeline.tables import ColumnType
 from demand_pipeline.warehouse import copy_csv
 from demand_pipeline.warehouse.checks import check_time
 from demand_pipeline.warehouse.control import REJECTED_ITEMS
@@ -18,10 +21,20 @@ from demand_pipeline.warehouse.schema import Layout
 
 _TEMPORARY = "pg_temp"
 
+# A client that froze in a COPY is silent for as long as it likes: to PostgreSQL the session is at work, and only
+# statement_timeout ends it. So no COPY is fed for long, and each must end soon after.
+_FEED_SECONDS = 20.0
+_COPY_SECONDS = 45.0
+
 
 def stage_name(table: str) -> str:
     """The qualified name of the temporary table that holds a table's new rows."""
     return f"{_TEMPORARY}.{quote(table)}"
+
+
+def limit_statements(connection: Connection, seconds: float) -> None:
+    """From here on to the end of the transaction, no statement may take longer."""
+    connection.query(statement("limit_statements"), milliseconds=str(max(1, round(seconds * 1000))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +57,11 @@ class Stager:
         name = stage_name(staged.table.name)
         self.connection.execute(f"CREATE TEMPORARY TABLE {name} ({layout.definition()}) ON COMMIT DROP")
         rows = 0
-        for chunk in staged.chunks:
+        for number, chunk in enumerate(staged.chunks, 1):
+            done = f"{staged.table.name}, chunk {number} of {len(staged.chunks)}, {rows} of {staged.staged} rows copied"
             with self.staging.open(chunk.key) as stream:
-                rows += self._copy(name, layout, copy_csv.from_staged(stream), chunk.key, chunk.staged)
+                blocks = self._in_time(copy_csv.from_staged(stream), done)
+                rows += self._copy(name, layout, blocks, chunk.key, chunk.staged)
         return rows
 
     def stage_rejects(self, staged: StagedTable) -> None:
@@ -54,16 +69,48 @@ class Stager:
         table = staged.table.name
         self.connection.execute(statement("delete_rejected_items", schema=self.schema), table=table)
         name = qualified(self.schema, REJECTED_ITEMS.name)
-        for chunk in staged.chunks:
+        for number, chunk in enumerate(staged.chunks, 1):
             if chunk.rejected:
                 key = rejects_key(chunk.key)
                 rows = _reject_rows(self.run, table, self.staging.lines(key))
-                self._copy(name, REJECTED_ITEMS, copy_csv.from_values(rows), key, chunk.rejected)
+                blocks = self._in_time(copy_csv.from_values(rows), f"{table}, rejects of chunk {number}")
+                self._copy(name, REJECTED_ITEMS, blocks, key, chunk.rejected)
+
+    def reject_twins(self, staged: StagedTable) -> int:
+        """Move rows whose key became another row's by U+FFFD to the rejected items, all but the first; their number.
+
+        Two keys of DynamoDB may differ by U+0000 alone. Equal keys without a replaced character stay:
+        those are a mistake, and DuplicateKeyError says so.
+        """
+        texts = [column.name for column in staged.table.key if column.type is ColumnType.TEXT]
+        if not staged.sanitized or not texts:
+            return 0
+        key = column_list(tuple(column.name for column in staged.table.key))
+        shown = ", ".join([f"'{column.source}', {quote(column.name)}" for column in staged.table.key])
+        replaced = " OR ".join([f"strpos({quote(name)}, :replacement) > 0" for name in texts])
+        number = f"row_number() OVER (PARTITION BY {key} ORDER BY ctid)"
+        name = stage_name(staged.table.name)
+        return self.connection.execute(
+            f"WITH numbered AS (SELECT ctid AS place, {number} AS number FROM {name} WHERE {replaced}), "  # noqa: S608 - quoted
+            f"moved AS (DELETE FROM {name} AS row USING numbered WHERE row.ctid = place AND number > 1 RETURNING row.*) "
+            f"INSERT INTO {qualified(self.schema, REJECTED_ITEMS.name)} ({column_list(REJECTED_ITEMS.names)}) "
+            f"SELECT :run, :table, jsonb_build_object({shown}), :reason, to_jsonb(moved) FROM moved",
+            replacement=REPLACEMENT,
+            run=self.run.id,
+            table=staged.table.name,
+            reason="key: expected one of its own, got another item's once U+0000 is U+FFFD",
+        )
 
     def _copy(self, name: str, layout: Layout, blocks: Iterator[bytes], key: str, expected: int) -> int:
         copy = f"COPY {name} ({column_list(layout.names)}) FROM STDIN WITH {copy_csv.OPTIONS}"
+        rows = 0
         try:
-            rows = self.connection.copy_in(copy, self._in_time(blocks, key))
+            limit_statements(self.connection, _COPY_SECONDS)
+            for first in blocks:  # every block ends where a row does
+                rows += self.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
+            limit_statements(self.connection, self.deadline.seconds_left())
+        except DatabaseTimeoutError as error:
+            raise TransientError(f"{key}: copying came to a halt for {_COPY_SECONDS:g} s") from error
         except copy_csv.MalformedError as error:
             raise StagingError(f"{key}: {error}") from error
         except DatabaseDataError as error:
@@ -72,10 +119,16 @@ class Stager:
             raise StagingError(f"{key}: expected {expected} rows as its chunk's counts say, got {rows}")
         return rows
 
-    def _in_time(self, blocks: Iterator[bytes], key: str) -> Iterator[bytes]:
+    def _in_time(self, blocks: Iterator[bytes], done: str) -> Iterator[bytes]:
         for block in blocks:
-            check_time(self.deadline, f"copying {key}")
+            check_time(self.deadline, done)
             yield block
+
+
+def _for_a_while(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    end = time.monotonic() + _FEED_SECONDS
+    while time.monotonic() < end and (block := next(blocks, None)) is not None:
+        yield block
 
 
 def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple[str, ...]]:
@@ -84,6 +137,6 @@ def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple
             reject = json.loads(line)
             key, reason, item = (reject[name] for name in ("key", "reason", "item"))
             row = (run.id, table, item_to_json(key), sanitize(reason), item_to_json(item))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise copy_csv.MalformedError("expected key, reason and item of a reject a line") from None
         yield row
