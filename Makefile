@@ -5,6 +5,9 @@ UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
+N ?= 100
+AUDIT_SERVICE ?= pypi
+SBOM ?= sbom.cdx.json
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +21,20 @@ down:  ## stop what make demo started and remove what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-lint: setup  ## style, types, template, state machine
+lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
+
+audit: .venv-supply/.stamp  ## look for known vulnerabilities of what runs in Lambda (asks PyPI; AUDIT_SERVICE=osv)
+	.venv-supply/bin/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip \
+		--requirement layers/shared/requirements.txt
+
+sbom: .venv-supply/.stamp  ## write the bill of materials of what runs in Lambda (CycloneDX, SBOM=sbom.cdx.json)
+	@PYTHONWARNINGS=ignore .venv-supply/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--spec-version 1.6 --output-file $(SBOM) layers/shared/requirements.txt
 
 format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
@@ -34,7 +46,7 @@ docs: setup  ## write what the documentation takes from the declarations
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
-	for name in dev sam emulator; do \
+	for name in dev sam emulator checkov supply; do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
@@ -46,7 +58,9 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv/.stamp: requirements/dev.txt
 .venv-sam/.stamp: requirements/sam.txt
 .venv-emulator/.stamp: requirements/emulator.txt
-.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp: $(UV) .python-version
+.venv-checkov/.stamp: requirements/checkov.txt
+.venv-supply/.stamp: requirements/supply.txt
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp: $(UV) .python-version
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
@@ -55,4 +69,4 @@ $(UV):  # uv is fetched from PyPI when it is missing
 	@touch $@
 
 # docs is a folder too, so the targets' names are declared.
-.PHONY: help demo down test lint format docs lock setup
+.PHONY: help demo down test soak lint audit sbom format docs lock setup

@@ -1,0 +1,64 @@
+"""What goes into Lambda is locked, and its bill of materials is complete."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers" / "shared" / "requirements.txt"
+LOCKS = [LAYER, *sorted((ROOT / "requirements").glob("*.txt"))]
+PACKAGE = re.compile(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
+
+
+def locked(path: Path) -> dict[tuple[str, str], set[str]]:
+    """The hashes of every package and version that a lock names."""
+    found = PACKAGE.findall(path.read_text(encoding="utf-8"))
+    return {(name, version): set(re.findall(r"sha256:(\w+)", hashes)) for name, version, hashes in found}
+
+
+def bill(folder: Path) -> dict[str, Any]:
+    path = folder / "sbom.json"
+    subprocess.run([shutil.which("make") or "make", "-s", "sbom", f"SBOM={path}"], cwd=ROOT, check=True)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+def test_every_line_of_a_lock_names_a_version_with_hashes_and_no_address(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    assert sum(1 + len(hashes) for hashes in locked(path).values()) == len(lines)
+    assert not re.search(r"https?://|^--|@ ", "\n".join(lines), re.MULTILINE)
+
+
+def test_every_environment_is_locked() -> None:
+    declared = {path.stem for path in (ROOT / "requirements").glob("*.in")} - {"layer"}
+    assert {path.stem for path in LOCKS[1:]} == declared
+
+
+def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and_hashes(tmp_path: Path) -> None:
+    written = bill(tmp_path)
+    assert (written["bomFormat"], written["metadata"]["component"]["name"]) == ("CycloneDX", "demand-pipeline")
+    named = {
+        (component["name"], component["version"]): {
+            entry["content"]
+            for reference in component["externalReferences"]
+            for entry in reference["hashes"]
+            if entry["alg"] == "SHA-256"
+        }
+        for component in written["components"]
+    }
+    assert named == locked(LAYER)
+    assert {component["purl"] for component in written["components"]} == {
+        f"pkg:pypi/{name}@{version}" for name, version in named
+    }
+
+
+def test_the_bill_of_materials_is_the_same_every_time(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    assert json.dumps(bill(tmp_path)) == json.dumps(bill(tmp_path / "again"))
