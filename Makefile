@@ -21,6 +21,9 @@ down:  ## stop what make demo started and remove what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
+soak: setup  ## run N rounds of the fault campaign, from a seed (N=n SEED=n)
+	@$(PYTHON) -m tests.faults.soak --rounds $(N) $(if $(SEED),--seed $(SEED))
+
 lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .

@@ -1,0 +1,241 @@
+"""A round of the campaign: run, strike, redrive, and check everything."""
+
+import datetime as dt
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from moto.stepfunctions.parser import models
+
+from demand_pipeline.builders import TABLES
+from local.postgres import PostgresServer
+from tests.faults import checker
+from tests.faults.checker import Ran
+from tests.faults.reader import Reader
+from tests.faults.schedule import Schedule
+from tests.faults.source import expected
+from tests.faults.stand import Stand
+from tests.statemachine.harness import Run, Task, TaskFailed
+
+REDRIVES = 8
+
+
+@dataclass
+class Outcome:
+    """What came of a round; without problems it has passed."""
+
+    schedule: Schedule
+    problems: list[str] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)
+    endings: list[str] = field(default_factory=list)  # each run's ends: errors, and at last SUCCEEDED
+    reads: int = 0
+    snapshots: int = 0
+    seconds: float = 0.0
+
+
+def run_round(schedule: Schedule, server: PostgresServer) -> Outcome:
+    """Run a schedule on a server; never raises, but says what went wrong."""
+    outcome, start = Outcome(schedule), time.monotonic()
+    try:
+        with Stand(schedule, server) as stand:
+            _Round(stand, outcome).play()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the round has failed
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+class _Round:
+    def __init__(self, stand: Stand, outcome: Outcome) -> None:
+        self.stand, self.outcome, self.schedule = stand, outcome, stand.schedule
+        self.ran: dict[str, Ran] = {}
+        self.runs: list[Run] = []
+        self.committed: list[str] = []
+
+    def play(self) -> None:
+        """A first run in peace, then what the schedule says, then the checks."""
+        self._begin("base", {})
+        self._expect_success(self._start("base"))
+        with Reader(self.stand.server, self.schedule.reader) as reader:
+            overlap = self.schedule.overlap
+            scenario: Callable[[str], None] = {
+                None: self._plain,
+                "overlap two runs": self._two_runs,
+                "overlap two loads": self._two_loads,
+                "overlap old run redriven": self._old_run,
+            }[overlap and overlap.kind]
+            scenario(overlap.variant if overlap else "")
+            self.stand.arsenal.armed = False
+            self.stand.tasks.finish()
+            self.stand.heal()
+        self._check(reader)
+
+    def _plain(self, _: str) -> None:
+        self._begin("main", self._input())
+        self.stand.arsenal.armed = True
+        if self._drive(self._start("main")).status != "SUCCEEDED":
+            self.stand.arsenal.armed = False
+            self._begin("anew", self._input())
+            self._expect_success(self._start("anew"))
+
+    def _two_runs(self, order: str) -> None:
+        older, newer, both = threading.Event(), threading.Event(), threading.Barrier(2)
+        at_load = threading.Event()
+
+        def older_gate(_: Task, proceed: Callable[[], Any]) -> Any:
+            at_load.set()
+            if order == "together":
+                both.wait(30)
+            elif order == "newer first":
+                newer.wait(30)
+            return proceed()
+
+        def newer_gate(_: Task, proceed: Callable[[], Any]) -> Any:
+            self.stand.arsenal.armed = True
+            if order == "together":
+                both.wait(30)
+            elif order == "older first":
+                older.wait(30)
+            return proceed()
+
+        self.stand.tasks.gates |= {self._name("older"): older_gate, self._name("newer"): newer_gate}
+        with ThreadPoolExecutor(2) as pool:
+            self._begin("older", {})
+            first = pool.submit(self._start, "older")
+            first.add_done_callback(lambda _: older.set())
+            if not at_load.wait(60):
+                raise TimeoutError("the older run does not come to its load")
+            self._begin("newer", {})
+            second = pool.submit(self._start, "newer")
+            second.add_done_callback(lambda _: newer.set())
+            ended = [first.result(), second.result()]
+        self.outcome.struck["overlap two runs"] += 1
+        for run in ended:
+            self._drive(run)
+        if order == "newer first" and not self.outcome.endings[-1]:
+            self.outcome.problems.append("the newer run finished first, and the older one was not refused")
+
+    def _two_loads(self, order: str) -> None:
+        def gate(_: Task, proceed: Callable[[], Any]) -> Any:
+            self.outcome.struck["overlap two loads"] += 1
+            if order != "together":
+                answers = [proceed(), proceed()]
+            else:
+                with ThreadPoolExecutor(2) as pool:
+                    answers = [load.result() for load in [pool.submit(proceed), pool.submit(proceed)]]
+            self.stand.arsenal.armed = True
+            if answers[0] != answers[1]:
+                self.outcome.problems.append(f"two loads of one run: {answers[0]} and {answers[1]}")
+            return answers[0]
+
+        self.stand.tasks.gates[self._name("twice")] = gate
+        self._begin("twice", self._input())
+        self._drive(self._start("twice"))
+
+    def _old_run(self, how: str) -> None:
+        def fail(_: Task, __: Callable[[], Any]) -> Any:
+            raise TaskFailed("Lambda.Unknown")
+
+        self.stand.tasks.gates[self._name("old")] = fail
+        self._begin("old", {"force": True} if how == "forced" else {})
+        past = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=past.astimezone), timezone=dt.timezone)
+        with mock.patch.object(models, "datetime", clock):
+            old = self._start("old")
+        self._begin("new", self._input())
+        self.stand.arsenal.armed = True
+        self._drive(self._start("new"))
+        self.outcome.struck["overlap old run redriven"] += 1
+        self.stand.arsenal.struck["overlap old run redriven"] += 1
+        end = self._drive(old)
+        wanted = "SUCCEEDED" if how == "forced" else "StaleRunError"
+        if wanted not in (end.status, end.error):
+            self.outcome.problems.append(f"an old run, {how}, ended with {end.status} {end.error}")
+
+    def _name(self, name: str) -> str:
+        return f"{name}-{self.schedule.seed}"
+
+    def _input(self) -> dict[str, Any]:
+        return {"tables": list(self.schedule.tables), "saveCsv": self.schedule.save_csv}
+
+    def _begin(self, name: str, data: dict[str, Any]) -> None:
+        """Fill the sources, and write down what a run of them must leave behind."""
+        items = self.stand.fill()
+        tables = data.get("tables", list(TABLES))
+        self.ran[self._name(name)] = Ran({table: expected(TABLES[table], items[table]) for table in tables})
+        self._data = data | {"maxRejectPercent": 100}
+        time.sleep(0.002)  # so that no two runs start within one millisecond
+
+    def _start(self, name: str) -> Run:
+        return self.stand.machine.start(self._data, self._name(name))
+
+    def _drive(self, run: Run) -> Run:
+        """Redrive until the run succeeds, or is rightly refused."""
+        for redrives in range(REDRIVES + 1):
+            if redrives:
+                self.stand.heal()
+                run = self.stand.machine.redrive(run)
+            self.outcome.endings.append(run.error or run.status)
+            self.runs.append(run)
+            if run.status == "SUCCEEDED" or not self._may_fail(run) or run.error == "StaleRunError":
+                return run
+            if run.error == "StagingError" and redrives:  # once more, to see that it fails again
+                return run
+        self.outcome.problems.append(f"{run.arn} does not succeed: {self.outcome.endings}")
+        return run
+
+    def _may_fail(self, run: Run) -> bool:
+        allowed = self.stand.arsenal.allowed() | ({"StaleRunError"} if self._is_stale(run) else set())
+        if (run.error or "") in allowed:
+            return True
+        self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[:1500]}")
+        return False
+
+    def _is_stale(self, run: Run) -> bool:
+        overlap = self.schedule.overlap
+        name = run.arn.rpartition(":")[2]
+        newer = {self._name("older"): self._name("newer"), self._name("old"): self._name("new")}.get(name)
+        with checker.client(self.stand.server) as connection:
+            return overlap is not None and [newer] in connection.run(checker.RUNS)
+
+    def _expect_success(self, run: Run) -> None:
+        self.runs.append(run)
+        self.outcome.endings.append(run.error or run.status)
+        if run.status != "SUCCEEDED":
+            raise RuntimeError(f"a run in peace ended with {run.status} {run.error}: {run.cause}")
+
+    def _check(self, reader: Reader) -> None:
+        outcome, stand = self.outcome, self.stand
+        with checker.client(stand.server) as connection:
+            final = checker.read(connection)
+            outcome.problems += checker.check_control(connection, self.ran)
+            end = time.monotonic() + 10
+            while (left := checker.leftovers(connection)) and time.monotonic() < end:
+                time.sleep(0.05)
+        outcome.problems += [f"left behind: {what}" for what in left]
+        for snapshot in {final, *reader.seen}:
+            outcome.problems += checker.check_snapshot(snapshot, self.ran)
+        outcome.problems += self._misreported(final.runs)
+        outcome.reads, outcome.snapshots = reader.reads, len(reader.seen)
+        if not reader.reads:
+            outcome.problems.append("the reader read nothing")
+        histories = [stand.machine.history(run) for run in {run.arn: run for run in self.runs}.values()]
+        events = [task.arguments for task in stand.machine.tasks]
+        told = stand.told([*map(str, self.runs), *(run.output for run in self.runs), histories, events])
+        outcome.problems += [f"told a secret: {secret[:8]}…" for secret in told]
+        for kind, times in stand.arsenal.struck.items():
+            outcome.struck[kind] = max(times, outcome.struck[kind])
+
+    def _misreported(self, committed: tuple[str, ...]) -> list[str]:
+        """Runs whose end and whose row in `pipeline_runs` say different things."""
+        ended = {run.arn.rpartition(":")[2]: run.status for run in self.runs}
+        succeeded = {name for name, status in ended.items() if status == "SUCCEEDED"}
+        return (
+            [] if succeeded == set(committed) else [f"succeeded: {sorted(succeeded)}, committed: {sorted(committed)}"]
+        )

@@ -1,0 +1,229 @@
+"""Faults of PostgreSQL, struck for real: at a statement of the load, from a second connection."""
+
+import re
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+from unittest import mock
+
+import pg8000.native
+
+from demand_pipeline.postgres import network, session
+from demand_pipeline.postgres.connection import Connection
+from local.postgres import PostgresServer
+from local.process import free_port
+from tests.faults import attempts
+from tests.faults.faults import Arsenal, Fault
+
+_POINTS = [
+    (re.compile(r"BEGIN ISOLATION"), "begin"),
+    (re.compile(r"pg_advisory_xact_lock"), "turn"),
+    (re.compile(r'CREATE TEMPORARY TABLE \w+\."(\w+)"'), "stage/{}"),
+    (re.compile(r'COPY \S*?"(\w+)" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
+    (re.compile(r"^LOCK TABLE"), "lock"),
+    (re.compile(r"^TRUNCATE"), "truncate"),
+    (re.compile(r'INSERT INTO \S*"(cases|metadata|templates|audit)"'), "fill/{}"),
+    (re.compile(r'INSERT INTO \S*"?pipeline_runs"?\s'), "record"),
+    (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
+    (re.compile(r"^COMMIT$"), "commit"),
+]
+
+
+def point_of(sql: str) -> str | None:
+    """Which step of a load a statement is."""
+    for pattern, name in _POINTS:
+        if match := pattern.search(sql):
+            return name.format(*match.groups())
+    return None
+
+
+@dataclass
+class Strikes:
+    """Strikes a load's session; what it leaves behind, `heal` takes away as an operator would."""
+
+    server: PostgresServer
+    arsenal: Arsenal
+    rotate: Callable[[bool], None]
+    healers: list[Callable[[], None]] = field(default_factory=list)
+    _restarting: threading.Lock = field(default_factory=threading.Lock)
+
+    def heal(self) -> None:
+        """Let go of locks, finish the rotation of the password."""
+        while self.healers:
+            self.healers.pop()()
+
+    @contextmanager
+    def admin(self) -> Iterator[pg8000.native.Connection]:
+        """A session of the superuser's."""
+        server = self.server
+        context = ssl.create_default_context(cadata=server.ca_pem)
+        connection = pg8000.native.Connection(
+            server.admin,
+            password=server.admin_password,
+            host=server.host,
+            port=server.port,
+            database=server.database,
+            ssl_context=context,
+        )
+        try:
+            yield connection
+        finally:
+            with suppress(Exception):
+                connection.close()
+
+    def kill(self, connection: Connection) -> None:
+        """End the backend of a load's session."""
+        [pid] = struct.unpack("!i", connection._driver._backend_key_data[:4])
+        with self.admin() as admin:
+            admin.run("SELECT pg_terminate_backend(:pid, 3000)", pid=pid)
+
+    def restart(self) -> None:
+        """Crash the server, and start it again."""
+        with self._restarting:
+            self.server.restart(immediate=True)
+
+    def hold(self, seconds: float | None, table: str) -> None:
+        """Keep a lock on a table, as a reader's long transaction does; None: until somebody heals."""
+        opened, go = threading.Event(), threading.Event()
+
+        def reader() -> None:
+            with suppress(pg8000.native.Error, OSError), self.admin() as admin:
+                admin.run("BEGIN")
+                if table == "pipeline_runs":
+                    admin.run("LOCK warehouse.pipeline_runs IN SHARE MODE")
+                else:
+                    admin.run(f"SELECT count(*) FROM warehouse.{table}")  # noqa: S608 - names of our own
+                opened.set()
+                go.wait(seconds)
+                admin.run("COMMIT")
+            opened.set()
+
+        thread = threading.Thread(target=reader, daemon=True)
+        thread.start()
+        opened.wait(10)
+        self.healers.append(lambda: (go.set(), thread.join(10)))
+
+    def deadlock(self, table: str) -> None:
+        """Lock what the load needs next, and wait for what it has."""
+        waiting = threading.Event()
+
+        def other() -> None:
+            with suppress(pg8000.native.Error, OSError), self.admin() as admin:
+                admin.run("BEGIN")
+                admin.run("LOCK warehouse.pipeline_run_tables IN ACCESS EXCLUSIVE MODE")
+                waiting.set()
+                admin.run(f"SELECT count(*) FROM warehouse.{table}")  # noqa: S608 - names of our own
+                admin.run("COMMIT")
+            waiting.set()
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        waiting.wait(10)
+        time.sleep(0.1)  # it looks for a deadlock once, before there is one: then the load is the one to find it
+        self.healers.append(lambda: thread.join(10))
+
+
+@contextmanager
+def struck_database(strikes: Strikes) -> Iterator[None]:
+    """Let the faults strike every session of the load."""
+    query, copy_in, connect = Connection.query, Connection.copy_in, session.connect
+
+    def struck_query(connection: Connection, sql: str, **parameters: Any) -> Any:
+        point, work = point_of(sql), lambda: query(connection, sql, **parameters)
+        _come_by(connection)
+        if point == "turn":
+            connection.has_turn = True  # from here on others wait for it
+        fault = _take(strikes, point)
+        return work() if fault is None else _at_statement(strikes, fault, connection, work)
+
+    def struck_copy(connection: Connection, sql: str, blocks: Iterable[bytes]) -> int:
+        _come_by(connection)
+        fault = _take(strikes, point_of(sql))
+        if fault is None:
+            return copy_in(connection, sql, blocks)
+        if fault.kind == "postgres statement timeout":
+            connection._driver.run("SET LOCAL statement_timeout = '20ms'")
+        return copy_in(connection, sql, _in_copy(strikes, fault, connection, blocks))
+
+    def struck_connect(settings: Any, *arguments: Any) -> Connection:
+        attempts.call()
+        fault = _take(strikes, "connect")
+        if fault and fault.kind == "postgres refused":
+            settings = replace(settings, port=free_port())
+        elif fault:
+            strikes.rotate(fault.variant == "secret at once")
+        return connect(settings, *arguments)
+
+    with (
+        mock.patch.object(Connection, "query", struck_query),
+        mock.patch.object(Connection, "copy_in", struck_copy),
+        mock.patch.object(session, "connect", struck_connect),
+    ):
+        yield
+
+
+def _come_by(connection: Connection) -> None:
+    holding = getattr(connection, "has_turn", False)
+    attempts.call(holding=holding, hang_up=lambda: network.hang_up(connection._sock))
+
+
+def _take(strikes: Strikes, point: str | None) -> Fault | None:
+    if point is None or not attempts.in_task() or attempts.is_late():
+        return None
+    return strikes.arsenal.take(f"postgres/{point}")
+
+
+def _at_statement(strikes: Strikes, fault: Fault, connection: Connection, work: Callable[[], Any]) -> Any:
+    run = connection._driver.run
+    match fault.kind, fault.variant:
+        case "postgres restarted", _:
+            strikes.restart()
+        case "postgres killed at commit", "race":
+            thread = threading.Thread(target=strikes.kill, args=(connection,))
+            thread.start()
+            time.sleep(0.004 * fault.call)
+            try:
+                return work()
+            finally:
+                thread.join()
+        case _, "after":
+            work()
+            strikes.kill(connection)
+            return connection.query("SELECT 'the answer that is lost'")
+        case "postgres killed after truncate" | "postgres killed at commit" | "postgres killed in copy", _:
+            strikes.kill(connection)
+        case "postgres lock held", variant:
+            how, _, table = variant.rpartition(" ")
+            strikes.hold(None if how == "for long" else 0.15 * fault.call, table)
+        case "postgres deadlock", table:
+            strikes.deadlock(table)
+        case "postgres statement timeout", _:
+            run("SET LOCAL statement_timeout = '5ms'")
+            connection.query("SELECT pg_sleep(5)")
+    return work()
+
+
+def _in_copy(strikes: Strikes, fault: Fault, connection: Connection, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Strike before the n-th block, or at the end of a shorter COPY."""
+    struck = False
+    for number, block in enumerate(blocks, start=1):
+        if number == fault.call:
+            _strike_copy(strikes, fault, connection)
+            struck = True
+        yield block
+    if not struck:
+        _strike_copy(strikes, fault, connection)
+
+
+def _strike_copy(strikes: Strikes, fault: Fault, connection: Connection) -> None:
+    if fault.kind == "postgres restarted":
+        strikes.restart()
+    elif fault.kind == "postgres statement timeout":
+        time.sleep(0.06)
+    else:
+        strikes.kill(connection)

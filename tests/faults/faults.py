@@ -1,0 +1,90 @@
+"""What can go wrong, where it strikes, and the count of what did."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Strikes at `place`: not at the first `skip` times that somebody comes by, then `times` times in a row."""
+
+    kind: str
+    place: str
+    variant: str = ""
+    skip: int = 0
+    times: int = 1
+    call: int = 1  # inside the place: the n-th call of an attempt, the n-th block of a COPY
+
+    def __str__(self) -> str:
+        variant = f" ({self.variant})" if self.variant else ""
+        return f"{self.kind}{variant} at {self.place}, after {self.skip}, {self.times} times, call {self.call}"
+
+
+# Each kind, and the errors that a run may end with because of it. Anything else is a failure of the campaign.
+LAMBDA_ERRORS = frozenset({"Lambda.Unknown", "Lambda.ServiceException", "Lambda.TooManyRequestsException"})
+TRANSIENT = frozenset({"TransientError"})
+KINDS: dict[str, frozenset[str]] = {
+    "dynamodb throttled": TRANSIENT,
+    "dynamodb 5xx": TRANSIENT,
+    "dynamodb reset": TRANSIENT,
+    "dynamodb cut body": TRANSIENT,
+    "dynamodb wrong checksum": TRANSIENT,
+    "dynamodb empty page": frozenset(),
+    "dynamodb expired token": TRANSIENT,
+    "s3 slow down": TRANSIENT,
+    "s3 500": TRANSIENT,
+    "s3 part failed": TRANSIENT,
+    "s3 completion failed": TRANSIENT,
+    "s3 read cut": TRANSIENT,
+    "s3 object lost": frozenset({"StagingError"}),
+    "lambda failed before": LAMBDA_ERRORS,
+    "lambda answer lost": LAMBDA_ERRORS,
+    "lambda out of time": frozenset({"Lambda.Unknown", "States.Timeout", "DeadlineError"}),
+    "lambda twice, first last": LAMBDA_ERRORS,
+    "postgres refused": frozenset({"DatabaseConnectionError"}),
+    "postgres killed in copy": TRANSIENT,
+    "postgres killed after truncate": TRANSIENT,
+    "postgres killed at commit": TRANSIENT,
+    "postgres restarted": TRANSIENT | {"DatabaseConnectionError"},
+    "postgres password rotated": frozenset({"DatabaseAuthenticationError"}),
+    "postgres lock held": frozenset({"LockTimeoutError"}),
+    "postgres deadlock": TRANSIENT | {"LockTimeoutError"},
+    "postgres statement timeout": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
+    "states sibling failed": frozenset({"Lambda.Unknown"}),
+    "states stopped by hand": frozenset({"", "States.Runtime"}),
+    "overlap two runs": frozenset({"StaleRunError"}),
+    "overlap two loads": frozenset(),
+    "overlap old run redriven": frozenset({"StaleRunError", "Lambda.Unknown"}),
+}
+
+
+class Arsenal:
+    """The faults of a schedule; `take` says which of them strikes whoever comes by a place."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = faults
+        self.armed = False
+        self.struck: Counter[str] = Counter()
+        self._seen: Counter[int] = Counter()
+        self._lock = Lock()
+
+    def take(self, place: str) -> Fault | None:
+        """Return the fault that strikes here and now; faults of one place take their turns one after the other."""
+        if not self.armed:
+            return None
+        with self._lock:
+            for number, fault in enumerate(self.faults):
+                if fault.place != place:
+                    continue
+                self._seen[number] += 1
+                if self._seen[number] <= fault.skip or self._seen[number] > fault.skip + fault.times:
+                    continue
+                self.struck[fault.kind] += 1
+                return fault
+        return None
+
+    def allowed(self) -> set[str]:
+        """The errors that a run may end with, by what has struck until now."""
+        return {error for kind in self.struck for error in KINDS[kind]}

@@ -1,0 +1,184 @@
+"""A schedule: everything about one round of the campaign, drawn from a seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from demand_pipeline.builders import TABLES
+from tests.faults.faults import KINDS, Fault
+
+_KINDS = tuple(KINDS)
+_OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
+_PLAIN = tuple(kind for kind in KINDS if kind not in _OVERLAPS and kind != "s3 object lost")
+_LARGE = 2**28
+# One strike a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
+_WIRE_TIMES = (1, 1, 2, 8, 9, 57)
+_TASK_TIMES = (1, 1, 2, 8)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is run, and what goes wrong in it."""
+
+    seed: int
+    rows: int  # items a table, at most
+    segments: int
+    chunk_bytes: int
+    page_items: int
+    part_bytes: int
+    tables: tuple[str, ...]  # of the runs after the first
+    save_csv: bool
+    reader: str
+    faults: tuple[Fault, ...]
+
+    @property
+    def overlap(self) -> Fault | None:
+        """The fault that is a way of running rather than a strike."""
+        return next((fault for fault in self.faults if fault.kind in _OVERLAPS), None)
+
+
+def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
+    """Draw a schedule; the same one for the same seed. `kinds` are the faults' kinds instead of drawn ones."""
+    random = Random(seed)  # noqa: S311 - a seed, not secrecy
+    segments = random.choice((1, 1, 2, 3))
+    rows = random.choice((3, 9, 18, 18))
+    tables = tuple(TABLES)
+    if kinds is None:
+        # Going round by the seed makes every kind come, whatever the dice say.
+        kinds = (_KINDS[seed % len(_KINDS)], *random.sample(_PLAIN, random.choice((0, 0, 1, 1, 2, 3))))
+        kinds = tuple(dict.fromkeys(kinds))
+        if random.random() < 0.2:
+            tables = tuple(random.sample(tables, random.randint(1, 3)))
+    faults = tuple(_draw_fault(kind, random, tables, segments) for kind in kinds)
+    parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
+    return Schedule(
+        seed=seed,
+        rows=rows,
+        segments=segments,
+        chunk_bytes=random.choice((1, 1, _LARGE)),
+        page_items=random.choice((max(2, rows // 4), rows, 1000)),
+        part_bytes=200 if parts else random.choice((200, 8 << 20)),
+        tables=tables,
+        save_csv=random.random() < 0.2,
+        reader=random.choice(("one statement", "locks first", "locks first, repeatable read")),
+        faults=faults,
+    )
+
+
+type Draw = Callable[[Random, str, int], Fault]
+
+
+def _draw_fault(kind: str, random: Random, tables: tuple[str, ...], segments: int) -> Fault:
+    fault = _DRAW[kind.partition(" ")[0]](random, kind, random.choice(tables), segments)
+    return Fault(**{**fault, "kind": kind})
+
+
+def _scan(random: Random, kind: str, table: str, segments: int) -> dict:
+    variants = {
+        "dynamodb 5xx": ("500", "503"),
+        "dynamodb reset": ("before", "after"),
+        "dynamodb cut body": ("unnoticed", "noticed"),
+        "dynamodb empty page": ("between", "last"),
+    }
+    return {
+        "place": f"scan/{TABLES[table].source}/{random.randrange(segments)}",
+        "variant": random.choice(variants.get(kind, ("",))),
+        "skip": random.choice((0, 0, 0, 1, 2)),
+        "times": random.choice((1, 2, 5) if kind == "dynamodb empty page" else _WIRE_TIMES),
+    }
+
+
+_S3_CALLS = {
+    "s3 slow down": ("PutObject/raw", "PutObject/staged", "GetObject/raw", "GetObject/staged"),
+    "s3 500": ("PutObject/raw", "PutObject/staged", "GetObject/raw", "GetObject/staged"),
+    "s3 part failed": ("UploadPart/raw", "UploadPart/staged"),
+    "s3 completion failed": ("CompleteMultipartUpload/raw", "CompleteMultipartUpload/staged"),
+    "s3 read cut": ("GetObject/raw", "GetObject/staged", "GetObject/rejects"),
+    "s3 object lost": ("GetObject/raw", "GetObject/staged", "GetObject/staged"),
+}
+_S3_VARIANTS = {
+    "s3 completion failed": ("before", "after", "200"),
+    "s3 part failed": ("before", "reset"),
+    "s3 read cut": ("short", "reset"),
+    "s3 object lost": ("gone", "cut short"),
+}
+
+
+def _s3(random: Random, kind: str, table: str, _: int) -> dict:
+    lost = kind == "s3 object lost"
+    return {
+        "place": f"s3/{random.choice(_S3_CALLS[kind])}/{table}",
+        "variant": random.choice(_S3_VARIANTS.get(kind, ("",))),
+        "skip": 0 if lost else random.choice((0, 0, 0, 1, 2)),
+        # A body is read by the function: no client of its own tries again.
+        "times": 1 if lost else random.choice(_TASK_TIMES if kind == "s3 read cut" else _WIRE_TIMES),
+    }
+
+
+def _task(random: Random, kind: str, table: str, _: int) -> dict:
+    states = [f"Scan{table.title()}", f"Transform{table.title()}", "LoadWarehouse", "LoadWarehouse"]
+    if kind == "lambda failed before":
+        states.append(f"Describe{table.title()}")
+    variants = {
+        "lambda failed before": tuple(KINDS[kind]),
+        "lambda answer lost": tuple(KINDS[kind]),
+        "lambda out of time": ("stops itself", "dies", "dies"),
+        "lambda twice, first last": ("after the second", "after the run"),
+        "states stopped by hand": ("work goes on", "work goes on beside the redrive", "before the work"),
+    }
+    state = random.choice(states if not kind.startswith("states sibling") else states[:2])
+    retried = kind in ("lambda failed before", "lambda answer lost")
+    return {
+        "place": f"task/{state}",
+        "variant": random.choice(sorted(variants.get(kind, ("",)))),
+        "skip": 0 if state == "LoadWarehouse" else random.choice((0, 0, 1)),
+        "times": random.choice(_TASK_TIMES) if retried else 1,
+        "call": random.randint(1, 40 if state == "LoadWarehouse" else 4),
+    }
+
+
+def _postgres(random: Random, kind: str, table: str, _: int) -> dict:
+    after = ("truncate", f"fill/{table}", "record", "record table")
+    points = {
+        "postgres refused": ("connect",),
+        "postgres killed in copy": (f"copy/{table}", f"copy/{table}", "copy/rejected_items"),
+        "postgres killed after truncate": after,
+        "postgres killed at commit": ("commit",),
+        "postgres restarted": ("begin", "turn", f"stage/{table}", f"copy/{table}", "lock", "commit", *after),
+        "postgres password rotated": ("connect",),
+        "postgres lock held": ("lock",),
+        "postgres deadlock": (f"fill/{table}",),
+        "postgres statement timeout": ("turn", f"stage/{table}", f"copy/{table}", "lock", *after),
+    }
+    variants = {
+        "postgres killed after truncate": ("before", "after"),
+        "postgres killed at commit": ("before", "race", "race", "after"),
+        "postgres password rotated": ("secret at once", "secret late"),
+        "postgres lock held": (f"briefly {table}", f"for long {table}", f"briefly {table}", "briefly pipeline_runs"),
+        "postgres deadlock": (table,),
+    }
+    return {
+        "place": f"postgres/{random.choice(points[kind])}",
+        "variant": random.choice(variants.get(kind, ("",))),
+        "times": random.choice((1, 1, 1, 2)) if "lock held" not in kind else 1,
+        "call": random.randint(1, 4),
+    }
+
+
+def _overlap(random: Random, kind: str, _table: str, _: int) -> dict:
+    variants = {
+        "overlap two runs": ("older first", "newer first", "together", "together"),
+        "overlap two loads": ("together", "one after the other"),
+        "overlap old run redriven": ("days old", "days old", "forced"),
+    }
+    return {"place": "overlap", "variant": random.choice(variants[kind])}
+
+
+_DRAW: dict[str, Callable[[Random, str, str, int], dict]] = {
+    "dynamodb": _scan,
+    "s3": _s3,
+    "lambda": _task,
+    "states": _task,
+    "postgres": _postgres,
+    "overlap": _overlap,
+}

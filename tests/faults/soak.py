@@ -1,0 +1,106 @@
+"""`make soak`: rounds with consecutive seeds, on as many servers as there are workers, and what came of them."""
+
+import argparse
+import multiprocessing
+import secrets
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from local.postgres import PostgresServer
+from tests.faults.campaign import Outcome, run_round
+from tests.faults.faults import KINDS
+from tests.faults.schedule import draw_schedule
+
+_PLAIN_EVERY = 10  # rounds a line, where no terminal shows the progress
+
+
+def _work(seeds: multiprocessing.Queue, outcomes: multiprocessing.Queue) -> None:
+    with PostgresServer.temporary() as server:
+        while (seed := seeds.get()) is not None:
+            outcomes.put(run_round(draw_schedule(seed), server))
+
+
+def rounds(first: int, count: int, workers: int) -> Iterator[Outcome]:
+    """Run `count` rounds from the seed `first` on; they come as they are done."""
+    context = multiprocessing.get_context("spawn")
+    seeds, outcomes = context.Queue(), context.Queue()
+    for seed in [*range(first, first + count), *[None] * workers]:
+        seeds.put(seed)
+    processes = [context.Process(target=_work, args=(seeds, outcomes)) for _ in range(min(workers, count))]
+    for process in processes:
+        process.start()
+    for _ in range(count):
+        yield outcomes.get()
+    for process in processes:
+        process.join()
+
+
+def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
+    drawn, struck, strikes, redriven, failed = Counter(), Counter(), Counter(), Counter(), Counter()
+    errors: dict[str, set[str]] = defaultdict(set)
+    for outcome in outcomes:
+        for kind in {fault.kind for fault in outcome.schedule.faults}:
+            drawn[kind] += 1
+            struck[kind] += bool(outcome.struck[kind])
+            strikes[kind] += outcome.struck[kind]
+            if outcome.struck[kind]:
+                redriven[kind] += len(outcome.endings) > 2
+                failed[kind] += bool(outcome.problems)
+                errors[kind] |= KINDS[kind] & set(outcome.endings)
+    table = Table("kind")
+    for name in ("drawn", "struck", "strikes", "redriven", "failed"):
+        table.add_column(name, justify="right")
+    table.add_column("runs ended with")
+    for kind in KINDS:
+        counts = (drawn[kind], struck[kind], strikes[kind], redriven[kind], failed[kind])
+        table.add_row(kind, *map(str, counts), ", ".join(sorted(errors[kind] - {""})))
+    console.print(table)
+    reads, snapshots = sum(o.reads for o in outcomes), sum(o.snapshots for o in outcomes)
+    runs = sum(len(outcome.endings) for outcome in outcomes)
+    console.print(
+        f"{runs} runs and redrives, {reads} reads beside them, {snapshots} different snapshots, {seconds:.0f} s"
+    )
+
+
+def _tell(console: Console, outcome: Outcome) -> None:
+    seed = outcome.schedule.seed
+    console.print(f"seed {seed} FAILED; again with: make soak N=1 SEED={seed}", style="bold red", highlight=False)
+    for text in (*map(str, outcome.schedule.faults), f"ends: {outcome.endings}", *outcome.problems):
+        console.print(f"  {text}", markup=False, highlight=False)
+
+
+def main() -> int:
+    """Run the soak; 0 if every round has passed."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=None, help="of the first round; the others follow")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    first = secrets.randbelow(10**6) if options.seed is None else options.seed
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(f"{options.rounds} rounds, seeds {first} to {first + options.rounds - 1}")
+    start, outcomes = time.monotonic(), []
+    columns = (TextColumn("seed {task.fields[seed]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task("soak", total=options.rounds, seed=first)
+        for outcome in rounds(first, options.rounds, options.workers):
+            outcomes.append(outcome)
+            if outcome.problems:
+                _tell(console, outcome)
+            progress.update(bar, advance=1, seed=outcome.schedule.seed)
+            if not console.is_terminal and len(outcomes) % _PLAIN_EVERY == 0:
+                console.print(f"{len(outcomes)} of {options.rounds}, seed {outcome.schedule.seed}", highlight=False)
+    _show(console, outcomes, time.monotonic() - start)
+    failed = sum(bool(outcome.problems) for outcome in outcomes)
+    console.print(f"{len(outcomes) - failed} passed, {failed} failed", highlight=False)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What lies in the source tables, and what the reference makes of it."""
+
+import base64
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import ColumnType, Table
+from local.sample_values import draw, spoil
+from tests.unit.reference import RejectedBy, expected_row, plain, storable
+
+type Item = dict[str, Any]
+
+# Stands in every text that must not be logged.
+MARKER = "tel-5550199-geheim"
+
+
+@dataclass
+class Expected:
+    """What a table of the warehouse must hold after a run of these items."""
+
+    rows: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    rejects: list[tuple[str, Any, Any]] = field(default_factory=list)  # column, key, item
+    sanitized: int = 0
+
+    @property
+    def scanned(self) -> int:
+        """How many items there were."""
+        return len(self.rows) + len(self.rejects)
+
+
+def draw_items(random: Random, table: Table, most: int) -> list[Item]:
+    """Draw a table's items, in boto3's spelling; every text but keys carries the marker."""
+    count = random.choice((0, 1, random.randint(2, most), most, most))
+    return [_draw_item(random, table, number) for number in random.sample(range(2 * most), count)]
+
+
+def _draw_item(random: Random, table: Table, number: int) -> Item:
+    item: Item = {}
+    for column in table.columns:
+        if column.key:
+            item[column.source] = {"S": f"k-{number}"} if column.type is ColumnType.TEXT else {"N": str(number)}
+        elif random.random() < 0.7:
+            _put(item, column.path, _marked(draw(column, random)))
+    if random.random() < 0.3:
+        digits = "".join(random.choice("123456789") for _ in range(38))
+        item["unread"] = {"M": {"note": {"S": MARKER}, 'odd "name"\n': {"N": digits}, "L": {"L": [{"S": "a\0b"}]}}}
+    if random.random() < 0.15:
+        column = random.choice([column for column in table.columns if column.type is ColumnType.TEXT])
+        if not column.key:
+            _put(item, column.path, {"S": f"nul\0 {MARKER}"})
+    if random.random() < 0.12:
+        column = random.choice([column for column in table.columns if not column.key and spoil(column)])
+        _put(item, column.path, _marked(spoil(column) or {}))
+    return item
+
+
+def _marked(value: Item) -> Item:
+    """A text with the marker in it, where it stays of the same use."""
+    text = value.get("S")
+    if text is None or text.lower() in ("true", "false") or text[:1].isdigit():
+        return value
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return {"S": f"{text} {MARKER}"}
+    return value
+
+
+def _put(item: Item, path: tuple[str, ...], value: Item) -> None:
+    *way, last = path
+    for name in way:
+        item = item.setdefault(name, {"M": {}}).setdefault("M", {})
+    item[last] = value
+
+
+def expected(table: Table, items: list[Item]) -> Expected:
+    """Ask the reference, item by item."""
+    result = Expected()
+    for item in map(on_the_wire, items):
+        try:
+            row, sanitized = expected_row(item, table)
+        except RejectedBy as reject:
+            key = {column.source: item[column.source] for column in table.key}
+            result.rejects.append((reject.column, plain({"M": key}), plain({"M": storable(item)})))
+        else:
+            result.rows[tuple(row[column.name] for column in table.key)] = row
+            result.sanitized += sanitized
+    return result
+
+
+def on_the_wire(value: Any) -> Any:
+    """DynamoDB's JSON: binary as base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: on_the_wire(content) for name, content in value.items()}
+    return [on_the_wire(element) for element in value] if isinstance(value, list) else value
+
+
+def key_of(table: Table, item: Item) -> Item:
+    """An item's key."""
+    return {column.source: item[column.source] for column in table.key}
+
+
+__all__ = ["MARKER", "TABLES", "Expected", "Item", "draw_items", "expected", "key_of"]

@@ -1,0 +1,37 @@
+"""A short part of the fault campaign, with fixed seeds; `make soak` runs as many as one likes."""
+
+import pytest
+
+from local.postgres import PostgresServer
+from tests.faults.campaign import run_round
+from tests.faults.faults import KINDS
+from tests.faults.schedule import Schedule, draw_schedule
+
+QUIET = Schedule(
+    seed=1,
+    rows=9,
+    segments=1,
+    chunk_bytes=2**28,
+    page_items=4,
+    part_bytes=8 << 20,
+    tables=("cases", "metadata", "templates", "audit"),
+    save_csv=False,
+    reader="one statement",
+    faults=(),
+)
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
+    outcome = run_round(draw_schedule(seed), server)
+    assert outcome.problems == []
+
+
+def test_the_same_seed_draws_the_same_schedule_and_another_one_another() -> None:
+    assert draw_schedule(7) == draw_schedule(7)
+    assert len({str(draw_schedule(seed)) for seed in range(50)}) == 50
+
+
+def test_every_kind_is_drawn() -> None:
+    drawn = {fault.kind for seed in range(len(KINDS)) for fault in draw_schedule(seed).faults}
+    assert drawn == set(KINDS)
