@@ -12,6 +12,7 @@ from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.schema import Layout, create_table
+from local.postgres import PostgresError
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
 from tests.integration.test_connection import wait_until_closed
@@ -190,3 +191,38 @@ def test_a_missing_privilege_is_named_and_loads_nothing(runs: Runs, minimal: War
     with pytest.raises(DatabasePrivilegeError, match=r"SQLSTATE 42501: (permission denied|must be owner)"):
         runs.load(run_at(1), {"cases": documents(1)})
     wait_until_closed(minimal)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE SCHEMA mine",
+        "CREATE TABLE public.mine (a int)",
+        "TABLE finance.ledger",
+        "TABLE warehouse.theirs",
+        "DROP TABLE warehouse.theirs",
+        "CREATE VIEW warehouse.mine AS TABLE finance.ledger; TABLE warehouse.mine",
+        "DROP SCHEMA warehouse",
+        "DROP EXTENSION plpgsql",
+        "CREATE ROLE mine",
+        "ALTER ROLE demand_loader SUPERUSER",
+        "ALTER ROLE demand_loader CREATEDB",
+        "GRANT pg_read_all_data TO demand_loader",
+        "SET ROLE pipeline",
+        "CREATE DATABASE mine",
+        "ALTER SYSTEM SET fsync = off",
+        "SET session_replication_role = replica",
+        "TABLE pg_authid",
+        "SELECT pg_read_file('PG_VERSION')",
+        "SELECT lo_import('/etc/hostname')",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "COPY (SELECT 1) TO '/dev/null'",
+        "CREATE FUNCTION warehouse.mine() RETURNS int LANGUAGE c AS 'mine'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'admin' AND pid <> pg_backend_pid()",
+    ],
+)
+def test_the_loader_role_can_do_nothing_else(minimal: Warehouse, statement: str) -> None:
+    minimal.sql("CREATE SCHEMA finance; CREATE TABLE finance.ledger (a int); CREATE TABLE warehouse.theirs (a int)")
+    refused = "permission denied|must be (owner|superuser)|Only roles with"
+    with pytest.raises(PostgresError, match=refused):
+        minimal.sql(f"SET SESSION AUTHORIZATION demand_loader; {statement}")
