@@ -67,6 +67,14 @@ def test_a_locked_table_is_waited_for_longer_and_only_by_the_load() -> None:
     assert (run.error, machine.pauses) == ("LockTimeoutError", [])
 
 
+def test_a_database_that_does_not_answer_is_waited_for_a_minute_at_most() -> None:
+    machine, run = run_failing("LoadWarehouse", None, ["DatabaseConnectionError"] * 3)
+    assert run.status == "SUCCEEDED"
+    assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, [10, 20, 40], strict=True))
+    _, run = run_failing("LoadWarehouse", None, ["DatabaseConnectionError"] * 4)
+    assert (run.status, run.error) == ("FAILED", "DatabaseConnectionError")
+
+
 @pytest.mark.parametrize("error", ["DynamoDb.ThrottlingException", "DynamoDb.InternalServerErrorException"])
 def test_a_busy_dynamodb_is_waited_for_before_the_scan_is_planned(error: str) -> None:
     machine, run = run_failing("DescribeCases", None, [error] * 2)

@@ -63,16 +63,20 @@ def test_retries_name_what_they_wait_for_and_say_so() -> None:
 
 
 def test_retries_grow_spread_out_and_end() -> None:
+    # First pause, longest pause, attempts.
+    own = {"LockTimeoutError": (60, 600, 6), "DatabaseConnectionError": (10, 60, 3)}
     for name, state in TASKS.items():
         for retrier in state["Retry"]:
-            slow = retrier["ErrorEquals"] == ["LockTimeoutError"]
-            assert retrier["IntervalSeconds"] == (60 if slow else 2), name
-            assert retrier["MaxDelaySeconds"] == (600 if slow else 60), name
-            assert (retrier["BackoffRate"], retrier["MaxAttempts"], retrier["JitterStrategy"]) == (2, 6, "FULL"), name
+            expected = own.get(retrier["ErrorEquals"][0], (2, 60, 6))
+            assert tuple(retrier[key] for key in ("IntervalSeconds", "MaxDelaySeconds", "MaxAttempts")) == expected, (
+                name
+            )
+            assert (retrier["BackoffRate"], retrier["JitterStrategy"]) == (2, "FULL"), name
 
 
-def test_only_the_load_waits_for_locks() -> None:
-    waiting = [name for name in TASKS if any("LockTimeoutError" in r["ErrorEquals"] for r in TASKS[name]["Retry"])]
+@pytest.mark.parametrize("error", ["LockTimeoutError", "DatabaseConnectionError"])
+def test_only_the_load_waits_for_the_database(error: str) -> None:
+    waiting = [name for name in TASKS if any(error in r["ErrorEquals"] for r in TASKS[name]["Retry"])]
     assert waiting == ["LoadWarehouse"]
 
 

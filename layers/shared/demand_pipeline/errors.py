@@ -1,7 +1,8 @@
 """Every error the functions raise on purpose; the class name is the error name in Step Functions.
 
-What may be retried is named here once: `TransientError` at any task, and `LockTimeoutError`
-at the load, later. Everything else needs a person, so the state machine lets it fail at once.
+What may be retried is named here once: `TransientError` at any task; at the load also
+`LockTimeoutError`, after long pauses, and `DatabaseConnectionError`, for about a minute. Everything
+else needs a person, so the state machine lets it fail at once.
 """
 
 from typing import Any
