@@ -115,6 +115,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # functions are processes: leave the user's Docker alone
+        "AUTH": "true",  # every function may do what its role allows, and nothing else
         "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
         "SFTP_ENABLED": "0",  # likewise
         "POWERTOOLS_TRACE_DISABLED": "true",  # no X-Ray daemon listens here

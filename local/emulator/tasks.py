@@ -20,6 +20,11 @@ _DEFAULT_TIMEOUT = 99999999  # seconds; Amazon States Language: a Task without T
 _task: ContextVar[tuple[dict[str, Any], Path]] = ContextVar("task")
 
 
+def current_task() -> tuple[dict[str, Any], Path]:
+    """Return the execution and the name in it of the task that this thread works on."""
+    return _task.get()
+
+
 @replaces(sf, "_execute_task")
 def _execute_task(original: Function, state: Any, given: Any, execution: Any, ctx: Any) -> Any:
     """AWS: a redrive keeps the results of tasks that succeeded; the history names states inside branches too."""

@@ -6,6 +6,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from local import aws
 from local.emulator import emulator as emulator_module
 from local.emulator import server
-from local.emulator.emulator import Emulator, EmulatorError
+from local.emulator.emulator import ACCOUNT, REGION, Emulator, EmulatorError
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
@@ -59,7 +60,35 @@ def states(emulator: Emulator) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def function(emulator: Emulator) -> str:
+def roles(emulator: Emulator) -> dict[str, str]:
+    """Roles by name: of the function, of the machines, and one that may do nothing."""
+    client = aws.client("iam", emulator.client_environment())
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    made = {
+        name: client.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        for name in ("function", "machine", "nobody")
+    }
+    may = [
+        {
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": f"arn:aws:lambda:*:{ACCOUNT}:function:function",
+        },
+        {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": f"arn:aws:dynamodb:*:{ACCOUNT}:table/mine"},
+        {
+            "Effect": "Allow",
+            "Action": "states:StartExecution",
+            "Resource": f"arn:aws:states:*:{ACCOUNT}:stateMachine:*",
+        },
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": may})
+    client.put_role_policy(RoleName="machine", PolicyName="machine", PolicyDocument=document)
+    client.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def function(emulator: Emulator, roles: dict[str, str]) -> str:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", FUNCTION)
@@ -68,7 +97,7 @@ def function(emulator: Emulator) -> str:
         FunctionName="function",
         Runtime="python3.13",
         Handler="app.handler",
-        Role="arn:aws:iam::000000000000:role/function",
+        Role=roles["function"],
         Code={"ZipFile": code.getvalue()},
         Timeout=30,
     )
@@ -90,12 +119,11 @@ def task(function: str) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def start(states: Any) -> Callable[..., str]:
-    def start(machine: dict[str, Any], given: Any = None) -> str:
+def start(states: Any, roles: dict[str, str]) -> Callable[..., str]:
+    def start(machine: dict[str, Any], given: Any = None, role: str = "machine") -> str:
         definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(machine)), "States": machine}
         name = f"machine-{time.monotonic_ns()}"
-        role = "arn:aws:iam::000000000000:role/machine"
-        created = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
+        created = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=roles[role])
         started = states.start_execution(stateMachineArn=created["stateMachineArn"], input=json.dumps(given))
         return str(started["executionArn"])
 
@@ -401,6 +429,50 @@ def test_functions_reach_the_emulator_and_trace_nowhere(
     wanted = ["AWS_ENDPOINT_URL", "AWS_REGION", "POWERTOOLS_TRACE_DISABLED", "HOME"]
     found = output({"Call": task({"environment": wanted}, Output="{% $states.result.Payload %}")})
     assert list(found.values()) == [emulator.endpoint, "eu-west-1", "true", str(emulator.folder)]
+
+
+def test_a_task_may_do_what_its_machines_role_allows_and_nothing_else(
+    start: Callable[..., str], ended: Callable[[str], dict[str, Any]], task: Callable[..., Any]
+) -> None:
+    assert ended(start({"Call": task({})}))["status"] == "SUCCEEDED"
+    denied = ended(start({"Call": task({})}, role="nobody"))
+    assert denied["error"] == "Lambda.AWSLambdaException"
+    assert "not authorized to perform: lambda:InvokeFunction on resource" in denied["cause"]
+
+
+@pytest.mark.parametrize(("table", "error"), [("mine", "ResourceNotFoundException"), ("theirs", "DynamoDbException")])
+def test_a_table_that_the_role_does_not_name_is_denied_before_it_is_looked_for(
+    table: str, error: str, start: Callable[..., str], ended: Callable[[str], dict[str, Any]]
+) -> None:
+    describe = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:dynamodb:describeTable",
+        "Arguments": {"TableName": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"},
+        "End": True,
+    }
+    assert ended(start({"Describe": describe}))["error"] == f"DynamoDb.{error}"
+
+
+def test_a_schedule_starts_only_what_its_role_allows(emulator: Emulator, states: Any, roles: dict[str, str]) -> None:
+    machines = {}
+    scheduler = aws.client("scheduler", emulator.client_environment())
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    for name in ("nobody", "machine"):  # in this order
+        created = states.create_state_machine(name=f"scheduled-{name}", definition=definition, roleArn=roles["machine"])
+        machines[name] = created["stateMachineArn"]
+        scheduler.create_schedule(
+            Name=name,
+            ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": machines[name], "RoleArn": roles[name], "Input": "{}"},
+        )
+    scheduler.close()
+    deadline = time.monotonic() + 30  # the emulator looks every 10 seconds
+    while not states.list_executions(stateMachineArn=machines["machine"])["executions"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert states.list_executions(stateMachineArn=machines["nobody"])["executions"] == []
 
 
 def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
