@@ -43,6 +43,9 @@ format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+fuzz: setup  ## send hostile items through the conversion into PostgreSQL (N=items, SEED=)
+	@$(PYTHON) -m tests.hostile --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
+
 docs: setup  ## write what the documentation takes from the declarations
 	$(PYTHON) -m scripts.data_dictionary
 
@@ -72,4 +75,4 @@ $(UV):  # uv is fetched from PyPI when it is missing
 	@touch $@
 
 # docs is a folder too, so the targets' names are declared.
-.PHONY: help demo down test soak lint audit sbom format docs lock setup
+.PHONY: help demo down test soak lint audit sbom format docs lock setup fuzz

@@ -188,3 +188,19 @@ def test_text_survives_whatever_it_holds(text: str) -> None:
     assume("\0" not in text)
     row = row_of(case(status={"S": text}, tags={"L": [{"S": text}]}, lineItems={"M": {text: {"S": text}}}))
     assert (row["status"], row["tags"], row["line_items"]) == (text, [text], {text: text})
+
+
+@pytest.mark.parametrize(
+    ("key", "fits"),
+    [("\n" * 2048, True), ("🌻" * 512, True), ('"\\' * 1300, True), ("\0" * 2048, False), ("é" * 1301, False)],
+)
+def test_a_keys_length_is_that_of_its_bytes_in_postgresql(key: str, fits: bool) -> None:
+    if fits:
+        assert row_of({"documentId": {"S": key}})["document_id"] == key
+    else:
+        assert reason_of({"documentId": {"S": key}}).startswith("key: expected at most 2600 bytes")
+
+
+@pytest.mark.parametrize("zero", ["0e999999999", "-0e-16383", "0E+125"])
+def test_zero_is_zero_whatever_its_exponent(zero: str) -> None:
+    assert row_of(case(pageCount={"S": zero}))["page_count"] == 0

@@ -45,10 +45,12 @@ class PlainDecimal:
 
         Raises ValueError above 10^30, which no column can hold.
         """
+        if not self.digits:
+            return 0
         shift = self.exponent + power
         if len(self.digits) + shift > 30:  # noqa: PLR2004 - as documented
             raise ValueError("a number no column can hold")
-        magnitude = int(self.digits or 0) * 10**shift if shift >= 0 else int(self.digits[:shift] or 0)
+        magnitude = int(self.digits) * 10**shift if shift >= 0 else int(self.digits[:shift] or 0)
         return -magnitude if self.negative else magnitude
 
     def is_whole(self) -> bool:

@@ -1,0 +1,170 @@
+"""Hostile items all the way into PostgreSQL and back, compared with the reference: no service faked but S3."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.conversion.jsonb import sanitize
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.events import Run, StagedChunk, StagedTable, TransformRequest
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.staging import rejects_key
+from demand_pipeline.tables import Table
+from demand_pipeline.transform import transform_chunk
+from demand_pipeline.warehouse import truncate
+from demand_pipeline.warehouse.control import REJECTED_ITEMS
+from demand_pipeline.warehouse.schema import Layout, create_table
+from demand_pipeline.warehouse.stage import Stager
+from tests.hostile.generator import SERIAL, Generator
+from tests.unit.reference import RejectedBy, expected_row, plain, storable
+from tests.unit.staged import array_elements
+
+RUN = Run("hostile", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+DEADLINE = Deadline(lambda: 900_000)
+KEY_LIMIT = 2600  # bytes, of PostgreSQL's 2,704 for an index entry
+
+
+class Memory:
+    """A staging bucket in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[io.BytesIO]:
+        stream = io.BytesIO()
+        yield stream
+        self.objects[key] = stream.getvalue()
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[io.BytesIO]:
+        yield io.BytesIO(self.objects[key])
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        return iter(io.BytesIO(self.objects[key]))
+
+
+def prepare(connection: Connection) -> None:
+    """Make the warehouse's tables, as a load would."""
+
+    connection.execute("CREATE SCHEMA hostile")
+    for layout in (REJECTED_ITEMS, *map(Layout.of, TABLES.values())):
+        connection.execute(create_table("hostile", layout))
+
+
+def check_batch(connection: Connection, table: Table, generator: Generator, count: int) -> list[str]:
+    """Send `count` items of a table through; what is wrong, one text an item."""
+    items = [generator.item(table) for _ in range(count)]
+    escaped = generator.random.random() < 0.5  # DynamoDB writes UTF-8; half a surrogate pair can only be escaped
+    pages = [items[start : start + 100] for start in range(0, count, 100)]
+    memory: Any = Memory()
+    memory.objects["raw"] = b"".join([_page(page, escaped=escaped) for page in pages])
+    request = TransformRequest(run=RUN, table=table, segment=0, chunk=0, key="raw", page=0, items=count)
+    with redirect_stdout(io.StringIO()):  # the metrics of a chunk
+        result = transform_chunk(request, memory, DEADLINE)
+    counts = {name: getattr(result, name) for name in ("key", "scanned", "staged", "rejected", "sanitized")}
+    staged = StagedTable(table, segments=1, chunks=(StagedChunk(**counts, read_units=0, bytes=0),))
+    rows, rejects = _load(connection, staged, memory)
+    reasons = [json.loads(line)["reason"] for line in memory.objects.get(rejects_key(result.key), b"").splitlines()]
+    return _compare(table, items, rows, rejects, reasons, result.sanitized)
+
+
+def _page(items: list[Any], *, escaped: bool) -> bytes:
+    text = json.dumps({"Items": items}, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return (json.dumps({"Items": items}) if escaped else text).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps({"Items": items}).encode() + b"\n"
+
+
+def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Stage, fill the table with its primary key, and read all of it as text."""
+    connection.execute("BEGIN")
+    stager = Stager(connection, "hostile", memory, RUN, DEADLINE)
+    assert stager.stage_rows(staged) == staged.staged
+    stager.stage_rejects(staged)
+    assert truncate.fill(connection, "hostile", Layout.of(staged.table)) == staged.staged
+    columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
+    serial = f"->>'{SERIAL}')::bigint"
+    select = f'SELECT {columns} FROM hostile."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608
+    rows = connection.query(select)
+    rejects = connection.query("SELECT reason, item::text FROM hostile.rejected_items ORDER BY (item" + serial)  # noqa: S608
+    connection.execute("ROLLBACK")
+    return rows, rejects
+
+
+def _compare(  # noqa: PLR0913, PLR0917
+    table: Table, items: list[Any], rows: list[Any], rejects: list[Any], reasons: list[str], sanitized: int
+) -> list[str]:
+    wrong: list[str] = []
+    left, refused, dirty = iter(rows), iter(rejects), 0
+    for item in items:
+        try:
+            expected, replaced = expected_row(item, table)
+        except RejectedBy as reject:
+            expected, wanted = None, reject.column
+        else:
+            wanted = "key" if _key_bytes(expected, table) > KEY_LIMIT else ""
+        if wanted:
+            reason, kept = next(refused, (None, None))
+            if reason is None:
+                return [*wrong, f"{table.name}: expected a reject by {wanted}, got a row: {item!r:.300}"]
+            if not reason.startswith(f"{wanted}: expected ") or _json(kept) != _same(plain({"M": storable(item)})):
+                wrong.append(f"{table.name}: reject by {wanted}, got {reason!r}: {item!r:.300}")
+            continue
+        dirty += replaced
+        row = next(left, None)
+        if row is None:
+            return [*wrong, f"{table.name}: expected a row, got a reject: {item!r:.300}"]
+        found = [_parse(column.type, text) for column, text in zip(table.stored_columns, row, strict=True)]
+        if found != [_same(expected[column.name]) for column in table.stored_columns]:
+            wrong.append(f"{table.name}: expected {expected!r:.300}, got {found!r:.300}: {item!r:.300}")
+    if [sanitize(reason) for reason in reasons] != [reason for reason, _ in rejects] or dirty != sanitized:
+        wrong.append(f"{table.name}: {sanitized} rows sanitized, expected {dirty}, or reasons that differ")
+    return wrong
+
+
+def _key_bytes(row: dict[str, Any], table: Table) -> int:
+    return sum(len(str(row[column.name]).encode()) for column in table.key)
+
+
+def _same(value: Any) -> Any:
+    """With its type beside a scalar, as True is 1 to Python; numbers are exact."""
+    if isinstance(value, dict):
+        return {name: _same(content) for name, content in value.items()}
+    if isinstance(value, list):
+        return [_same(element) for element in value]
+    return ("number", Decimal(value)) if type(value) in (int, Decimal) else value
+
+
+def _json(text: str) -> Any:
+    return _same(json.loads(text, parse_float=Decimal, parse_int=Decimal))
+
+
+def _parse(kind: str, text: str | None) -> Any:
+    """PostgreSQL's text as the reference's value."""
+    if text is None:
+        return None
+    match kind:
+        case "numeric" | "bigint":
+            return ("number", Decimal(text))
+        case "boolean":
+            return text == "true"
+        case "date":
+            return date.fromisoformat(text)
+        case "timestamptz":
+            return datetime.fromisoformat(text)
+        case "text[]":
+            return array_elements(text)
+        case "numeric[]":
+            return [None if element is None else ("number", Decimal(element)) for element in array_elements(text)]
+        case "jsonb":
+            return _json(text)
+        case "bytea":
+            return bytes.fromhex(text.removeprefix("\\x"))
+    return text
