@@ -16,11 +16,17 @@ _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
 
+# A load feeds a COPY for 20 s at most (`stage`); one this old that still waits for its client waits for ever.
+_FROZEN_SECONDS = 50.0
+
+
 def take_turn(connection: Connection, schema: str) -> None:
-    """Wait for other loads of the schema to end; readers notice nothing of it.
+    """Wait for other loads of the schema to end, or end them if they are frozen; readers notice nothing of it.
 
     The transaction's end gives the turn back. Raises LockTimeoutError.
     """
+    for _ in connection.query(statement("end_frozen_loads"), seconds=str(_FROZEN_SECONDS)):
+        logger.warning("a load with a frozen client was ended")
     try:
         connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
     except LockTimeoutError as error:

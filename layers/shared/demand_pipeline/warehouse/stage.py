@@ -21,8 +21,8 @@ from demand_pipeline.warehouse.schema import Layout
 
 _TEMPORARY = "pg_temp"
 
-# A client that froze in a COPY is silent for as long as it likes: to PostgreSQL the session is at work, and only
-# statement_timeout ends it. So no COPY is fed for long, and each must end soon after.
+# A session in a COPY looks at work however long its client is silent, so no COPY is fed for long: by its age, a load
+# whose client froze can be told from one at work (`locks`), and a client that comes to again finds its COPY refused.
 _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 
@@ -91,8 +91,10 @@ class Stager:
         number = f"row_number() OVER (PARTITION BY {key} ORDER BY ctid)"
         name = stage_name(staged.table.name)
         return self.connection.execute(
-            f"WITH numbered AS (SELECT ctid AS place, {number} AS number FROM {name} WHERE {replaced}), "  # noqa: S608 - quoted
-            f"moved AS (DELETE FROM {name} AS row USING numbered WHERE row.ctid = place AND number > 1 RETURNING row.*) "
+            f"WITH numbered AS (SELECT ctid AS place, {number} AS number "  # noqa: S608
+            f"FROM {name} WHERE {replaced}), "
+            f"moved AS (DELETE FROM {name} AS row USING numbered "
+            "WHERE row.ctid = place AND number > 1 RETURNING row.*) "
             f"INSERT INTO {qualified(self.schema, REJECTED_ITEMS.name)} ({column_list(REJECTED_ITEMS.names)}) "
             f"SELECT :run, :table, jsonb_build_object({shown}), :reason, to_jsonb(moved) FROM moved",
             replacement=REPLACEMENT,

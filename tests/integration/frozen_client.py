@@ -1,0 +1,64 @@
+"""A load in a process of its own that stops at a point and says so: to be killed, or frozen, there.
+
+Its standard input is JSON: the warehouse's settings, the login, the point, and the timeouts to run with (none: the
+production's).
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from demand_pipeline.postgres.connection import Timeouts
+from demand_pipeline.settings import PostgresSettings
+from demand_pipeline.staging import Staging
+from demand_pipeline.warehouse import copy_csv, load, stage, truncate
+from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
+
+
+def stop_here() -> None:
+    """Say that the point is reached, and go no further."""
+    os.write(1, b"here\n")
+    time.sleep(600)
+
+
+def stop_at(point: str) -> None:
+    """Make the load stop in the midst of a COPY, or between emptying the tables and filling them."""
+    if point == "copy":
+
+        def blocks(_: Any) -> Iterator[bytes]:
+            yield b'"a"' + b",null" * 22 + b"\n"
+            yield b'"b"' + b",null" * 22 + b"\n"
+            stop_here()
+
+        copy_csv.from_staged = blocks
+    else:
+        truncate.fill = lambda *_: stop_here()  # type: ignore[assignment,func-returns-value]
+
+
+def main() -> None:
+    given = json.load(sys.stdin)
+    stop_at(given["point"])
+    if given["seconds"] is not None:
+        stage._COPY_SECONDS = given["seconds"]
+        load.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc]
+    with mock_aws():
+        manager = boto3.client("secretsmanager")
+        login = manager.create_secret(Name="login", SecretString=given["login"])["ARN"]
+        root = manager.create_secret(Name="root", SecretString=given["root"])["ARN"]
+        boto3.client("s3").create_bucket(
+            Bucket="staging", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        staging = Staging("staging")
+        settings = PostgresSettings(**given["settings"], secret=login, tls_root_secret=root)
+        request = Runs(staging, None).request(run_at(9), {"cases": documents(2)})  # type: ignore[arg-type]
+        load.load_warehouse(request, settings, staging, UNLIMITED)
+
+
+if __name__ == "__main__":
+    main()
