@@ -193,6 +193,7 @@ def test_text_survives_whatever_it_holds(text: str) -> None:
 @pytest.mark.parametrize(
     ("key", "fits"),
     [("\n" * 2048, True), ("🌻" * 512, True), ('"\\' * 1300, True), ("\0" * 2048, False), ("é" * 1301, False)],
+    ids=["line breaks", "emoji", "quotes", "U+0000", "too long"],
 )
 def test_a_keys_length_is_that_of_its_bytes_in_postgresql(key: str, fits: bool) -> None:
     if fits:
