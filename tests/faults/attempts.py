@@ -29,11 +29,11 @@ class Attempt:
     calls: int = 0
     thread: Thread | None = None
 
-    def start(self, proceed: Callable[[], Any]) -> None:
-        """Run until the point of suspension, or the end if that comes first."""
+    def start(self, proceed: Callable[[], Any], seconds: float | None = None) -> None:
+        """Run until the point of suspension, or the end if that comes first; `seconds` are the function's time."""
 
         def run() -> None:
-            _local.attempt, _local.in_task = self, True
+            _local.attempt, _local.in_task, _local.seconds = self, True, seconds
             try:
                 self.answer = proceed()
             except SandboxKilled:

@@ -118,8 +118,6 @@ class _Round:
         self.outcome.struck["overlap two runs"] += 1
         for run in ended:
             self._drive(run)
-        if order == "newer first" and not self.outcome.endings[-1]:
-            self.outcome.problems.append("the newer run finished first, and the older one was not refused")
 
     def _two_loads(self, order: str) -> None:
         def gate(_: Task, proceed: Callable[[], Any]) -> Any:
@@ -194,7 +192,7 @@ class _Round:
         allowed = self.stand.arsenal.allowed() | ({"StaleRunError"} if self._is_stale(run) else set())
         if (run.error or "") in allowed:
             return True
-        self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[:1500]}")
+        self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[-1500:]}")
         return False
 
     def _is_stale(self, run: Run) -> bool:
@@ -222,6 +220,9 @@ class _Round:
         for snapshot in {final, *reader.seen}:
             outcome.problems += checker.check_snapshot(snapshot, self.ran)
         outcome.problems += self._misreported(final.runs)
+        forced = self.schedule.overlap and self.schedule.overlap.variant == "forced"
+        if not forced and sorted(final.runs, key=list(self.ran).index) != list(final.runs):
+            outcome.problems.append(f"committed backwards: {final.runs}")
         outcome.reads, outcome.snapshots = reader.reads, len(reader.seen)
         if not reader.reads:
             outcome.problems.append("the reader read nothing")

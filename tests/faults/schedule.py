@@ -11,6 +11,7 @@ _KINDS = tuple(KINDS)
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
 _PLAIN = tuple(kind for kind in KINDS if kind not in _OVERLAPS and kind != "s3 object lost")
 _LARGE = 2**28
+SHORT = ", in short time"  # an attempt that gives up early writes less than the other one
 # One strike a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
 _WIRE_TIMES = (1, 1, 2, 8, 9, 57)
 _TASK_TIMES = (1, 1, 2, 8)
@@ -100,7 +101,7 @@ _S3_VARIANTS = {
     "s3 completion failed": ("before", "after", "200"),
     "s3 part failed": ("before", "reset"),
     "s3 read cut": ("short", "reset"),
-    "s3 object lost": ("gone", "cut short"),
+    "s3 object lost": ("gone", "cut short", "line lost"),
 }
 
 
@@ -123,7 +124,9 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
         "lambda failed before": tuple(KINDS[kind]),
         "lambda answer lost": tuple(KINDS[kind]),
         "lambda out of time": ("stops itself", "dies", "dies"),
-        "lambda twice, first last": ("after the second", "after the run"),
+        "lambda twice, first last": tuple(
+            f"after the {when}{how}" for when in ("second", "run") for how in ("", SHORT)
+        ),
         "states stopped by hand": ("work goes on", "work goes on beside the redrive", "before the work"),
     }
     state = random.choice(states if not kind.startswith("states sibling") else states[:2])

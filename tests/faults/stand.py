@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import importlib
 import io
 import itertools
@@ -9,6 +10,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 import threading
 import time
 import traceback
@@ -179,6 +181,9 @@ class Stand(ExitStack):
             self.enter_context(mock.patch.object(target, name, new))
 
     def _capture(self) -> None:
+        # A gzip stream whose end could not be written complains once more when it is collected: as part of the output.
+        self.enter_context(mock.patch.object(sys, "unraisablehook", lambda told: self.errors.append(str(told))))
+        self.callback(gc.collect)
         self.enter_context(contextlib.redirect_stdout(self.output))
         self.enter_context(contextlib.redirect_stderr(self.output))
         handler = logger.registered_handler

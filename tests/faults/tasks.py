@@ -10,6 +10,7 @@ from typing import Any
 from tests.faults import attempts
 from tests.faults.attempts import Attempt
 from tests.faults.faults import Arsenal, Fault
+from tests.faults.schedule import SHORT
 from tests.statemachine.harness import Task, TaskFailed
 
 type Proceed = Callable[[], Any]
@@ -77,7 +78,7 @@ class Tasks:
                 return self._out_of_time(fault, proceed)
             case "lambda twice, first last":
                 late = self._let_go(fault, proceed)
-                if fault.variant == "after the second":
+                if fault.variant.startswith("after the second"):
                     self._second[_key(task)].append(late)
                 else:
                     self._last.append(late)
@@ -101,7 +102,7 @@ class Tasks:
 
     def _let_go(self, fault: Fault, proceed: Proceed, *, dies: bool = False) -> Attempt:
         attempt = Attempt(suspend_at=fault.call, dies=dies)
-        attempt.start(proceed)
+        attempt.start(proceed, SHORT_SECONDS if fault.variant.endswith(SHORT) else None)
         return attempt
 
     def _wait_for_siblings(self) -> None:

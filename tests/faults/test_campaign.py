@@ -5,23 +5,10 @@ import pytest
 from local.postgres import PostgresServer
 from tests.faults.campaign import run_round
 from tests.faults.faults import KINDS
-from tests.faults.schedule import Schedule, draw_schedule
-
-QUIET = Schedule(
-    seed=1,
-    rows=9,
-    segments=1,
-    chunk_bytes=2**28,
-    page_items=4,
-    part_bytes=8 << 20,
-    tables=("cases", "metadata", "templates", "audit"),
-    save_csv=False,
-    reader="one statement",
-    faults=(),
-)
+from tests.faults.schedule import draw_schedule
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", range(100, 104))
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []

@@ -1,5 +1,6 @@
 """Faults of DynamoDB and S3, where boto3 meets them: between its retries and the wire."""
 
+import gzip
 import json
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def _place(service: str, operation: str, request: Any) -> str:
 def _cut_pages(request: Any, items: int) -> None:
     body = json.loads(request.body)
     body["Limit"] = min(body.get("Limit", items), items)
-    if any(_BEGINNING in str(value) for value in body.get("ExclusiveStartKey", {}).values()):
+    if {"S": _BEGINNING} in body.get("ExclusiveStartKey", {}).values():
         del body["ExclusiveStartKey"]
     request.body = json.dumps(body).encode()
 
@@ -151,7 +152,9 @@ def _lose(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
         s3.delete_object(Bucket=bucket, Key=key)
     else:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        s3.put_object(Bucket=bucket, Key=key, Body=body[: max(1, len(body) - 9)])
+        lines = gzip.decompress(body).splitlines(keepends=True)
+        cut = gzip.compress(b"".join(lines[:-1])) if fault.variant == "line lost" else body[: len(body) // 2]
+        s3.put_object(Bucket=bucket, Key=key, Body=cut)
     attempts.enter_task()
     return proceed()
 

@@ -1,0 +1,205 @@
+"""Promises broken on purpose, each with the schedule under which the campaign must notice."""
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from demand_pipeline import scan, staging, transform
+from demand_pipeline.postgres import session
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.staging import Staging
+from demand_pipeline.warehouse import load, stage, truncate
+from tests.faults.faults import Fault
+from tests.faults.schedule import Schedule
+
+QUIET = Schedule(
+    seed=8,
+    rows=9,
+    segments=1,
+    chunk_bytes=2**28,
+    page_items=4,
+    part_bytes=8 << 20,
+    tables=("cases", "metadata", "templates", "audit"),
+    save_csv=False,
+    reader="one statement",
+    faults=(),
+)
+
+
+class Anything:
+    """Equal to whatever it is compared with."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+
+@contextmanager
+def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner, name, new in targets:
+            stack.enter_context(mock.patch.object(owner, name, new))
+        yield
+
+
+def unchecked() -> list[tuple[Any, str, Any]]:
+    """No count of the load's is compared."""
+    copy = stage.Stager._copy
+
+    def uncounted(stager: Any, name: str, layout: Any, blocks: Any, key: str, _: int) -> int:
+        return copy(stager, name, layout, blocks, key, Anything())
+
+    nothing = lambda *_: None  # noqa: E731 - three times the same
+    return [(stage.Stager, "_copy", uncounted), (load, "check_rows", nothing), (load, "check_counts", nothing)]
+
+
+def skip_reconciliation() -> AbstractContextManager[None]:
+    """A chunk that holds less than was counted is loaded all the same."""
+    return patched(*unchecked())
+
+
+def one_key_for_all_attempts() -> AbstractContextManager[None]:
+    """Attempts overwrite each other's chunks."""
+    return patched((staging.secrets, "token_hex", lambda _: "0123abcd"))
+
+
+def commit_before_the_last_table() -> AbstractContextManager[None]:
+    """The last table is filled in a transaction of its own."""
+    fill = truncate.fill
+
+    def early(connection: Connection, schema: str, layout: Any) -> int:
+        rows = fill(connection, schema, layout)
+        if layout.name == "templates":
+            connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS kept AS SELECT * FROM pg_temp.audit")
+            connection.execute("COMMIT")
+            connection.execute("BEGIN; ALTER TABLE pg_temp.kept RENAME TO audit")
+        return rows
+
+    return patched((truncate, "fill", early))
+
+
+def swallow_a_reject() -> AbstractContextManager[None]:
+    """An item that does not fit vanishes, and is not counted."""
+    nothing = lambda *_, **__: None  # noqa: E731 - twice the same
+    return patched((transform._Output, "_reject", nothing), (transform, "_check_items", nothing))
+
+
+def ignore_the_stale_guard() -> AbstractContextManager[None]:
+    """An old run replaces what a newer one has loaded."""
+    return patched((load, "refuse_stale", lambda *_: None))
+
+
+def forget_what_is_committed() -> AbstractContextManager[None]:
+    """A run that is committed already is loaded once more."""
+    found = load.find_result
+
+    def forgetful(connection: Connection, schema: str, request: Any) -> Any:
+        # Asked for the first time in a session, it knows of nothing; after the commit it must tell the result.
+        if hasattr(connection, "asked"):
+            return found(connection, schema, request)
+        connection.asked = True
+        return None
+
+    return patched((load, "find_result", forgetful))
+
+
+def trust_a_cut_off_object() -> AbstractContextManager[None]:
+    """What can be read of a damaged chunk is taken for the whole."""
+
+    @contextmanager
+    def lenient(self: Staging, key: str) -> Iterator[Any]:
+        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        text = zlib.decompressobj(31).decompress(body)
+        yield io.BytesIO(text[: text.rfind(b"\n") + 1])
+
+    return patched((Staging, "open", lenient), *unchecked())
+
+
+def truncate_before_staging() -> AbstractContextManager[None]:
+    """Readers find the tables empty, or locked, while the rows are still on their way."""
+    begin = load._Load.begin
+
+    def early(self: Any) -> Any:
+        known = begin(self)
+        if known is None and not self.request.run.id.startswith("base"):
+            names = ", ".join(f"{self.schema}.{staged.table.name}" for staged in self.request.tables)
+            self.connection.execute(f"TRUNCATE {names}; COMMIT; BEGIN")
+        return known
+
+    return patched((load._Load, "begin", early))
+
+
+def tell_the_password() -> AbstractContextManager[None]:
+    """An error of the login quotes what it was given."""
+    connect = session.connect
+
+    def talkative(settings: Any, credentials: Any, *rest: Any) -> Any:
+        try:
+            return connect(settings, credentials, *rest)
+        except Exception as error:
+            raise type(error)(f"{error} (password {credentials.password})") from error
+
+    return patched((session, "connect", talkative))
+
+
+def accept_a_wrong_checksum() -> AbstractContextManager[None]:
+    """What boto3 hands over after its last attempt is taken as it is."""
+    return patched((scan, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
+
+
+def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
+    """A page without items ends the segment, whatever key it has to go on from."""
+    summarize = scan.summarize_page
+
+    def hasty(page: bytes) -> Any:
+        summary = summarize(page)
+        return replace(summary, next_key=summary.next_key if summary.items else None)
+
+    return patched((scan, "summarize_page", hasty))
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A broken promise, when it shows, and a word of what the campaign must say then."""
+
+    broken: Callable[[], AbstractContextManager[None]]
+    noticed: str
+    fault: Fault | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """Quiet, but for the fault."""
+        return replace(QUIET, faults=(self.fault,) if self.fault else ())
+
+
+MUTATIONS = [
+    Mutation(skip_reconciliation, "cases after", Fault("s3 object lost", "s3/GetObject/staged/cases", "line lost")),
+    Mutation(
+        one_key_for_all_attempts,
+        "ReconciliationError",
+        Fault("lambda twice, first last", "task/ScanCases", "after the second, in short time"),
+    ),
+    Mutation(commit_before_the_last_table, "after ('base-8',)", Fault("postgres statement timeout", "postgres/record")),
+    Mutation(swallow_a_reject, "rejected_items"),
+    Mutation(ignore_the_stale_guard, "backwards", Fault("overlap two runs", "overlap", "newer first")),
+    Mutation(
+        forget_what_is_committed,
+        "DuplicateKeyError",
+        Fault("lambda answer lost", "task/LoadWarehouse", "Lambda.ServiceException"),
+    ),
+    Mutation(trust_a_cut_off_object, "cases after", Fault("s3 object lost", "s3/GetObject/staged/cases", "cut short")),
+    Mutation(
+        truncate_before_staging, "after ('base-8',)", Fault("s3 object lost", "s3/GetObject/staged/audit", "gone")
+    ),
+    Mutation(tell_the_password, "told a secret", Fault("postgres password rotated", "postgres/connect", "secret late")),
+    Mutation(
+        take_an_empty_page_for_the_end, "cases after", Fault("dynamodb empty page", "scan/documents/0", "between")
+    ),
+    Mutation(accept_a_wrong_checksum, "cases after", Fault("dynamodb wrong checksum", "scan/documents/0", times=8)),
+]

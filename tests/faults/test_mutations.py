@@ -1,0 +1,23 @@
+"""A campaign that cannot fail is worth nothing: with a promise broken on purpose, it fails."""
+
+import pytest
+
+from local.postgres import PostgresServer
+from tests.faults.campaign import run_round
+from tests.faults.mutations import MUTATIONS, QUIET, Mutation
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.broken.__name__)
+def test_the_campaign_notices_a_broken_promise(server: PostgresServer, mutation: Mutation) -> None:
+    with mutation.broken():
+        outcome = run_round(mutation.schedule, server)
+    assert mutation.noticed in "\n".join(outcome.problems)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS[-2:], ids=lambda mutation: mutation.broken.__name__)
+def test_without_it_the_same_schedule_passes(server: PostgresServer, mutation: Mutation) -> None:
+    assert run_round(mutation.schedule, server).problems == []
+
+
+def test_a_round_without_faults_passes(server: PostgresServer) -> None:
+    assert run_round(QUIET, server).problems == []
