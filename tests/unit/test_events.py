@@ -117,6 +117,23 @@ def test_a_malformed_load_event_names_the_path_to_the_field(path: str, value: An
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("page", [-1, 0.5, None, "0", True])
+def test_a_malformed_page_to_go_on_from_is_named(page: Any) -> None:
+    with pytest.raises(InvalidEventError, match=r"raw\.page: expected a whole number of at least 0, got"):
+        TransformRequest.from_event(changed(TRANSFORM, "raw.page", page), CASES)
+
+
+@pytest.mark.parametrize("field", [*SCAN, *LOAD])
+def test_a_value_nested_without_end_is_named_too(field: str) -> None:
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = [deep]
+    for whole, parse in ((SCAN, ScanRequest.from_event), (LOAD, LoadRequest.from_event)):
+        if field in whole:
+            with pytest.raises(InvalidEventError, match=rf"^{field}(\[0\])?: expected .*, got"):
+                parse({**whole, field: deep})
+
+
 def test_another_tables_chunk_is_refused() -> None:
     with pytest.raises(InvalidEventError, match="table: expected one of cases, got 'audit'"):
         TransformRequest.from_event(changed(TRANSFORM, "table", "audit"), CASES)

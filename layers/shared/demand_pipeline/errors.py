@@ -24,7 +24,11 @@ class InvalidEventError(PipelineError, ValueError):
     """A state passed a malformed event: names the field, the value and what was expected."""
 
     def __init__(self, field: str, value: Any, expected: str) -> None:
-        super().__init__(f"{field}: expected {expected}, got {value!r:.200}")
+        try:
+            found = f"{value!r:.200}"
+        except RecursionError:
+            found = f"a {type(value).__name__} nested too deeply to show"
+        super().__init__(f"{field}: expected {expected}, got {found}")
 
 
 class ConfigurationError(PipelineError):
