@@ -153,6 +153,17 @@ def accept_a_wrong_checksum() -> AbstractContextManager[None]:
     return patched((scan, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
 
 
+def log_a_reject() -> AbstractContextManager[None]:
+    """A reject's reason, which quotes what was found, gets into the log."""
+    reject = transform._Output._reject
+
+    def talkative(self: Any, item: Any, reason: str) -> None:
+        transform.logger.warning(reason, extra={"item": item})
+        reject(self, item, reason)
+
+    return patched((transform._Output, "_reject", talkative))
+
+
 def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
     """A page without items ends the segment, whatever key it has to go on from."""
     summarize = scan.summarize_page
@@ -198,6 +209,7 @@ MUTATIONS = [
         truncate_before_staging, "after ('base-8',)", Fault("s3 object lost", "s3/GetObject/staged/audit", "gone")
     ),
     Mutation(tell_the_password, "told a secret", Fault("postgres password rotated", "postgres/connect", "secret late")),
+    Mutation(log_a_reject, "told a secret: tel-5550"),
     Mutation(
         take_an_empty_page_for_the_end, "cases after", Fault("dynamodb empty page", "scan/documents/0", "between")
     ),
