@@ -95,14 +95,10 @@ class RawPages:
         # boto3 tries a damaged page again, but at last it takes what it got.
         if int(answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM, zlib.crc32(body))) != zlib.crc32(body):
             raise TransientError(f"scanning {arguments['TableName']}: a page does not match its checksum")
-        # boto3 tries a damaged page again, but at last it takes what it got.
-        if int(answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM, zlib.crc32(body))) != zlib.crc32(body):
-            raise TransientError(f"scanning {arguments['TableName']}: a page does not match its checksum")
         return body
 
 
 _RAW_PAGE = "RawPage"
-_CHECKSUM = "x-amz-crc32"
 _CHECKSUM = "x-amz-crc32"
 _OK = 200
 
