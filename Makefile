@@ -22,7 +22,7 @@ test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
 soak: setup  ## run N rounds of the fault campaign, from a seed (N=n SEED=n)
-	@$(PYTHON) -m tests.faults.soak --rounds $(N) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
 lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
 	$(PYTHON) -m ruff check .
