@@ -19,7 +19,11 @@ DOCUMENTS = 600
 
 @pytest.fixture(scope="module")
 def drawn() -> Sample:
-    return Sample(DOCUMENTS)
+    """The sample, drawn once to its end: only then has it counted."""
+    sample = Sample(DOCUMENTS)
+    for _ in sample:
+        pass
+    return sample
 
 
 @pytest.fixture(scope="module")
