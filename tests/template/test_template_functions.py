@@ -19,8 +19,6 @@ FOLDERS = {
     "LoadWarehouse": "load_warehouse",
 }
 EVERYWHERE = {
-    "POWERTOOLS_SERVICE_NAME",
-    "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
     "STAGING_BUCKET",
     "AWS_ENDPOINT_URL",
