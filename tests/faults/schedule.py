@@ -7,9 +7,10 @@ from random import Random
 from demand_pipeline.builders import TABLES
 from tests.faults.faults import KINDS, Fault
 
-_KINDS = tuple(KINDS)
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
-_PLAIN = tuple(kind for kind in KINDS if kind not in _OVERLAPS and kind != "s3 object lost")
+_ALONE = (*_OVERLAPS, "s3 object lost")  # never drawn beside another fault
+_PLAIN = tuple(kind for kind in KINDS if kind not in _ALONE)
+_TURNS = (*KINDS, *_ALONE)  # what is drawn only in turn has two turns
 _LARGE = 2**28
 SHORT = ", in short time"  # an attempt that gives up early writes less than the other one
 # One strike a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
@@ -46,7 +47,7 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
     tables = tuple(TABLES)
     if kinds is None:
         # Going round by the seed makes every kind come, whatever the dice say.
-        kinds = (_KINDS[seed % len(_KINDS)], *random.sample(_PLAIN, random.choice((0, 0, 1, 1, 2, 3))))
+        kinds = (_TURNS[seed % len(_TURNS)], *random.sample(_PLAIN, random.choice((0, 0, 1, 1, 2, 3))))
         kinds = tuple(dict.fromkeys(kinds))
         if random.random() < 0.2:
             tables = tuple(random.sample(tables, random.randint(1, 3)))
