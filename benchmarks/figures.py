@@ -45,7 +45,7 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; a ratio's unit is `times`."""
+    """One measured number; a ratio's unit is `x`."""
 
     name: str
     value: float
