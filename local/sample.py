@@ -68,11 +68,11 @@ class Sample:
         item: Item = {}
         for column in table.columns:
             if column.key:
-                _put(item, column, _key_value(column, key[table.key.index(column)]))
+                put(item, column, _key_value(column, key[table.key.index(column)]))
             elif column.type is ColumnType.TEXT and column.source in related:
-                _put(item, column, related[column.source])
+                put(item, column, related[column.source])
             elif (value := _perhaps(column, random)) is not None:
-                _put(item, column, value)
+                put(item, column, value)
         if random.random() < _EXTRA:
             _put_extra(table, item, random)
         count = self.items[table.name]
@@ -86,13 +86,13 @@ class Sample:
         column = list(by_type.values())[turn % len(by_type)]
         value = spoil(column)
         if value is not None:
-            _put(item, column, value)
+            put(item, column, value)
             self.rejected[table.name] += 1
 
     def _put_nul(self, table: Table, item: Item) -> None:
         """Put U+0000, which PostgreSQL cannot store, into a text."""
         column = [column for column in table.columns if column.type is ColumnType.TEXT and not column.key][-1]
-        _put(item, column, {"S": "before\0after"})
+        put(item, column, {"S": "before\0after"})
         self.sanitized[table.name] += 1
 
 
@@ -134,7 +134,7 @@ def _perhaps(column: Column, random: Random) -> Value | None:
     return draw(column, random)
 
 
-def _put(item: Item, column: Column, value: Value) -> None:
+def put(item: Item, column: Column, value: Value) -> None:
     """Put a value where the column looks for it, making the maps on the way."""
     *way, last = column.path
     members: dict[str, Any] = item

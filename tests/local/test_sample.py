@@ -1,6 +1,5 @@
 """The sample data, held against the declarations and the library's own conversion."""
 
-import base64
 import dataclasses
 from collections import Counter
 from typing import Any
@@ -13,6 +12,7 @@ from demand_pipeline.tables import Column, ColumnType, Table
 from local import sample
 from local.sample import Item, Sample
 from local.sample_values import spoil
+from tests.unit.strategies import wire
 
 DOCUMENTS = 600
 
@@ -32,15 +32,6 @@ def items(drawn: Sample) -> dict[str, list[Item]]:
     for table, item in drawn:
         found[table.name].append(item)
     return found
-
-
-def wire(value: Any) -> Any:
-    """A value as DynamoDB sends it: binary as base64 text."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {name: wire(member) for name, member in value.items()}
-    return [wire(member) for member in value] if isinstance(value, list) else value
 
 
 def found(item: Item, column: Column) -> Any:

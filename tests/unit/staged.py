@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline.tables import Table
 
 
-def staged_row(line: bytes, table: Table) -> dict[str, Any]:
+def staged_row(line: str, table: Table) -> dict[str, Any]:
     cells = json.loads(line, parse_float=str, parse_int=str)
     assert len(cells) == len(table.stored_columns)
     return {

@@ -91,3 +91,12 @@ def items(draw: st.DrawFn, table: Table) -> dict[str, Any]:
     if draw(st.integers(0, 4)) == 0:
         item[draw(st.sampled_from(table.columns)).path[0]] = draw(VALUE)
     return item
+
+
+def wire(value: Any) -> Any:
+    """A value as DynamoDB sends it: binary as base64 text."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: wire(member) for name, member in value.items()}
+    return [wire(member) for member in value] if isinstance(value, list) else value

@@ -6,6 +6,11 @@ DDL, COPY column list, conversion, data dictionary and sample data all derive fr
 from dataclasses import dataclass
 from enum import StrEnum
 
+# PostgreSQL: an index entry holds at most 2,704 bytes, headers included. DynamoDB's partition
+# and sort key may have 2,048 + 1,024 together.
+MAX_KEY_BYTES = 2_600
+MAX_BYTES_A_CHARACTER = 4  # in UTF-8
+
 
 class ColumnType(StrEnum):
     """The PostgreSQL types that an item's attributes are converted to."""

@@ -72,21 +72,25 @@ class _Output:
 
     def convert(self, page: bytes, source: str) -> None:
         """Write a page's rows and rejects; raises StagingError if its items are none that DynamoDB has."""
+        # What PostgreSQL cannot store comes as a `\u` escape only: U+0000, and half a surrogate pair.
+        storable = b"\\u" not in page
+        lines = []
         try:
             for item in iterate_items(page):
                 try:
-                    row = self._maker.make(item)
+                    line, sanitized = (self._maker.line(item), False) if storable else self._maker.make(item)
                 except RejectError as reason:
                     self._reject(item, str(reason))
                 else:
-                    self._rows.write(row.line)
-                    self.staged += 1
-                    self.sanitized += row.sanitized
+                    lines.append(line)
+                    self.sanitized += sanitized
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # The error may quote an item, so that only its kind is told.
             raise StagingError(
                 f"{source}: expected a Scan response a line, with items in DynamoDB's JSON, got {type(error).__name__}"
             ) from None
+        self._rows.write("".join(lines).encode())
+        self.staged += len(lines)
 
     def _reject(self, item: Item, reason: str) -> None:
         item_to_json(item)  # what the load is to write: an item that is none of DynamoDB's must not get there

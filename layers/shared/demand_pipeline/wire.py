@@ -68,7 +68,8 @@ def _iterate_array(text: str, position: int) -> Generator[Item, None, int]:
     while text[position] != "]":
         item, position = _scan_value(text, position)
         yield item
-        position = _next_member(text, position, "]")
+        # As DynamoDB writes it; anything else may have white space in it.
+        position = position + 1 if text.startswith(",{", position) else _next_member(text, position, "]")
     return position + 1
 
 

@@ -4,7 +4,7 @@ import re
 from json.encoder import encode_basestring
 from typing import Any
 
-from demand_pipeline.conversion.numbers import as_json_number, sort_numbers
+from demand_pipeline.conversion.numbers import as_json_number, is_plain_number, sort_numbers
 from demand_pipeline.wire import AttributeValue, Item
 
 quote = encode_basestring
@@ -15,21 +15,27 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 
 
-def to_json(value: AttributeValue) -> str:  # noqa: PLR0911 - a return a type
+def to_json(value: AttributeValue) -> str:
     """One typed value as JSON text: N as the number, B as base64 text, sets as sorted arrays.
 
     Raises ValueError for a type DynamoDB does not have, or an N that is no number.
     """
     [(kind, content)] = value.items()
     match kind:
-        case "S" | "B":
-            return quote(content)
-        case "N":
-            return as_json_number(content)
         case "M":
             return map_to_json(content)
         case "L":
             return "[" + ",".join([to_json(element) for element in content]) + "]"
+        case _:
+            return _scalar_to_json(kind, content)
+
+
+def _scalar_to_json(kind: str, content: Any) -> str:
+    match kind:
+        case "S" | "B":
+            return quote(content)
+        case "N":
+            return as_json_number(content)
         case "BOOL":
             return "true" if content else "false"
         case "NULL":
@@ -44,7 +50,16 @@ def to_json(value: AttributeValue) -> str:  # noqa: PLR0911 - a return a type
 
 def map_to_json(item: Item) -> str:
     """A map's or an item's members as a JSON object."""
-    return "{" + ",".join([quote(name) + ":" + to_json(value) for name, value in item.items()]) + "}"
+    members = []
+    for name, value in item.items():
+        # Strings and plain numbers, which is what maps are full of, are written without another call.
+        if "S" in value:
+            members.append(f"{quote(name)}:{quote(value['S'])}")
+        elif "N" in value and is_plain_number(number := value["N"]):
+            members.append(f"{quote(name)}:{number}")
+        else:
+            members.append(f"{quote(name)}:{to_json(value)}")
+    return f"{{{','.join(members)}}}"
 
 
 def item_to_json(item: Item) -> str:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Self
 
 _PLAIN = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
+# What nearly every number looks like; the bounds are DynamoDB's, so that any column takes it.
+_PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,37}+)(?:\.[0-9]{1,160}+)?+")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
 # PostgreSQL: numeric holds up to 131,072 digits before the decimal point and 16,383 after it.
@@ -79,6 +81,10 @@ def as_bigint(text: str) -> str:
 def is_json_number(text: str) -> bool:
     """Whether a number may stand in JSON as it is: `+5`, `.5`, `5.` and `007` may not."""
     return _JSON_NUMBER.fullmatch(text) is not None
+
+
+is_plain_number = _PLAIN_NUMBER.fullmatch
+"""A match if a number has no exponent and stands in JSON and in any numeric column as it is; None otherwise."""
 
 
 def as_json_number(text: str) -> str:

@@ -2,23 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from demand_pipeline.conversion.compiled import UNUSUAL, Cell, Leaves, compile_line
 from demand_pipeline.conversion.jsonb import map_to_json, quote, sanitize, to_json
 from demand_pipeline.conversion.values import NULL, converter
-from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Column, ColumnType, Table
 from demand_pipeline.wire import AttributeValue, Item
 
-# PostgreSQL: an index entry holds at most 2,704 bytes, headers included. DynamoDB's partition
-# and sort key may have 2,048 + 1,024 together.
-_MAX_KEY_BYTES = 2_600
-_MAX_BYTES_A_CHARACTER = 4  # in UTF-8
 _MAX_REASON = 200
-
-type _Leaves = dict[str, "_Leaves | None"]
-"""The attributes that columns read, as a tree: None where a column reads the whole value."""
-
-type _Cell = Callable[[Item], str]
 
 
 class RejectError(ValueError):
@@ -28,11 +20,10 @@ class RejectError(ValueError):
         super().__init__(reason[:_MAX_REASON])
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One staged row: `line` is a JSON array in the order of `Table.stored_columns`, newline included."""
 
-    line: bytes
+    line: str
     sanitized: bool
 
 
@@ -43,36 +34,52 @@ class RowMaker:
         self._cells = tuple(_cell(column) for column in table.columns)
         self._key_cells = tuple(i for i, column in enumerate(table.columns) if column.key)
         self._leaves = _leaves(table)
+        self._usual_line = compile_line(table, self._leaves, self._cells, self._extra)
 
     def make(self, item: Item) -> Row:
         """Convert an item; raises `RejectError` if a column cannot take its value."""
-        line = self._line(item)
+        line = self.line(item)
         # JSON writes U+0000 as \u0000. A backslash before a plain "u0000" matches too; then nothing changes.
-        if "\\u0000" not in line:
-            try:
-                return Row(line.encode(), sanitized=False)
-            except UnicodeEncodeError:  # half a surrogate pair
-                pass
+        if "\\u0000" not in line and _is_utf8(line):
+            return Row(line, sanitized=False)
         storable = sanitize(item)
-        return Row(self._line(storable).encode(), sanitized=storable != item)
+        return Row(self.line(storable), sanitized=storable != item)
 
-    def _line(self, item: Item) -> str:
+    def line(self, item: Item) -> str:
+        """The row of an item that PostgreSQL can store every character of, as its line only."""
+        try:
+            return self._usual_line(item)
+        except UNUSUAL:
+            return self.any_line(item)
+
+    def any_line(self, item: Item) -> str:
+        """The same line without compiled code: the reference for it, and the one that knows the reasons."""
         cells = [cell(item) for cell in self._cells]
         self._check_key(cells)
+        return "[" + ",".join([*cells, self._extra(item)]) + "]\n"
+
+    def _extra(self, item: Item) -> str:
         rest = _unread(item, self._leaves)
-        cells.append(quote(_json("extra", rest)) if rest else NULL)
-        return "[" + ",".join(cells) + "]\n"
+        return quote(_json("extra", rest)) if rest else NULL
 
     def _check_key(self, cells: list[str]) -> None:
-        if sum([len(cells[i]) for i in self._key_cells]) * _MAX_BYTES_A_CHARACTER <= _MAX_KEY_BYTES:
+        if sum([len(cells[i]) for i in self._key_cells]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
             return
         # As PostgreSQL stores them: JSON's escapes and quotes do not count.
         size = sum(len(str(json.loads(cells[i])).encode(errors="replace")) for i in self._key_cells)
-        if size > _MAX_KEY_BYTES:
-            raise RejectError(f"key: expected at most {_MAX_KEY_BYTES} bytes for PostgreSQL's index, got {size}")
+        if size > MAX_KEY_BYTES:
+            raise RejectError(f"key: expected at most {MAX_KEY_BYTES} bytes for PostgreSQL's index, got {size}")
 
 
-def _cell(column: Column) -> _Cell:
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return True
+
+
+def _cell(column: Column) -> Cell:
     """The part of a row that one column is: look the value up, convert it, or say why not."""
     name, kind, is_key, read, convert = column.name, column.type, column.key, _reader(column), converter(column.type)
 
@@ -109,9 +116,9 @@ def _reader(column: Column) -> Callable[[Item], AttributeValue | None]:
     return read
 
 
-def _leaves(table: Table) -> _Leaves:
+def _leaves(table: Table) -> Leaves:
     """The tree of everything the columns read; a column that reads a whole map covers those inside it."""
-    root: _Leaves = {}
+    root: Leaves = {}
     for column in sorted(table.columns, key=lambda column: len(column.path)):
         node = root
         *path, last = column.path
@@ -125,7 +132,7 @@ def _leaves(table: Table) -> _Leaves:
     return root
 
 
-def _unread(item: Item, leaves: _Leaves) -> Item:
+def _unread(item: Item, leaves: Leaves) -> Item:
     """What no column reads: whole attributes, and the rest of maps that were read in part."""
     rest: Item = {}
     for name, value in item.items():

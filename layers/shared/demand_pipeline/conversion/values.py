@@ -6,6 +6,7 @@ an array is a string holding PostgreSQL's array literal, a jsonb a string holdin
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ NULL = "null"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11
 _MICROSECONDS = 6
+_in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
 
 
 class Unfit(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
@@ -84,18 +86,29 @@ def _boolean(kind: str, content: Any) -> str:
 def _date(kind: str, content: Any) -> str:
     if kind != "S":
         raise Unfit
-    return f'"{datetime.fromisoformat(content).date().isoformat()}"'
+    return date_text(content)
+
+
+def date_text(text: str) -> str:
+    """A date, or the date of a timestamp in its own offset, as it is staged; raises ValueError if it is neither."""
+    return f'"{datetime.fromisoformat(text).date().isoformat()}"'
 
 
 def _timestamptz(kind: str, content: Any) -> str:
     match kind:
         case "S":
-            moment = datetime.fromisoformat(content)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            return timestamp_text(content)
         case "N":
-            moment = _from_epoch(PlainDecimal.parse(content))
-        case _:
-            raise Unfit
+            return f'"{_from_epoch(PlainDecimal.parse(content)).isoformat()}"'
+    raise Unfit
+
+
+def timestamp_text(text: str) -> str:
+    """A timestamp as it is staged, in UTC, which it is taken for without an offset; raises ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    if _in_utc(text):  # as PostgreSQL reads it too
+        return f'"{text}"'
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     try:
         return f'"{moment.astimezone(UTC).isoformat()}"'
     except OverflowError as error:
@@ -112,7 +125,8 @@ def _from_epoch(number: PlainDecimal) -> datetime:
         raise ValueError("outside the years 1 to 9999") from error
 
 
-def _text_array(kind: str, content: Any) -> str:
+def text_array(kind: str, content: Any) -> str:
+    """An array literal of SS, or of L of S, as it is staged; raises ValueError for anything else."""
     match kind:
         case "SS":
             elements = [_array_text(element) for element in sorted(content)]
@@ -123,7 +137,8 @@ def _text_array(kind: str, content: Any) -> str:
     return quote("{" + ",".join(elements) + "}")
 
 
-def _numeric_array(kind: str, content: Any) -> str:
+def numeric_array(kind: str, content: Any) -> str:
+    """An array literal of NS, or of L of N, as it is staged; raises ValueError for anything else."""
     match kind:
         case "NS":
             elements = sort_numbers(content)
@@ -168,8 +183,8 @@ _RULES: dict[ColumnType, _Rule] = {
     ColumnType.BOOLEAN: _boolean,
     ColumnType.DATE: _date,
     ColumnType.TIMESTAMPTZ: _timestamptz,
-    ColumnType.TEXT_ARRAY: _text_array,
-    ColumnType.NUMERIC_ARRAY: _numeric_array,
+    ColumnType.TEXT_ARRAY: text_array,
+    ColumnType.NUMERIC_ARRAY: numeric_array,
     ColumnType.JSONB: _jsonb,
     ColumnType.BYTEA: _bytea,
 }
