@@ -17,13 +17,14 @@ from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
 from tests.faults import checker
 from tests.faults.checker import Ran
+from tests.faults.faults import LOST
 from tests.faults.reader import Reader
 from tests.faults.schedule import Schedule
 from tests.faults.source import expected
 from tests.faults.stand import Stand
 from tests.statemachine.harness import Run, Task, TaskFailed
 
-REDRIVES = 8
+REDRIVES = 12  # a Lambda that fails eight times beside what else strikes
 
 
 @dataclass
@@ -183,7 +184,7 @@ class _Round:
             self.runs.append(run)
             if run.status == "SUCCEEDED" or not self._may_fail(run) or run.error == "StaleRunError":
                 return run
-            if run.error == "StagingError" and redrives:  # once more, to see that it fails again
+            if run.error in LOST and redrives:  # once more, to see that it fails again
                 return run
         self.outcome.problems.append(f"{run.arn} does not succeed: {self.outcome.endings}")
         return run

@@ -25,6 +25,7 @@ class Fault:
 # Each kind, and the errors that a run may end with because of it. Anything else is a failure of the campaign.
 LAMBDA_ERRORS = frozenset({"Lambda.Unknown", "Lambda.ServiceException", "Lambda.TooManyRequestsException"})
 TRANSIENT = frozenset({"TransientError"})
+LOST = frozenset({"StagingError", "ReconciliationError"})  # the latter where a chunk's only line is lost
 KINDS: dict[str, frozenset[str]] = {
     "dynamodb throttled": TRANSIENT,
     "dynamodb 5xx": TRANSIENT,
@@ -38,7 +39,7 @@ KINDS: dict[str, frozenset[str]] = {
     "s3 part failed": TRANSIENT,
     "s3 completion failed": TRANSIENT,
     "s3 read cut": TRANSIENT,
-    "s3 object lost": frozenset({"StagingError"}),
+    "s3 object lost": LOST,
     "lambda failed before": LAMBDA_ERRORS,
     "lambda answer lost": LAMBDA_ERRORS,
     "lambda out of time": frozenset({"Lambda.Unknown", "States.Timeout", "DeadlineError"}),
