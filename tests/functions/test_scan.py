@@ -11,7 +11,7 @@ from demand_pipeline.builders import CASES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
 from demand_pipeline.events import Item, Run, ScanRequest, ScanResult
-from demand_pipeline.scan import Pace, scan_segment
+from demand_pipeline.scan import Pace, Page, scan_segment
 from demand_pipeline.staging import Staging
 from demand_pipeline.wire import iterate_items
 from tests.functions.conftest import Invoke, keys, read
@@ -89,7 +89,7 @@ def test_a_chunk_near_the_deadline_hands_over_what_it_has(staging: Staging) -> N
 
 def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     page = b'{"Items":[],"ConsumedCapacity":{"CapacityUnits":128},"LastEvaluatedKey":{"documentId":{"S":"d"}}}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: page)
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(page, checked=False))
     clock = Clock()
     monkeypatch.setattr(scan, "Pace", lambda units: Pace(units, clock=clock, sleep=clock.sleep))
     left = Deadline(lambda: int((RESERVE_SECONDS + 300 - (clock.now - 100)) * 1000))
@@ -98,11 +98,21 @@ def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, mon
     assert clock.now == 100 + 2 * 128
 
 
-@pytest.mark.parametrize("body", [b'{"Items":[{"documentId', b"<html>", b"\xff", b'{"Items":{}}'])
+@pytest.mark.parametrize(
+    ("body", "checked"),
+    [
+        *[
+            (body, checked)
+            for body in (b'{"Items":[{"a', b"<html>", b"\xff", b'{"Items":{}}')
+            for checked in (True, False)
+        ],
+        (b'{"Items":[damaged],"Count":1}', False),  # with a checksum, nobody would have looked
+    ],
+)
 def test_an_answer_that_is_no_scan_response_is_tried_again(
-    staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool
 ) -> None:
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: body)
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(body, checked))
     with pytest.raises(TransientError, match="scanning documents: expected a Scan response, got"):
         scan_segment(request(), staging, PLENTY)
     assert keys() == []
@@ -116,9 +126,8 @@ def test_max_items_is_exact(staging: Staging, cap: int) -> None:
 
 
 def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "demand_pipeline.scan.RawPages.read", lambda *_: b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
-    )
+    body = b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(body, checked=True))
     result = scan_segment(request(), staging, PLENTY)
     assert len(read(staging, result.key)) == 1
     assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.wire import PageSummary, iterate_items, summarize_page
+from demand_pipeline.wire import PageSummary, iterate_items, summarize_page, summarize_whole_page
 from tests.unit.strategies import TEXT, VALUE
 
 ITEMS = st.lists(st.dictionaries(TEXT, VALUE, max_size=3), max_size=4)
@@ -24,7 +24,34 @@ def test_a_page_gives_its_items_and_its_envelope_in_any_order_and_layout(
         page["LastEvaluatedKey"] = key
     body = json.dumps(page, separators=separators).encode()
     assert list(iterate_items(body)) == items
-    assert summarize_page(body) == PageSummary(items=len(items), read_units=1.5, next_key=key)
+    summary = PageSummary(items=len(items), read_units=1.5, next_key=key)
+    assert summarize_page(body) == summary
+    assert summarize_whole_page(body) == summary
+
+
+# What could be taken for the end of the items where it stands inside of one.
+MISLEADING = [
+    {"id": {"S": '],"Count":7,"Items":['}},
+    {"id": {"S": "],"}, "Count": {"N": "7"}},
+    {"id": {"L": [{"SS": ["],"]}]}, "Count": {"L": []}, "LastEvaluatedKey": {"M": {}}},
+    {"Items": {"L": []}, "Count": {"N": "7"}},
+    {'"Items":[': {"S": "]}"}},
+]
+
+
+@pytest.mark.parametrize("misleading", MISLEADING)
+@pytest.mark.parametrize("items_last", [False, True])
+def test_no_item_is_taken_for_the_end_of_the_items(misleading: Any, items_last: bool) -> None:
+    items = [misleading, {"id": {"S": "2"}}, misleading]
+    envelope = {"Count": 3, "LastEvaluatedKey": misleading, "ConsumedCapacity": {"CapacityUnits": 2}}
+    page = {**envelope, "Items": items} if items_last else {"Items": items, **envelope}
+    body = json.dumps(page, separators=(",", ":")).encode()
+    assert summarize_whole_page(body) == PageSummary(items=3, read_units=2, next_key=misleading)
+
+
+def test_a_whole_page_is_summarized_without_its_items_being_parsed() -> None:
+    body = b'{"Count":2,"Items":[' + b"no JSON" * 20_000 + b'],"LastEvaluatedKey":{"id":{"S":"2"}},"ScannedCount":2}'
+    assert summarize_whole_page(body) == PageSummary(items=2, read_units=0, next_key={"id": {"S": "2"}})
 
 
 def test_a_page_without_items_or_capacity_counts_none() -> None:
@@ -39,6 +66,7 @@ def test_a_page_without_items_or_capacity_counts_none() -> None:
         b'{"Items":[',
         b'{"Items":[{}',
         b'{"Items":[{} {}]}',
+        b'{"Items":[{},damaged]}',
         b'{"Items":{}}',
         b'{"Items":[]',
         b'{"a" 1}',

@@ -12,7 +12,7 @@ from demand_pipeline.errors import TransientError
 from demand_pipeline.events import ScanRequest, ScanResult
 from demand_pipeline.observability import count, logger
 from demand_pipeline.staging import Stage, Staging, chunk_key
-from demand_pipeline.wire import Item, PageSummary, summarize_page
+from demand_pipeline.wire import Item, PageSummary, summarize_page, summarize_whole_page
 
 
 @dataclass(slots=True)
@@ -52,9 +52,14 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
             left = None if request.max_items is None else request.max_items - items
             page = pages.read(start, left)
             summary = _summary(page, request)
-            stream.write(_one_line(page))
+            stream.write(_one_line(page.body))
             start = summary.next_key
-            items, size, read, units = items + summary.items, size + len(page), read + 1, units + summary.read_units
+            items, size, read, units = (
+                items + summary.items,
+                size + len(page.body),
+                read + 1,
+                units + summary.read_units,
+            )
             capped = request.max_items is not None and items >= request.max_items
             if start is None or capped:
                 start = None
@@ -66,6 +71,14 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
     count(request.table.name, ItemsScanned=items, ReadUnits=units)
     logger.info("segment scanned", chunk=request.chunk, items=items, pages=read, bytes=size, more=start is not None)
     return ScanResult(key=key, items=items, pages=read, bytes=size, read_units=units, next_key=start)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of Scan; `checked` if it came with a checksum, which was right then."""
+
+    body: bytes
+    checked: bool
 
 
 class RawPages:
@@ -81,7 +94,7 @@ class RawPages:
             "ReturnConsumedCapacity": "TOTAL",
         }
 
-    def read(self, start: Item | None, limit: int | None) -> bytes:
+    def read(self, start: Item | None, limit: int | None) -> Page:
         """One page from `start` on, of at most `limit` items."""
         arguments: dict[str, Any] = dict(self._arguments)
         if start is not None:
@@ -92,10 +105,11 @@ class RawPages:
         with aws.failures_named(f"scanning {arguments['TableName']}"):
             answer = self._client.scan(**arguments)
         body: bytes = answer[_RAW_PAGE]
+        checksum = answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM)
         # boto3 tries a damaged page again, but at last it takes what it got.
-        if int(answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM, zlib.crc32(body))) != zlib.crc32(body):
+        if checksum is not None and int(checksum) != zlib.crc32(body):
             raise TransientError(f"scanning {arguments['TableName']}: a page does not match its checksum")
-        return body
+        return Page(body, checked=checksum is not None)
 
 
 _RAW_PAGE = "RawPage"
@@ -113,9 +127,9 @@ def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str
         response_dict["body"] = b"{}"
 
 
-def _summary(page: bytes, request: ScanRequest) -> PageSummary:
+def _summary(page: Page, request: ScanRequest) -> PageSummary:
     try:
-        return summarize_page(page)
+        return summarize_whole_page(page.body) if page.checked else summarize_page(page.body)
     except (ValueError, RecursionError) as error:
         # What was checked by no checksum may be cut off; the error may quote an item, so that only its kind is told.
         raise TransientError(
