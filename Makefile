@@ -6,6 +6,7 @@ UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
 N ?= 100
+BENCH := pandas awswrangler dlt singer-tap singer-target
 AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
 
@@ -23,6 +24,9 @@ test: setup  ## run every test
 
 soak: setup  ## run N rounds of the fault campaign, from a seed (N=n SEED=n)
 	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
+
+bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed beside others' (QUICK=1: only whether all of it works)
+	@$(PYTHON) -m benchmarks $(if $(QUICK),--quick)
 
 lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
 	$(PYTHON) -m ruff check .
@@ -52,8 +56,9 @@ docs: setup  ## write what the documentation takes from the declarations
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
-	for name in dev sam emulator checkov supply; do \
-		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	for name in dev sam emulator checkov supply $(BENCH:%=bench-%); do \
+		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
+		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
 
@@ -66,7 +71,9 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv-emulator/.stamp: requirements/emulator.txt
 .venv-checkov/.stamp: requirements/checkov.txt
 .venv-supply/.stamp: requirements/supply.txt
-.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp: $(UV) .python-version
+BENCH_STAMPS := $(BENCH:%=.venv-bench-%/.stamp)
+$(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp $(BENCH_STAMPS): $(UV) .python-version
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
@@ -75,4 +82,4 @@ $(UV):  # uv is fetched from PyPI when it is missing
 	@touch $@
 
 # docs is a folder too, so the targets' names are declared.
-.PHONY: help demo down test soak lint audit sbom format docs lock setup fuzz
+.PHONY: help demo down test soak bench lint audit sbom format docs lock setup fuzz

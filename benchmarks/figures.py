@@ -45,7 +45,7 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; a ratio's unit is `x`."""
+    """One measured number; a ratio's is report.numbers.TIMES."""
 
     name: str
     value: float
