@@ -20,14 +20,12 @@ def to_json(value: AttributeValue) -> str:
 
     Raises ValueError for a type DynamoDB does not have, or an N that is no number.
     """
+    if "M" in value:
+        return map_to_json(value["M"])
+    if "L" in value:
+        return "[" + ",".join([map_to_json(e["M"]) if "M" in e else to_json(e) for e in value["L"]]) + "]"
     [(kind, content)] = value.items()
-    match kind:
-        case "M":
-            return map_to_json(content)
-        case "L":
-            return "[" + ",".join([to_json(element) for element in content]) + "]"
-        case _:
-            return _scalar_to_json(kind, content)
+    return _scalar_to_json(kind, content)
 
 
 def _scalar_to_json(kind: str, content: Any) -> str:
