@@ -1,0 +1,31 @@
+"""What the state machine would call the functions with, for the one segment of `cases`."""
+
+from typing import Any
+
+from benchmarks.dynamodb_endpoint import ARN
+from benchmarks.run_function import new_run
+from benchmarks.stand import CHUNK_BYTES
+
+type Event = dict[str, Any]
+
+
+def scan_event(chunk_bytes: int = CHUNK_BYTES, chunk: int = 0, start: Event | None = None) -> Event:
+    """Scan a chunk of the whole table, without limits."""
+    return {
+        "run": new_run(),
+        "table": "cases",
+        "source": ARN,
+        "segment": 0,
+        "totalSegments": 1,
+        "chunk": chunk,
+        "startKey": start,
+        "chunkBytes": chunk_bytes,
+        "readUnitsPerSecond": 0,
+        "maxItems": None,
+    }
+
+
+def transform_event(raw: Event) -> Event:
+    """Transform a raw chunk, which is what a scan answered."""
+    found = {"key": raw["key"], "items": raw["items"], "page": 0}
+    return {"run": new_run(), "table": "cases", "segment": 0, "chunk": 0, "raw": found}

@@ -1,0 +1,73 @@
+"""Ways to make a staged chunk of a raw one, or only to parse it."""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import boto3
+
+from benchmarks.run_function import invoke
+from benchmarks.ways.deserialized import row
+from benchmarks.ways.events import transform_event
+
+type Task = dict[str, Any]
+type Done = dict[str, Any]
+
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
+_BUCKET = os.environ.get("STAGING_BUCKET", "")
+
+
+def handler(task: Task) -> Done:
+    """The deployed function: raw chunk from S3, staged chunk to S3."""
+    answer = invoke("transform_cases", transform_event(task))
+    return {"items": answer["staged"], "key": answer["key"]}
+
+
+def deserializer(task: Task) -> Done:
+    """The same rows by boto3's TypeDeserializer, from S3 and to S3 as well."""
+    items, key = 0, task["key"].replace("/raw/", "/deserialized/")
+    staged = io.BytesIO()
+    with gzip.GzipFile(fileobj=staged, mode="wb", compresslevel=1) as stream:
+        for page in _raw_pages(task["key"]):
+            for item in json.loads(page)["Items"]:
+                stream.write(row(item).encode())
+                items += 1
+    _s3().put_object(Bucket=_BUCKET, Key=key, Body=staged.getvalue())
+    return {"items": items, "key": key}
+
+
+def floor(task: Task) -> Done:
+    """Parse the items one by one and drop each before the next, as fast as the standard library can.
+
+    The pages are in memory already, so that neither S3 nor gzip counts.
+    """
+    items = 0
+    for page in _pages_in_memory(task["key"]):
+        text = page.decode()
+        position = text.index('"Items":[') + len('"Items":')
+        while text[position] != "]":
+            _, position = _scan_value(text, position + 1)
+            items += 1
+    return {"items": items}
+
+
+@cache
+def _pages_in_memory(key: str) -> list[bytes]:
+    return list(_raw_pages(key))
+
+
+def _raw_pages(key: str) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=_s3().get_object(Bucket=_BUCKET, Key=key)["Body"]) as stream:
+        yield from stream
+
+
+@cache
+def _s3() -> Any:
+    return boto3.client("s3")
+
+
+WAYS: dict[str, Callable[[Task], Done]] = {"handler": handler, "deserializer": deserializer, "floor": floor}

@@ -1,0 +1,62 @@
+"""What the functions are measured against does the same work."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from benchmarks.dynamodb_endpoint import DynamoDBEndpoint
+from benchmarks.items import make_items, pages
+from benchmarks.ways import scan, transform
+from benchmarks.ways.deserialized import row
+from demand_pipeline.builders import CASES
+from demand_pipeline.conversion.rows import RowMaker
+from demand_pipeline.tables import ColumnType
+
+type Way = Callable[[dict[str, Any]], dict[str, Any]]
+
+ITEMS = [json.loads(item) for item in make_items(2000)]
+
+
+def read(line: str) -> list[Any]:
+    """A staged line's values, numbers in their own digits."""
+    values = json.loads(line, parse_float=str, parse_int=str)
+    return [_read(column.type, value) for column, value in zip(CASES.stored_columns, values, strict=True)]
+
+
+def _read(kind: ColumnType, value: Any) -> Any:
+    if value is not None and kind is ColumnType.JSONB:
+        return json.loads(value, parse_float=str, parse_int=str)
+    if value is not None and kind is ColumnType.TIMESTAMPTZ:
+        return datetime.fromisoformat(value)
+    return value
+
+
+def test_the_deserializer_makes_the_rows_that_the_transform_makes() -> None:
+    maker = RowMaker(CASES)
+    for item in ITEMS:
+        assert read(row(item)) == read(maker.make(item).line)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with DynamoDBEndpoint(items=2000) as running:
+        yield running.url
+
+
+@pytest.mark.parametrize("way", [scan.resource, scan.client, scan.floor])
+def test_every_way_to_scan_reads_every_page(way: Way, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "benchmark")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    first = json.loads(next(pages(2000)))["Count"]
+    assert way({"pages": 1}) == {"items": first}
+    assert way({"pages": None}) == {"items": 2000}
+
+
+def test_the_floor_of_the_transform_parses_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transform, "_pages_in_memory", lambda key: [*pages(1500), *pages(int(key))])
+    assert transform.floor({"key": "7"}) == {"items": 1507}
