@@ -8,10 +8,10 @@ from benchmarks.figures import Figure
 from benchmarks.report.charts import Bar, Line, draw_bars, draw_lines
 from benchmarks.report.numbers import number
 
-OURS = {"pipeline", "handler", "truncate", "merge"}  # what stands out among what it is compared with
+OURS = {"ours", "handler", "truncate", "merge"}  # what stands out among what it is compared with
 
 WORDS = {
-    "pipeline": "this project",
+    "ours": "this project",
     "pandas": "pandas + psycopg2",
     "singer": "Singer tap | target",
     "handler": "this project",

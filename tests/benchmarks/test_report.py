@@ -12,7 +12,7 @@ from benchmarks.report import write_performance
 SVG = "{http://www.w3.org/2000/svg}"
 MACHINE = {"processor": "Abacus 9", "cores": 2, "memory_gb": 7.5, "system": "Linux 6", "python": "3.13.0"}
 FIGURES = [
-    Figure("e2e_pipeline_items_per_s", 22900, "items/s"),
+    Figure("e2e_ours_items_per_s", 22900, "items/s"),
     Figure("e2e_pandas_items_per_s", 1811.5, "items/s"),
     Figure("e2e_pandas_kept", 0.6, "share", "numbers became <floats> & dates text"),
     Figure("e2e_pandas_postgres_cpu_us_per_item", 21.5, "us/item"),
@@ -88,6 +88,7 @@ def test_a_target_that_was_not_measured_is_told(tmp_path: Path) -> None:
 def test_contestants_stand_in_a_row_each(tmp_path: Path) -> None:
     page = written(tmp_path)
     assert row_of(page, "contestant") == "| contestant | items/s | kept |"
+    assert row_of(page, "this project") == "| this project | 22,900 |  |"
     assert row_of(page, "pandas + psycopg2") == "| pandas + psycopg2 | 1,812 | 60 % |"
 
 
@@ -146,6 +147,7 @@ def test_everything_is_drawn_within_the_chart(tmp_path: Path) -> None:
 def test_bars_are_as_long_as_their_values(tmp_path: Path) -> None:
     written(tmp_path)
     bars = [box for box in charts(tmp_path)["e2e-items"].iter(f"{SVG}rect") if box.get("class") in {"s0", "other"}]
+    assert [box.get("class") for box in bars] == ["s0", "other"]
     ours, theirs = (float(box.get("width", 0)) for box in bars)
     assert ours / theirs == pytest.approx(22900 / 1811.5, rel=0.01)
 
