@@ -118,7 +118,6 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "AUTH": "true",  # every function may do what its role allows, and nothing else
         "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
         "SFTP_ENABLED": "0",  # likewise
-        "POWERTOOLS_TRACE_DISABLED": "true",  # no X-Ray daemon listens here
         "AWS_XRAY_SDK_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
     }

@@ -423,12 +423,12 @@ def test_a_stopped_run_is_aborted_at_once_and_can_be_redriven(
     assert calls.read_text() == "x\nx\nthen\n"
 
 
-def test_functions_reach_the_emulator_and_trace_nowhere(
+def test_functions_reach_the_emulator_and_have_its_folder_for_a_home(
     emulator: Emulator, output: Callable[..., Any], task: Callable[..., Any]
 ) -> None:
-    wanted = ["AWS_ENDPOINT_URL", "AWS_REGION", "POWERTOOLS_TRACE_DISABLED", "HOME"]
+    wanted = ["AWS_ENDPOINT_URL", "AWS_REGION", "HOME"]
     found = output({"Call": task({"environment": wanted}, Output="{% $states.result.Payload %}")})
-    assert list(found.values()) == [emulator.endpoint, "eu-west-1", "true", str(emulator.folder)]
+    assert list(found.values()) == [emulator.endpoint, "eu-west-1", str(emulator.folder)]
 
 
 def test_a_task_may_do_what_its_machines_role_allows_and_nothing_else(

@@ -1,9 +1,9 @@
-"""The functions' one logger and tracer, their metrics, and the fields every record carries."""
+"""The functions' one logger, their metrics, and the fields every record carries."""
 
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -12,26 +12,20 @@ SERVICE = "demand-pipeline"
 NAMESPACE = "DemandPipeline"
 
 logger = Logger(service=SERVICE)
-# Patching every library would add a subsegment a page; the functions' own annotations say enough.
-tracer = Tracer(service=SERVICE, auto_patch=False)
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
 def observed(handler: Handler) -> Handler:
-    """Give a Lambda handler its logger and trace; neither event nor answer is recorded."""
-    traced = tracer.capture_lambda_handler(handler, capture_response=False)
-    logged: Handler = logger.inject_lambda_context(traced, clear_state=True)
+    """Give a Lambda handler its logger; the event is not recorded."""
+    logged: Handler = logger.inject_lambda_context(handler, clear_state=True)
     return logged
 
 
 def identify(run: str, table: str | None = None, segment: int | None = None) -> None:
-    """Put run, table and segment on every log record and on the trace from here on."""
+    """Put run, table and segment on every log record from here on."""
     fields = {"run": run, "table": table, "segment": segment}
-    known = {name: value for name, value in fields.items() if value is not None}
-    logger.append_keys(**known)
-    for name, value in known.items():
-        tracer.put_annotation(name, str(value))
+    logger.append_keys(**{name: value for name, value in fields.items() if value is not None})
 
 
 def count(table: str, **values: float) -> None:
