@@ -13,7 +13,7 @@ from typing import Any
 
 from demand_pipeline.conversion.jsonb import quote, to_json
 from demand_pipeline.conversion.numbers import as_bigint, is_plain_number
-from demand_pipeline.conversion.values import date_text, numeric_array, text_array, timestamp_text
+from demand_pipeline.conversion.values import date_text, epoch_text, numeric_array, text_array, timestamp_text
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, ColumnType, Table
 from demand_pipeline.wire import AttributeValue, Item
 
@@ -47,18 +47,18 @@ def _bytea(text: str) -> str:
     return f'"\\\\x{binascii.a2b_base64(text, strict_mode=True).hex()}"'
 
 
-# By column type: how to tell the usual value, and what is staged for it.
+# By column type: how to tell the usual values, and what is staged for them.
 _USUAL = {
-    ColumnType.TEXT: ("'S' in value", "quote(value['S'])"),
-    ColumnType.NUMERIC: ("'N' in value and is_plain_number(value['N'])", "value['N']"),
-    ColumnType.BIGINT: ("'N' in value", "bigint(value['N'])"),
-    ColumnType.BOOLEAN: ("'BOOL' in value", "'true' if value['BOOL'] else 'false'"),
-    ColumnType.DATE: ("'S' in value", "date(value['S'])"),
-    ColumnType.TIMESTAMPTZ: ("'S' in value", "timestamp(value['S'])"),
-    ColumnType.TEXT_ARRAY: ("'SS' in value", "text_set(value['SS'])"),
-    ColumnType.NUMERIC_ARRAY: ("'L' in value", "numeric_list(value['L'])"),
-    ColumnType.JSONB: ("'NULL' not in value", "quote(to_json(value))"),
-    ColumnType.BYTEA: ("'B' in value", "bytea(value['B'])"),
+    ColumnType.TEXT: [("'S' in value", "quote(value['S'])")],
+    ColumnType.NUMERIC: [("'N' in value and is_plain_number(value['N'])", "value['N']")],
+    ColumnType.BIGINT: [("'N' in value", "bigint(value['N'])")],
+    ColumnType.BOOLEAN: [("'BOOL' in value", "'true' if value['BOOL'] else 'false'")],
+    ColumnType.DATE: [("'S' in value", "date(value['S'])")],
+    ColumnType.TIMESTAMPTZ: [("'S' in value", "timestamp(value['S'])"), ("'N' in value", "epoch(value['N'])")],
+    ColumnType.TEXT_ARRAY: [("'SS' in value", "text_set(value['SS'])")],
+    ColumnType.NUMERIC_ARRAY: [("'L' in value", "numeric_list(value['L'])")],
+    ColumnType.JSONB: [("'NULL' not in value", "quote(to_json(value))")],
+    ColumnType.BYTEA: [("'B' in value", "bytea(value['B'])")],
 }
 
 _NAMES = {
@@ -68,6 +68,7 @@ _NAMES = {
     "bigint": lru_cache(_REMEMBERED)(as_bigint),
     "date": lru_cache(_REMEMBERED)(date_text),
     "timestamp": timestamp_text,
+    "epoch": epoch_text,
     "text_set": _text_set,
     "numeric_list": _numeric_list,
     "bytea": _bytea,
@@ -123,8 +124,8 @@ def _read_map(table: Table, leaves: Leaves, path: tuple[str, ...] = (), number: 
 
 def _read_value(table: Table, path: tuple[str, ...], missing: str) -> Iterator[str]:
     i = next(i for i, column in enumerate(table.columns) if column.path == path)
-    usual, staged = _USUAL[table.columns[i].type]
     yield "if value is None:"
     yield "    raise LookupError" if table.columns[i].key else f"    part_{i} = 'null'; {missing} += 1"
-    yield f"elif {usual}: part_{i} = {staged}"
+    for usual, staged in _USUAL[table.columns[i].type]:
+        yield f"elif {usual}: part_{i} = {staged}"
     yield f"else: part_{i} = cell_{i}(item)"

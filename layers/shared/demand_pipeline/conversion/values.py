@@ -23,7 +23,8 @@ type _Rule = Callable[[str, Any], str]
 
 NULL = "null"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, which the text says then
+_USUAL_DIGITS = 15  # of seconds and milliseconds alike
 _MILLISECONDS_FROM = 10**11
 _MICROSECONDS = 6
 _in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
@@ -99,7 +100,7 @@ def _timestamptz(kind: str, content: Any) -> str:
         case "S":
             return timestamp_text(content)
         case "N":
-            return f'"{_from_epoch(PlainDecimal.parse(content)).isoformat()}"'
+            return epoch_text(content)
     raise Unfit
 
 
@@ -115,12 +116,20 @@ def timestamp_text(text: str) -> str:
         raise ValueError("outside the years 1 to 9999 in UTC") from error
 
 
-def _from_epoch(number: PlainDecimal) -> datetime:
-    """Seconds since 1970, or milliseconds from 10^11 on; cut after the microsecond."""
-    in_milliseconds = abs(number.scaled(0)) >= _MILLISECONDS_FROM
-    microseconds = number.scaled(_MICROSECONDS - 3 if in_milliseconds else _MICROSECONDS)
+def epoch_text(text: str) -> str:
+    """Seconds since 1970, or milliseconds from 10^11 on, as a staged timestamp; raises ValueError for no such number.
+
+    What is smaller than a microsecond is cut.
+    """
+    if text.isascii() and text.isdecimal() and len(text) <= _USUAL_DIGITS:
+        number = int(text)
+        microseconds = number * (1000 if number >= _MILLISECONDS_FROM else 1_000_000)
+    else:
+        exact = PlainDecimal.parse(text)
+        in_milliseconds = abs(exact.scaled(0)) >= _MILLISECONDS_FROM
+        microseconds = exact.scaled(_MICROSECONDS - 3 if in_milliseconds else _MICROSECONDS)
     try:
-        return _EPOCH + timedelta(microseconds=microseconds)
+        return f'"{(_EPOCH + timedelta(microseconds=microseconds)).isoformat()}Z"'
     except OverflowError as error:
         raise ValueError("outside the years 1 to 9999") from error
 
