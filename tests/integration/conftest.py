@@ -10,15 +10,20 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable
+from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable, Strategy
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
+from demand_pipeline.warehouse import load
 from demand_pipeline.warehouse.load import load_warehouse
+from demand_pipeline.warehouse.placement import Changes, Placement
 from tests.conftest import Warehouse
 
 UNLIMITED = Deadline(lambda: 900_000)
 
 type Load = Callable[..., LoadResult]
+
+TRUNCATE_ALONE = pytest.mark.parametrize("strategy", [Strategy.TRUNCATE])
+MERGE_ALONE = pytest.mark.parametrize("strategy", [Strategy.MERGE])
 
 
 def run_at(hour: int) -> Run:
@@ -46,6 +51,7 @@ class Runs:
     staging: Staging
     warehouse: Warehouse
     tables: dict[str, Table] = field(default_factory=lambda: dict(TABLES))
+    strategy: Strategy = Strategy.TRUNCATE
 
     def chunk(
         self,
@@ -71,7 +77,8 @@ class Runs:
             staged.append(StagedTable(self.tables[name], segments=1, chunks=tuple(chunks)))
         limits = {"max_reject_percent": 1, "max_shrink_percent": 100}
         flags = {"dry_run": False, "save_csv": False, "force": False}
-        return LoadRequest(**{"run": run, "input": {}, "tables": tuple(staged), **limits, **flags, **options})
+        plain = {"run": run, "input": {}, "tables": tuple(staged), "strategy": self.strategy}
+        return LoadRequest(**{**plain, **limits, **flags, **options})
 
     def load(self, run: Run, tables: dict[str, Any] | None = None, **options: Any) -> LoadResult:
         """Stage and load."""
@@ -85,6 +92,23 @@ class Runs:
         return len(encoded)
 
 
+@pytest.fixture(params=Strategy)
+def strategy(request: pytest.FixtureRequest) -> Strategy:
+    return request.param
+
+
 @pytest.fixture
-def runs(staging: Staging, warehouse: Warehouse) -> Runs:
-    return Runs(staging, warehouse)
+def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
+    """A promise holds for both strategies; a test of one alone is marked as such."""
+    return Runs(staging, warehouse, strategy=strategy)
+
+
+def before_placing(patch: pytest.MonkeyPatch, act: Callable[[Placement], None]) -> None:
+    """Do something when everything is staged and checked, and nothing yet put in place."""
+    for strategy, put_in_place in load._STRATEGIES.items():
+
+        def acted(placement: Placement, then: Callable[..., Any] = put_in_place) -> dict[str, Changes]:
+            act(placement)
+            return then(placement)
+
+        patch.setitem(load._STRATEGIES, strategy, acted)

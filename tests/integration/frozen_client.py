@@ -1,6 +1,6 @@
 """A load in a process of its own that stops at a point and says so: to be killed, or frozen, there.
 
-Its standard input is JSON: the warehouse's settings, the login, the point, and the timeouts to run with (none: the
+Its standard input is JSON: the warehouse's settings, the login, the strategy, the point, and the timeouts to run with (none: the
 production's).
 """
 
@@ -14,10 +14,11 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
+from demand_pipeline.events import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import copy_csv, load, stage, truncate
+from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 
 
@@ -28,7 +29,7 @@ def stop_here() -> None:
 
 
 def stop_at(point: str) -> None:
-    """Make the load stop in the midst of a COPY, or between emptying the tables and filling them."""
+    """Make the load stop in the midst of a COPY, or of putting the rows in place, when its locks are held."""
     if point == "copy":
 
         def blocks(_: Any) -> Iterator[bytes]:
@@ -38,7 +39,8 @@ def stop_at(point: str) -> None:
 
         copy_csv.from_staged = blocks
     else:
-        truncate.fill = lambda *_: stop_here()  # type: ignore[assignment,func-returns-value]
+        for module in (truncate.fill, merge.update):
+            setattr(sys.modules[module.__module__], module.__name__, lambda *_: stop_here())
 
 
 def main() -> None:
@@ -56,7 +58,8 @@ def main() -> None:
         )
         staging = Staging("staging")
         settings = PostgresSettings(**given["settings"], secret=login, tls_root_secret=root)
-        request = Runs(staging, None).request(run_at(9), {"cases": documents(2)})  # type: ignore[arg-type]
+        runs = Runs(staging, None, strategy=Strategy(given["strategy"]))  # type: ignore[arg-type]
+        request = runs.request(run_at(9), {"cases": documents(2)})
         load.load_warehouse(request, settings, staging, UNLIMITED)
 
 

@@ -17,11 +17,12 @@ from demand_pipeline.errors import (
     LockTimeoutError,
     TransientError,
 )
+from demand_pipeline.events import Strategy
 from demand_pipeline.postgres import credentials
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.sqlstates import failure
-from demand_pipeline.warehouse import load, truncate
+from demand_pipeline.warehouse import load, merge, truncate
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 from tests.integration.test_connection import causes, wait_until_closed
@@ -190,10 +191,14 @@ def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
         connection.query("SELECT pg_sleep(5)")
 
 
-POINTS = ["begin", "_stage", "fill", "record", "COMMIT"]
+POINTS = [
+    *((strategy, point) for strategy in Strategy for point in ("begin", "_stage", "record", "COMMIT")),
+    *((Strategy.TRUNCATE, point) for point in ("empty", "fill")),
+    *((Strategy.MERGE, point) for point in ("index_stage", "delete", "update", "insert", "count")),
+]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("strategy", "point"), POINTS)
 @pytest.mark.parametrize("how", ["kill", "crash"])
 def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried_again(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, point: str, how: str
@@ -219,7 +224,8 @@ def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried
 
 def cut_off(patch: pytest.MonkeyPatch, point: str, strike: Any) -> None:
     """Strike right before the named step of a load."""
-    owner: Any = {"begin": load._Load, "_stage": load._Load, "fill": truncate, "record": load}.get(point, Connection)
+    owners: tuple[Any, ...] = (load._Load, load, truncate, merge)
+    owner: Any = next((owner for owner in owners if hasattr(owner, point)), Connection)
     name = "execute" if owner is Connection else point
     original = getattr(owner, name)
 

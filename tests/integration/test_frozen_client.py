@@ -45,7 +45,14 @@ def test_a_client_that_is_gone_or_frozen_is_noticed(
     runs.load(run_at(1), {"cases": documents(3)})
     settings = {name: getattr(warehouse.settings, name) for name in ("host", "port", "database", "schema")}
     login = json.dumps({"username": warehouse.server.user, "password": warehouse.server.password})
-    given = {"point": point, "seconds": SECONDS, "settings": settings, "login": login, "root": warehouse.server.ca_pem}
+    given = {
+        "strategy": runs.strategy,
+        "point": point,
+        "seconds": SECONDS,
+        "settings": settings,
+        "login": login,
+        "root": warehouse.server.ca_pem,
+    }
     command = [sys.executable, "-m", "tests.integration.frozen_client"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         assert client.stdin

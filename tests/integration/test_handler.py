@@ -29,6 +29,7 @@ def event(request: LoadRequest) -> dict[str, Any]:
         "dryRun": request.dry_run,
         "saveCsv": request.save_csv,
         "force": request.force,
+        "strategy": request.strategy,
         "maxRejectPercent": request.max_reject_percent,
         "maxShrinkPercent": request.max_shrink_percent,
         "tables": tables,

@@ -24,13 +24,21 @@ from demand_pipeline.errors import (
     StaleRunError,
     TransientError,
 )
-from demand_pipeline.events import LoadRequest, StagedChunk
+from demand_pipeline.events import LoadRequest, StagedChunk, Strategy
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.staging import rejects_key
-from demand_pipeline.warehouse import copy_csv, load, stage, truncate
+from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
 from tests.conftest import BUCKET, Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
+from tests.integration.conftest import (
+    UNLIMITED,
+    Runs,
+    before_placing,
+    documents,
+    reject,
+    row,
+    run_at,
+)
 from tests.integration.test_connection import wait_until_closed
 
 EVERYTHING: dict[str, Any] = {
@@ -67,7 +75,8 @@ def test_all_tables_arrive_and_the_run_is_recorded(runs: Runs, warehouse: Wareho
 def test_a_table_is_replaced_and_counted_against_what_was_there(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(5)})
     [table] = runs.load(run_at(2), {"cases": documents(3, status="new")}).tables
-    assert (table.loaded, table.inserted, table.updated, table.deleted, table.previous_rows) == (3, 3, 0, 5, 5)
+    changes = {Strategy.TRUNCATE: (3, 0, 5), Strategy.MERGE: (0, 3, 2)}[runs.strategy]
+    assert (table.loaded, table.inserted, table.updated, table.deleted, table.previous_rows) == (3, *changes, 5)
     assert warehouse.sql("SELECT count(*), min(status) FROM warehouse.cases") == "3|new"
 
 
@@ -204,7 +213,8 @@ def test_rows_that_vanish_on_their_way_into_the_table_are_noticed(runs: Runs, wa
         "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         "CREATE TRIGGER swallow BEFORE INSERT ON warehouse.cases FOR EACH ROW EXECUTE FUNCTION public.swallow()"
     )
-    with pytest.raises(ReconciliationError, match="cases: 3 rows staged, but 0 inserted"):
+    left = {Strategy.TRUNCATE: 0, Strategy.MERGE: 2}[runs.strategy]
+    with pytest.raises(ReconciliationError, match=f"cases: 3 rows staged, but {left} in the table"):
         runs.load(run_at(2), {"cases": documents(3)})
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
     wait_until_closed(warehouse)
@@ -332,17 +342,16 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     runs.load(run_at(1), {"cases": documents(2)})
     clock = Clock()
 
+    def hurry(_: Any) -> None:
+        clock.left = 20_300
+
     def slow(connection: Connection, *_: Any) -> int:
         clock.left = 20_000
         return connection.execute("SELECT pg_sleep(20)")
 
-    def empty(*arguments: Any) -> None:
-        original(*arguments)
-        clock.left = 20_300
-
-    original = truncate.empty
-    monkeypatch.setattr(truncate, "empty", empty)
+    before_placing(monkeypatch, hurry)
     monkeypatch.setattr(truncate, "fill", slow)
+    monkeypatch.setattr(merge, "update", slow)
     start = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
         load.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
@@ -461,14 +470,12 @@ def test_the_lock_is_taken_when_everything_is_staged_and_checked(
 ) -> None:
     runs.load(run_at(1), {"cases": documents(1), "audit": []})
     at_lock: list[str] = []
-    empty = truncate.empty
 
-    def watched(*arguments: Any) -> None:
+    def watch(_: Any) -> None:
         at_lock.append(warehouse.sql("SET lock_timeout = 100; SELECT count(*) FROM warehouse.cases"))
         at_lock.append(str(len(boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="exports/")["Contents"])))
-        empty(*arguments)
 
-    monkeypatch.setattr(truncate, "empty", watched)
+    before_placing(monkeypatch, watch)
     runs.load(run_at(2), {"cases": documents(5), "audit": [row("audit", audit_id="a")]}, save_csv=True)
     assert at_lock == ["1", "2"]
 

@@ -13,9 +13,9 @@ import pytest
 from demand_pipeline.errors import LockTimeoutError, StaleRunError
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import load, locks, truncate
+from demand_pipeline.warehouse import load, locks
 from tests.conftest import Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, row, run_at
+from tests.integration.conftest import TRUNCATE_ALONE, UNLIMITED, Runs, before_placing, documents, row, run_at
 from tests.integration.test_connection import wait_until_closed
 
 
@@ -56,6 +56,7 @@ def test_a_reader_sees_one_run_and_never_a_mix(runs: Runs, warehouse: Warehouse)
     assert len(set(seen)) > 1
 
 
+@TRUNCATE_ALONE
 def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
     wait_until_closed(warehouse)
 
 
+@TRUNCATE_ALONE
 def test_a_load_goes_on_when_the_reader_has_gone(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,15 +103,13 @@ def test_a_load_goes_on_when_the_reader_has_gone(
 def test_two_loads_take_turns(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second finds the first's commit, whichever it is: the older run is stale then."""
     runs.load(run_at(1), of_hour(1))
-    empty = truncate.empty
     in_midst, go_on = threading.Event(), threading.Event()
 
-    def slowly(*arguments: Any) -> None:
+    def wait(_: Any) -> None:
         in_midst.set()
         go_on.wait(10)
-        empty(*arguments)
 
-    monkeypatch.setattr(truncate, "empty", slowly)
+    before_placing(monkeypatch, wait)
     with ThreadPoolExecutor(2) as pool:
         newer = pool.submit(runs.load, run_at(3), of_hour(3))
         in_midst.wait(10)
@@ -134,19 +134,13 @@ def wait_for_lock(warehouse: Warehouse) -> None:
 
 def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     request = runs.request(run_at(1), of_hour(1))
-    filled: list[str] = []
-    fill = truncate.fill
-
-    def counted(connection: Connection, schema: str, layout: Any) -> int:
-        filled.append(layout.name)
-        return fill(connection, schema, layout)
-
-    monkeypatch.setattr(truncate, "fill", counted)
+    placed: list[str] = []
+    before_placing(monkeypatch, lambda placement: placed.extend(layout.name for layout in placement.layouts))
     arguments = (request, warehouse.settings, runs.staging, UNLIMITED)
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(load.load_warehouse, *arguments) for _ in range(2)]
     assert both[0].result() == both[1].result()
-    assert filled == ["cases", "audit"]
+    assert placed == ["cases", "audit"]
 
 
 def test_a_load_waits_for_another_no_longer_than_it_may(

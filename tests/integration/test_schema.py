@@ -114,7 +114,7 @@ def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, 
     assert warehouse.sql("SELECT note IS NULL, level FROM warehouse.cases GROUP BY 1, 2") == "t|7"
     warehouse.sql("ALTER TABLE warehouse.cases ALTER COLUMN level DROP DEFAULT")
     with pytest.raises(DatabaseError, match=r"SQLSTATE 23502.*table cases, column level"):
-        runs.load(run_at(3), {"cases": documents(2)})
+        runs.load(run_at(3), {"cases": documents(3)})
 
 
 def test_views_grants_indexes_and_comments_stay(runs: Runs, warehouse: Warehouse) -> None:

@@ -16,7 +16,7 @@ from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.warehouse import locks
 from tests.conftest import Warehouse
-from tests.integration.conftest import Runs, documents, row, run_at
+from tests.integration.conftest import TRUNCATE_ALONE, Runs, documents, row, run_at
 
 FULL = bool(os.environ.get("FULL_TIMEOUTS"))
 HELD_SECONDS = 60 if FULL else 3
@@ -24,6 +24,7 @@ HELD_SECONDS = 60 if FULL else 3
 LONGEST_SECONDS = 0.2 + 0.3
 
 
+@TRUNCATE_ALONE
 def test_no_reader_waits_longer_than_the_lock_timeout_beside_one_that_holds_on(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

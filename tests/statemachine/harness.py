@@ -45,6 +45,7 @@ SUBSTITUTIONS: dict[str, Any] = {
     "MaxSegments": 40,
     "ChunkBytes": 256 * 2**20,
     "MaxReadUnitsPerSecond": 0,
+    "LoadStrategy": "truncate",
     "MaxRejectPercent": 1,
     "MaxShrinkPercent": 100,
 }

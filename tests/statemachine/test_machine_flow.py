@@ -43,12 +43,19 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "dryRun": False,
         "saveCsv": True,
         "force": False,
+        "strategy": "truncate",
         "maxRejectPercent": 1,
         "maxShrinkPercent": 100,
         "tables": [
             {"table": "cases", "segments": [{"segment": 0, "chunks": [{"key": key.format("staged"), **chunk}]}]}
         ],
     }
+
+
+def test_the_load_is_told_the_deployed_strategy() -> None:
+    with Machine(handlers(), around=sized(), LoadStrategy="merge") as machine:
+        machine.start({})
+    assert [event["strategy"] for event in machine.events("LoadWarehouse")] == ["merge"]
 
 
 def test_the_runs_start_is_told_in_utc_with_its_offset() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Self
 
 from demand_pipeline.builders import TABLES
@@ -196,6 +197,13 @@ class StagedTable:
         return sum(chunk.bytes for chunk in self.chunks)
 
 
+class Strategy(StrEnum):
+    """How a load replaces the rows of its tables: the template's parameter `LoadStrategy`."""
+
+    TRUNCATE = "truncate"
+    MERGE = "merge"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """The tables to load in one transaction, and the run's own limits, in percent."""
@@ -205,6 +213,7 @@ class LoadRequest:
     dry_run: bool
     save_csv: bool
     force: bool
+    strategy: Strategy
     max_reject_percent: float
     max_shrink_percent: float
     tables: tuple[StagedTable, ...]
@@ -223,6 +232,7 @@ class LoadRequest:
             dry_run=fields.flag("dryRun"),
             save_csv=fields.flag("saveCsv"),
             force=fields.flag("force"),
+            strategy=Strategy(fields.text("strategy", among=tuple(Strategy))),
             max_reject_percent=fields.number("maxRejectPercent", maximum=100),
             max_shrink_percent=fields.number("maxShrinkPercent", maximum=100),
             tables=tables,

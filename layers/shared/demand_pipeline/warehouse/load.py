@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError
-from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, StagedTable
+from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, StagedTable, Strategy
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import truncate
+from demand_pipeline.warehouse import merge, truncate
 from demand_pipeline.warehouse.checks import (
     check_counts,
     check_rejects,
@@ -27,9 +27,12 @@ from demand_pipeline.warehouse.checks import (
 from demand_pipeline.warehouse.control import CONTROL_TABLES, find_result, record, refuse_stale
 from demand_pipeline.warehouse.export import export_table
 from demand_pipeline.warehouse.locks import take_turn
+from demand_pipeline.warehouse.placement import Changes, Placement
 from demand_pipeline.warehouse.report import report
 from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
 from demand_pipeline.warehouse.stage import Stager, limit_statements
+
+_STRATEGIES = {Strategy.TRUNCATE: truncate.put_in_place, Strategy.MERGE: merge.put_in_place}
 
 
 def load_warehouse(
@@ -80,20 +83,26 @@ class _Load:
         return known
 
     def refresh(self) -> tuple[LoadedTable, ...]:
-        """Stage and check everything, and only then lock readers out and replace the rows."""
-        layouts = {staged.table.name: Layout.of(staged.table) for staged in self.request.tables}
-        additions = prepare(self.connection, self.schema, tuple(layouts.values()))
+        """Stage and check everything, and only then put it in the place of the old rows."""
+        layouts = tuple(Layout.of(staged.table) for staged in self.request.tables)
+        additions = prepare(self.connection, self.schema, layouts)
         previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
-        tables = tuple(self._stage(staged) for staged in self.request.tables)
-        check_time(self.deadline, f"all {sum(staged.staged for staged in tables)} rows copied, none put in place")
-        truncate.empty(self.connection, self.schema, layouts.values(), additions)
-        for staged in tables:
+        tables = {staged.table.name: self._stage(staged) for staged in self.request.tables}
+        rows = {name: staged.staged for name, staged in tables.items()}
+        check_time(self.deadline, f"all {sum(rows.values())} rows copied, none put in place")
+
+        @contextmanager
+        def step(name: str) -> Iterator[None]:
             limit_statements(self.connection, self.deadline.seconds_left())
-            done = f"{staged.table.name}, all {staged.staged} rows copied, not yet put in place"
-            with self._timed(staged), in_time(self.deadline, done):
-                rows = truncate.fill(self.connection, self.schema, layouts[staged.table.name])
-            check_rows(staged, rows, "inserted")
-        return tuple(self._loaded(staged, previous[staged.table.name]) for staged in tables)
+            done = f"{name}, all {rows[name]} rows copied, not yet put in place"
+            with self._timed(tables[name]), in_time(self.deadline, done):
+                yield
+
+        placement = Placement(self.connection, self.schema, layouts, tuple(additions), rows, previous, step)
+        changes = _STRATEGIES[self.request.strategy](placement)
+        for name, staged in tables.items():
+            check_rows(staged, changes[name].rows, "in the table")
+        return tuple(self._loaded(staged, previous[name], changes[name]) for name, staged in tables.items())
 
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
@@ -132,7 +141,7 @@ class _Load:
         yield
         self.seconds[staged.table.name] += time.monotonic() - start
 
-    def _loaded(self, staged: StagedTable, previous: int) -> LoadedTable:
+    def _loaded(self, staged: StagedTable, previous: int, changes: Changes) -> LoadedTable:
         return LoadedTable(
             table=staged.table.name,
             segments=staged.segments,
@@ -141,10 +150,10 @@ class _Load:
             staged=staged.staged,
             rejected=staged.rejected,
             sanitized=staged.sanitized,
-            loaded=staged.staged,
-            inserted=staged.staged,
-            updated=0,
-            deleted=previous,
+            loaded=changes.rows,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
             previous_rows=previous,
             read_units=staged.read_units,
             bytes=staged.bytes,

@@ -1,4 +1,4 @@
-"""The two locks of a load: its turn among loads, and the moment when no reader may look."""
+"""The locks of a load: its turn among loads, and the moment when no reader may look, or nobody else may write."""
 
 import hashlib
 import time
@@ -52,6 +52,16 @@ def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None
     raise LockTimeoutError(
         f"{names}: other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
     )
+
+
+def lock_writers_out(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+    """Lock writers out of the tables until the transaction ends; readers go on.
+
+    No reader queues behind this lock, so it waits as long as any. That is longer than deadlock_timeout, after which
+    PostgreSQL makes autovacuum give way. Raises LockTimeoutError.
+    """
+    names = ", ".join([qualified(schema, table) for table in tables])
+    connection.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _key(schema: str) -> int:

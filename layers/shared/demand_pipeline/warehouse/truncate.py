@@ -8,10 +8,31 @@ afterwards, since TRUNCATE is not MVCC-safe; in READ COMMITTED, each statement h
 from collections.abc import Iterable
 
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import column_list, qualified
+from demand_pipeline.postgres.statements import column_list, qualified, statement
 from demand_pipeline.warehouse.locks import lock_out
+from demand_pipeline.warehouse.placement import Changes, Placement
 from demand_pipeline.warehouse.schema import Layout
 from demand_pipeline.warehouse.stage import stage_name
+
+# From so many rows on, making indexes of the whole table is faster than adding to them row by row: measured with
+# three on `cases`, 0.6 of the time at 200,000 rows and 0.7 at a million; at 10,000 it is a matter of milliseconds.
+_MANY_ROWS = 10_000
+
+
+def put_in_place(placement: Placement) -> dict[str, Changes]:
+    """Replace the tables' rows and return the changes by table; raises LockTimeoutError, DuplicateKeyError."""
+    connection, schema = placement.connection, placement.schema
+    empty(connection, schema, placement.layouts, placement.additions)
+    changes = {}
+    for layout in placement.layouts:
+        indexes = drop_indexes(connection, schema, layout) if placement.staged[layout.name] >= _MANY_ROWS else []
+        with placement.step(layout.name):
+            rows = fill(connection, schema, layout)
+        for creation in indexes:
+            with placement.step(layout.name):
+                connection.execute(creation)
+        changes[layout.name] = Changes(rows, 0, placement.previous[layout.name], rows)
+    return changes
 
 
 def empty(connection: Connection, schema: str, layouts: Iterable[Layout], additions: Iterable[str]) -> None:
@@ -21,6 +42,14 @@ def empty(connection: Connection, schema: str, layouts: Iterable[Layout], additi
     for addition in additions:
         connection.execute(addition)
     connection.execute(f"TRUNCATE {', '.join([qualified(schema, name) for name in names])}")
+
+
+def drop_indexes(connection: Connection, schema: str, layout: Layout) -> list[str]:
+    """Drop the table's indexes and return the statements that make them again; those that might differ then stay."""
+    indexes = connection.query(statement("indexes"), relation=qualified(schema, layout.name))
+    for removal, _ in indexes:
+        connection.execute(removal)
+    return [step for _, creation in indexes for step in creation]
 
 
 def fill(connection: Connection, schema: str, layout: Layout) -> int:

@@ -1,0 +1,36 @@
+"""What a load strategy is given, and what it tells."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.warehouse.schema import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Tables whose new rows are staged and checked, to be put in the place of the old ones.
+
+    `staged` and `previous` are numbers of rows by table; `additions` are statements that add missing
+    columns, and take an exclusive lock. Each statement that takes long runs within a `step` of its
+    table, which times it and keeps it to the deadline.
+    """
+
+    connection: Connection
+    schema: str
+    layouts: tuple[Layout, ...]
+    additions: tuple[str, ...]
+    staged: Mapping[str, int]
+    previous: Mapping[str, int]
+    step: Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was done to a table, in rows; `rows` is how many it holds now."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    rows: int
