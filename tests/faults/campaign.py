@@ -167,7 +167,8 @@ class _Round:
         """Fill the sources, and write down what a run of them must leave behind."""
         items = self.stand.fill()
         tables = data.get("tables", list(TABLES))
-        self.ran[self._name(name)] = Ran({table: expected(TABLES[table], items[table]) for table in tables})
+        rows = {table: expected(TABLES[table], items[table]) for table in tables}
+        self.ran[self._name(name)] = Ran(rows, self.schedule.strategy)
         self._data = data | {"maxRejectPercent": 100}
         time.sleep(0.002)  # so that no two runs start within one millisecond
 

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pg8000.native
@@ -25,7 +26,8 @@ _SELECTS = {
 }
 RUNS = "SELECT run_id FROM warehouse.pipeline_runs ORDER BY committed_at"
 _COUNTS = (
-    "SELECT run_id, table_name, scanned, staged, rejected, sanitized, loaded, inserted, previous_rows, deleted "
+    "SELECT run_id, table_name, scanned, staged, rejected, sanitized, loaded, inserted, updated, deleted, "
+    "previous_rows "
     "FROM warehouse.pipeline_run_tables"
 )
 _REJECTS = "SELECT run_id, table_name, reason, item_key::text, item::text FROM warehouse.rejected_items"
@@ -50,6 +52,7 @@ class Ran:
     """What a run is to leave behind, table by table; those it did not select stay as they were."""
 
     tables: Mapping[str, Expected]
+    strategy: str
 
 
 @contextmanager
@@ -101,8 +104,9 @@ def check_control(connection: pg8000.native.Connection, ran: Mapping[str, Ran]) 
     wanted = {}
     for run in runs:
         for name, rows in ran[run].tables.items():
-            loaded, rejected, previous = len(rows.rows), len(rows.rejects), before[run, name]
-            found = (rows.scanned, loaded, rejected, rows.sanitized, loaded, loaded, previous, previous)
+            loaded, old = len(rows.rows), before[run, name].rows
+            changes = (loaded, 0, len(old)) if ran[run].strategy == "truncate" else _differences(old, rows.rows)
+            found = (rows.scanned, loaded, len(rows.rejects), rows.sanitized, loaded, *changes, len(old))
             wanted[run, name] = found
     if counts != wanted:
         odd = {key: (counts.get(key), wanted.get(key)) for key in counts.keys() | wanted.keys()}
@@ -123,15 +127,30 @@ def leftovers(connection: pg8000.native.Connection) -> list[str]:
     return [text for query in (_SESSIONS, _LOCKS) for [text] in connection.run(query)]
 
 
-def _fold(runs: Sequence[str], ran: Mapping[str, Ran]) -> tuple[dict[str, Expected], dict[tuple[str, str], int]]:
-    """What runs leave behind, one after the other, and how many rows each table had before each."""
+def _fold(runs: Sequence[str], ran: Mapping[str, Ran]) -> tuple[dict[str, Expected], dict[tuple[str, str], Expected]]:
+    """What runs leave behind, one after the other, and what each table held before each."""
     state: dict[str, Expected] = {}
     before = {}
     for run in runs:
         for name, rows in ran[run].tables.items():
-            before[run, name] = len(state[name].rows) if name in state else 0
+            before[run, name] = state.get(name, Expected())
             state[name] = rows
     return state, before
+
+
+def _differences(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> tuple[int, int, int]:
+    """How many rows a merge is to insert, update and delete."""
+    changed = [key for key in new.keys() & old.keys() if _image(old[key]) != _image(new[key])]
+    return len(new.keys() - old.keys()), len(changed), len(old.keys() - new.keys())
+
+
+def _image(value: Any) -> str:
+    """The same text for rows that PostgreSQL shows the same: 1.0 is not 1.00, but 1E+2 is 100."""
+
+    def shown(part: Any) -> str:
+        return f"{part or abs(part):f}" if isinstance(part, Decimal) else repr(part)
+
+    return json.dumps(value, sort_keys=True, default=shown)
 
 
 def _text(value: Any) -> str:

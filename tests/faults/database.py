@@ -27,6 +27,9 @@ _POINTS = [
     (re.compile(r'COPY \S*?"(\w+)" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
     (re.compile(r"^LOCK TABLE"), "lock"),
     (re.compile(r"^TRUNCATE"), "truncate"),
+    (re.compile(r'^CREATE UNIQUE INDEX "(\w+)_pkey"'), "key/{}"),
+    (re.compile(r'^DELETE FROM \S*"(cases|metadata|templates|audit)"'), "delete/{}"),
+    (re.compile(r'^UPDATE \S*"(cases|metadata|templates|audit)"'), "update/{}"),
     (re.compile(r'INSERT INTO \S*"(cases|metadata|templates|audit)"'), "fill/{}"),
     (re.compile(r'INSERT INTO \S*"?pipeline_runs"?\s'), "record"),
     (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
@@ -87,8 +90,8 @@ class Strikes:
         with self._restarting:
             self.server.restart(immediate=True)
 
-    def hold(self, seconds: float | None, table: str) -> None:
-        """Keep a lock on a table, as a reader's long transaction does; None: until somebody heals."""
+    def hold(self, seconds: float | None, table: str, *, writing: bool = False) -> None:
+        """Keep a lock on a table, as a reader's or writer's long transaction does; None: until somebody heals."""
         opened, go = threading.Event(), threading.Event()
 
         def reader() -> None:
@@ -96,6 +99,8 @@ class Strikes:
                 admin.run("BEGIN")
                 if table == "pipeline_runs":
                     admin.run("LOCK warehouse.pipeline_runs IN SHARE MODE")
+                elif writing:
+                    admin.run(f"LOCK warehouse.{table} IN ROW EXCLUSIVE MODE")
                 else:
                     admin.run(f"SELECT count(*) FROM warehouse.{table}")  # noqa: S608 - names of our own
                 opened.set()
@@ -117,7 +122,7 @@ class Strikes:
                 admin.run("BEGIN")
                 admin.run("LOCK warehouse.pipeline_run_tables IN ACCESS EXCLUSIVE MODE")
                 waiting.set()
-                admin.run(f"SELECT count(*) FROM warehouse.{table}")  # noqa: S608 - names of our own
+                admin.run(f"LOCK warehouse.{table} IN ROW EXCLUSIVE MODE")
                 admin.run("COMMIT")
             waiting.set()
 
@@ -195,11 +200,11 @@ def _at_statement(strikes: Strikes, fault: Fault, connection: Connection, work: 
             work()
             strikes.kill(connection)
             return connection.query("SELECT 'the answer that is lost'")
-        case "postgres killed after truncate" | "postgres killed at commit" | "postgres killed in copy", _:
+        case "postgres killed in placing" | "postgres killed at commit" | "postgres killed in copy", _:
             strikes.kill(connection)
         case "postgres lock held", variant:
             how, _, table = variant.rpartition(" ")
-            strikes.hold(None if how == "for long" else 0.15 * fault.call, table)
+            strikes.hold(None if how == "for long" else 0.15 * fault.call, table, writing=how == "writing")
         case "postgres deadlock", table:
             strikes.deadlock(table)
         case "postgres statement timeout", _:

@@ -46,7 +46,7 @@ KINDS: dict[str, frozenset[str]] = {
     "lambda twice, first last": LAMBDA_ERRORS,
     "postgres refused": frozenset({"DatabaseConnectionError"}),
     "postgres killed in copy": TRANSIENT,
-    "postgres killed after truncate": TRANSIENT,
+    "postgres killed in placing": TRANSIENT,
     "postgres killed at commit": TRANSIENT,
     "postgres restarted": TRANSIENT | {"DatabaseConnectionError"},
     "postgres password rotated": frozenset({"DatabaseAuthenticationError"}),

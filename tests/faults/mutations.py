@@ -13,12 +13,13 @@ from demand_pipeline import scan, staging, transform
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import load, stage, truncate
+from demand_pipeline.warehouse import load, merge, stage, truncate
 from tests.faults.faults import Fault
 from tests.faults.schedule import Schedule
 
+# Of this seed, rows of `cases` come, stay the same, differ by a trailing zero, and go.
 QUIET = Schedule(
-    seed=8,
+    seed=1464,
     rows=9,
     segments=1,
     chunk_bytes=2**28,
@@ -26,6 +27,7 @@ QUIET = Schedule(
     part_bytes=8 << 20,
     tables=("cases", "metadata", "templates", "audit"),
     save_csv=False,
+    strategy="truncate",
     reader="one statement",
     faults=(),
 )
@@ -175,6 +177,33 @@ def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
     return patched((scan, "summarize_page", hasty))
 
 
+def keep_what_is_gone() -> AbstractContextManager[None]:
+    """A merge deletes nothing, and nobody counts."""
+    return patched((merge, "delete", lambda *_: 0), *unchecked())
+
+
+def take_equal_for_the_same() -> AbstractContextManager[None]:
+    """A merge compares values instead of images."""
+    execute = Connection.execute
+
+    def lenient(connection: Connection, sql: str, **parameters: Any) -> int:
+        return execute(connection, sql.replace("*<>", "IS DISTINCT FROM"), **parameters)
+
+    return patched((Connection, "execute", lenient))
+
+
+def commit_before_the_count() -> AbstractContextManager[None]:
+    """A merge is committed before it is counted and recorded."""
+    count = merge.count
+
+    def early(connection: Connection, schema: str, layout: Any) -> int:
+        if layout.name == "audit":
+            connection.execute("COMMIT; BEGIN")
+        return count(connection, schema, layout)
+
+    return patched((merge, "count", early))
+
+
 @dataclass(frozen=True)
 class Mutation:
     """A broken promise, when it shows, and a word of what the campaign must say then."""
@@ -182,11 +211,12 @@ class Mutation:
     broken: Callable[[], AbstractContextManager[None]]
     noticed: str
     fault: Fault | None = None
+    strategy: str = "truncate"
 
     @property
     def schedule(self) -> Schedule:
         """Quiet, but for the fault."""
-        return replace(QUIET, faults=(self.fault,) if self.fault else ())
+        return replace(QUIET, strategy=self.strategy, faults=(self.fault,) if self.fault else ())
 
 
 MUTATIONS = [
@@ -196,7 +226,9 @@ MUTATIONS = [
         "ReconciliationError",
         Fault("lambda twice, first last", "task/ScanCases", "after the second, in short time"),
     ),
-    Mutation(commit_before_the_last_table, "after ('base-8',)", Fault("postgres statement timeout", "postgres/record")),
+    Mutation(
+        commit_before_the_last_table, "after ('base-1464',)", Fault("postgres statement timeout", "postgres/record")
+    ),
     Mutation(swallow_a_reject, "rejected_items"),
     Mutation(ignore_the_stale_guard, "backwards", Fault("overlap two runs", "overlap", "newer first")),
     Mutation(
@@ -206,7 +238,15 @@ MUTATIONS = [
     ),
     Mutation(trust_a_cut_off_object, "cases after", Fault("s3 object lost", "s3/GetObject/staged/cases", "cut short")),
     Mutation(
-        truncate_before_staging, "after ('base-8',)", Fault("s3 object lost", "s3/GetObject/staged/audit", "gone")
+        truncate_before_staging, "after ('base-1464',)", Fault("s3 object lost", "s3/GetObject/staged/audit", "gone")
+    ),
+    Mutation(keep_what_is_gone, "cases after", strategy="merge"),
+    Mutation(take_equal_for_the_same, "counts: ", strategy="merge"),
+    Mutation(
+        commit_before_the_count,
+        "after ('base-1464',)",
+        Fault("postgres statement timeout", "postgres/record"),
+        strategy="merge",
     ),
     Mutation(tell_the_password, "told a secret", Fault("postgres password rotated", "postgres/connect", "secret late")),
     Mutation(log_a_reject, "told a secret: tel-5550"),

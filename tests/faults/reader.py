@@ -57,7 +57,8 @@ class Reader:
             return Snapshot(tuple(runs or ()), tuple(zip(TABLES, rows, strict=True)))
         level = "REPEATABLE READ" if self._way.endswith("repeatable read") else "READ COMMITTED"
         connection.run(f"BEGIN ISOLATION LEVEL {level}")
-        connection.run(_LOCK)
+        if self._way.startswith("locks first"):
+            connection.run(_LOCK)
         snapshot = read(connection)
         connection.run("COMMIT")
         return snapshot

@@ -30,6 +30,7 @@ class Schedule:
     part_bytes: int
     tables: tuple[str, ...]  # of the runs after the first
     save_csv: bool
+    strategy: str
     reader: str
     faults: tuple[Fault, ...]
 
@@ -51,7 +52,11 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
         kinds = tuple(dict.fromkeys(kinds))
         if random.random() < 0.2:
             tables = tuple(random.sample(tables, random.randint(1, 3)))
-    faults = tuple(_draw_fault(kind, random, tables, segments) for kind in kinds)
+    strategy = random.choice(("truncate", "merge"))
+    readers = ("one statement", "locks first", "locks first, repeatable read")
+    if strategy == "merge":
+        readers = (*readers, "repeatable read")  # its snapshot stays whole
+    faults = tuple(_draw_fault(kind, random, tables, segments, strategy) for kind in kinds)
     parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
     return Schedule(
         seed=seed,
@@ -62,7 +67,8 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
         part_bytes=200 if parts else random.choice((200, 8 << 20)),
         tables=tables,
         save_csv=random.random() < 0.2,
-        reader=random.choice(("one statement", "locks first", "locks first, repeatable read")),
+        strategy=strategy,
+        reader=random.choice(readers),
         faults=faults,
     )
 
@@ -70,8 +76,13 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
 type Draw = Callable[[Random, str, int], Fault]
 
 
-def _draw_fault(kind: str, random: Random, tables: tuple[str, ...], segments: int) -> Fault:
-    fault = _DRAW[kind.partition(" ")[0]](random, kind, random.choice(tables), segments)
+def _draw_fault(kind: str, random: Random, tables: tuple[str, ...], segments: int, strategy: str) -> Fault:
+    table, family = random.choice(tables), kind.partition(" ")[0]
+    fault = (
+        _postgres(random, kind, table, strategy)
+        if family == "postgres"
+        else _DRAW[family](random, kind, table, segments)
+    )
     return Fault(**{**fault, "kind": kind})
 
 
@@ -141,12 +152,15 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
     }
 
 
-def _postgres(random: Random, kind: str, table: str, _: int) -> dict:
-    after = ("truncate", f"fill/{table}", "record", "record table")
+_PLACING = {"truncate": ("truncate", "fill/{}"), "merge": ("key/{}", "delete/{}", "update/{}", "fill/{}")}
+
+
+def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict:
+    after = (*(point.format(table) for point in _PLACING[strategy]), "record", "record table")
     points = {
         "postgres refused": ("connect",),
         "postgres killed in copy": (f"copy/{table}", f"copy/{table}", "copy/rejected_items"),
-        "postgres killed after truncate": after,
+        "postgres killed in placing": after,
         "postgres killed at commit": ("commit",),
         "postgres restarted": ("begin", "turn", f"stage/{table}", f"copy/{table}", "lock", "commit", *after),
         "postgres password rotated": ("connect",),
@@ -155,10 +169,10 @@ def _postgres(random: Random, kind: str, table: str, _: int) -> dict:
         "postgres statement timeout": ("turn", f"stage/{table}", f"copy/{table}", "lock", *after),
     }
     variants = {
-        "postgres killed after truncate": ("before", "after"),
+        "postgres killed in placing": ("before", "after"),
         "postgres killed at commit": ("before", "race", "race", "after"),
         "postgres password rotated": ("secret at once", "secret late"),
-        "postgres lock held": (f"briefly {table}", f"for long {table}", f"briefly {table}", "briefly pipeline_runs"),
+        "postgres lock held": (f"briefly {table}", f"for long {table}", f"writing {table}", "briefly pipeline_runs"),
         "postgres deadlock": (table,),
     }
     return {
@@ -183,6 +197,5 @@ _DRAW: dict[str, Callable[[Random, str, str, int], dict]] = {
     "s3": _s3,
     "lambda": _task,
     "states": _task,
-    "postgres": _postgres,
     "overlap": _overlap,
 }

@@ -1,6 +1,7 @@
 """What lies in the source tables, and what the reference makes of it."""
 
 import base64
+import copy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -75,6 +76,18 @@ def _put(item: Item, path: tuple[str, ...], value: Item) -> None:
     item[last] = value
 
 
+def respelt(table: Table, item: Item) -> Item:
+    """The same item, its numbers of numeric columns with a trailing zero: PostgreSQL takes them for equal, and shows it."""
+    item = copy.deepcopy(item)
+    for column in table.columns:
+        value: Any = {"M": item}
+        for name in column.path:
+            value = value.get("M", {}).get(name, {})
+        if column.type is ColumnType.NUMERIC and "N" in value and "E" not in value["N"].upper():
+            value["N"] += "0" if "." in value["N"] else ".0"
+    return item
+
+
 def expected(table: Table, items: list[Item]) -> Expected:
     """Ask the reference, item by item."""
     result = Expected()
@@ -104,4 +117,4 @@ def key_of(table: Table, item: Item) -> Item:
     return {column.source: item[column.source] for column in table.key}
 
 
-__all__ = ["MARKER", "TABLES", "Expected", "Item", "draw_items", "expected", "key_of"]
+__all__ = ["MARKER", "TABLES", "Expected", "Item", "draw_items", "expected", "key_of", "respelt"]

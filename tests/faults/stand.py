@@ -30,7 +30,7 @@ from demand_pipeline import aws, upload
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
-from demand_pipeline.tables import ColumnType
+from demand_pipeline.tables import ColumnType, Table
 from demand_pipeline.warehouse import copy_csv, locks
 from local.postgres import PostgresServer
 from tests.conftest import AS_NEW, BUCKET
@@ -38,7 +38,7 @@ from tests.faults import attempts
 from tests.faults.database import Strikes, struck_database
 from tests.faults.faults import Arsenal
 from tests.faults.schedule import Schedule
-from tests.faults.source import MARKER, Item, draw_items, key_of
+from tests.faults.source import MARKER, Item, draw_items, key_of, respelt
 from tests.faults.tasks import Tasks
 from tests.faults.wire import struck_wire
 from tests.statemachine.harness import REGION, Context, Handler, Machine
@@ -109,14 +109,18 @@ class Stand(ExitStack):
         self._capture()
         self.enter_context(struck_wire(self.arsenal, self.schedule.page_items))
         self.enter_context(struck_database(self.strikes))
-        settings = {"MinSegments": self.schedule.segments, "ChunkBytes": self.schedule.chunk_bytes}
+        settings = {
+            "MinSegments": self.schedule.segments,
+            "ChunkBytes": self.schedule.chunk_bytes,
+            "LoadStrategy": self.schedule.strategy,
+        }
         self.machine = self.enter_context(Machine(self._handlers(), around=self.tasks.around, **settings))
         self.callback(self.strikes.heal)
         self.callback(self.tasks.finish)
 
     def fill(self) -> Mapping[str, list[Item]]:
-        """Draw the source tables anew: keys come, stay and go. Returns their items."""
-        drawn = {name: draw_items(self.random, table, self.schedule.rows) for name, table in TABLES.items()}
+        """Draw the source tables anew: keys come, stay and go, some as they were. Returns their items."""
+        drawn = {name: self._draw(table) for name, table in TABLES.items()}
         dynamodb = boto3.client("dynamodb")
         for name, items in drawn.items():
             table = TABLES[name]
@@ -127,6 +131,16 @@ class Stand(ExitStack):
                 dynamodb.put_item(TableName=table.source, Item=item)
             self.source[name] = new
         return drawn
+
+    def _draw(self, table: Table) -> list[Item]:
+        """A table's new items: of those that were there before, some the same, or the same but for a trailing zero."""
+        items = []
+        for item in draw_items(self.random, table, self.schedule.rows):
+            before = self.source[table.name].get(json.dumps(key_of(table, item)))
+            if before is not None:
+                item = self.random.choice((item, before, respelt(table, before)))  # noqa: PLW2901 - one of three
+            items.append(item)
+        return items
 
     def heal(self) -> None:
         """What an operator does before a redrive."""

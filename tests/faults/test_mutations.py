@@ -1,5 +1,7 @@
 """A campaign that cannot fail is worth nothing: with a promise broken on purpose, it fails."""
 
+from dataclasses import replace
+
 import pytest
 
 from local.postgres import PostgresServer
@@ -19,5 +21,6 @@ def test_without_it_the_same_schedule_passes(server: PostgresServer, mutation: M
     assert run_round(mutation.schedule, server).problems == []
 
 
-def test_a_round_without_faults_passes(server: PostgresServer) -> None:
-    assert run_round(QUIET, server).problems == []
+@pytest.mark.parametrize("strategy", ["truncate", "merge"])
+def test_a_round_without_faults_passes(server: PostgresServer, strategy: str) -> None:
+    assert run_round(replace(QUIET, strategy=strategy), server).problems == []

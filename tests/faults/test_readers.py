@@ -9,7 +9,8 @@ from local.postgres import PostgresServer
 from tests.faults.checker import client
 
 SETTING = "CREATE SCHEMA warehouse; CREATE TABLE warehouse.cases (run int); INSERT INTO warehouse.cases VALUES (1)"
-LOAD = "BEGIN; LOCK warehouse.cases IN ACCESS EXCLUSIVE MODE; TRUNCATE warehouse.cases; INSERT INTO warehouse.cases VALUES (2)"
+TRUNCATE = "BEGIN; LOCK warehouse.cases IN ACCESS EXCLUSIVE MODE; TRUNCATE warehouse.cases; INSERT INTO warehouse.cases VALUES (2)"
+MERGE = "BEGIN; LOCK warehouse.cases IN SHARE ROW EXCLUSIVE MODE; UPDATE warehouse.cases SET run = 2"
 COUNT = "SELECT coalesce(max(run), 0) FROM warehouse.cases"
 
 
@@ -20,7 +21,7 @@ def warehouse(server: PostgresServer) -> Iterator[PostgresServer]:
     server.execute("DROP SCHEMA warehouse CASCADE", admin=True)
 
 
-def seen(server: PostgresServer, *statements: str) -> int:
+def seen(server: PostgresServer, *statements: str, load: str = TRUNCATE) -> int:
     """What a reader sees at last whose statements run while a load holds the table, and are done after its commit."""
     result: list[int] = []
 
@@ -30,12 +31,12 @@ def seen(server: PostgresServer, *statements: str) -> int:
                 rows = reader.run(statement)
             result.append(rows[0][0])
 
-    with client(server) as load:
-        load.run(LOAD)
+    with client(server) as loader:
+        loader.run(load)
         thread = threading.Thread(target=read)
         thread.start()
         thread.join(0.3)
-        load.run("COMMIT")
+        loader.run("COMMIT")
         thread.join(10)
     return result[0]
 
@@ -55,3 +56,21 @@ def test_a_snapshot_older_than_the_commit_sees_the_table_empty(warehouse: Postgr
     assert (
         seen(warehouse, begin, COUNT) == 0
     )  # even where this is its first statement: the snapshot is from before the wait
+
+
+REPEATABLE_READ, LATER = "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT pg_sleep(0.6)"
+
+
+@pytest.mark.parametrize(
+    ("statements", "run"),
+    [
+        ((COUNT,), 1),  # it has read before the commit, and did not wait for it
+        ((REPEATABLE_READ, COUNT, LATER, COUNT), 1),
+        ((REPEATABLE_READ, LATER, COUNT), 1),
+        ((LATER, COUNT), 2),
+    ],
+)
+def test_beside_a_merge_a_snapshot_is_whole_and_nobody_waits(
+    warehouse: PostgresServer, statements: tuple[str, ...], run: int
+) -> None:
+    assert seen(warehouse, *statements, load=MERGE) == run
