@@ -6,9 +6,10 @@ escapes and that a bare `null` is NULL. Only JSON's other escapes (`\n`, `\u0001
 COPY; lines with one of them are parsed and written anew.
 """
 
+import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 OPTIONS = r"""(FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null', ENCODING 'UTF8')"""
 
@@ -19,13 +20,13 @@ class MalformedError(ValueError):
     """A line that is no row; the message does not quote it."""
 
 
-def from_staged(stream: BinaryIO) -> Iterator[bytes]:
+def from_staged(stream: io.BufferedIOBase) -> Iterator[bytes]:
     """Yield the rows of a staged object as CSV, in blocks of about BLOCK_BYTES.
 
     Raises MalformedError if a line is no JSON array of plain values.
     """
     rest = b""
-    while data := stream.read(BLOCK_BYTES):
+    while data := stream.read1(BLOCK_BYTES):
         head, newline, tail = data.rpartition(b"\n")
         if newline:
             yield _convert(b"".join((rest, head, newline)))
