@@ -8,11 +8,13 @@ The environment is that of a deployed function (`benchmarks.stand`). A plan has 
 machine's Map has them read by functions of their own, and loaded by one.
 """
 
+import gc
 import importlib.util
 import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -124,22 +126,9 @@ def _segment(run: Event, plan: Event, segment: int) -> list[Event]:
 def _in_processes(run: Event, plan: Event) -> list[list[Event]]:
     """Each process reads every n-th segment; forked, so that what is imported is imported once."""
     count = min(plan["processes"], plan["segments"])
-    readers = []
-    for number in range(count):
-        out, into = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                mine = {s: _segment(run, plan, s) for s in range(number, plan["segments"], count)}
-                with os.fdopen(into, "w") as file:
-                    json.dump(mine, file)
-                status = 0
-            finally:
-                os._exit(status)
-        os.close(into)
-        readers.append((pid, out))
-    answers: dict[str, list[Event]] = {}
+    gc.freeze()  # Python's advice before a fork: children that collect garbage would copy all that is imported
+    readers = [_fork(run, plan, number, count) for number in range(1, count)]
+    answers = _every_nth(run, plan, 0, count)
     for pid, out in readers:
         with os.fdopen(out) as file:
             said = file.read()
@@ -147,6 +136,27 @@ def _in_processes(run: Event, plan: Event) -> list[list[Event]]:
             raise ChildProcessError(f"reading segments of {plan['table']} failed")
         answers |= json.loads(said)
     return [answers[str(segment)] for segment in range(plan["segments"])]
+
+
+def _every_nth(run: Event, plan: Event, first: int, step: int) -> dict[str, list[Event]]:
+    """The staged chunks of some of the segments, by segment."""
+    return {str(segment): _segment(run, plan, segment) for segment in range(first, plan["segments"], step)}
+
+
+def _fork(run: Event, plan: Event, first: int, step: int) -> tuple[int, int]:
+    """Start a process that reads some of the segments; its pid, and where its answer can be read."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid != 0:
+        os.close(into)
+        return pid, out
+    try:
+        with os.fdopen(into, "w") as file:
+            json.dump(_every_nth(run, plan, first, step), file)
+        os._exit(0)
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 if __name__ == "__main__":
