@@ -57,10 +57,14 @@ def _convert(lines: bytes) -> bytes:
 
 
 def _strip_brackets(lines: bytes) -> bytes:
-    # Inside of a JSON string no line break is possible: `]`, break, `[` can only be the seam of two rows.
-    if not lines.startswith(b"[") or not lines.endswith(b"]\n") or lines.count(b"]\n[") != lines.count(b"\n") - 1:
-        raise MalformedError("expected a JSON array a line")
-    return lines[1:-2].replace(b"]\n[", b"\n") + b"\n"
+    if lines.startswith(b"[") and lines.endswith(b"]\n"):
+        # Inside of a JSON string no line break is possible: `]`, break, `[` can only be the seam of two rows.
+        rows = lines[1:-2].split(b"]\n[")
+        rows.append(b"")  # for the last row's break
+        stripped = b"\n".join(rows)
+        if stripped.count(b"\n") == len(rows) - 1:
+            return stripped
+    raise MalformedError("expected a JSON array a line")
 
 
 def _has_json_escapes(lines: bytes) -> bool:
