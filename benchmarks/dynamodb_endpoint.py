@@ -5,15 +5,17 @@ It also answers Secrets Manager's GetSecretValue with what was put there.
 
 import argparse
 import json
+import threading
 import time
 import urllib.request
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from benchmarks.endpoint import Endpoint, Handler, serve
-from benchmarks.items import SEED, TABLE, pages
+from benchmarks.items import TABLE, Items
 
 ARN = f"arn:aws:dynamodb:eu-west-1:111111111111:table/{TABLE}"
 _OK = 200
@@ -23,8 +25,9 @@ _BAD_REQUEST = 400
 class DynamoDBEndpoint(Endpoint):
     """The endpoint for the time of a `with` block.
 
-    `segments` are the numbers of segments in which the table may be scanned; `latency_ms` is how long
-    each page is waited for.
+    `segments` are the numbers of segments in which the table will be scanned; for these and for twice as many
+    (a function reads both halves of its segment) the pages are made in advance, for any other number when it is
+    first asked for. `latency_ms` is how long each page is waited for.
     """
 
     def __init__(
@@ -32,7 +35,11 @@ class DynamoDBEndpoint(Endpoint):
     ) -> None:
         totals = (segments,) if isinstance(segments, int) else segments
         arguments = ["--items", str(items), "--latency-ms", str(latency_ms)]
-        arguments += ["--segments", *map(str, totals), *(["--rejects"] if rejects else [])]
+        arguments += [
+            "--segments",
+            *(str(total * halves) for total in totals for halves in (1, 2)),
+            *(["--rejects"] if rejects else []),
+        ]
         super().__init__("benchmarks.dynamodb_endpoint", arguments)
 
     def put_secret(self, name: str, text: str) -> None:
@@ -50,35 +57,45 @@ class UnknownRequestError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A body and the checksum that DynamoDB sends with it."""
+    """A body in parts, and the checksum that DynamoDB sends with it."""
 
-    body: bytes
-    checksum: str
+    parts: Sequence[bytes | memoryview]
+    checksum: int
 
     @classmethod
-    def of(cls, body: bytes) -> "Answer":
+    def of(cls, *parts: bytes | memoryview) -> "Answer":
         """The answer with this body."""
-        return cls(body, str(zlib.crc32(body)))
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(part, checksum)
+        return cls(parts, checksum)
 
 
 class Canned:
     """Every answer by what it is asked for."""
 
-    def __init__(self, items: int, segments: list[int], *, latency_ms: float = 0, rejects: bool = False) -> None:
+    def __init__(self, items: Items, segments: list[int], *, latency_ms: float = 0) -> None:
+        self._items = items
         self._latency = latency_ms / 1000
-        self._scans: dict[tuple[int, int, str | None], Answer] = {}
+        self._scans: dict[int, dict[tuple[int, str | None], Answer]] = {}
         self._secrets: dict[str, str] = {}
-        for total in sorted(set(segments)):
-            for segment in range(total):
-                self._add_segment(items, total, segment, rejects=rejects)
-        size = sum(len(answer.body) for (total, _, _), answer in self._scans.items() if total == max(segments))
-        self._description = _description(items, size)
+        self._description = _description(items)
+        self._cutting = threading.Lock()
+        for total in segments:
+            self._cut(total)
 
-    def _add_segment(self, items: int, total: int, segment: int, *, rejects: bool) -> None:
-        start = None
-        for page in pages(items, total, segment, seed=SEED, rejects=rejects):
-            self._scans[total, segment, start] = Answer.of(page)
-            start = _last_key(page)
+    def _cut(self, total: int) -> dict[tuple[int, str | None], Answer]:
+        """Make all pages for a number of segments, once; by segment and start key."""
+        with self._cutting:
+            if total not in self._scans:
+                answers: dict[tuple[int, str | None], Answer] = {}
+                for segment in range(total):
+                    start = None
+                    for parts in self._items.pages(total, segment):
+                        answers[segment, start] = Answer.of(*parts)
+                        start = _last_key(parts[-1])
+                self._scans[total] = answers
+            return self._scans[total]
 
     def answer(self, operation: str, request: dict[str, Any]) -> Answer:
         """The answer to an operation (`DynamoDB_20120810.Scan` …); raises UnknownRequestError."""
@@ -99,11 +116,12 @@ class Canned:
 
     def _scan(self, request: dict[str, Any]) -> Answer:
         key = request.get("ExclusiveStartKey")
-        place = (request.get("TotalSegments", 1), request.get("Segment", 0), key and key["documentId"]["S"])
-        if place not in self._scans:
-            raise UnknownRequestError(f"Scan of {place}")
+        page = (request.get("Segment", 0), key and key["documentId"]["S"])
+        answers = self._cut(request.get("TotalSegments", 1))
+        if page not in answers:
+            raise UnknownRequestError(f"Scan from {page}")
         time.sleep(self._latency)
-        return self._scans[place]
+        return answers[page]
 
 
 class _DynamoDBHandler(Handler):
@@ -118,20 +136,17 @@ class _DynamoDBHandler(Handler):
         except UnknownRequestError as error:
             status = _BAD_REQUEST
             answer = _json({"__type": "com.amazon.coral.validate#ValidationException", "message": str(error)})
-        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": answer.checksum}
-        self.answer(status, answer.body, headers)
+        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": str(answer.checksum)}
+        self.answer(status, b"".join(answer.parts), headers)
 
 
-def _last_key(page: bytes) -> str | None:
-    """The page's LastEvaluatedKey, from its end."""
-    _, found, rest = page.rpartition(b'],"LastEvaluatedKey":')
-    if not found:
-        return None
-    key: str = json.loads(rest.partition(b',"ScannedCount"')[0])["documentId"]["S"]
-    return key
+def _last_key(end_of_page: bytes) -> str | None:
+    """Where the next page starts, from what follows a page's items."""
+    key: dict[str, Any] | None = json.loads(b'{"Items":[' + end_of_page).get("LastEvaluatedKey")
+    return None if key is None else str(key["documentId"]["S"])
 
 
-def _description(items: int, size: int) -> Answer:
+def _description(items: Items) -> Answer:
     return _json(
         {
             "Table": {
@@ -139,8 +154,8 @@ def _description(items: int, size: int) -> Answer:
                 "TableArn": ARN,
                 "TableStatus": "ACTIVE",
                 "CreationDateTime": 1_764_000_000,
-                "ItemCount": items,
-                "TableSizeBytes": size,
+                "ItemCount": len(items),
+                "TableSizeBytes": items.size,
                 "KeySchema": [{"AttributeName": "documentId", "KeyType": "HASH"}],
                 "AttributeDefinitions": [{"AttributeName": "documentId", "AttributeType": "S"}],
                 "ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
@@ -161,8 +176,5 @@ if __name__ == "__main__":
     parser.add_argument("--latency-ms", type=float, default=0)
     parser.add_argument("--rejects", action="store_true")
     given = parser.parse_args()
-    serve(
-        partial(
-            _DynamoDBHandler, Canned(given.items, given.segments, latency_ms=given.latency_ms, rejects=given.rejects)
-        )
-    )
+    canned = Canned(Items(given.items, rejects=given.rejects), given.segments, latency_ms=given.latency_ms)
+    serve(partial(_DynamoDBHandler, canned))

@@ -6,6 +6,8 @@ are made from templates, drawn once from the seed, by putting numbers in: a mill
 
 import base64
 import json
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from random import Random
@@ -55,28 +57,53 @@ def make_items(count: int, start: int = 0, *, seed: int = SEED, rejects: bool = 
         yield (bad if rejects and number % _REJECT_EVERY == _REJECT_EVERY // 2 else template) % values
 
 
-def pages(
-    count: int, segments: int = 1, segment: int = 0, *, seed: int = SEED, rejects: bool = False
-) -> Iterator[bytes]:
-    """Yield the pages of one segment as DynamoDB writes them, of at most 1 MB; the last has no LastEvaluatedKey."""
-    start, end = count * segment // segments, count * (segment + 1) // segments
-    page: list[bytes] = []
-    size = 0
-    for item in make_items(end - start, start, seed=seed, rejects=rejects):
-        if size + len(item) + 1 > PAGE_BYTES - _ENVELOPE_BYTES:
-            yield _page(page, last=False)
-            page, size = [], 0
-        page.append(item)
-        size += len(item) + 1
-    yield _page(page, last=True)
+class Items:
+    """All items of a table in one block of memory, from which the pages of any number of segments are cut."""
+
+    def __init__(self, count: int, *, seed: int = SEED, rejects: bool = False) -> None:
+        self._text = bytearray()  # items with a comma after each
+        self._ends = array("Q", [0])
+        for item in make_items(count, seed=seed, rejects=rejects):
+            self._text += item + b","
+            self._ends.append(len(self._text))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return len(self._text) - len(self)
+
+    def pages(self, segments: int = 1, segment: int = 0) -> Iterator[tuple[bytes, memoryview, bytes]]:
+        """Yield a segment's pages as DynamoDB writes them, of at most 1 MB; the last has no LastEvaluatedKey.
+
+        A page comes in three parts: what stands before its items, they, and what follows.
+        """
+        start, end = len(self) * segment // segments, len(self) * (segment + 1) // segments
+        while True:
+            full = bisect_right(self._ends, self._ends[start] + PAGE_BYTES - _ENVELOPE_BYTES) - 1
+            yield self._page(start, min(full, end), last=full >= end)
+            if full >= end:
+                return
+            start = full
+
+    def _page(self, start: int, end: int, *, last: bool) -> tuple[bytes, memoryview, bytes]:
+        items = memoryview(self._text)[self._ends[start] : max(self._ends[start], self._ends[end] - 1)]
+        units = -(-len(items) // _UNIT_BYTES) / 2
+        key = ""
+        if not last:
+            item = self._text[self._ends[end - 1] : self._ends[end] - 1]
+            key = ',"LastEvaluatedKey":' + _compact({"documentId": json.loads(item)["documentId"]})
+        capacity = f'"ConsumedCapacity":{{"CapacityUnits":{units},"TableName":"{TABLE}"}}'
+        head = f'{{{capacity},"Count":{end - start},"Items":['
+        return head.encode(), items, f']{key},"ScannedCount":{end - start}}}'.encode()
 
 
-def _page(items: list[bytes], *, last: bool) -> bytes:
-    body = b",".join(items)
-    units = -(-len(body) // _UNIT_BYTES) / 2
-    start = f'{{"ConsumedCapacity":{{"CapacityUnits":{units},"TableName":"{TABLE}"}},"Count":{len(items)},"Items":['
-    key = "" if last else ',"LastEvaluatedKey":' + _compact({"documentId": json.loads(items[-1])["documentId"]})
-    return b"".join((start.encode(), body, f']{key},"ScannedCount":{len(items)}}}'.encode()))
+def pages(count: int, segments: int = 1, segment: int = 0) -> Iterator[bytes]:
+    """Yield the pages of one segment of a table of its own."""
+    for parts in Items(count).pages(segments, segment):
+        yield b"".join(parts)
 
 
 @cache
