@@ -110,14 +110,14 @@ def _segment(run: Event, plan: Event, segment: int) -> list[Event]:
         scanned = invoke(
             "scan_segment",
             where
-            | {"source": plan["source"], "totalSegments": plan["segments"], "chunk": number, "startKey": start}
+            | {"source": plan["source"], "totalSegments": plan["segments"], "chunk": number, "startKeys": start}
             | {"chunkBytes": plan["chunkBytes"], "readUnitsPerSecond": 0, "maxItems": None},
         )
         raw = {"key": scanned["key"], "items": scanned["items"], "page": 0}
         staged = invoke(f"transform_{plan['table']}", where | {"chunk": number, "raw": raw})
         del staged["nextPage"]  # None: the deadline is never near
         chunks.append(staged | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]})
-        start = scanned["nextKey"]
+        start = scanned["nextKeys"]
         if start is None:
             break
     return chunks

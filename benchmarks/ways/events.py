@@ -18,7 +18,7 @@ def scan_event(chunk_bytes: int = CHUNK_BYTES, chunk: int = 0, start: Event | No
         "segment": 0,
         "totalSegments": 1,
         "chunk": chunk,
-        "startKey": start,
+        "startKeys": start,
         "chunkBytes": chunk_bytes,
         "readUnitsPerSecond": 0,
         "maxItems": None,

@@ -31,8 +31,8 @@ def handler(task: Task) -> Done:
     one_page = task["pages"] == 1
     chunk_bytes = 1 if one_page else CHUNK_BYTES
     answers = [invoke("scan_segment", scan_event(chunk_bytes))]
-    while answers[-1]["nextKey"] is not None and not one_page:
-        answers.append(invoke("scan_segment", scan_event(chunk_bytes, len(answers), answers[-1]["nextKey"])))
+    while answers[-1]["nextKeys"] is not None and not one_page:
+        answers.append(invoke("scan_segment", scan_event(chunk_bytes, len(answers), answers[-1]["nextKeys"])))
     chunks = [{name: answer[name] for name in ("key", "items", "bytes")} for answer in answers]
     return {"items": sum(chunk["items"] for chunk in chunks), "chunks": chunks}
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
@@ -70,6 +71,20 @@ def call(*, holding: bool = False, hang_up: Callable[[], None] | None = None) ->
     attempt.resume.wait(HOLDING_SECONDS if holding and not attempt.dies else _PATIENCE_SECONDS)
     if attempt.dies:
         raise SandboxKilled
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads that work for whomever they were asked by."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        asked_by = dict(vars(_local))
+
+        def run() -> Any:
+            vars(_local).clear()
+            vars(_local).update(asked_by)
+            return work(*arguments)
+
+        return super().submit(run)
 
 
 def enter_task() -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from demand_pipeline import scan, staging, transform
+from demand_pipeline import pages, staging, transform
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.staging import Staging
@@ -152,7 +152,7 @@ def tell_the_password() -> AbstractContextManager[None]:
 
 def accept_a_wrong_checksum() -> AbstractContextManager[None]:
     """What boto3 hands over after its last attempt is taken as it is."""
-    return patched((scan, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
+    return patched((pages, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
 
 
 def log_a_reject() -> AbstractContextManager[None]:
@@ -168,13 +168,13 @@ def log_a_reject() -> AbstractContextManager[None]:
 
 def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
     """A page without items ends the segment, whatever key it has to go on from."""
-    summarize = scan.summarize_page
+    summarize = pages.Page.summarize
 
-    def hasty(page: bytes) -> Any:
+    def hasty(page: pages.Page) -> Any:
         summary = summarize(page)
         return replace(summary, next_key=summary.next_key if summary.items else None)
 
-    return patched((scan, "summarize_page", hasty))
+    return patched((pages.Page, "summarize", hasty))
 
 
 def keep_what_is_gone() -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.scan import READERS
 from tests.faults.faults import KINDS, Fault
 
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
@@ -94,7 +95,7 @@ def _scan(random: Random, kind: str, table: str, segments: int) -> dict:
         "dynamodb empty page": ("between", "last"),
     }
     return {
-        "place": f"scan/{TABLES[table].source}/{random.randrange(segments)}",
+        "place": f"scan/{TABLES[table].source}/{random.randrange(segments * READERS)}",
         "variant": random.choice(variants.get(kind, ("",))),
         "skip": random.choice((0, 0, 0, 1, 2)),
         "times": random.choice((1, 2, 5) if kind == "dynamodb empty page" else _WIRE_TIMES),

@@ -26,7 +26,7 @@ import botocore.endpoint
 import moto.s3.models
 from moto import mock_aws
 
-from demand_pipeline import aws, upload
+from demand_pipeline import aws, scan, upload
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
@@ -191,6 +191,7 @@ class Stand(ExitStack):
             (moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1),
             (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),
+            (scan, "ThreadPoolExecutor", attempts.Pool),
         ):
             self.enter_context(mock.patch.object(target, name, new))
 

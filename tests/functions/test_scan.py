@@ -1,5 +1,6 @@
 """A scan moves a segment's pages to S3 as they are, and stops where it should."""
 
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from demand_pipeline.builders import CASES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
 from demand_pipeline.events import Item, Run, ScanRequest, ScanResult
-from demand_pipeline.scan import Pace, Page, scan_segment
+from demand_pipeline.pages import Page, RawPages
+from demand_pipeline.scan import READERS, Pace, scan_segment
 from demand_pipeline.staging import Staging
 from demand_pipeline.wire import iterate_items
 from tests.functions.conftest import Invoke, keys, read
@@ -37,7 +39,7 @@ def make_table(count: int) -> None:
 def request(**changes: Any) -> ScanRequest:
     values: dict[str, Any] = {
         "run": RUN, "table": CASES, "source": "documents", "segment": 0, "total_segments": 1, "chunk": 0,
-        "start_key": None, "chunk_bytes": 10**9, "read_units_per_second": 0, "max_items": None,
+        "start_keys": None, "chunk_bytes": 10**9, "read_units_per_second": 0, "max_items": None,
     }  # fmt: skip
     return ScanRequest(**{**values, **changes})
 
@@ -49,7 +51,7 @@ def items_of(staging: Staging, result: ScanResult) -> list[Item]:
 def test_a_whole_segment_becomes_one_chunk(staging: Staging) -> None:
     make_table(25)
     result = scan_segment(request(), staging, PLENTY)
-    assert (result.items, result.pages, result.next_key) == (25, 3, None)
+    assert (result.items, result.pages, result.next_keys) == (25, 4, None)  # a segment in two halves of two pages
     assert result.read_units > 0
     assert result.bytes > 2_500_000
     assert {item["documentId"]["S"] for item in items_of(staging, result)} == {f"d{n}" for n in range(25)}
@@ -65,36 +67,60 @@ def test_segments_together_hold_every_item_once(staging: Staging) -> None:
 def test_an_empty_table_is_an_empty_chunk(staging: Staging) -> None:
     make_table(0)
     result = scan_segment(request(), staging, PLENTY)
-    assert (result.items, result.next_key, items_of(staging, result)) == (0, None, [])
+    assert (result.items, result.next_keys, items_of(staging, result)) == (0, None, [])
 
 
-def test_chunks_follow_one_another_without_gap_or_overlap(staging: Staging) -> None:
+@pytest.mark.parametrize("rate", [0, 1e9], ids=["two readers", "one reader"])
+def test_chunks_follow_one_another_without_gap_or_overlap(staging: Staging, rate: float) -> None:
     make_table(25)
     found, start, chunks = [], None, 0
     while chunks == 0 or start is not None:
-        result = scan_segment(request(chunk=chunks, start_key=start, chunk_bytes=1), staging, PLENTY)
-        assert result.pages == 1
+        result = scan_segment(
+            request(chunk=chunks, start_keys=start, chunk_bytes=1, read_units_per_second=rate), staging, PLENTY
+        )
+        assert result.pages == (1 if rate else 2)  # one of each half
         found += [str(item["documentId"]) for item in items_of(staging, result)]
-        start, chunks = result.next_key, chunks + 1
-    assert chunks == 3
+        start, chunks = result.next_keys, chunks + 1
+    assert chunks == (3 if rate else 2)
     assert len(found) == len(set(found)) == 25
+
+
+def test_a_half_that_ends_early_leaves_the_other_to_the_next_chunk(staging: Staging) -> None:
+    make_table(25)
+    first = scan_segment(request(chunk_bytes=1), staging, PLENTY)
+    assert first.next_keys is not None
+    assert set(first.next_keys) == {"0/2", "1/2"}
+    rest = scan_segment(request(start_keys={"1/2": first.next_keys["1/2"]}), staging, PLENTY)
+    assert (rest.pages, rest.next_keys) == (1, None)
+
+
+def test_two_pages_are_asked_for_at_once(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(READERS)
+
+    def read(_: RawPages, segment: str, *__: object) -> Page:
+        both.wait(10)  # breaks if one waits for the other
+        return Page("documents", b'{"Items":[{"documentId":{"S":"%s"}}],"Count":1}' % segment.encode(), checked=True)
+
+    monkeypatch.setattr(RawPages, "read", read)
+    result = scan_segment(request(segment=2, total_segments=3), staging, PLENTY)
+    assert {item["documentId"]["S"] for item in items_of(staging, result)} == {"4/6", "5/6"}
 
 
 def test_a_chunk_near_the_deadline_hands_over_what_it_has(staging: Staging) -> None:
     make_table(25)
     result = scan_segment(request(), staging, OUT_OF_TIME)
-    assert result.pages == 1
-    assert result.next_key is not None
+    assert result.pages == READERS
+    assert result.next_keys is not None
 
 
 def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     page = b'{"Items":[],"ConsumedCapacity":{"CapacityUnits":128},"LastEvaluatedKey":{"documentId":{"S":"d"}}}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(page, checked=False))
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", page, checked=False))
     clock = Clock()
     monkeypatch.setattr(scan, "Pace", lambda units: Pace(units, clock=clock, sleep=clock.sleep))
     left = Deadline(lambda: int((RESERVE_SECONDS + 300 - (clock.now - 100)) * 1000))
     result = scan_segment(request(read_units_per_second=1), staging, left)
-    assert (result.pages, result.next_key is None) == (2, False)  # 128 s each: a third would end past the limit
+    assert (result.pages, result.next_keys is None) == (2, False)  # 128 s each: a third would end past the limit
     assert clock.now == 100 + 2 * 128
 
 
@@ -112,7 +138,7 @@ def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, mon
 def test_an_answer_that_is_no_scan_response_is_tried_again(
     staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool
 ) -> None:
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(body, checked))
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked))
     with pytest.raises(TransientError, match="scanning documents: expected a Scan response, got"):
         scan_segment(request(), staging, PLENTY)
     assert keys() == []
@@ -122,15 +148,15 @@ def test_an_answer_that_is_no_scan_response_is_tried_again(
 def test_max_items_is_exact(staging: Staging, cap: int) -> None:
     make_table(25)
     result = scan_segment(request(max_items=cap), staging, PLENTY)
-    assert (result.items, result.next_key) == (min(cap, 25), None)
+    assert (result.items, result.next_keys) == (min(cap, 25), None)
 
 
 def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page(body, checked=True))
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked=True))
     result = scan_segment(request(), staging, PLENTY)
-    assert len(read(staging, result.key)) == 1
-    assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}]
+    assert len(read(staging, result.key)) == result.pages
+    assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}] * result.pages
 
 
 def test_a_missing_table_is_the_aws_error_by_name(staging: Staging) -> None:
@@ -140,16 +166,16 @@ def test_a_missing_table_is_the_aws_error_by_name(staging: Staging) -> None:
     assert keys() == []
 
 
-def test_the_handler_passes_on_key_counts_and_next_key(invoke: Invoke) -> None:
+def test_the_handler_passes_on_key_counts_and_next_keys(invoke: Invoke) -> None:
     make_table(25)
     event = {
         "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"}, "table": "cases",
-        "source": "documents", "segment": 0, "totalSegments": 1, "chunk": 0, "startKey": None, "chunkBytes": 1,
+        "source": "documents", "segment": 0, "totalSegments": 1, "chunk": 0, "startKeys": None, "chunkBytes": 1,
         "readUnitsPerSecond": 0, "maxItems": None,
     }  # fmt: skip
     result = invoke("scan_segment", event)
-    assert set(result) == {"key", "items", "pages", "bytes", "readUnits", "nextKey"}
-    assert invoke("scan_segment", {**event, "startKey": result["nextKey"], "chunk": 1})["key"] != result["key"]
+    assert set(result) == {"key", "items", "pages", "bytes", "readUnits", "nextKeys"}
+    assert invoke("scan_segment", {**event, "startKeys": result["nextKeys"], "chunk": 1})["key"] != result["key"]
 
 
 class Clock:

@@ -24,7 +24,7 @@ def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Hand
             "pages": 1,
             "bytes": 100 * taken,
             "readUnits": 0.5,
-            "nextKey": {"id": {"S": f"{event['segment']}/{event['chunk'] + 1}"}} if more else None,
+            "nextKeys": {"id": {"S": f"{event['segment']}/{event['chunk'] + 1}"}} if more else None,
         }
 
     def transform(event: dict[str, Any], _: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def worst(fakes: dict[str, Any], chunks: int = 2) -> dict[str, Any]:
 
     def scan_big(event: dict[str, Any], context: Any) -> Any:
         more = {"id": {"B": "A" * 2732}, "sort": {"S": "x" * 1024}} if event["chunk"] + 1 < chunks else None
-        return scan(event, context) | {"bytes": 107374182400, "readUnits": 13421772.5, "nextKey": more}
+        return scan(event, context) | {"bytes": 107374182400, "readUnits": 13421772.5, "nextKeys": more}
 
     def transform_big(event: dict[str, Any], context: Any) -> Any:
         counts = dict.fromkeys(("scanned", "staged", "rejected", "sanitized"), 123_456_789)

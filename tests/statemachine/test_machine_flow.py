@@ -24,7 +24,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "segment": 0,
         "totalSegments": 1,
         "chunk": 0,
-        "startKey": None,
+        "startKeys": None,
         "chunkBytes": 268435456,
         "readUnitsPerSecond": 0,
         "maxItems": None,
@@ -90,7 +90,7 @@ def test_a_segment_goes_on_from_the_key_where_its_last_chunk_ended() -> None:
         events = [event for event in machine.events("ScanSegment") if event["segment"] == segment]
         assert [event["chunk"] for event in events] == [0, 1, 2]
         keys = [None, {"id": {"S": f"{segment}/1"}}, {"id": {"S": f"{segment}/2"}}]
-        assert [event["startKey"] for event in events] == keys
+        assert [event["startKeys"] for event in events] == keys
     assert [event["chunk"] for event in machine.events("TransformMetadata") if event["segment"] == 1] == [0, 1, 2]
 
 
@@ -124,11 +124,11 @@ def test_a_start_key_comes_through_unchanged() -> None:
 
     def scan_with_key(event: dict[str, Any], context: Any) -> Any:
         found = scan(event, context)
-        return found | {"nextKey": key} if found["nextKey"] else found
+        return found | {"nextKeys": key} if found["nextKeys"] else found
 
     with Machine(fakes | {"ScanSegment": scan_with_key}, around=sized()) as machine:
         assert machine.start({"tables": ["cases"]}).status == "SUCCEEDED"
-    assert [event["startKey"] for event in machine.events("ScanSegment")] == [None, key]
+    assert [event["startKeys"] for event in machine.events("ScanSegment")] == [None, key]
 
 
 def test_every_chunk_reaches_the_load_in_order_of_segments_and_chunks() -> None:

@@ -20,7 +20,7 @@ SCAN = {
     "segment": 1,
     "totalSegments": 4,
     "chunk": 0,
-    "startKey": None,
+    "startKeys": None,
     "chunkBytes": 1000,
     "readUnitsPerSecond": 12.5,
     "maxItems": None,
@@ -52,7 +52,7 @@ def changed(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def test_a_scan_event_becomes_a_request() -> None:
     request = ScanRequest.from_event(SCAN)
-    assert (request.table, request.segment, request.max_items, request.start_key) == (CASES, 1, None, None)
+    assert (request.table, request.segment, request.max_items, request.start_keys) == (CASES, 1, None, None)
     assert request.run.started_at == datetime(2026, 11, 23, 4, 0, 0, 123000, UTC)
 
 
@@ -67,9 +67,9 @@ def test_a_load_event_becomes_a_request() -> None:
 
 
 def test_a_result_speaks_the_state_machines_spelling() -> None:
-    result = ScanResult(key="k", items=1, pages=1, bytes=2, read_units=0.5, next_key={"id": {"S": "x"}})
+    result = ScanResult(key="k", items=1, pages=1, bytes=2, read_units=0.5, next_keys={"0/1": {"id": {"S": "x"}}})
     assert result.to_event() == {
-        "key": "k", "items": 1, "pages": 1, "bytes": 2, "readUnits": 0.5, "nextKey": {"id": {"S": "x"}},
+        "key": "k", "items": 1, "pages": 1, "bytes": 2, "readUnits": 0.5, "nextKeys": {"0/1": {"id": {"S": "x"}}},
     }  # fmt: skip
 
 
@@ -89,7 +89,10 @@ def test_a_result_speaks_the_state_machines_spelling() -> None:
         ("segment", -1, "segment: expected a whole number of at least 0, got -1"),
         ("segment", True, "segment: expected a whole number of at least 0, got True"),
         ("segment", 4, "segment: expected a number below totalSegments, 4, got 4"),
-        ("startKey", {"id": "x"}, "startKey: expected a key in DynamoDB's JSON, got {'id': 'x'}"),
+        ("startKeys", {}, "startKeys: expected the segments to go on with, got {}"),
+        ("startKeys", {"4/4": None}, "startKeys.4/4: expected a segment and the number of all, such as 5/8, got '4/4'"),
+        ("startKeys", {"id": None}, "startKeys.id: expected a segment and the number of all, such as 5/8, got 'id'"),
+        ("startKeys", {"3/8": {"id": "x"}}, "startKeys.3/8: expected a key in DynamoDB's JSON, got {'id': 'x'}"),
         ("chunkBytes", "1", "chunkBytes: expected a whole number of at least 1, got '1'"),
         ("maxItems", 0, "maxItems: expected a whole number of at least 1, got 0"),
         ("readUnitsPerSecond", float("nan"), "readUnitsPerSecond: expected a number of at least 0, got nan"),
@@ -143,8 +146,8 @@ def test_another_tables_chunk_is_refused() -> None:
 
 
 def test_a_missing_field_is_said_to_be_missing() -> None:
-    event = {name: value for name, value in SCAN.items() if name != "startKey"}
-    with pytest.raises(InvalidEventError, match="startKey: expected a value or null, and it is missing"):
+    event = {name: value for name, value in SCAN.items() if name != "startKeys"}
+    with pytest.raises(InvalidEventError, match="startKeys: expected a value or null, and it is missing"):
         ScanRequest.from_event(event)
 
 

@@ -1,5 +1,6 @@
 """What the state machine passes to each function and gets back: a frozen dataclass each."""
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,12 +38,17 @@ class Run:
         return cls(id=run_id, arn=fields.text("arn"), started_at=started_at.astimezone(UTC))
 
 
+type Keys = dict[str, Item | None]
+"""Where reading goes on: by segment of the source, as `5/8`, the key to go on after; None for its beginning."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
     """One chunk to scan: where to start, and when to stop.
 
-    `chunk_bytes` counts uncompressed pages; `read_units_per_second` is this segment's share, 0 for
-    no limit; `max_items` is what is left of the run's cap, None for no cap.
+    `start_keys` is what the segment's last chunk left, None for all of it; `chunk_bytes` counts
+    uncompressed pages; `read_units_per_second` is this segment's share, 0 for no limit; `max_items` is
+    what is left of the run's cap, None for no cap.
     """
 
     run: Run
@@ -51,7 +57,7 @@ class ScanRequest:
     segment: int
     total_segments: int
     chunk: int
-    start_key: Item | None
+    start_keys: Keys | None
     chunk_bytes: int
     read_units_per_second: float
     max_items: int | None
@@ -70,7 +76,7 @@ class ScanRequest:
             segment=segment,
             total_segments=total,
             chunk=fields.integer("chunk"),
-            start_key=None if fields.is_null("startKey") else _key(fields, "startKey"),
+            start_keys=None if fields.is_null("startKeys") else _keys(fields, "startKeys"),
             chunk_bytes=fields.integer("chunkBytes", minimum=1),
             read_units_per_second=fields.number("readUnitsPerSecond"),
             max_items=None if fields.is_null("maxItems") else fields.integer("maxItems", minimum=1),
@@ -79,14 +85,14 @@ class ScanRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """A raw chunk in S3 (`key`), and where the segment goes on; `next_key` is None at its end."""
+    """A raw chunk in S3 (`key`), and where the segment goes on; `next_keys` is None at its end."""
 
     key: str
     items: int
     pages: int
     bytes: int
     read_units: float
-    next_key: Item | None
+    next_keys: Keys | None
 
     def to_event(self) -> dict[str, Any]:
         """As the state machine reads it."""
@@ -274,6 +280,22 @@ class LoadResult:
 
 def _table(fields: Fields) -> Table:
     return TABLES[fields.text("table", among=tuple(TABLES))]
+
+
+_SEGMENT = re.compile(r"(\d+)/([1-9]\d*)", re.ASCII)
+
+
+def _keys(event: Fields, name: str) -> Keys:
+    fields = event.object(name)
+    keys: Keys = {}
+    for segment in event.dictionary(name):
+        match = _SEGMENT.fullmatch(segment)
+        if match is None or int(match[1]) >= int(match[2]):
+            raise InvalidEventError(fields.path(segment), segment, "a segment and the number of all, such as 5/8")
+        keys[segment] = None if fields.is_null(segment) else _key(fields, segment)
+    if not keys:
+        raise InvalidEventError(event.path(name), keys, "the segments to go on with")
+    return keys
 
 
 def _key(fields: Fields, name: str) -> Item:

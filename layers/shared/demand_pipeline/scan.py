@@ -1,18 +1,20 @@
 """Read one chunk of a segment: pages as DynamoDB sends them, streamed to S3."""
 
 import time
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import Any
 
-from demand_pipeline import aws
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import TransientError
-from demand_pipeline.events import ScanRequest, ScanResult
+from demand_pipeline.events import Keys, ScanRequest, ScanResult
 from demand_pipeline.observability import count, logger
+from demand_pipeline.pages import Page, RawPages
 from demand_pipeline.staging import Stage, Staging, chunk_key
-from demand_pipeline.wire import Item, PageSummary, summarize_page, summarize_whole_page
+from demand_pipeline.wire import Item, PageSummary
+
+# A page takes DynamoDB longer to send than the function to write, so a segment is read in two halves at once.
+READERS = 2
 
 
 @dataclass(slots=True)
@@ -40,101 +42,82 @@ class Pace:
 def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> ScanResult:
     """Write one raw chunk: it ends with the segment, at `chunk_bytes`, at `max_items` or before the deadline.
 
-    At least one page is read, so that every chunk moves the segment on. Raises `TransientError` or
-    the AWS error, by its name.
+    A page at least is read of each half, so that every chunk moves the segment on. Raises
+    `TransientError` or the AWS error, by its name.
     """
-    pages = RawPages(request)
-    pace = Pace(request.read_units_per_second)
     key = chunk_key(request.run, Stage.RAW, request.table.name, request.segment, request.chunk)
-    items, size, read, units, start = 0, 0, 0, 0.0, request.start_key
-    with staging.create(key) as stream:
-        while True:
-            left = None if request.max_items is None else request.max_items - items
-            page = pages.read(start, left)
-            summary = _summary(page, request)
-            stream.write(_one_line(page.body))
-            start = summary.next_key
-            items, size, read, units = (
-                items + summary.items,
-                size + len(page.body),
-                read + 1,
-                units + summary.read_units,
-            )
-            capped = request.max_items is not None and items >= request.max_items
-            if start is None or capped:
-                start = None
-                break
-            pace.spend(summary.read_units)
-            # Another page like this one must be earned before the deadline, or its wait would outlast the function.
-            if size >= request.chunk_bytes or deadline.seconds_left() <= pace.seconds(summary.read_units):
-                break
-    count(request.table.name, ItemsScanned=items, ReadUnits=units)
-    logger.info("segment scanned", chunk=request.chunk, items=items, pages=read, bytes=size, more=start is not None)
-    return ScanResult(key=key, items=items, pages=read, bytes=size, read_units=units, next_key=start)
+    with staging.create(key) as stream, ThreadPoolExecutor(READERS) as pool:
+        chunk = _Chunk(request, deadline, pool)
+        for page in chunk.pages():
+            stream.write(_one_line(page))
+    count(request.table.name, ItemsScanned=chunk.items, ReadUnits=chunk.units)
+    counts: dict[str, Any] = {"items": chunk.items, "pages": chunk.read, "bytes": chunk.size}
+    logger.info("segment scanned", chunk=request.chunk, more=bool(chunk.left), **counts)
+    return ScanResult(key=key, read_units=chunk.units, next_keys=dict(sorted(chunk.left.items())) or None, **counts)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer of Scan; `checked` if it came with a checksum, which was right then."""
-
-    body: bytes
-    checked: bool
-
-
-class RawPages:
-    """Scan's answers as bytes: botocore checks and retries them, but does not parse the items."""
-
-    def __init__(self, request: ScanRequest) -> None:
-        self._client = aws.client("dynamodb")
-        self._client.meta.events.register("before-parse.dynamodb.Scan", _keep_body)
-        self._arguments = {
-            "TableName": request.source,
-            "Segment": request.segment,
-            "TotalSegments": request.total_segments,
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-
-    def read(self, start: Item | None, limit: int | None) -> Page:
-        """One page from `start` on, of at most `limit` items."""
-        arguments: dict[str, Any] = dict(self._arguments)
-        if start is not None:
-            # Keys are strings and numbers here, which boto3 spells as the wire does.
-            arguments["ExclusiveStartKey"] = start
-        if limit is not None:
-            arguments["Limit"] = limit
-        with aws.failures_named(f"scanning {arguments['TableName']}"):
-            answer = self._client.scan(**arguments)
-        body: bytes = answer[_RAW_PAGE]
-        checksum = answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM)
-        # boto3 tries a damaged page again, but at last it takes what it got.
-        if checksum is not None and int(checksum) != zlib.crc32(body):
-            raise TransientError(f"scanning {arguments['TableName']}: a page does not match its checksum")
-        return Page(body, checked=checksum is not None)
+def _start_keys(request: ScanRequest) -> Keys:
+    """Where the chunk begins. A limit on the pace or on the items needs one reader, which keeps it exactly."""
+    if request.start_keys is not None:
+        return request.start_keys
+    readers = 1 if request.read_units_per_second > 0 or request.max_items is not None else READERS
+    total = request.total_segments * readers
+    return {f"{request.segment * readers + reader}/{total}": None for reader in range(readers)}
 
 
-_RAW_PAGE = "RawPage"
-_CHECKSUM = "x-amz-crc32"
-_OK = 200
+@dataclass
+class _Chunk:
+    """What was read of a chunk so far, what is being read, and what is `left` to the next one."""
 
+    request: ScanRequest
+    deadline: Deadline
+    pool: ThreadPoolExecutor
+    items: int = 0
+    read: int = 0
+    size: int = 0
+    units: float = 0.0
+    left: Keys = field(default_factory=dict)
 
-def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Serve botocore's `before-parse` event: what lands in the customized dict is merged into the answer.
+    def __post_init__(self) -> None:
+        self._source = RawPages(self.request.source)
+        self._pace = Pace(self.request.read_units_per_second)
+        self._reading: dict[Future[Page], str] = {}
 
-    Error bodies must reach the parser, or no error would be raised.
-    """
-    if response_dict["status_code"] == _OK:
-        customized_response_dict[_RAW_PAGE] = response_dict["body"]
-        response_dict["body"] = b"{}"
+    def pages(self) -> Iterator[bytes]:
+        """Yield pages as they come; while one is written, the next of its half is read already."""
+        for segment, key in _start_keys(self.request).items():
+            self._read_on(segment, key)
+        while self._reading:
+            for future in wait(self._reading, return_when=FIRST_COMPLETED).done:
+                segment = self._reading.pop(future)
+                page = future.result()
+                summary = page.summarize()
+                self._count(page, summary)
+                if summary.next_key is not None and self._items_left() != 0:
+                    if self._is_full(summary):
+                        self.left[segment] = summary.next_key
+                    else:
+                        self._read_on(segment, summary.next_key)
+                yield page.body
 
+    def _read_on(self, segment: str, key: Item | None) -> None:
+        self._reading[self.pool.submit(self._source.read, segment, key, self._items_left())] = segment
 
-def _summary(page: Page, request: ScanRequest) -> PageSummary:
-    try:
-        return summarize_whole_page(page.body) if page.checked else summarize_page(page.body)
-    except (ValueError, RecursionError) as error:
-        # What was checked by no checksum may be cut off; the error may quote an item, so that only its kind is told.
-        raise TransientError(
-            f"scanning {request.source}: expected a Scan response, got {type(error).__name__}"
-        ) from None
+    def _count(self, page: Page, summary: PageSummary) -> None:
+        self.items += summary.items
+        self.read += 1
+        self.size += len(page.body)
+        self.units += summary.read_units
+
+    def _items_left(self) -> int | None:
+        limit = self.request.max_items
+        return None if limit is None else max(0, limit - self.items)
+
+    def _is_full(self, last: PageSummary) -> bool:
+        """Whether the chunk has its size or its time; another page must be earned before the deadline."""
+        self._pace.spend(last.read_units)
+        another = self._pace.seconds(last.read_units)
+        return self.size >= self.request.chunk_bytes or self.deadline.seconds_left() <= another
 
 
 def _one_line(page: bytes) -> bytes:

@@ -1,0 +1,75 @@
+"""Scan's pages as DynamoDB sends them, checked but not parsed."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from demand_pipeline import aws
+from demand_pipeline.errors import TransientError
+from demand_pipeline.wire import Item, PageSummary, summarize_page, summarize_whole_page
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of Scan about the table `source`; `checked` if it came with a checksum, which was right then."""
+
+    source: str
+    body: bytes
+    checked: bool
+
+    def summarize(self) -> PageSummary:
+        """What the page says beside its items; raises TransientError if it is no Scan response."""
+        try:
+            return summarize_whole_page(self.body) if self.checked else summarize_page(self.body)
+        except (ValueError, RecursionError) as error:
+            # What was checked by no checksum may be cut off; the error may quote an item: only its kind is told.
+            raise TransientError(
+                f"scanning {self.source}: expected a Scan response, got {type(error).__name__}"
+            ) from None
+
+
+class RawPages:
+    """Scan's answers as bytes: botocore checks and retries them, but does not parse the items."""
+
+    def __init__(self, source: str) -> None:
+        self._client = aws.client("dynamodb")
+        self._client.meta.events.register("before-parse.dynamodb.Scan", _keep_body)
+        self._source = source
+
+    def read(self, segment: str, key: Item | None, limit: int | None) -> Page:
+        """One page of a segment, such as `5/8`, after `key`, of at most `limit` items; any thread may ask."""
+        number, total = map(int, segment.split("/"))
+        arguments: dict[str, Any] = {
+            "TableName": self._source,
+            "Segment": number,
+            "TotalSegments": total,
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        if key is not None:
+            # Keys are strings and numbers here, which boto3 spells as the wire does.
+            arguments["ExclusiveStartKey"] = key
+        if limit is not None:
+            arguments["Limit"] = limit
+        with aws.failures_named(f"scanning {self._source}"):
+            answer = self._client.scan(**arguments)
+        body: bytes = answer[_RAW_PAGE]
+        checksum = answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM)
+        # boto3 tries a damaged page again, but at last it takes what it got.
+        if checksum is not None and int(checksum) != zlib.crc32(body):
+            raise TransientError(f"scanning {self._source}: a page does not match its checksum")
+        return Page(self._source, body, checked=checksum is not None)
+
+
+_RAW_PAGE = "RawPage"
+_CHECKSUM = "x-amz-crc32"
+_OK = 200
+
+
+def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Serve botocore's `before-parse` event: what lands in the customized dict is merged into the answer.
+
+    Error bodies must reach the parser, or no error would be raised.
+    """
+    if response_dict["status_code"] == _OK:
+        customized_response_dict[_RAW_PAGE] = response_dict["body"]
+        response_dict["body"] = b"{}"
