@@ -15,6 +15,11 @@ OPTIONS = r"""(FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null', ENCODING 'UTF8')"
 
 BLOCK_BYTES = 1 << 18
 
+# JSON's other escapes, all made `n`; and the bytes that no backslash of JSON's stands before.
+_OTHERS = b"nrtbfu/"
+_ALIKE = bytes.maketrans(_OTHERS, b"n" * len(_OTHERS))
+_NEVER_ESCAPED = bytes(set(range(256)) - set(_OTHERS + rb"\""))
+
 
 class MalformedError(ValueError):
     """A line that is no row; the message does not quote it."""
@@ -68,9 +73,9 @@ def _strip_brackets(lines: bytes) -> bytes:
 
 
 def _has_json_escapes(lines: bytes) -> bool:
-    r"""Whether there is an escape but `\\` and `\"`, which mean the same to COPY."""
-    single = lines.replace(b"\\\\", b"")  # from the left, as escapes are read
-    return single.count(b"\\") != single.count(b'\\"')
+    r"""Whether there is an escape of JSON's but `\\` and `\"`, which mean the same to COPY."""
+    short = lines.translate(_ALIKE, _NEVER_ESCAPED)  # a quarter of the bytes: what follows costs that much less
+    return rb"\n" in short.replace(rb"\\", b"")  # from the left, as escapes are read
 
 
 def _convert_line(line: bytes) -> bytes:
