@@ -86,12 +86,18 @@ class Stand:
 
 
 @contextlib.contextmanager
-def stand(*, items: int, segments: int | tuple[int, ...] = 1, latency_ms: float = 0) -> Iterator[Stand]:
-    """Start everything; it is gone when the block ends."""
+def stand(
+    *,
+    items: int,
+    segments: int | tuple[int, ...] = 1,
+    latency_ms: float = 0,
+    postgres: PostgresServer | None = None,
+) -> Iterator[Stand]:
+    """Start everything, PostgreSQL too unless one is given; it is gone when the block ends."""
     with contextlib.ExitStack() as stack:
         dynamodb = stack.enter_context(DynamoDBEndpoint(items=items, segments=segments, latency_ms=latency_ms))
         s3 = stack.enter_context(S3Endpoint())
-        postgres = stack.enter_context(PostgresServer.temporary())
+        postgres = postgres or stack.enter_context(PostgresServer.temporary())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         login = {"username": postgres.user, "password": postgres.password}
         dynamodb.put_secret(_SECRET, json.dumps(login))

@@ -8,6 +8,7 @@ from benchmarks.contestants import ours
 from benchmarks.kept import check
 from benchmarks.process import CommandFailedError, cpu_of, interleaved, run, watched
 from benchmarks.stand import stand
+from local.postgres import PostgresServer
 
 BUSY = "block = bytearray(60 << 20)"
 
@@ -41,8 +42,8 @@ def test_everyone_is_first_in_turn() -> None:
     assert "".join(order) == "abcbcacab"
 
 
-def test_the_real_handlers_keep_everything_and_the_check_sees_what_is_lost() -> None:
-    with stand(items=300, segments=2) as servers:
+def test_the_real_handlers_keep_everything_and_the_check_sees_what_is_lost(server: PostgresServer) -> None:
+    with stand(items=300, segments=2, postgres=server) as servers:
         contestant = ours()
         contestant.prepare(servers)
         with watched(servers.servers) as watch:
@@ -57,3 +58,4 @@ def test_the_real_handlers_keep_everything_and_the_check_sees_what_is_lost() -> 
         lost = check(servers, contestant, 300)
         assert (lost.rows, lost.typed, lost.unread[0]) == ((299, 300), (21, 22), 0)
         assert 0 < lost.exact[0] < lost.exact[1]
+        servers.empty()
