@@ -168,7 +168,7 @@ class Size:
             transform_repetitions=3,
             load_rows=50_000,
             load_repetitions=1,
-            end_to_end_items=2_000,
+            end_to_end_items=5_000,
             end_to_end_repetitions=1,
             stall_rows=(20_000,),
             growth_items=(1_000, 10_000),
