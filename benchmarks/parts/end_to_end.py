@@ -3,8 +3,8 @@
 Whole processes, from exec to exit, take turns on the same servers, each with a new table that has the same
 indexes. Ours calls the deployed handlers with the events of the state machine, and stages through S3 over HTTP.
 The machine's Map reads segments in functions of their own; here it is two segments, one in the process that loads
-afterwards, one in a fork of it. Measured beside that on two cores: one process for both segments takes 5 % less
-CPU and 50 % more time.
+afterwards, one in a fork of it. Measured beside that on two cores: one process for both segments takes about 5 % less
+CPU and a quarter to a half more time.
 """
 
 from collections.abc import Callable, Iterator
