@@ -31,6 +31,10 @@ _COUNTS = (
     "FROM warehouse.pipeline_run_tables"
 )
 _REJECTS = "SELECT run_id, table_name, reason, item_key::text, item::text FROM warehouse.rejected_items"
+_KEYS = """
+    SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'p' AND connamespace = 'warehouse'::regnamespace
+"""
 _LOCKS = """
     SELECT locktype || ' ' || mode || ' ' || coalesce(relation::regclass::text, '') FROM pg_locks
     WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
@@ -119,6 +123,9 @@ def check_control(connection: pg8000.native.Connection, ran: Mapping[str, Ran]) 
     due = [(last[name], name, *reject) for name, rows in state.items() for reject in rows.rejects]
     if sorted(map(_text, rejects)) != sorted(map(_text, due)):
         wrong.append(f"rejected_items: {len(rejects)} found, {len(due)} expected")
+    keys = {name: f"PRIMARY KEY ({', '.join([column.name for column in TABLES[name].key])})" for name in state}
+    found_keys = {name.removeprefix("warehouse."): key for name, key in connection.run(_KEYS)}
+    wrong += [f"{name}: no {key}" for name, key in keys.items() if found_keys.get(name) != key]
     return wrong
 
 

@@ -27,6 +27,7 @@ _POINTS = [
     (re.compile(r'COPY \S*?"(\w+)" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
     (re.compile(r"^LOCK TABLE"), "lock"),
     (re.compile(r"^TRUNCATE"), "truncate"),
+    (re.compile(r"^CREATE UNIQUE INDEX (\w+)_pkey"), "index/{}"),
     (re.compile(r'^CREATE UNIQUE INDEX "(\w+)_pkey"'), "key/{}"),
     (re.compile(r'^DELETE FROM \S*"(cases|metadata|templates|audit)"'), "delete/{}"),
     (re.compile(r'^UPDATE \S*"(cases|metadata|templates|audit)"'), "update/{}"),

@@ -153,7 +153,7 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
     }
 
 
-_PLACING = {"truncate": ("truncate", "fill/{}"), "merge": ("key/{}", "delete/{}", "update/{}", "fill/{}")}
+_PLACING = {"truncate": ("truncate", "fill/{}", "index/{}"), "merge": ("key/{}", "delete/{}", "update/{}", "fill/{}")}
 
 
 def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict:

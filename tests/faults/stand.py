@@ -31,7 +31,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
 from demand_pipeline.tables import ColumnType, Table
-from demand_pipeline.warehouse import copy_csv, locks
+from demand_pipeline.warehouse import copy_csv, locks, truncate
 from local.postgres import PostgresServer
 from tests.conftest import AS_NEW, BUCKET
 from tests.faults import attempts
@@ -191,6 +191,7 @@ class Stand(ExitStack):
             (moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1),
             (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),
+            (truncate, "_MANY_ROWS", 4),
             (scan, "ThreadPoolExecutor", attempts.Pool),
         ):
             self.enter_context(mock.patch.object(target, name, new))
