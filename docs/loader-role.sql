@@ -7,7 +7,8 @@ CREATE ROLE demand_loader LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
 -- TEMPORARY: rows are staged in temporary tables.
 GRANT CONNECT, TEMPORARY ON DATABASE :"database" TO demand_loader;
 
--- CREATE: the load makes the tables, and as their owner may add columns and truncate. It need not own the schema.
+-- CREATE: the load makes the tables, and as their owner may do with them what either LoadStrategy takes: add columns,
+-- truncate, make indexes anew, update, delete, analyze. It need not own the schema.
 CREATE SCHEMA IF NOT EXISTS :"schema";
 GRANT USAGE, CREATE ON SCHEMA :"schema" TO demand_loader;
 

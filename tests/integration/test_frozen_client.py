@@ -14,6 +14,7 @@ import time
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError
+from demand_pipeline.events import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.warehouse import load, locks, stage
 from tests.conftest import Warehouse
@@ -34,7 +35,14 @@ def load_when_it_is_time(runs: Runs) -> None:
         runs.load(run_at(2), {"cases": documents(3)})
 
 
-@pytest.mark.parametrize("point", ["copy", "transaction"])
+@pytest.mark.parametrize(
+    ("strategy", "point"),
+    [  # a COPY is the same with both
+        (Strategy.TRUNCATE, "copy"),
+        (Strategy.TRUNCATE, "transaction"),
+        (Strategy.MERGE, "transaction"),
+    ],
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_client_that_is_gone_or_frozen_is_noticed(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, point: str, how: signal.Signals
