@@ -144,7 +144,7 @@ class Size:
         """The sizes of the published figures: all parts in less than 25 minutes on two cores."""
         return cls(
             quick=False,
-            scan_items=100_000,
+            scan_items=300_000,
             scan_repetitions=5,
             transform_items=50_000,
             transform_repetitions=5,
@@ -162,7 +162,7 @@ class Size:
         """Whether everything still works, and roughly how fast: less than 4 minutes."""
         return cls(
             quick=True,
-            scan_items=10_000,
+            scan_items=30_000,
             scan_repetitions=3,
             transform_items=5_000,
             transform_repetitions=3,

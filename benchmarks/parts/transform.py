@@ -16,6 +16,7 @@ _NOTES = {
     "handler": "raw chunk from S3, staged chunk to S3, compression included",
     "deserializer": "the same rows by TypeDeserializer, from S3 and to S3 as well",
     "floor": "the same items parsed one by one and dropped, from pages in memory",
+    "reading_floor": "the same, from the raw chunk in S3",
 }
 
 
@@ -31,6 +32,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
             "deserializer": (page, part),
             # Its pages are to be in memory when the measured work begins.
             "floor": (whole, whole),
+            "reading_floor": (page, whole),
         }
         ways = {way: partial(_run, servers, way, *tasks[way], progress) for way in tasks}
         runs = interleaved(ways, size.transform_repetitions)
@@ -39,6 +41,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     for way, value in cpu.items():
         yield Figure(f"transform_{way}_cpu_us_per_item", value, "us/item", _NOTES[way])
     yield Figure("transform_cpu_vs_parse_floor", cpu["handler"] / cpu["floor"], TIMES, "after imports and a first page")
+    yield Figure("transform_cpu_vs_reading_floor", cpu["handler"] / cpu["reading_floor"], TIMES)
     yield Figure("transform_cpu_vs_type_deserializer", cpu["deserializer"] / cpu["handler"], TIMES)
     yield Figure("transform_compressed_bytes_per_item", stored / whole["items"], "B/item")
 

@@ -9,16 +9,16 @@ from benchmarks.stand import CHUNK_BYTES
 type Event = dict[str, Any]
 
 
-def scan_event(chunk_bytes: int = CHUNK_BYTES, chunk: int = 0, start: Event | None = None) -> Event:
-    """Scan a chunk of the whole table, without limits."""
+def scan_event(chunk_bytes: int = CHUNK_BYTES) -> Event:
+    """Scan the first chunk of the whole table, without limits."""
     return {
         "run": new_run(),
         "table": "cases",
         "source": ARN,
         "segment": 0,
         "totalSegments": 1,
-        "chunk": chunk,
-        "startKeys": start,
+        "chunk": 0,
+        "startKeys": None,
         "chunkBytes": chunk_bytes,
         "readUnitsPerSecond": 0,
         "maxItems": None,

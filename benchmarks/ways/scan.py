@@ -28,11 +28,21 @@ _count = re.compile(rb'"Count":(\d+)').search
 
 def handler(task: Task) -> Done:
     """The deployed function, chunk by chunk: pages checked, compressed, uploaded to S3."""
+    return _scan(task, read_units=0)
+
+
+def one_reader(task: Task) -> Done:
+    """The deployed function with a limit that is never reached, for which it reads one page at a time."""
+    return _scan(task, read_units=1_000_000_000)
+
+
+def _scan(task: Task, read_units: int) -> Done:
     one_page = task["pages"] == 1
-    chunk_bytes = 1 if one_page else CHUNK_BYTES
-    answers = [invoke("scan_segment", scan_event(chunk_bytes))]
+    limits = {"chunkBytes": 1 if one_page else CHUNK_BYTES, "readUnitsPerSecond": read_units}
+    answers = [invoke("scan_segment", scan_event() | limits)]
     while answers[-1]["nextKeys"] is not None and not one_page:
-        answers.append(invoke("scan_segment", scan_event(chunk_bytes, len(answers), answers[-1]["nextKeys"])))
+        more = {"chunk": len(answers), "startKeys": answers[-1]["nextKeys"]}
+        answers.append(invoke("scan_segment", scan_event() | limits | more))
     chunks = [{name: answer[name] for name in ("key", "items", "bytes")} for answer in answers]
     return {"items": sum(chunk["items"] for chunk in chunks), "chunks": chunks}
 
@@ -90,6 +100,7 @@ def _pages(task: Task) -> Iterator[int]:
 
 WAYS: dict[str, Callable[[Task], Done]] = {
     "handler": handler,
+    "one_reader": one_reader,
     "resource": resource,
     "client": client,
     "floor": floor,

@@ -13,6 +13,7 @@ import boto3
 from benchmarks.run_function import invoke
 from benchmarks.ways.deserialized import row
 from benchmarks.ways.events import transform_event
+from demand_pipeline.staging import Staging
 
 type Task = dict[str, Any]
 type Done = dict[str, Any]
@@ -45,14 +46,21 @@ def floor(task: Task) -> Done:
 
     The pages are in memory already, so that neither S3 nor gzip counts.
     """
-    items = 0
-    for page in _pages_in_memory(task["key"]):
-        text = page.decode()
-        position = text.index('"Items":[') + len('"Items":')
-        while text[position] != "]":
-            _, position = _scan_value(text, position + 1)
-            items += 1
-    return {"items": items}
+    return {"items": sum(map(_parse, _pages_in_memory(task["key"])))}
+
+
+def reading_floor(task: Task) -> Done:
+    """The same, but from the raw chunk in S3, as the function has it."""
+    return {"items": sum(map(_parse, Staging(_BUCKET).lines(task["key"])))}
+
+
+def _parse(page: bytes) -> int:
+    text, items = page.decode(), 0
+    position = text.index('"Items":[') + len('"Items":')
+    while text[position] != "]":
+        _, position = _scan_value(text, position + 1)
+        items += 1
+    return items
 
 
 @cache
@@ -70,4 +78,9 @@ def _s3() -> Any:
     return boto3.client("s3")
 
 
-WAYS: dict[str, Callable[[Task], Done]] = {"handler": handler, "deserializer": deserializer, "floor": floor}
+WAYS: dict[str, Callable[[Task], Done]] = {
+    "handler": handler,
+    "deserializer": deserializer,
+    "floor": floor,
+    "reading_floor": reading_floor,
+}
