@@ -73,17 +73,14 @@ class _Output:
     def convert(self, page: bytes, source: str) -> None:
         """Write a page's rows and rejects; raises StagingError if its items are none that DynamoDB has."""
         # What PostgreSQL cannot store comes as a `\u` escape only: U+0000, and half a surrogate pair.
-        storable = b"\\u" not in page
-        lines = []
+        make_line = self._storable_line if b"\\u" in page else self._maker.line
+        lines: list[str] = []
         try:
             for item in iterate_items(page):
                 try:
-                    line, sanitized = (self._maker.line(item), False) if storable else self._maker.make(item)
+                    lines.append(make_line(item))
                 except RejectError as reason:
                     self._reject(item, str(reason))
-                else:
-                    lines.append(line)
-                    self.sanitized += sanitized
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # The error may quote an item, so that only its kind is told.
             raise StagingError(
@@ -91,6 +88,11 @@ class _Output:
             ) from None
         self._rows.write("".join(lines).encode())
         self.staged += len(lines)
+
+    def _storable_line(self, item: Item) -> str:
+        line, sanitized = self._maker.make(item)
+        self.sanitized += sanitized
+        return line
 
     def _reject(self, item: Item, reason: str) -> None:
         item_to_json(item)  # what the load is to write: an item that is none of DynamoDB's must not get there

@@ -128,4 +128,6 @@ def _read_value(table: Table, path: tuple[str, ...], missing: str) -> Iterator[s
     yield "    raise LookupError" if table.columns[i].key else f"    part_{i} = 'null'; {missing} += 1"
     for usual, staged in _USUAL[table.columns[i].type]:
         yield f"elif {usual}: part_{i} = {staged}"
+    if not table.columns[i].key:
+        yield f"elif 'NULL' in value: part_{i} = 'null'"
     yield f"else: part_{i} = cell_{i}(item)"
