@@ -1,0 +1,72 @@
+"""Loads and stalls are measured on full tables, and a reader says how long it was locked out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.figures import Size
+from benchmarks.loading import CHANGE, TABLE, Chunk, copy, load, psql, stage, write_csv
+from benchmarks.parts import load as load_part
+from benchmarks.parts import stalls
+from benchmarks.stand import Stand, stand
+
+ROWS = 300
+COUNT = f"SELECT count(*), count(DISTINCT document_id), count(DISTINCT ctid) FROM {TABLE}"  # noqa: S608 - a name of our own
+# How many neighbours in the table are so by their keys too.
+_RISES = f"SELECT document_id > lag(document_id) OVER (ORDER BY ctid) AS rises FROM {TABLE}"  # noqa: S608 - the same
+SORTED = f"SELECT count(*) FROM ({_RISES}) AS rows WHERE rises"  # noqa: S608 - the same
+
+
+@pytest.fixture(scope="module")
+def staged() -> Iterator[tuple[Stand, Chunk]]:
+    with stand(items=ROWS) as servers:
+        chunk = stage(servers)
+        load(servers, chunk, "truncate")
+        yield servers, chunk
+
+
+def test_what_is_staged_is_loaded_in_no_order_and_can_be_copied_again(staged: tuple[Stand, Chunk]) -> None:
+    servers, _ = staged
+    assert servers.postgres.execute(COUNT) == f"{ROWS}|{ROWS}|{ROWS}"
+    assert ROWS / 3 < int(servers.postgres.execute(SORTED)) < ROWS * 2 / 3
+    path = write_csv(servers)
+    psql(servers, f"TRUNCATE {TABLE}", copy(path))
+    assert servers.postgres.execute(COUNT) == f"{ROWS}|{ROWS}|{ROWS}"
+
+
+def test_a_merge_has_something_to_do(staged: tuple[Stand, Chunk]) -> None:
+    servers, chunk = staged
+    psql(servers, CHANGE)
+    load(servers, chunk, "merge")
+    last = (
+        "SELECT updated FROM pipeline_run_tables JOIN pipeline_runs USING (run_id) ORDER BY committed_at DESC LIMIT 1"
+    )
+    assert int(servers.postgres.execute(last)) > 0
+
+
+def test_a_reader_says_how_long_it_was_locked_out(staged: tuple[Stand, Chunk]) -> None:
+    servers, _ = staged
+    with stalls.read_beside(servers) as free:
+        psql(servers, "SELECT pg_sleep(0.5)")
+    with stalls.read_beside(servers) as locked:
+        psql(servers, f"LOCK TABLE {TABLE}", "SELECT pg_sleep(0.7)")
+    assert free.worst < 500
+    assert 650 < locked.worst < 2000
+    assert "99.9 % of" in locked.note
+
+
+def test_both_parts_measure_every_way_and_what_has_a_target() -> None:
+    size = replace(Size.small(), load_rows=ROWS, stall_rows=(ROWS,))
+    found = {figure.name for part in (load_part, stalls) for figure in part.measure(size, lambda _: None)}
+    loads = {
+        f"load_{way}_{unit}" for way in ("truncate", "merge", "psql_copy") for unit in ("us_per_row", "cpu_us_per_row")
+    }
+    ways = ("idle", "merge", "truncate", "truncate_first", "delete_insert")
+    targets = {
+        "load_wall_vs_psql_copy",
+        "load_client_cpu_us_per_row",
+        "reader_stall_ms",
+        "truncate_stall_vs_truncate_first",
+    }
+    assert found == loads | {f"stall_{way}_{ROWS}_ms" for way in ways} | targets
