@@ -7,6 +7,7 @@ makes the line without it.
 """
 
 import binascii
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -93,13 +94,13 @@ def source(table: Table, leaves: Leaves) -> str:
     columns = range(len(table.columns))
     key = " + ".join([f"len(part_{i})" for i in columns if table.columns[i].key])
     body = list(_read_map(table, leaves))
-    read = {line.partition(" ")[0] for line in map(str.strip, body)}
+    read = {int(i) for line in body for i in re.findall(r"\bpart_(\d+) =", line)}
     lines = [
         "left_over = False",
         "map_0 = item",
         *body,
         # A second column of an attribute, or of a map's member when another one reads the whole map.
-        *[f"part_{i} = cell_{i}(item)" for i in columns if f"part_{i}" not in read],
+        *[f"part_{i} = cell_{i}(item)" for i in columns if i not in read],
         f"if {key} > {MAX_KEY_BYTES // MAX_BYTES_A_CHARACTER}: raise LookupError",
         "extra = unread(item) if left_over else 'null'",
         "return f'[" + ",".join([f"{{part_{i}}}" for i in columns]) + ",{extra}]\\n'",
