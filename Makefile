@@ -22,9 +22,9 @@ down:  ## stop what make demo started and remove what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-soak: setup  ## run N rounds of the fault campaign (N=n); then, without SEED=n, the slow tests of timeouts as deployed
-	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
+soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
+	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
 bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed beside others' (QUICK=1: only whether all of it works)
 	@$(PYTHON) -m benchmarks $(if $(QUICK),--quick)
