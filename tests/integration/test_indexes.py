@@ -148,6 +148,14 @@ def test_a_partitioned_tables_indexes_are_left_alone(filled: Runs, warehouse: Wa
     assert reload(filled, warehouse) == (set(), {"cases_pkey"})
 
 
+def test_a_partitions_indexes_are_left_alone(filled: Runs, warehouse: Warehouse) -> None:
+    warehouse.sql(
+        "CREATE TABLE warehouse.all_cases (LIKE warehouse.cases, PRIMARY KEY (document_id)) PARTITION BY LIST (document_id);"
+        "ALTER TABLE warehouse.all_cases ATTACH PARTITION warehouse.cases DEFAULT"
+    )
+    assert reload(filled, warehouse) == (set(), {"cases_pkey"})
+
+
 def test_another_owners_indexes_are_left_alone(filled: Runs, warehouse: Warehouse) -> None:
     warehouse.sql("ALTER TABLE warehouse.cases OWNER TO admin; GRANT ALL ON warehouse.cases TO pipeline")
     assert reload(filled, warehouse) == (set(), {"cases_pkey"})
