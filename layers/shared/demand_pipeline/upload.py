@@ -68,7 +68,9 @@ class Upload(io.RawIOBase):
             created = self._s3.create_multipart_upload(**self._object)
             self._upload = {**self._object, "UploadId": created["UploadId"]}
         number = len(self._parts) + 1
-        answer = self._s3.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer[:size]))
+        with memoryview(self._buffer) as view:
+            part = bytes(view[:size])
+        answer = self._s3.upload_part(**self._upload, PartNumber=number, Body=part)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
         del self._buffer[:size]
 
