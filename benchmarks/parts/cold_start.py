@@ -26,11 +26,13 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         imports = {"python": "pass", "boto3": "import boto3"} | dict.fromkeys(functions, "import app")
         starts = {name: partial(_start, name, code, layer, progress) for name, code in imports.items()}
         runs = interleaved(starts, size.cold_start_repetitions)
-        layer_bytes = zipped_bytes(layer)
+        layer_bytes = zipped_bytes(layer, bytecode=True)
     for name, usages in runs.items():
         yield Figure(f"cold_{name}_import_ms", 1000 * Usage.median(usages).wall, "ms")
+    # Tests may have left bytecode there.
+    size_of = {function: zipped_bytes(_FUNCTIONS / function, bytecode=False) for function in functions}
     for function in functions:
-        yield Figure(f"cold_{function}_package_kb", zipped_bytes(_FUNCTIONS / function) / 1024, "KB")
+        yield Figure(f"cold_{function}_package_kb", size_of[function] / 1024, "KB")
     yield Figure("cold_layer_package_kb", layer_bytes / 1024, "KB")
 
 
@@ -42,12 +44,12 @@ def build_layer(folder: Path) -> Path:
     return folder
 
 
-def zipped_bytes(folder: Path) -> int:
-    """The size of a folder's zip, without the bytecode that tests may have left there."""
+def zipped_bytes(folder: Path, *, bytecode: bool) -> int:
+    """The size of a folder's zip, with the bytecode that it has or without."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and (bytecode or "__pycache__" not in path.parts):
                 archive.write(path, path.relative_to(folder))
     return len(file.getvalue())
 
@@ -55,6 +57,6 @@ def zipped_bytes(folder: Path) -> int:
 def _start(name: str, code: str, layer: Path, progress: Callable[[str], None]) -> Usage:
     """Run the code where a function finds what it imports: its folder, the layer, boto3 of the runtime."""
     progress(f"start of {name}")
-    # The layer is read-only in Lambda and holds no bytecode: what it imports is compiled at every start.
+    # Both are read-only in Lambda: what brings no bytecode is compiled at every start.
     environment = {"PYTHONPATH": f"{_FUNCTIONS / name}:{layer / 'python'}", "PYTHONDONTWRITEBYTECODE": "1"}
     return run([sys.executable, "-c", code], environment=environment)

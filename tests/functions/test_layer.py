@@ -1,5 +1,7 @@
 """The layer as sam build makes it: pure Python, and whole but for what Lambda's runtime brings."""
 
+import importlib.util
+import os
 import pkgutil
 import subprocess
 import sys
@@ -18,7 +20,8 @@ SITE_PACKAGES = Path(pytest.__file__).parents[1]
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("layer")
     command = ["make", "-s", "-C", "layers/shared", "build-SharedLayer", f"ARTIFACTS_DIR={folder}"]
-    subprocess.run(command, check=True, capture_output=True)
+    path = f"{Path('.venv-sam', 'bin').absolute()}:{os.environ['PATH']}"  # as README says for `sam build`
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PATH": path})
     return folder / "python"
 
 
@@ -41,3 +44,18 @@ def test_the_layer_carries_what_the_library_reads(layer: Path) -> None:
     postgres = layer / "demand_pipeline" / "postgres"
     assert (postgres / "certificates" / "rds-global-bundle.pem").stat().st_size > 0
     assert list((postgres / "sql").glob("*.sql"))
+
+
+def test_the_layer_brings_bytecode_that_counts_whatever_the_dates(layer: Path) -> None:
+    sources = list(layer.rglob("*.py"))
+    assert sources
+    for source in sources:
+        bytecode = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        assert bytecode[:4] == importlib.util.MAGIC_NUMBER
+        assert bytecode[4:8] == b"\x01\0\0\0"  # PEP 552: by hash, and not checked
+
+
+def test_the_layer_s_bytecode_does_not_depend_on_where_it_was_built(layer: Path) -> None:
+    bytecode = Path(importlib.util.cache_from_source(str(layer / "demand_pipeline" / "scan.py"))).read_bytes()
+    assert b"/opt/python/demand_pipeline/scan.py" in bytecode
+    assert str(layer).encode() not in bytecode
