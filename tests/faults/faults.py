@@ -24,6 +24,8 @@ class Fault:
 
 # Each kind, and the errors that a run may end with because of it. Anything else is a failure of the campaign.
 LAMBDA_ERRORS = frozenset({"Lambda.Unknown", "Lambda.ServiceException", "Lambda.TooManyRequestsException"})
+# In their stead, where a state calls DynamoDB itself.
+DYNAMODB_ERRORS = frozenset({"DynamoDb.InternalServerErrorException", "DynamoDb.ThrottlingException"})
 TRANSIENT = frozenset({"TransientError"})
 LOST = frozenset({"StagingError", "ReconciliationError"})  # the latter where a chunk's only line is lost
 KINDS: dict[str, frozenset[str]] = {
@@ -40,7 +42,7 @@ KINDS: dict[str, frozenset[str]] = {
     "s3 completion failed": TRANSIENT,
     "s3 read cut": TRANSIENT,
     "s3 object lost": LOST,
-    "lambda failed before": LAMBDA_ERRORS,
+    "lambda failed before": LAMBDA_ERRORS | DYNAMODB_ERRORS,
     "lambda answer lost": LAMBDA_ERRORS,
     "lambda out of time": frozenset({"Lambda.Unknown", "States.Timeout", "DeadlineError"}),
     "lambda twice, first last": LAMBDA_ERRORS,

@@ -6,7 +6,7 @@ from random import Random
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.scan import READERS
-from tests.faults.faults import KINDS, Fault
+from tests.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
 _ALONE = (*_OVERLAPS, "s3 object lost")  # never drawn beside another fault
@@ -135,8 +135,8 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
     if kind == "lambda failed before":
         states.append(f"Describe{table.title()}")
     variants = {
-        "lambda failed before": tuple(KINDS[kind]),
-        "lambda answer lost": tuple(KINDS[kind]),
+        "lambda failed before": tuple(LAMBDA_ERRORS),
+        "lambda answer lost": tuple(LAMBDA_ERRORS),
         "lambda out of time": ("stops itself", "dies", "dies"),
         "lambda twice, first last": tuple(
             f"after the {when}{how}" for when in ("second", "run") for how in ("", SHORT)
