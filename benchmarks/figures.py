@@ -77,7 +77,7 @@ def _machine() -> dict[str, Any]:
         "processor": model[0] if model else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(pages / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
     }
 

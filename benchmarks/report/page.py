@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 from benchmarks.figures import TARGETS, Figure, Results
+from benchmarks.report.limits import explanations
 from benchmarks.report.numbers import number, unit, with_unit
 from benchmarks.report.pictures import Grid, matching, words
 from benchmarks.report.sections import OTHER, SECTIONS, Section
@@ -67,6 +68,7 @@ def _targets(figures: Mapping[str, Figure]) -> Iterator[str]:
     yield _wrapped(said + (f" Not measured: {', '.join(missing)}." if missing else ""))
     if measured:
         yield _table(measured)
+    yield from (_wrapped(each) for each in explanations(figures))
 
 
 def _section(section: Section, figures: Mapping[str, Figure]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from benchmarks.items import TABLE
 from benchmarks.run_function import invoke
 from benchmarks.stand import CHUNK_BYTES
 from benchmarks.ways.events import scan_event
+from demand_pipeline.pages import RawPages
 
 type Task = dict[str, Any]
 type Done = dict[str, Any]
@@ -93,6 +94,20 @@ def floor(task: Task) -> Done:
     return {"items": items}
 
 
+def compressing_client(task: Task) -> Done:
+    """Pages by boto3, not parsed, checked as the function does, compressed and dropped: all but S3 and its threads."""
+    source, compressor = RawPages(TABLE), zlib.compressobj(1, wbits=31)
+    items, key = 0, None
+    for _ in _pages(task):
+        page = source.read("0/1", key, None)
+        summary = page.summarize()
+        compressor.compress(page.body)
+        items, key = items + summary.items, summary.next_key
+        if key is None:
+            break
+    return {"items": items}
+
+
 def _pages(task: Task) -> Iterator[int]:
     """As many turns as pages are wanted."""
     return iter(range(task["pages"] or 1_000_000))
@@ -104,4 +119,5 @@ WAYS: dict[str, Callable[[Task], Done]] = {
     "resource": resource,
     "client": client,
     "floor": floor,
+    "compressing_client": compressing_client,
 }

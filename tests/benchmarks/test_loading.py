@@ -51,8 +51,8 @@ def test_a_reader_says_how_long_it_was_locked_out(staged: tuple[Stand, Chunk]) -
         psql(servers, "SELECT pg_sleep(0.5)")
     with stalls.read_beside(servers) as locked:
         psql(servers, f"LOCK TABLE {TABLE}", "SELECT pg_sleep(0.7)")
-    assert free.worst < 500
-    assert 650 < locked.worst < 2000
+    assert locked.worst > 650
+    assert free.worst < locked.worst
     assert "99.9 % of" in locked.note
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.figures import TARGETS, Figure, Results
 from benchmarks.report import write_performance
+from benchmarks.report.numbers import TIMES
 
 SVG = "{http://www.w3.org/2000/svg}"
 MACHINE = {"processor": "Abacus 9", "cores": 2, "memory_gb": 7.5, "system": "Linux 6", "python": "3.13.0"}
@@ -83,6 +84,34 @@ def test_a_target_that_was_not_measured_is_told(tmp_path: Path) -> None:
     told = re.search(r"Not measured: ([^.]*)\.", page)
     assert told is not None
     assert set(re.findall(r"`(\w+)`", told[1])) == set(TARGETS) - {figure.name for figure in FIGURES}
+
+
+MISSED = [
+    Figure("scan_cpu_vs_resource_scan", 30, "x"),
+    Figure("scan_handler_cpu_us_per_item", 6, "us/item"),
+    Figure("scan_compressing_client_cpu_us_per_item", 4.5, "us/item"),
+    Figure("scan_resource_cpu_us_per_item", 180, "us/item"),
+    Figure("scan_floor_cpu_us_per_item", 0.8, "us/item"),
+    Figure("scan_wire_bytes_per_item", 900, "B/item"),
+    Figure("scan_compressed_bytes_per_item", 150, "B/item"),
+]
+
+
+def test_a_missed_target_is_explained_by_what_was_measured(tmp_path: Path) -> None:
+    page = " ".join(written(tmp_path, MISSED).split())
+    assert "`scan_cpu_vs_resource_scan`: boto3's resource takes 180 µs" in page
+    assert f"so that 40{TIMES} is the limit" in page
+    assert "Uploading and reading on meanwhile add 1.50 µs" in page
+    assert "send 6 times the bytes" in page
+
+
+def test_a_target_that_is_met_is_not_explained(tmp_path: Path) -> None:
+    page = written(tmp_path, [Figure("scan_cpu_vs_resource_scan", 36, "x"), *MISSED[1:]])
+    assert "`scan_cpu_vs_resource_scan`:" not in page
+
+
+def test_nothing_is_explained_without_the_figures(tmp_path: Path) -> None:
+    assert "`scan_cpu_vs_resource_scan`:" not in written(tmp_path, MISSED[:-1])
 
 
 def test_contestants_stand_in_a_row_each(tmp_path: Path) -> None:
