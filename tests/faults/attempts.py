@@ -107,11 +107,13 @@ def is_late() -> bool:
     return getattr(_local, "attempt", None) is not None
 
 
-def shorten(seconds: float | None) -> None:
-    """Give this thread's function so little time; None: as much as ever."""
-    _local.seconds = seconds
+def shorten(seconds: float | None, looks: int = 0) -> None:
+    """Give this thread's function so little time, which it learns after some looks at the clock; None: as much as ever."""
+    _local.seconds, _local.looks = seconds, looks
 
 
 def seconds() -> float:
     """How long this thread's function may run."""
-    return getattr(_local, "seconds", None) or 900.0
+    looks = getattr(_local, "looks", 0)
+    _local.looks = looks - 1
+    return (getattr(_local, "seconds", None) if looks <= 0 else None) or 900.0

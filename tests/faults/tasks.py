@@ -92,7 +92,7 @@ class Tasks:
 
     def _out_of_time(self, fault: Fault, proceed: Proceed) -> Any:
         if fault.variant == "stops itself":
-            attempts.shorten(SHORT_SECONDS)
+            attempts.shorten(SHORT_SECONDS, looks=fault.call - 1)
             try:
                 return proceed()
             finally:

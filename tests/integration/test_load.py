@@ -361,6 +361,31 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
 
 
+@pytest.mark.parametrize(
+    ("place", "done"),
+    [
+        ((load, "refuse_stale"), "the start, no row copied"),
+        ((load._Load, "_count_previous"), "the start, no row copied"),
+        ((stage.Stager, "stage_rejects"), "cases, not yet staged"),
+        ((load, "record"), "all 1 rows put in place, not committed"),
+    ],
+)
+def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
+    place: tuple[Any, str], done: str, runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    clock.left = 21_000
+
+    def slow(caller: Any, *_: Any) -> None:
+        clock.left = 20_000
+        getattr(caller, "connection", caller).execute("SELECT pg_sleep(20)")
+
+    monkeypatch.setattr(*place, slow)
+    with pytest.raises(DeadlineError) as caught:
+        load.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
+    assert str(caught.value) == f"out of time at {done}; {ADVICE}"
+
+
 def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

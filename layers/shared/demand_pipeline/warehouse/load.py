@@ -32,6 +32,7 @@ from demand_pipeline.warehouse.report import report
 from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
 from demand_pipeline.warehouse.stage import Stager, limit_statements
 
+_START = "the start, no row copied"
 _STRATEGIES = {Strategy.TRUNCATE: truncate.put_in_place, Strategy.MERGE: merge.put_in_place}
 
 
@@ -50,7 +51,8 @@ def load_warehouse(
     timeouts = Timeouts(statement=max(1, deadline.seconds_left()))
     with open_session(settings, request.run.id, timeouts) as connection:
         load = _Load(connection, settings.schema, staging, request, deadline)
-        known = load.begin()
+        with in_time(deadline, _START):
+            known = load.begin()
         result = known or load.finish(load.refresh())
     if known:
         logger.info("run is committed already")
@@ -85,8 +87,9 @@ class _Load:
     def refresh(self) -> tuple[LoadedTable, ...]:
         """Stage and check everything, and only then put it in the place of the old rows."""
         layouts = tuple(Layout.of(staged.table) for staged in self.request.tables)
-        additions = prepare(self.connection, self.schema, layouts)
-        previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
+        with in_time(self.deadline, _START):
+            additions = prepare(self.connection, self.schema, layouts)
+            previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
         tables = {staged.table.name: self._stage(staged) for staged in self.request.tables}
         rows = {name: staged.staged for name, staged in tables.items()}
         check_time(self.deadline, f"all {sum(rows.values())} rows copied, none put in place")
@@ -106,7 +109,8 @@ class _Load:
 
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
-        record(self.connection, self.schema, self.request, tables)
+        with in_time(self.deadline, f"all {sum(table.loaded for table in tables)} rows put in place, not committed"):
+            record(self.connection, self.schema, self.request, tables)
         if self.request.dry_run:
             self.connection.execute("ROLLBACK")
             return LoadResult(committed=False, tables=tables)
@@ -124,14 +128,15 @@ class _Load:
 
     def _stage(self, staged: StagedTable) -> StagedTable:
         stager = Stager(self.connection, self.schema, self.staging, self.request.run, self.deadline)
-        with self._timed(staged):
-            rows = stager.stage_rows(staged)
-            check_rows(staged, rows, "copied")
-            stager.stage_rejects(staged)
-            staged = replace(staged, twins=stager.reject_twins(staged))
-        check_rejects(staged, self.request.max_reject_percent)
-        if self.request.save_csv:
-            export_table(self.connection, self.staging, self.request.run, staged.table)
+        with in_time(self.deadline, f"{staged.table.name}, not yet staged"):
+            with self._timed(staged):
+                rows = stager.stage_rows(staged)
+                check_rows(staged, rows, "copied")
+                stager.stage_rejects(staged)
+                staged = replace(staged, twins=stager.reject_twins(staged))
+            check_rejects(staged, self.request.max_reject_percent)
+            if self.request.save_csv:
+                export_table(self.connection, self.staging, self.request.run, staged.table)
         logger.info("table staged", table=staged.table.name, rows=staged.staged)
         return staged
 
