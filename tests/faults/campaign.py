@@ -24,7 +24,6 @@ from tests.faults.source import expected
 from tests.faults.stand import Stand
 from tests.statemachine.harness import Run, Task, TaskFailed
 
-REDRIVES = 12  # a Lambda that fails eight times beside what else strikes
 
 
 @dataclass
@@ -177,7 +176,7 @@ class _Round:
 
     def _drive(self, run: Run) -> Run:
         """Redrive until the run succeeds, or is rightly refused."""
-        for redrives in range(REDRIVES + 1):
+        for redrives in range(self.schedule.redrives + 1):
             if redrives:
                 self.stand.heal()
                 run = self.stand.machine.redrive(run)

@@ -15,8 +15,10 @@ _TURNS = (*KINDS, *_ALONE)  # what is drawn only in turn has two turns
 _LARGE = 2**28
 SHORT = ", in short time"  # an attempt that gives up early writes less than the other one
 # One strike a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
+_CLIENT_ATTEMPTS = 8
 _WIRE_TIMES = (1, 1, 2, 8, 9, 57)
 _TASK_TIMES = (1, 1, 2, 8)
+_SPARE_REDRIVES = 3  # for what a strike brings about later: a restarted server, a late attempt in the way
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Schedule:
     def overlap(self) -> Fault | None:
         """The fault that is a way of running rather than a strike."""
         return next((fault for fault in self.faults if fault.kind in _OVERLAPS), None)
+
+    @property
+    def redrives(self) -> int:
+        """How many are enough: a fault fails a run at most as often as it strikes, or a client of AWS gives up."""
+        return _SPARE_REDRIVES + sum(min(fault.times, _CLIENT_ATTEMPTS) for fault in self.faults)
 
 
 def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
