@@ -25,7 +25,6 @@ from tests.faults.stand import Stand
 from tests.statemachine.harness import Run, Task, TaskFailed
 
 
-
 @dataclass
 class Outcome:
     """What came of a round; without problems it has passed."""
