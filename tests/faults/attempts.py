@@ -113,7 +113,7 @@ def shorten(seconds: float | None, looks: int = 0) -> None:
 
 
 def seconds() -> float:
-    """How long this thread's function may run."""
+    """How long this thread's function may still run: a look at the clock."""
     looks = getattr(_local, "looks", 0)
     _local.looks = looks - 1
     return (getattr(_local, "seconds", None) if looks <= 0 else None) or 900.0

@@ -1,10 +1,13 @@
 """A short part of the fault campaign, with fixed seeds; `make soak` runs as many as one likes."""
 
+from dataclasses import replace
+
 import pytest
 
 from local.postgres import PostgresServer
 from tests.faults.campaign import run_round
-from tests.faults.faults import KINDS
+from tests.faults.faults import KINDS, Fault
+from tests.faults.mutations import QUIET
 from tests.faults.schedule import draw_schedule
 
 
@@ -12,6 +15,14 @@ from tests.faults.schedule import draw_schedule
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []
+
+
+@pytest.mark.parametrize("look", [1, 4, 16])
+def test_a_load_whose_time_runs_out_stops_itself(server: PostgresServer, look: int) -> None:
+    fault = Fault("lambda out of time", "task/LoadWarehouse", "stops itself", call=look)
+    outcome = run_round(replace(QUIET, faults=(fault,)), server)
+    assert outcome.problems == []
+    assert outcome.endings == ["SUCCEEDED", "DeadlineError", "SUCCEEDED"]
 
 
 def test_the_same_seed_draws_the_same_schedule_and_another_one_another() -> None:
