@@ -63,9 +63,9 @@ def _cpu(values: Values) -> str:
     alone = " + ".join(number(stage) for stage in stages)
     return (
         f"the best peer takes {_us(best)} an item, so that {_times(ratio)} were {_us(best / ratio)} for "
-        f"everything. The stages, measured alone above, take {alone} = {_us(sum(stages))}, and their limits named "
-        f"here hardly less: {_times(best / sum(stages))} is what is left for any number of items. Start-up adds "
-        f"{number(values['e2e_ours_start_cpu_ms'])} ms, which so few items have to carry as well."
+        f"everything. The stages, measured alone below, take {alone} = {_us(sum(stages))}: for any number of items "
+        f"{_times(best / sum(stages))} is the limit. Start-up adds {number(values['e2e_ours_start_cpu_ms'])} ms, which "
+        f"so few items have to carry as well."
     )
 
 
@@ -76,8 +76,8 @@ def _items(values: Values) -> str:
     return (
         f"the best peer moves {number(best)} items a second, so that {_times(ratio)} were {number(best * ratio)}. "
         f"A refresh of a single item takes {number(values['e2e_ours_start_ms'])} ms already: Python, imports, "
-        f"connections, and the load's transaction. See below for the CPU, of which the two processors have no more to "
-        f"give while they scan and transform, and one of which idles while the load waits for PostgreSQL."
+        f"connections, and the load's transaction. The rest is CPU, which is explained below: both processors are busy "
+        f"while they scan and transform, and one idles while the load waits for PostgreSQL."
     )
 
 
