@@ -5,7 +5,6 @@ UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
-N ?= 100
 BENCH := pandas awswrangler dlt singer-tap singer-target
 AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
