@@ -20,7 +20,7 @@ _NOTES = {
     "resource": "items dropped",
     "client": "items dropped",
     "floor": "signed by hand, checksum verified, bytes dropped",
-    "compressing_client": "by boto3, not parsed, checked, compressed, bytes dropped: the limit of this way to do it",
+    "plain_loop": "by boto3, not parsed, checked, compressed, put to S3 at once: the limit of this way to do it",
 }
 
 

@@ -28,15 +28,15 @@ def _us(value: float) -> str:
 
 
 def _scan(values: Values) -> str:
-    ours, limit = values["scan_handler_cpu_us_per_item"], values["scan_compressing_client_cpu_us_per_item"]
+    ours, limit = values["scan_handler_cpu_us_per_item"], values["scan_plain_loop_cpu_us_per_item"]
     resource, floor = values["scan_resource_cpu_us_per_item"], values["scan_floor_cpu_us_per_item"]
     smaller = values["scan_wire_bytes_per_item"] / values["scan_compressed_bytes_per_item"]
     return (
-        f"boto3's resource takes {_us(resource)} an item. Reading the pages by boto3 without parsing them, which "
-        f"keeps its retries, and compressing them takes {_us(limit)} with nothing stored, so that "
-        f"{_times(resource / limit)} is the limit. Uploading and reading on meanwhile add {_us(ours - limit)}. "
-        f"Of the limit the floor is {_us(floor)}; most of the rest is zlib at its fastest level, which the target "
-        f"counts and boto3's scan does not have. Not compressing would send {number(smaller)} times the bytes to S3."
+        f"boto3's resource takes {_us(resource)} an item. A plain loop that reads the pages by boto3 without parsing "
+        f"them, which keeps its retries, checks and compresses them, and puts them to S3 at once takes {_us(limit)}, "
+        f"so that {_times(resource / limit)} is the limit; a second reader and parts of bounded size add "
+        f"{_us(ours - limit)}. {_us(floor)} of it are the floor's, most of the rest zlib's at its fastest level, "
+        f"which boto3's scan does not have. Not compressing would send {number(smaller)} times the bytes to S3."
     )
 
 
@@ -73,11 +73,14 @@ def _items(values: Values) -> str:
     ours = values["e2e_ours_items_per_s"]
     best = ours / values["e2e_items_vs_best_peer"]
     ratio = TARGETS["e2e_items_vs_best_peer"].value
+    read = (values["scan_handler_cpu_us_per_item"] + values["transform_handler_cpu_us_per_item"]) / 2
+    least = read + values["load_truncate_us_per_row"]
     return (
         f"the best peer moves {number(best)} items a second, so that {_times(ratio)} were {number(best * ratio)}. "
         f"A refresh of a single item takes {number(values['e2e_ours_start_ms'])} ms already: Python, imports, "
-        f"connections, and the load's transaction. The rest is CPU, which is explained below: both processors are busy "
-        f"while they scan and transform, and one idles while the load waits for PostgreSQL."
+        f"connections, and the load's transaction. Then two processors scan and transform an item in {_us(read)}, and "
+        f"the load takes {_us(least - read)} more, most of it PostgreSQL's: for any number of items "
+        f"{_times(1e6 / least / best)} is the limit."
     )
 
 

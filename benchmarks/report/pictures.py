@@ -19,7 +19,7 @@ WORDS = {
     "client": "boto3 client",
     "floor": "floor",
     "reading_floor": "floor, from S3",
-    "compressing_client": "read and compress alone",
+    "plain_loop": "read, compress, store",
     "no_checks": "without checks",
     "deserializer": "boto3 TypeDeserializer",
     "psql_copy": "psql \\copy (floor)",

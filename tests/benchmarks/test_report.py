@@ -89,7 +89,7 @@ def test_a_target_that_was_not_measured_is_told(tmp_path: Path) -> None:
 MISSED = [
     Figure("scan_cpu_vs_resource_scan", 30, "x"),
     Figure("scan_handler_cpu_us_per_item", 6, "us/item"),
-    Figure("scan_compressing_client_cpu_us_per_item", 4.5, "us/item"),
+    Figure("scan_plain_loop_cpu_us_per_item", 4.5, "us/item"),
     Figure("scan_resource_cpu_us_per_item", 180, "us/item"),
     Figure("scan_floor_cpu_us_per_item", 0.8, "us/item"),
     Figure("scan_wire_bytes_per_item", 900, "B/item"),
@@ -101,7 +101,7 @@ def test_a_missed_target_is_explained_by_what_was_measured(tmp_path: Path) -> No
     page = " ".join(written(tmp_path, MISSED).split())
     assert "`scan_cpu_vs_resource_scan`: boto3's resource takes 180 µs" in page
     assert f"so that 40{TIMES} is the limit" in page
-    assert "Uploading and reading on meanwhile add 1.50 µs" in page
+    assert "a second reader and parts of bounded size add 1.50 µs" in page
     assert "send 6 times the bytes" in page
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.dynamodb_endpoint import DynamoDBEndpoint
 from benchmarks.items import make_items, pages
+from benchmarks.s3_endpoint import S3Endpoint
 from benchmarks.ways import deserialized, scan, transform, unchecked
 from demand_pipeline.builders import CASES
 from demand_pipeline.conversion.rows import RowMaker
@@ -51,12 +52,20 @@ def endpoint() -> Iterator[str]:
         yield running.url
 
 
-@pytest.mark.parametrize("way", [scan.resource, scan.client, scan.floor, scan.compressing_client])
-def test_every_way_to_scan_reads_every_page(way: Way, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with S3Endpoint() as running:
+        yield running.url
+
+
+@pytest.mark.parametrize("way", [scan.resource, scan.client, scan.floor, scan.plain_loop])
+def test_every_way_to_scan_reads_every_page(way: Way, endpoint: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "benchmark")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    monkeypatch.setenv("STAGING_BUCKET", "staging")
     first = json.loads(next(pages(2000)))["Count"]
     assert way({"pages": 1}) == {"items": first}
     assert way({"pages": None}) == {"items": 2000}
