@@ -32,6 +32,7 @@ lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, poli
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m scripts.generate --check
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
@@ -50,8 +51,8 @@ format: setup  ## rewrite the code in the project's style
 fuzz: setup  ## send hostile items through the conversion into PostgreSQL (N=items, SEED=)
 	@$(PYTHON) -m tests.hostile --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
 
-docs: setup  ## write what the documentation takes from the declarations
-	$(PYTHON) -m scripts.data_dictionary
+generate: setup  ## write every file that derives from the declarations: state machine, data dictionary
+	@$(PYTHON) -m scripts.generate
 
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
@@ -81,5 +82,4 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
 
-# docs is a folder too, so the targets' names are declared.
-.PHONY: help demo down test soak bench lint audit sbom format docs lock setup fuzz
+.PHONY: help demo down test soak bench lint audit sbom format generate lock setup fuzz

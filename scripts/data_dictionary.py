@@ -1,4 +1,4 @@
-"""Writes docs/data-dictionary.md from the declarations: python -m scripts.data_dictionary."""
+"""docs/data-dictionary.md, from the declarations."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ TAKES = {
 
 HEAD = """# Data dictionary
 
-Made from the declarations in `layers/shared/demand_pipeline/builders/` by `make docs`; do not edit.
+Made from the declarations in `layers/shared/demand_pipeline/builders/` by `make generate`; do not edit.
 A missing attribute or NULL is null; so is an empty string, but in `text` and `jsonb`. A value of any other type
 than a column takes makes the item a reject, kept whole in `rejected_items`.
 """
@@ -54,7 +54,3 @@ def _row(column: Column) -> str:
     name = f"**{column.name}**" if column.key else column.name
     takes = TAKES[column.type]
     return f"| {name} | {column.type} | {column.source} | {takes} | {column.description} | {example} |"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(render(), encoding="utf-8")

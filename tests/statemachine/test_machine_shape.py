@@ -1,8 +1,6 @@
-"""What holds of the definition as it is written: bounds, retries, names, and branches of one shape."""
+"""What holds of the definition as it is written: bounds, retries and names."""
 
-import json
 import re
-from typing import Any
 
 import pytest
 
@@ -12,28 +10,7 @@ from tests.statemachine.lint import scopes, states
 MACHINE = definition()
 STATES = states(MACHINE)
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
-BRANCHES = {
-    "cases": ("Cases", "Documents"),
-    "metadata": ("Metadata", "Metadata"),
-    "templates": ("Templates", "Templates"),
-    "audit": ("Audit", "Audit"),
-}
 VERBS = "Check|Describe|Finish|Load|Read|Refresh|Refuse|Scan|Select|Skip|Transform"
-
-
-def normalised(branch: dict[str, Any], table: str) -> str:
-    """The branch's text without its own names."""
-    name, source = BRANCHES[table]
-    arn = SUBSTITUTIONS[f"{source}TableArn"]
-    return re.sub(rf"\b{table}\b", "table", json.dumps(branch).replace(arn, "SOURCE").replace(name, "Table"))
-
-
-@pytest.mark.parametrize("table", ["metadata", "templates", "audit"])
-def test_the_four_branches_have_one_shape(table: str) -> None:
-    branches = MACHINE["States"]["Refresh"]["Branches"]
-    assert len(branches) == 4
-    first, other = branches[0], branches[list(BRANCHES).index(table)]
-    assert normalised(other, table) == normalised(first, "cases")
 
 
 def test_every_task_and_the_machine_end_in_time() -> None:
@@ -107,9 +84,7 @@ def test_an_inline_map_asks_for_what_step_functions_gives() -> None:
     assert [state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps] == ["INLINE"] * 4
 
 
-def test_the_file_is_json_that_a_reader_can_follow() -> None:
-    text = DEFINITION.read_text()
-    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+def test_every_state_says_what_it_is_for() -> None:
     silent = [name for name, state in STATES.items() if state["Type"] != "Succeed" and not state.get("Comment")]
     assert silent == []
 
