@@ -1,4 +1,4 @@
-"""Writes every file that derives from the declarations: `make generate`; with `--check` it only compares.
+"""Writes every file that derives from others: `make generate`; with `--check` it only compares.
 
 Exits with 1 when a file is not what it would write: it is stale, or was edited by hand.
 """
@@ -7,11 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.cost import page as cost
+from benchmarks.cost.assumptions import Assumptions
+from benchmarks.figures import Results
 from scripts import data_dictionary, state_machine
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
     state_machine.DEFINITION: state_machine.render,
+    # Its figures are of the last benchmark; its limits are of the template and the state machine.
+    Path("docs/cost.md"): lambda: cost.render(Results.load(), Assumptions()),
 }
 
 

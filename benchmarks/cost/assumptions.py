@@ -93,4 +93,5 @@ class Assumptions:
 
 RUN_ITEMS = (1_000_000, 100_000_000, 1_000_000_000)
 EVENTS, PAYLOAD_BYTES = 25_000, 256 * 1024  # Step Functions: an execution's history, a state's input
+ACCOUNT_FUNCTIONS = 1_000  # Lambda: functions of an account that run at once, by default; a new account has fewer
 UPLOAD_PARTS = 10_000  # S3: parts of an object

@@ -5,9 +5,18 @@ from dataclasses import fields
 from pathlib import Path
 from textwrap import fill
 
-from benchmarks.cost.assumptions import EVENTS, PAYLOAD_BYTES, RUN_ITEMS, UPLOAD_PARTS, Assumptions, Price, Prices
+from benchmarks.cost.assumptions import (
+    ACCOUNT_FUNCTIONS,
+    EVENTS,
+    PAYLOAD_BYTES,
+    RUN_ITEMS,
+    UPLOAD_PARTS,
+    Assumptions,
+    Price,
+    Prices,
+)
 from benchmarks.cost.model import Measured, Run, usable_seconds
-from benchmarks.cost.plan import concurrency, function_setting, parameter
+from benchmarks.cost.plan import concurrency, function_setting, functions_at_once, parameter
 from benchmarks.figures import Results
 from benchmarks.report.numbers import number
 from demand_pipeline.upload import PART_BYTES
@@ -41,7 +50,9 @@ _TOLD = """\
 - **Time of scans and transforms** binds nothing: a chunk ends before the function's time does, and the next goes on.
 - **DynamoDB** gives {units} read units a second to an on-demand table unless its quota is raised, and {partition} to a
   partition. Functions wait for it meanwhile, which is most of what scanning costs. `MaxReadUnitsPerSecond` lowers it on
-  purpose, to spare the source's other users; the waiting is paid too."""
+  purpose, to spare the source's other users; the waiting is paid too.
+- **Lambda** gives a new account far fewer functions at once. A call that finds no room waits, in the end ten minutes at
+  a time; a quarter of what the account has to spare as `MaxFunctionsPerTable` avoids that."""
 
 
 def write_cost(results: Results, docs: Path = DOCS, assumed: Assumptions | None = None) -> None:
@@ -120,7 +131,12 @@ def _limits(runs: Sequence[Run]) -> str:
         (
             f"{concurrency()} segments at once",
             [run.plan.segments / concurrency() for run in runs],
-            "none: more segments take turns (`MaxSegments`)",
+            "`MaxFunctionsPerTable`: more segments take turns",
+        ),
+        (
+            f"{functions_at_once()} functions at once for all tables, of an account's {number(ACCOUNT_FUNCTIONS)}",
+            [functions_at_once() / ACCOUNT_FUNCTIONS for _ in runs],
+            "`MaxFunctionsPerTable`; a higher quota",
         ),
     )
     rows = [(name, *map(_share, shares), setting) for name, shares, setting in limits]

@@ -20,9 +20,9 @@ def template() -> dict[str, Any]:
     return document
 
 
-def parameter(name: str) -> Any:
-    """The default of a parameter of the template."""
-    return template()["Parameters"][name]["Default"]
+def parameter(name: str) -> int:
+    """The default of a parameter of the template that is a whole number."""
+    return int(template()["Parameters"][name]["Default"])
 
 
 def function_setting(name: str) -> Any:
@@ -50,7 +50,12 @@ def _map() -> dict[str, Any]:
 
 def concurrency() -> int:
     """Segments of a table that run at once."""
-    return int(_map()["MaxConcurrency"])
+    return int(_evaluate(_map()["MaxConcurrency"]))
+
+
+def functions_at_once() -> int:
+    """Functions that a run of all tables uses at once."""
+    return concurrency() * len(_machine()["Refresh"]["Branches"])
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Plan:
         known = {
             "states": {"result": {"Table": {"TableSizeBytes": round(table_bytes)}}},
             "settings": {"maxItems": None},
-            "segmentLimit": _evaluate(_machine()["CheckInput"]["Assign"]["segmentLimit"]),
+            "segmentLimit": _evaluate(_machine()["PrepareRun"]["Assign"]["segmentLimit"]),
         }
         return cls(*(int(_evaluate(describe["Assign"][name], known)) for name in ("segments", "chunkBytes")))
 
@@ -88,20 +93,22 @@ def transitions(segments: int, chunks: int) -> int:
 
 
 def events(segments: int, chunks: int) -> int:
-    """Events in the history of a run of one table: five of a Task, two of a Choice or Succeed, four of a Map."""
-    costs = {"Task": 5, "Choice": 2, "Succeed": 2, "Map": 4, "Parallel": 4}
+    """Events in the history of a run of one table: five of a Task, two of a Choice, Pass or Succeed, four of a Map."""
+    costs = {"Task": 5, "Choice": 2, "Pass": 2, "Succeed": 2, "Map": 4, "Parallel": 4}
     branch = sum(costs[state["Type"]] for state in _branch().values() if state["Type"] != "Succeed")
     skipped = 3 * (costs["Choice"] + costs["Succeed"])
-    outer = 2 + costs["Choice"] + costs["Parallel"] + costs["Task"] + branch + skipped  # 2: the execution's own
+    outer = (
+        2 + costs["Choice"] + costs["Pass"] + costs["Parallel"] + costs["Task"] + branch + skipped
+    )  # 2: the execution's own
     chunk = sum(costs[kind] for kind in _loop(left=False))
     segment = 2 + sum(costs[kind] for kind in _loop(left=True))  # 2: the iteration's own
     return outer + segments * segment + chunks * chunk
 
 
 def _outer_states() -> int:
-    """CheckInput, Refresh, LoadWarehouse, the branch that works, and two states of each that skips its table."""
+    """Four outside the branches, those of the branch that works, and two of each branch that skips its table."""
     works = [state for state in _branch().values() if state["Type"] != "Succeed"]
-    return 3 + len(works) + 3 * 2
+    return 4 + len(works) + 3 * 2
 
 
 def _loop(*, left: bool) -> Iterator[str]:

@@ -68,7 +68,7 @@ def test_a_run_costs_what_was_worked_by_hand() -> None:
         "Lambda, transform": near(memory * (2_500 + 588.2 + 80) * 0.0000166667),
         "Lambda, load": near(memory * 1000.5 * 0.0000166667),
         "Lambda, requests": near(321 * 0.0000002),
-        "Step Functions, state transitions": near((12 + 40 + 3 * 160) * 0.000025),
+        "Step Functions, state transitions": near((13 + 40 + 3 * 160) * 0.000025),
         # 250 MB raw are 30 parts, 62.5 MB staged 8, and two requests around each.
         "S3, requests": near(160 * (32 + 10) * 0.000005 + 320 * 0.0000004),
         "S3, 30 days of storage": near(46.566 * 0.023 * 30 / 30.417),

@@ -25,7 +25,7 @@ class Fault:
 # Each kind, and the errors that a run may end with because of it. Anything else is a failure of the campaign.
 LAMBDA_ERRORS = frozenset({"Lambda.Unknown", "Lambda.ServiceException", "Lambda.TooManyRequestsException"})
 # In their stead, where a state calls DynamoDB itself.
-DYNAMODB_ERRORS = frozenset({"DynamoDb.InternalServerErrorException", "DynamoDb.ThrottlingException"})
+DYNAMODB_ERRORS = frozenset({"DynamoDb.InternalServerErrorException", "DynamoDb.DynamoDbException"})
 TRANSIENT = frozenset({"TransientError"})
 LOST = frozenset({"StagingError", "ReconciliationError"})  # the latter where a chunk's only line is lost
 KINDS: dict[str, frozenset[str]] = {

@@ -16,7 +16,7 @@ from tests.statemachine.harness import Task, TaskFailed
 type Proceed = Callable[[], Any]
 
 # What reaches a state that calls DynamoDB itself.
-_OWN_CALL = {"Lambda.TooManyRequestsException": "DynamoDb.ThrottlingException"}
+_OWN_CALL = {"Lambda.TooManyRequestsException": "DynamoDb.DynamoDbException"}
 SHORT_SECONDS = 19.9  # less than the reserve that a function keeps for its answer
 
 

@@ -38,11 +38,13 @@ FUNCTIONS = (
 SOURCES = ("Documents", "Metadata", "Templates", "Audit")
 # What the template puts into the definition, with the defaults of its parameters.
 SUBSTITUTIONS: dict[str, Any] = {
+    "Partition": "aws",
     **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in FUNCTIONS},
     **{f"{name}TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name.lower()}" for name in SOURCES},
     "SegmentBytes": 2 * 2**30,
     "MinSegments": 1,
     "MaxSegments": 40,
+    "MaxFunctionsPerTable": 40,
     "ChunkBytes": 256 * 2**20,
     "MaxReadUnitsPerSecond": 0,
     "LoadStrategy": "truncate",

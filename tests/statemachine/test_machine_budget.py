@@ -1,12 +1,19 @@
 """Step Functions' limits: 25,000 events a run and 256 KiB a payload, whatever the size of the tables."""
 
+import heapq
 import json
+import random
 from typing import Any
 
+import pytest
+
 from tests.statemachine.fakes import handlers, sized
-from tests.statemachine.harness import Machine
+from tests.statemachine.harness import SUBSTITUTIONS, Machine, definition
+from tests.statemachine.lint import states
 
 EVENTS, PAYLOAD = 25_000, 256 * 1024
+REDRIVABLE = 24_999  # a run with as many events cannot be redriven
+RETRY = 3  # events: the attempt is scheduled, it starts, it fails
 SEGMENTS, CHUNKS = 100, 200  # the most that the parameters allow: MaxSegments, and 100 chunks more
 
 
@@ -34,6 +41,44 @@ def test_the_largest_run_stays_within_the_limits() -> None:
     assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == CHUNKS
     assert 4 * len(history) < EVENTS
     assert 4 * len(json.dumps(load).encode()) < PAYLOAD
+
+
+@pytest.mark.parametrize("room", [10, 20, 40, 80])
+def test_the_largest_run_can_still_be_redriven_after_all_retries_of_an_account_with_little_room(room: int) -> None:
+    """10 functions at once is what a new account may have; a call takes about a minute."""
+    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=SEGMENTS) as machine:
+        events = 4 * len(machine.history(machine.start({"tables": ["audit"]})))
+    assert events + RETRY * throttled(calls=4 * CHUNKS * 2, room=room, seconds=60) < REDRIVABLE
+
+
+def throttled(calls: int, room: int, seconds: float) -> int:
+    """Retries of a run's calls when `room` functions may run at once, fewer than the tables would use.
+
+    A simulation: who finds no room comes back after a pause of the state machine's own retrier.
+    """
+    (retrier,) = [r for r in states(definition())["ScanAudit"]["Retry"] if "TooMany" in r["ErrorEquals"][0]]
+    draw = random.Random(1)  # noqa: S311 - needs a seed, not secrecy
+    width = 4 * SUBSTITUTIONS["MaxFunctionsPerTable"]
+    left = [calls // width] * width
+    running = retries = 0
+    due = [(0.0, iteration, 0) for iteration in range(width)]  # when, which iteration, attempts; -1: its call ends
+    while due:
+        now, iteration, attempts = heapq.heappop(due)
+        if attempts < 0:
+            running -= 1
+            left[iteration] -= 1
+            if left[iteration]:
+                heapq.heappush(due, (now, iteration, 0))
+        elif running < room:
+            running += 1
+            heapq.heappush(due, (now + seconds * draw.uniform(0.7, 1.3), iteration, -1))
+        else:
+            assert attempts < retrier["MaxAttempts"]
+            retries += 1
+            longest = retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempts
+            pause = draw.uniform(0, min(longest, retrier["MaxDelaySeconds"]))
+            heapq.heappush(due, (now + pause, iteration, attempts + 1))
+    return retries
 
 
 def test_a_run_of_the_default_segments_has_room_for_a_second_transform_of_every_chunk() -> None:

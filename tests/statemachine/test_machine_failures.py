@@ -14,7 +14,7 @@ PASSING = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
+    "TransientError",
 ]
 LASTING = [
     "InvalidEventError",
@@ -50,6 +50,29 @@ def test_what_does_not_pass_ends_the_run_under_its_own_name(state: str, index: i
     assert len(machine.pauses) == 6
 
 
+@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+def test_an_account_without_room_for_another_function_is_waited_for_with_growing_pauses(
+    state: str, index: int | None
+) -> None:
+    machine, run = run_failing(state, index, ["Lambda.TooManyRequestsException"] * 40)
+    assert run.status == "SUCCEEDED"
+    limits = [15, 30, 60, 120, 240, 480] + [600] * 34
+    assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
+
+
+def test_a_load_whose_network_interfaces_are_made_again_is_waited_for() -> None:
+    errors = ["Lambda.ResourceNotReadyException", "Lambda.ENINotReadyException", "Lambda.EC2ThrottledException"]
+    machine, run = run_failing("LoadWarehouse", None, errors)
+    assert (run.status, machine.pauses) == ("SUCCEEDED", [30, 30, 30])
+
+
+@pytest.mark.parametrize("state", ["ScanCases", "TransformCases"])
+def test_a_function_that_hung_is_tried_once_more(state: str) -> None:
+    assert run_failing(state, 0, ["Sandbox.Timedout"])[1].status == "SUCCEEDED"
+    assert run_failing(state, 0, ["Sandbox.Timedout"] * 2)[1].error == "Sandbox.Timedout"
+    assert run_failing("LoadWarehouse", None, ["Sandbox.Timedout"])[1].error == "Sandbox.Timedout"
+
+
 @pytest.mark.parametrize("error", LASTING)
 @pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("LoadWarehouse", None)])
 def test_bad_data_and_bad_configuration_end_the_run_at_once(state: str, index: int | None, error: str) -> None:
@@ -75,7 +98,7 @@ def test_a_database_that_does_not_answer_is_waited_for_a_minute_at_most() -> Non
     assert (run.status, run.error) == ("FAILED", "DatabaseConnectionError")
 
 
-@pytest.mark.parametrize("error", ["DynamoDb.ThrottlingException", "DynamoDb.InternalServerErrorException"])
+@pytest.mark.parametrize("error", ["DynamoDb.DynamoDbException", "DynamoDb.InternalServerErrorException"])
 def test_a_busy_dynamodb_is_waited_for_before_the_scan_is_planned(error: str) -> None:
     machine, run = run_failing("DescribeCases", None, [error] * 2)
     assert (run.status, len(machine.pauses)) == ("SUCCEEDED", 2)

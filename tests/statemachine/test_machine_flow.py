@@ -18,6 +18,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     told = {"id": "nightly", "arn": run.arn, "startedAt": scan["run"]["startedAt"]}
     key = "runs/2026-11-23/nightly/{}/cases/0/0-0123abcd.json.gz"
     assert scan == {
+        "contract": 1,
         "run": told,
         "table": "cases",
         "source": "arn:aws:dynamodb:eu-west-1:123456789012:table/documents",
@@ -30,6 +31,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "maxItems": None,
     }
     assert transform == {
+        "contract": 1,
         "run": told,
         "table": "cases",
         "segment": 0,
@@ -38,6 +40,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     }
     chunk = {"scanned": 3, "staged": 3, "rejected": 0, "sanitized": 0, "readUnits": 0.5, "bytes": 300}
     assert load == {
+        "contract": 1,
         "run": told,
         "input": {"saveCsv": True, "tables": ["cases"]},
         "dryRun": False,

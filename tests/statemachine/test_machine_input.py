@@ -53,8 +53,8 @@ def machine() -> Iterator[Machine]:
         ({"maxItems": 0, "dryRun": True}, f"maxItems: expected {COUNT}, got number 0"),
         ({"maxItems": 1.5, "dryRun": True}, f"maxItems: expected {COUNT}, got number 1.5"),
         ({"maxItems": "5", "dryRun": True}, f"maxItems: expected {COUNT}, got string 5"),
-        ({"maxItems": 5}, "maxItems: expected dryRun true beside it, got number 5"),
-        ({"maxItems": 5, "dryRun": False}, "maxItems: expected dryRun true beside it, got number 5"),
+        ({"maxItems": 5}, "maxItems: expected dryRun true next to it, got number 5"),
+        ({"maxItems": 5, "dryRun": False}, "maxItems: expected dryRun true next to it, got number 5"),
     ],
     ids=lambda value: json.dumps(value) if not isinstance(value, str) else "",
 )

@@ -63,10 +63,18 @@ def test_a_chunk_is_at_least_a_hundredth_of_the_table(size: int | None, chunk_by
     ],
 )
 def test_segments_that_run_at_once_share_the_read_units(rate: int, most: int, share: float) -> None:
-    around = sized(900 * GB)
-    with Machine(handlers(), around=around, MaxReadUnitsPerSecond=rate, MaxSegments=most) as machine:
+    assert shares(MaxReadUnitsPerSecond=rate, MaxSegments=most) == {share}
+
+
+def test_fewer_functions_at_once_have_a_larger_share_each() -> None:
+    assert shares(MaxReadUnitsPerSecond=1000, MaxFunctionsPerTable=5) == {200}
+
+
+def shares(**settings: int) -> set[float]:
+    """What each segment of a large table may read in a second."""
+    with Machine(handlers(), around=sized(900 * GB), **settings) as machine:
         assert machine.start({"tables": ["templates"]}).status == "SUCCEEDED"
-    assert {event["readUnitsPerSecond"] for event in machine.events("ScanSegment")} == {share}
+    return {event["readUnitsPerSecond"] for event in machine.events("ScanSegment")}
 
 
 def test_a_capped_run_is_one_segment_so_that_the_cap_is_exact() -> None:

@@ -9,8 +9,9 @@ from tests.statemachine.lint import scopes, states
 
 MACHINE = definition()
 STATES = states(MACHINE)
+LAMBDA = "arn:aws:states:::lambda:invoke"
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
-VERBS = "Check|Describe|Finish|Load|Read|Refresh|Refuse|Scan|Select|Skip|Transform"
+VERBS = "Check|Describe|Finish|Load|Prepare|Read|Refresh|Refuse|Scan|Select|Skip|Transform"
 
 
 def test_every_task_and_the_machine_end_in_time() -> None:
@@ -39,48 +40,82 @@ def test_retries_name_what_they_wait_for_and_say_so() -> None:
             assert not [error for error in retrier["ErrorEquals"] if error.startswith("States.")], name
 
 
-def test_retries_grow_spread_out_and_end() -> None:
-    # First pause, longest pause, attempts.
-    own = {"LockTimeoutError": (60, 600, 6), "DatabaseConnectionError": (10, 60, 3)}
+# First pause, growth, longest pause, attempts, spread: of each retrier, by its first error.
+PATIENCE = {
+    "DynamoDb.InternalServerErrorException": (2, 2, 60, 6, "FULL"),
+    "DynamoDb.DynamoDbException": (2, 2, 60, 3, "FULL"),
+    "TransientError": (2, 2, 60, 6, "FULL"),
+    "Lambda.TooManyRequestsException": (15, 2, 600, 100, "FULL"),
+    "Sandbox.Timedout": (2, 1, None, 1, None),
+    "Lambda.ResourceNotReadyException": (30, 1, None, 10, None),
+    "DatabaseConnectionError": (10, 2, 60, 3, "FULL"),
+    "LockTimeoutError": (60, 2, 600, 6, "FULL"),
+}
+
+
+def test_retries_are_as_patient_as_what_they_wait_for() -> None:
+    fields = ("IntervalSeconds", "BackoffRate", "MaxDelaySeconds", "MaxAttempts", "JitterStrategy")
     for name, state in TASKS.items():
         for retrier in state["Retry"]:
-            expected = own.get(retrier["ErrorEquals"][0], (2, 60, 6))
-            assert tuple(retrier[key] for key in ("IntervalSeconds", "MaxDelaySeconds", "MaxAttempts")) == expected, (
-                name
-            )
-            assert (retrier["BackoffRate"], retrier["JitterStrategy"]) == (2, "FULL"), name
+            assert tuple(map(retrier.get, fields)) == PATIENCE[retrier["ErrorEquals"][0]], name
 
 
-@pytest.mark.parametrize("error", ["LockTimeoutError", "DatabaseConnectionError"])
-def test_only_the_load_waits_for_the_database(error: str) -> None:
-    waiting = [name for name in TASKS if any(error in r["ErrorEquals"] for r in TASKS[name]["Retry"])]
-    assert waiting == ["LoadWarehouse"]
+def test_an_error_is_retried_by_one_retrier_of_a_state() -> None:
+    for name, state in TASKS.items():
+        errors = [error for retrier in state["Retry"] for error in retrier["ErrorEquals"]]
+        assert len(errors) == len(set(errors)), name
 
 
-def test_errors_of_functions_are_retried_alike() -> None:
-    lambdas = [state for state in TASKS.values() if state["Resource"] == "arn:aws:states:::lambda:invoke"]
-    assert len(lambdas) == 9
-    assert {tuple(state["Retry"][0]["ErrorEquals"]) for state in lambdas} == {
-        (
-            "TransientError",
-            "Lambda.ClientExecutionTimeoutException",
-            "Lambda.ServiceException",
-            "Lambda.AWSLambdaException",
-            "Lambda.SdkClientException",
-            "Lambda.TooManyRequestsException",
-        )
-    }
+@pytest.mark.parametrize(
+    "error",
+    [
+        "TransientError",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ],
+)
+def test_every_function_is_retried_when_it_or_lambda_is_busy(error: str) -> None:
+    assert retrying(error) == [name for name, state in TASKS.items() if state["Resource"] == LAMBDA]
+
+
+VPC = ("ResourceNotReady", "ENINotReady", "ENILimitReached", "SubnetIPAddressLimitReached", "EC2Throttled")
+
+
+@pytest.mark.parametrize(
+    "error", ["LockTimeoutError", "DatabaseConnectionError", *(f"Lambda.{name}Exception" for name in VPC)]
+)
+def test_only_the_load_waits_for_the_database_and_for_its_vpc(error: str) -> None:
+    assert retrying(error) == ["LoadWarehouse"]
+
+
+def test_a_scan_or_a_transform_that_ran_out_of_its_time_is_tried_once_more() -> None:
+    again = retrying("Sandbox.Timedout")
+    assert again == [name for name in TASKS if name.startswith(("Scan", "Transform"))]
+
+
+def test_no_arn_names_a_partition() -> None:
+    """AWS: in GovCloud and in China an ARN begins with another word."""
+    text = DEFINITION.read_text()
+    assert "arn:aws" not in text
+    assert text.count("arn:${Partition}:states:::") == len(TASKS)
+
+
+def retrying(error: str) -> list[str]:
+    return [name for name in TASKS if any(error in retrier["ErrorEquals"] for retrier in TASKS[name]["Retry"])]
 
 
 def test_states_are_named_by_a_verb_and_what_it_does_it_to() -> None:
     names = [name for _, scope in scopes(MACHINE) for name in scope["States"]]
-    assert len(names) == len(set(names)) == 36
+    assert len(names) == len(set(names)) == 37
     assert [name for name in names if not re.fullmatch(rf"({VERBS})([A-Z][a-z]+)*", name)] == []
 
 
-def test_an_inline_map_asks_for_what_step_functions_gives() -> None:
+def test_a_table_uses_as_many_functions_at_once_as_the_stack_allows() -> None:
     maps = [state for state in STATES.values() if state["Type"] == "Map"]
-    assert [state["MaxConcurrency"] for state in maps] == [40] * 4
+    assert [state["MaxConcurrency"] for state in maps] == ["{% 40 %}"] * 4
     assert [state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps] == ["INLINE"] * 4
 
 
@@ -92,4 +127,4 @@ def test_every_state_says_what_it_is_for() -> None:
 def test_the_harness_makes_every_substitution_and_no_other() -> None:
     used = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     assert used == set(SUBSTITUTIONS)
-    assert len(FUNCTIONS) + len(SOURCES) + 8 == len(used)
+    assert len(FUNCTIONS) + len(SOURCES) + 10 == len(used)
