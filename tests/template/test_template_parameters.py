@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.statemachine.harness import definition
 from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE
 
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+MACHINE = definition()
 DEPLOYED = ("default", "staging", "prod")
 
 
@@ -36,8 +38,56 @@ def test_every_parameter_is_used_and_shown_in_a_group() -> None:
     assert [name for group in groups for name in group["Parameters"]] == list(PARAMETERS)
 
 
-def test_chunks_outlive_the_fourteen_days_in_which_a_run_can_be_redriven() -> None:
-    assert PARAMETERS["StagingRetentionDays"]["MinValue"] > 14
+def test_chunks_are_kept_as_long_as_a_redrive_can_need_them() -> None:
+    """Step Functions: a run can be redriven for 14 days after its end, and then has its whole time once more."""
+    longest_run = MACHINE["TimeoutSeconds"] // 86400
+    needed = longest_run + 14 + longest_run
+    assert next(days for days in range(100) if fits("StagingRetentionDays", str(days))) > needed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PostgresPort", "5432.5"),
+        ("PostgresPort", "65536"),
+        ("PostgresPort", "0"),
+        ("SegmentBytes", "2147483648.5"),
+        ("ChunkBytes", "1e9"),
+        ("MinSegments", "1.5"),
+        ("MaxSegments", "101"),
+        ("MaxFunctionsPerTable", "0"),
+        ("MaxFunctionsPerTable", "2.5"),
+        ("MaxFunctionsPerTable", "41"),
+        ("MaxReadUnitsPerSecond", "0.5"),
+        ("StagingRetentionDays", "30.5"),
+        ("MaxHoursWithoutSuccess", "26.5"),
+        ("SubnetIds", "subnet-0aaaaaaaaaaaaaaa1,"),
+        ("SecurityGroupIds", "sg-0aaaaaaaaaaaaaaa1,"),
+        ("KmsKeyArns", "arn:aws:kms:eu-west-1:111111111111:key/a-1,"),
+        ("KmsKeyArns", ","),
+    ],
+)
+def test_fractions_and_trailing_commas_are_refused_before_anything_is_deployed(name: str, value: str) -> None:
+    assert not fits(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PostgresPort", "65535"),
+        ("PostgresPort", "1"),
+        ("MaxSegments", "100"),
+        ("MaxFunctionsPerTable", "40"),
+        ("SubnetIds", "subnet-0aaaaaaaaaaaaaaa1,subnet-0aaaaaaaaaaaaaaa2"),
+        ("MaxHoursWithoutSuccess", "168"),
+        (
+            "KmsKeyArns",
+            "arn:aws-us-gov:kms:us-gov-west-1:111111111111:key/a-1,arn:aws:kms:eu-west-1:111111111111:key/b",
+        ),
+    ],
+)
+def test_what_fits_is_taken(name: str, value: str) -> None:
+    assert fits(name, value)
 
 
 @pytest.mark.parametrize("environment", DEPLOYED)

@@ -21,6 +21,9 @@ def writing_to(*places: str) -> dict[str, list[str]]:
     return {action: list(places) for action in ("s3:PutObject", "s3:AbortMultipartUpload")}
 
 
+STAGING_KEY = {action: ["StagingKmsKeyArn"] for action in ("kms:Decrypt", "kms:GenerateDataKey")}
+
+
 def transforming(name: str) -> dict[str, list[str]]:
     table = name.removeprefix("Transform").lower()
     return {
@@ -28,10 +31,12 @@ def transforming(name: str) -> dict[str, list[str]]:
         "s3:ListBucket": ["StagingBucket.Arn"],
         **writing_to(f"{BUCKET}/runs/*/staged/{table}/*", f"{BUCKET}/runs/*/rejects/{table}/*"),
         **logging_to(name),
+        **STAGING_KEY,
     }
 
 
 TRANSFORMS = ["TransformCases", "TransformMetadata", "TransformTemplates", "TransformAudit"]
+TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 # Actions that AWS gives on no narrower resource.
 WITHOUT_RESOURCE = {
     "DemandPipelineRole": {
@@ -43,7 +48,11 @@ WITHOUT_RESOURCE = {
         "logs:PutResourcePolicy",
         "logs:DescribeResourcePolicies",
         "logs:DescribeLogGroups",
+        *TRACING,
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
     },
+    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS)},
     "LoadWarehouseRole": {
         "ec2:CreateNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
@@ -51,12 +60,7 @@ WITHOUT_RESOURCE = {
         "ec2:DeleteNetworkInterface",
         "ec2:AssignPrivateIpAddresses",
         "ec2:UnassignPrivateIpAddresses",
-    },
-    "TracePolicy": {
-        "xray:PutTraceSegments",
-        "xray:PutTelemetryRecords",
-        "xray:GetSamplingRules",
-        "xray:GetSamplingTargets",
+        *TRACING,
     },
 }
 GRANTS = {
@@ -72,6 +76,8 @@ GRANTS = {
         "dynamodb:Scan": TABLES,
         **writing_to(f"{BUCKET}/runs/*/raw/*"),
         **logging_to("ScanSegment"),
+        **STAGING_KEY,
+        "kms:Decrypt": ["StagingKmsKeyArn", "KmsKeyArns"],
     },
     **{f"{name}Role": transforming(name) for name in TRANSFORMS},
     "LoadWarehouseRole": {
@@ -80,9 +86,9 @@ GRANTS = {
         **writing_to(f"{BUCKET}/exports/*"),
         "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
         **logging_to("LoadWarehouse"),
+        **STAGING_KEY,
+        "kms:Decrypt": ["StagingKmsKeyArn", "KmsKeyArns"],
     },
-    "StagingKeyPolicy": {"kms:Decrypt": ["StagingKmsKeyArn"], "kms:GenerateDataKey": ["StagingKmsKeyArn"]},
-    "SourceKeyPolicy": {"kms:Decrypt": ["KmsKeyArns"]},
 }
 
 
@@ -117,6 +123,32 @@ def test_no_other_role_or_policy_exists() -> None:
     assert [name for name, role in resources("AWS::IAM::Role").items() if "ManagedPolicyArns" in role] == []
     managed = [name for name, resource in TEMPLATE["Resources"].items() if "Policies" in resource["Properties"]]
     assert set(managed) == set(resources("AWS::IAM::Role"))
+
+
+def test_a_key_is_used_only_through_the_service_whose_data_it_encrypts() -> None:
+    services = {("ScanSegmentRole", "KmsKeyArns"): "dynamodb", ("LoadWarehouseRole", "KmsKeyArns"): "secretsmanager"}
+    found = [
+        (services.get((name, spelled(s["Resource"])), "s3"), s["Condition"])
+        for name, s in statements()
+        if "kms:Decrypt" in listed(s["Action"])
+    ]
+    assert len(found) == 8
+    for service, condition in found:
+        via = {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}
+        assert condition == {"StringEquals": {"kms:ViaService": via}}
+
+
+def test_network_rights_outlive_the_vpc_settings_by_one_deployment() -> None:
+    """Lambda removes a function's network interfaces with the function's own role, after it left the VPC."""
+    (rights,) = [
+        s["Fn::If"][0]
+        for s in resources("AWS::IAM::Role")["LoadWarehouseRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+        if "ec2:DeleteNetworkInterface" in str(s)
+    ]
+    subnets, groups = TEMPLATE["Conditions"]["IsInVpc"]["Fn::And"]
+    assert (rights, groups) == ("HasSecurityGroups", {"Condition": "HasSecurityGroups"})
+    assert TEMPLATE["Conditions"][rights] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SecurityGroupIds"}, ""]}]}
+    assert subnets == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SubnetIds"}, ""]}]}
 
 
 def test_no_action_is_a_wildcard() -> None:

@@ -1,10 +1,12 @@
 """The bucket, the schedule, the state machine and the alarms are as the design wants them."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
 from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS
 from tests.template.loaded import PARAMETERS, TEMPLATE, resources
 
@@ -68,10 +70,21 @@ def test_every_substitution_of_the_definition_is_made_and_no_other() -> None:
     assert set(MACHINE["DefinitionSubstitutions"]) == used
 
 
-@pytest.mark.parametrize("name", [name for name in SUBSTITUTIONS if not name.endswith("Arn")])
+@pytest.mark.parametrize("name", [name for name in SUBSTITUTIONS if name in PARAMETERS])
 def test_the_state_machine_is_tested_with_the_defaults_it_is_deployed_with(name: str) -> None:
     assert MACHINE["DefinitionSubstitutions"][name] == {"Ref": name}
-    assert PARAMETERS[name]["Default"] == SUBSTITUTIONS[name]
+    assert str(PARAMETERS[name]["Default"]) == str(SUBSTITUTIONS[name])
+
+
+def test_the_state_machines_name_tells_stacks_apart_and_is_never_used_again() -> None:
+    """Step Functions: up to 80 characters; a machine is deleted some time after its stack."""
+    text, names = MACHINE["Name"]["Fn::Sub"]
+    assert text == "demand-pipeline-${Environment}-${Id}"
+    uuid = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    assert names == {"Id": {"Fn::Select": [4, {"Fn::Split": ["-", uuid]}]}}
+    longest = "demand-pipeline-" + "e" * 20 + "-" + ["51af3dc0", "da77", "11e4", "872e", "1234567db123"][4]
+    assert re.search(PARAMETERS["Environment"]["AllowedPattern"], "e" * 20)
+    assert len(longest) <= 80
 
 
 def test_the_tables_may_be_another_accounts() -> None:
@@ -82,40 +95,89 @@ def test_the_tables_may_be_another_accounts() -> None:
 
 
 def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> None:
-    assert {alarm["MetricName"] for alarm in ALARMS.values()} == {
-        "ExecutionsFailed",
-        "ExecutionsTimedOut",
-        "ExecutionsAborted",
-        "ExecutionsSucceeded",
-        "ApproximateNumberOfMessagesVisible",
+    assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in ALARMS.values()} == {
+        ("AWS/States", "ExecutionsFailed"),
+        ("AWS/States", "ExecutionsTimedOut"),
+        ("AWS/States", "ExecutionsAborted"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/Events", "FailedInvocations"),
+        ("DemandPipeline", "TableRefreshed"),
     }
     for alarm in ALARMS.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         assert alarm["AlarmDescription"]
 
 
-def test_a_day_without_a_success_is_an_alarm_unless_nothing_is_scheduled() -> None:
-    alarm = ALARMS["NoSuccessAlarm"]
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_without_a_committed_load_is_an_alarm_unless_nothing_is_scheduled(table: str) -> None:
+    """Not on executions that succeeded: dry runs, capped runs and runs of other tables succeed as well."""
+    (alarm,) = [a for a in ALARMS.values() if {"Name": "table", "Value": table} in a["Dimensions"]]
+    assert {"Name": "stack", "Value": {"Ref": "AWS::StackName"}} in alarm["Dimensions"]
     assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, {"Ref": "MaxHoursWithoutSuccess"})
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     assert alarm["TreatMissingData"] == "breaching"
     assert alarm["ActionsEnabled"]["Fn::If"] == ["IsScheduled", True, False]
     # CloudWatch: an alarm looks back over a week at most.
-    assert PARAMETERS["MaxHoursWithoutSuccess"]["MaxValue"] * 3600 == 7 * 24 * 3600
+    hours = re.compile(PARAMETERS["MaxHoursWithoutSuccess"]["AllowedPattern"])
+    assert max(hour for hour in range(1000) if hours.search(str(hour))) * 3600 == 7 * 24 * 3600
 
 
-def test_a_run_that_does_not_succeed_is_told_of_with_its_name_and_error() -> None:
-    (rule,) = resources("AWS::Events::Rule").values()
-    assert rule["EventPattern"] == {
+RULE = resources("AWS::Events::Rule")["RunFailedRule"]
+
+
+def test_a_run_that_does_not_succeed_is_reported() -> None:
+    assert RULE["EventPattern"] == {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
         "detail": {"stateMachineArn": [{"Ref": "DemandPipeline"}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
     }
-    (target,) = rule["Targets"]
+    (target,) = RULE["Targets"]
     assert target["Arn"] == {"Ref": "AlarmTopic"}
-    transformer = target["InputTransformer"]
-    assert set(re.findall(r"<(\w+)>", transformer["InputTemplate"])) == set(transformer["InputPathsMap"])
-    assert all(line[0] == line[-1] == '"' for line in transformer["InputTemplate"].splitlines())
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["AlertDeadLetters", "Arn"]}}
+    (alarm,) = [alarm for alarm in ALARMS.values() if alarm["MetricName"] == "FailedInvocations"]
+    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": "RunFailedRule"}}]
+
+
+def test_only_the_rule_may_write_to_its_dead_letters() -> None:
+    (policy,) = resources("AWS::SQS::QueuePolicy").values()
+    assert policy["Queues"] == [{"Ref": "AlertDeadLetters"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["RunFailedRule", "Arn"]}}}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param('"LockTimeoutError"', id="a name"),
+        pytest.param(json.dumps('he said "no"\\'), id="text with quotes"),
+        pytest.param("", id="missing, taken for nothing"),
+        pytest.param('""', id="missing, taken for an empty text"),
+        pytest.param("null", id="null"),
+    ],
+)
+def test_the_message_is_json_whatever_the_error_is(error: str) -> None:
+    """EventBridge quotes and escapes a value outside of quotes, and does not escape one inside."""
+    transformer = RULE["Targets"][0]["InputTransformer"]
+    template, names = transformer["InputTemplate"]["Fn::Sub"]
+    assert set(re.findall(r"<(\w+)>", template)) == set(transformer["InputPathsMap"])
+    assert names == {"Console": {"Fn::FindInMap": ["Console", {"Ref": "AWS::Partition"}, "Host"]}}
+    message = template.replace("<error>", error)
+    # Names of executions and ARNs have no quotes.
+    for name, value in {"run": "nightly", "arn": "arn:aws:states:…", "status": "ABORTED", "time": "now"}.items():
+        message = message.replace(f"<{name}>", value)
+    assert json.loads(message)["error"] == json.loads(f"[{error}]")
+
+
+def test_console_links_lead_to_the_partitions_own_console() -> None:
+    assert {name: host["Host"] for name, host in TEMPLATE["Mappings"]["Console"].items()} == {
+        "aws": "console.aws.amazon.com",
+        "aws-cn": "console.amazonaws.cn",
+        "aws-us-gov": "console.amazonaws-us-gov.com",
+        "aws-eusc": "console.amazonaws-eusc.eu",
+    }
+    written = json.dumps({key: value for key, value in TEMPLATE.items() if key not in ("Mappings", "Parameters")})
+    assert re.findall(r"arn:aws:|console\.aws", written) == []
 
 
 def test_alarms_and_events_may_publish_to_the_encrypted_topic() -> None:
@@ -124,9 +186,10 @@ def test_alarms_and_events_may_publish_to_the_encrypted_topic() -> None:
     for service in ("cloudwatch.amazonaws.com", "events.amazonaws.com"):
         assert key[service]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
         assert topic[service]["Action"] == "sns:Publish"
-        assert "Condition" in topic[service]
-    # EventBridge sends no source with its requests to KMS.
+    # EventBridge: a topic's policy may have no condition, and no source comes with its requests to KMS.
+    assert "Condition" not in topic["events.amazonaws.com"]
     assert "Condition" not in key["events.amazonaws.com"]
+    assert "Condition" in topic["cloudwatch.amazonaws.com"]
 
 
 def policy_of(kind: str, field: str) -> dict[str, Any]:
@@ -136,7 +199,7 @@ def policy_of(kind: str, field: str) -> dict[str, Any]:
 
 
 def test_the_template_reads_from_the_top_down() -> None:
-    order = ["Metadata", "Parameters", "Rules", "Conditions", "Globals", "Resources", "Outputs"]
+    order = ["Metadata", "Parameters", "Mappings", "Rules", "Conditions", "Globals", "Resources", "Outputs"]
     assert [section for section in TEMPLATE if section in order] == order
     names = list(TEMPLATE["Resources"])
     way = [
