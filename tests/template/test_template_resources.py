@@ -221,3 +221,8 @@ def test_the_template_reads_from_the_top_down() -> None:
         "LoadWarehouse",
     ):
         assert names[names.index(name) + 1] == f"{name}Logs"
+
+
+def test_the_roles_that_another_account_must_allow_are_outputs() -> None:
+    for name in ("ScanSegmentRole", "DemandPipelineRole"):
+        assert TEMPLATE["Outputs"][f"{name}Arn"]["Value"] == {"Fn::GetAtt": [name, "Arn"]}
