@@ -3,20 +3,38 @@
 import contextvars
 import json
 import threading
+from contextvars import ContextVar
 from typing import Any
 
+from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import stepfunctions as sf
 
 from local.emulator.frames import Frame, current
 from local.emulator.patching import Function, replaces
 
 _REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+_machine: ContextVar[dict[str, Any]] = ContextVar("machine")  # of the execution that this thread runs
+
+
+class _StateMachines(AccountRegionScopedDict):  # type: ignore[misc]
+    """AWS: an execution keeps the definition that it started with, however its state machine is updated."""
+
+    __slots__ = ()
+
+    def get(self, arn: str, default: Any = None) -> Any:
+        machine = _machine.get(None)
+        return machine if machine and machine["stateMachineArn"] == arn else super().get(arn, default)
+
+
+sf._state_machines = _StateMachines()
 
 
 @replaces(sf, "_run_execution")
 def _run_execution(original: Function, arn: str) -> None:
     """Every attempt at an execution has a root of its own: what is left of an earlier one stays stopped."""
     execution = sf._executions[arn]
+    # AWS: an update of the state machine changes neither definition nor role of what has started, redrives included.
+    _machine.set(execution.setdefault("_machine", dict(sf._state_machines[execution["stateMachineArn"]])))
     execution["_root"] = root = Frame(replays=execution.get("redriveCount", 0) > 0)
     current.set(root)
     original(arn)
@@ -46,10 +64,9 @@ def _describe_execution(original: Function, request: Any) -> Any:
     execution = sf._executions.get(request.get("executionArn"))
     if execution is None:
         return status, headers, body
-    redrivable = execution["status"] in _REDRIVABLE
     described = json.loads(body) | {
         "redriveCount": execution.get("redriveCount", 0),
-        "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
+        "redriveStatus": "NOT_REDRIVABLE" if _obstacle(execution) else "REDRIVABLE",
     }
     if "redriveDate" in execution:
         described["redriveDate"] = execution["redriveDate"]
@@ -70,8 +87,8 @@ def _redrive(request: Any) -> Any:
     execution = sf._executions.get(arn)
     if execution is None:
         return sf.error_response_json("ExecutionDoesNotExist", f"Execution {arn} not found", 400)
-    if execution["status"] not in _REDRIVABLE:
-        return sf.error_response_json("ExecutionNotRedrivable", f"The execution is {execution['status']}", 400)
+    if obstacle := _obstacle(execution):
+        return sf.error_response_json("ExecutionNotRedrivable", obstacle, 400)
     now = sf.now_iso()
     count = execution.get("redriveCount", 0) + 1
     execution.update(status="RUNNING", stopDate=None, output=None, error=None, cause=None)
@@ -80,3 +97,12 @@ def _redrive(request: Any) -> Any:
     sf._emit_execution_status_event(execution)
     threading.Thread(target=contextvars.copy_context().run, args=(sf._run_execution, arn), daemon=True).start()
     return sf.json_response({"redriveDate": now})
+
+
+def _obstacle(execution: Any) -> str:
+    """Say in AWS's words why an execution cannot be redriven; nothing when it can."""
+    if execution["stateMachineArn"] not in sf._state_machines:
+        return "State machine is in DELETING status."
+    if execution["status"] not in _REDRIVABLE:
+        return f"Execution is {execution['status']} and cannot be redriven."
+    return ""

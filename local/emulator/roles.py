@@ -23,9 +23,9 @@ def _pin_request_origin(original: Function, address: str, _secure: bool) -> None
 
 @replaces(sf, "_invoke_resource")
 def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
-    """AWS: a task may do what the role of its state machine allows."""
+    """AWS: a task may do what the role of its state machine allows, as it was when the execution started."""
     execution, _ = tasks.current_task()
-    role = sf._state_machines[execution["stateMachineArn"]]["roleArn"]
+    role = execution["_machine"]["roleArn"]
     if resource == _INVOKE:
         error, action, target = "Lambda.AWSLambdaException", "lambda:InvokeFunction", arguments["FunctionName"]
     elif resource == _DESCRIBE_TABLE:

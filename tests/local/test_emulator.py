@@ -423,6 +423,46 @@ def test_a_stopped_run_is_aborted_at_once_and_can_be_redriven(
     assert calls.read_text() == "x\nx\nthen\n"
 
 
+def test_a_redrive_runs_the_definition_and_role_that_the_execution_started_with(
+    start: Callable[..., str],
+    states: Any,
+    ended: Callable[[str], dict[str, Any]],
+    task: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    needed = tmp_path / "needed"
+    old = start({"Call": task({"needs": str(needed)}, Output="old")})
+    machine = ended(old)["stateMachineArn"]
+    update = {"QueryLanguage": "JSONata", "StartAt": "New", "States": {"New": task({}, Output="new")}}
+    nobody = f"arn:aws:iam::{ACCOUNT}:role/nobody"
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(update), roleArn=nobody)
+    needed.touch()
+    states.redrive_execution(executionArn=old)
+    assert json.loads(ended(old)["output"]) == "old"
+    new = states.start_execution(stateMachineArn=machine)["executionArn"]
+    assert "nobody is not authorized" in ended(new)["cause"]
+
+
+def test_an_execution_of_a_deleted_state_machine_cannot_be_redriven(
+    emulator: Emulator, states: Any, roles: dict[str, str], ended: Callable[[str], dict[str, Any]]
+) -> None:
+    definition = {"StartAt": "Refuse", "States": {"Refuse": {"Type": "Fail"}}}
+    properties = {"DefinitionString": json.dumps(definition), "RoleArn": roles["machine"]}
+    resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+    stacks = aws.client("cloudformation", emulator.client_environment())
+    stacks.create_stack(StackName="short-lived", TemplateBody=json.dumps({"Resources": {"Machine": resource}}))
+    stacks.get_waiter("stack_create_complete").wait(StackName="short-lived", WaiterConfig={"Delay": 1})
+    described = stacks.describe_stack_resource(StackName="short-lived", LogicalResourceId="Machine")
+    machine = described["StackResourceDetail"]["PhysicalResourceId"]
+    arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+    assert ended(arn)["redriveStatus"] == "REDRIVABLE"
+    stacks.delete_stack(StackName="short-lived")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="short-lived", WaiterConfig={"Delay": 1})
+    stacks.close()
+    with pytest.raises(states.exceptions.ExecutionNotRedrivable, match="State machine is in DELETING status"):
+        states.redrive_execution(executionArn=arn)
+
+
 def test_functions_reach_the_emulator_and_have_its_folder_for_a_home(
     emulator: Emulator, output: Callable[..., Any], task: Callable[..., Any]
 ) -> None:

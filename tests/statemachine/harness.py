@@ -163,6 +163,11 @@ class Machine(ExitStack):
         )["executionArn"]
         return self._wait(arn)
 
+    def update(self, **settings: Any) -> None:
+        """Deploy the definition with other settings: runs that have started keep theirs."""
+        text = json.dumps(definition(**settings))
+        self._client.update_state_machine(stateMachineArn=self._arn, definition=text)
+
     def redrive(self, run: Run) -> Run:
         """Run a failed execution on: what succeeded is not called again (moto has no RedriveExecution)."""
         machines: Any = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines

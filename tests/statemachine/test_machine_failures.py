@@ -159,6 +159,16 @@ def test_redrive_after_a_failed_load_only_loads() -> None:
     assert machine.events("LoadWarehouse") == [first, first]
 
 
+def test_a_redrive_runs_the_definition_that_the_run_started_with() -> None:
+    fault = failing({("LoadWarehouse", None): ["DatabaseError"]})
+    with Machine(handlers(), around=sized(then=fault)) as machine:
+        failed = machine.start({"tables": ["cases"]})
+        machine.update(LoadStrategy="merge")
+        machine.redrive(failed)
+        machine.start({"tables": ["cases"]})
+    assert [event["strategy"] for event in machine.events("LoadWarehouse")] == ["truncate", "truncate", "merge"]
+
+
 def test_a_redriven_run_is_the_same_run() -> None:
     with Machine(handlers(), around=sized(then=failing({("ScanCases", 0): ["StagingError"]}))) as machine:
         run = machine.redrive(machine.start({}, name="nightly"))
