@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from demand_pipeline import errors
 from demand_pipeline.tables import Column
@@ -39,7 +40,8 @@ def blocks(language: str) -> list[str]:
 def test_the_errors_that_are_explained_are_those_that_are_raised() -> None:
     classes = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
     ours = {name for name in ADVICE if "." not in name}
-    assert ours == {kind.__name__ for kind in classes - ABSTRACT} | {ASL["States"]["RefuseInput"]["Error"]}
+    others = {ASL["States"]["RefuseInput"]["Error"], ClientError.__name__}
+    assert ours == {kind.__name__ for kind in classes - ABSTRACT} | others
 
 
 def test_every_error_that_is_retried_is_explained_for_when_the_retries_do_not_help() -> None:
@@ -66,9 +68,9 @@ def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)|-e (\S+\.json)", README))))
-def test_every_file_that_is_pointed_to_exists(path: tuple[str, str]) -> None:
-    assert Path(path[0] or path[1]).exists()
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"-e (\S+\.json)", README))))
+def test_every_event_that_is_named_exists(path: str) -> None:
+    assert Path(path).exists()
 
 
 def test_the_column_that_is_added_is_a_declaration() -> None:

@@ -1,0 +1,123 @@
+"""What docs/deploy.md says is so: names, commands and policies."""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE, listed, resources, statements
+
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEPLOYER = json.loads((ROOT / "docs" / "deployer-policy.json").read_text(encoding="utf-8"))
+SNIPPETS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DEPLOY, re.DOTALL)]
+# Every action of AWS with the resources that it can be allowed for, in lower case.
+ACTIONS: dict[str, list[str]] = {
+    f"{service}:{action}": details.get("Resources", [])
+    for service, known in load_resource(AdditionalSpecs, "Policies.json").items()
+    for action, details in known["Actions"].items()
+}
+ALARMS = resources("AWS::CloudWatch::Alarm") | resources("AWS::CloudWatch::CompositeAlarm")
+SAM = {
+    "Function": "Lambda::Function",
+    "LayerVersion": "Lambda::LayerVersion",
+    "StateMachine": "StepFunctions::StateMachine",
+}
+# What CloudFormation asks for only where a property is set that the template does not set.
+UNUSED = {
+    "AWS::IAM::Role": ["iam:*PermissionsBoundary", "iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+    "AWS::IAM::Policy": ["iam:*GroupPolicy", "iam:*UserPolicy"],
+    "AWS::Lambda::Function": ["elasticfilesystem:*", "kms:*", "s3files:*"],
+    "AWS::Logs::LogGroup": [
+        "firehose:*",
+        "logs:CreateLogDelivery",
+        "logs:*IndexPolic*",
+        "logs:*ResourcePolic*",
+        "s3:*",
+    ],
+    "AWS::S3::Bucket": ["s3:DeleteObject", "s3:PutObjectAcl", "s3:UpdateBucketMetadata*", "s3tables:*"],
+    "AWS::StepFunctions::StateMachine": ["kms:*"],
+}
+
+
+def test_every_parameter_output_and_alarm_is_explained() -> None:
+    explained = set(re.findall(r"`(\w+)`", DEPLOY + README))
+    assert [name for name in [*PARAMETERS, *TEMPLATE["Outputs"], *ALARMS] if name not in explained] == []
+
+
+def test_the_parameters_that_need_a_new_run_are_those_of_the_definition() -> None:
+    substitutions = json.dumps(resources("AWS::Serverless::StateMachine")["DemandPipeline"]["DefinitionSubstitutions"])
+    (row,) = re.findall(r"^\| (.*?) \|.*\*\*new run\*\*", DEPLOY, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", row) == [
+        name for name in PARAMETERS if f'"{name}"' in substitutions or f"${{{name}}}" in substitutions
+    ]
+
+
+def test_every_value_that_is_given_is_a_parameters() -> None:
+    settings = "".join(re.findall(r"```toml\n.*?```|`\w+=\w+`", DEPLOY + README, re.DOTALL))
+    given = set(re.findall(r"[`\"](\w+)=", settings))
+    assert "ScheduleState" in given
+    assert given <= set(PARAMETERS)
+
+
+def snippets() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy in the documentation."""
+    for policy in [DEPLOYER, *SNIPPETS]:
+        yield from (
+            (statement.get("Sid", "inline"), statement)
+            for statement in policy.get("Statement", [policy])
+            if "Effect" in statement
+        )
+
+
+def test_every_action_exists_and_is_allowed_for_what_it_can_be_allowed_for() -> None:
+    for sid, statement in snippets():
+        for action in listed(statement["Action"]):
+            found = [name for name in ACTIONS if fnmatchcase(name, action.lower())]
+            assert found, (sid, action)
+            if "Resource" in statement and statement["Resource"] != "*":
+                assert any(ACTIONS[name] for name in found), (sid, action)
+
+
+@pytest.mark.parametrize("role", ["ScanSegmentRole", "DemandPipelineRole"])
+def test_another_accounts_table_allows_what_the_roles_do_with_tables(role: str) -> None:
+    asked = {a for name, s in statements() if name == role for a in listed(s["Action"]) if a.startswith("dynamodb:")}
+    (table,) = (policy for policy in SNIPPETS if "dynamodb:Scan" in json.dumps(policy))
+    given = {a for s in table["Statement"] if f"-{role}-" in s["Principal"]["AWS"] for a in listed(s["Action"])}
+    assert given == asked
+
+
+def used_types() -> list[str]:
+    kinds = {resource["Type"] for resource in TEMPLATE["Resources"].values()}
+    return sorted(f"AWS::{SAM[kind.rpartition(':')[2]]}" if "Serverless" in kind else kind for kind in kinds)
+
+
+@pytest.mark.parametrize("kind", used_types())
+def test_the_deployer_may_create_update_and_delete_every_resource(kind: str) -> None:
+    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
+    needed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
+    missing = {
+        action for action in needed if not may(action) and not any(fnmatchcase(action, p) for p in UNUSED.get(kind, []))
+    }
+    assert missing == set()
+
+
+def may(action: str) -> bool:
+    """Whether the deployer's policy allows the action, for all resources where AWS knows none to name."""
+    return any(
+        fnmatchcase(action.lower(), pattern.lower())
+        and (statement["Resource"] == "*" or ACTIONS.get(action.lower(), [action]))
+        for statement in DEPLOYER["Statement"]
+        for pattern in listed(statement["Action"])
+    )
+
+
+def test_the_deployers_policy_fits_into_one() -> None:
+    # IAM: a managed policy has at most 6,144 characters, white space not counted.
+    assert len(json.dumps(DEPLOYER, separators=(",", ":"))) <= 6144

@@ -1,0 +1,80 @@
+"""The commands and links of the documentation: what they name exists."""
+
+import json
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.session import Session
+
+DOCUMENTS = {
+    str(path): path.read_text(encoding="utf-8") for path in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+}
+TEXT = re.sub(r" \\\n\s*", " ", "\n".join(DOCUMENTS.values()))
+OF_EVERY_COMMAND = {"query", "output", "region", "profile"}
+# The CLI's own commands, which no service's model has.
+OF_THE_CLI = {"s3 rm": {"recursive"}}
+# Prints the options of commands of the SAM CLI, as its own parser knows them.
+SAM_OPTIONS = """
+import json, sys
+import click
+from samcli.cli.main import cli
+
+options = {}
+for name in sys.argv[1:]:
+    command = cli
+    for word in name.split():
+        command = command.get_command(click.Context(cli, obj=True), word)
+    options[name] = [option for parameter in command.params for option in parameter.opts + parameter.secondary_opts]
+print(json.dumps(options))
+"""
+
+
+def commands(pattern: str) -> list[tuple[str, list[str]]]:
+    """Each command that matches, with its options."""
+    found = re.findall(rf"\b{pattern}([^\n`)]*)", TEXT)
+    return sorted({(" ".join(words), tuple(re.findall(r" (--?[a-z][a-z-]*)", rest))) for *words, rest in found})
+
+
+AWS = commands(r"aws ([a-z0-9]+) ([a-z][a-z-]+)")
+SAM = commands(r"sam ((?:local |list )?[a-z][a-z-]+)")
+
+
+@cache
+def operations(service: str) -> dict[str, Any]:
+    model = Session().get_service_model(service)
+    return {xform_name(name, "-"): model.operation_model(name) for name in model.operation_names}
+
+
+@pytest.mark.parametrize(("command", "options"), AWS)
+def test_an_aws_command_has_the_options_that_its_service_takes(command: str, options: list[str]) -> None:
+    given = {option.removeprefix("--") for option in options} - OF_EVERY_COMMAND
+    if command in OF_THE_CLI:
+        assert given <= OF_THE_CLI[command]
+        return
+    service, operation = command.split()
+    shape = operations(service)[operation].input_shape
+    assert given <= {xform_name(name, "-") for name in shape.members}
+    if given:
+        assert {xform_name(name, "-") for name in shape.required_members} <= given
+
+
+def test_a_sam_command_has_the_options_that_the_cli_takes() -> None:
+    names = sorted({name for name, _ in SAM})
+    script = [".venv-sam/bin/python", "-c", SAM_OPTIONS, *names]
+    known = json.loads(subprocess.run(script, check=True, capture_output=True, text=True).stdout)
+    assert [(name, option) for name, options in SAM for option in options if option not in known[name]] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target, _, heading in (link.partition("#") for link in re.findall(r"\]\(([^):]+)\)", DOCUMENTS[document])):
+        path = Path(document).parent / target if target else Path(document)
+        assert path.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings], heading
