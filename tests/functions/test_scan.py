@@ -1,11 +1,14 @@
 """A scan moves a segment's pages to S3 as they are, and stops where it should."""
 
+import json
 import threading
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from moto.core.botocore_stubber import MockRawResponse
 
 from demand_pipeline import scan
 from demand_pipeline.builders import CASES
@@ -92,6 +95,20 @@ def test_a_half_that_ends_early_leaves_the_other_to_the_next_chunk(staging: Stag
     assert set(first.next_keys) == {"0/2", "1/2"}
     rest = scan_segment(request(start_keys={"1/2": first.next_keys["1/2"]}), staging, PLENTY)
     assert (rest.pages, rest.next_keys) == (1, None)
+
+
+def test_a_start_key_is_sent_as_its_page_had_it(aws: None) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        sent.append(json.loads(request.body))
+        return AWSResponse(request.url, 200, {}, MockRawResponse(b"{}"))
+
+    pages = RawPages("documents")
+    pages._client.meta.events.register("before-send.dynamodb.Scan", answer)
+    key: Item = {"digest": {"B": "/wg="}, "number": {"N": "-1.50"}, "name": {"S": "/wg="}}
+    pages.read("0/1", key, None)
+    assert sent[0]["ExclusiveStartKey"] == key
 
 
 def test_two_pages_are_asked_for_at_once(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,17 @@ def test_a_result_speaks_the_state_machines_spelling() -> None:
         ("startKeys", {}, "startKeys: expected the segments to go on with, got {}"),
         ("startKeys", {"4/4": None}, "startKeys.4/4: expected a segment and the number of all, such as 5/8, got '4/4'"),
         ("startKeys", {"id": None}, "startKeys.id: expected a segment and the number of all, such as 5/8, got 'id'"),
-        ("startKeys", {"3/8": {"id": "x"}}, "startKeys.3/8: expected a key in DynamoDB's JSON, got {'id': 'x'}"),
+        ("startKeys", {"3/8": {}}, "startKeys.3/8: expected a key in DynamoDB's JSON, got {}"),
+        ("startKeys", {"3/8": {"id": "x"}}, "startKeys.3/8.id: expected an object, got 'x'"),
+        ("startKeys", {"3/8": {"id": {"S": 1}}}, "startKeys.3/8.id.S: expected a non-empty string, got 1"),
+        ("startKeys", {"3/8": {"id": {"B": "AQI"}}}, "startKeys.3/8.id.B: expected base64, got 'AQI'"),
+        ("startKeys", {"3/8": {"id": {"B": "AQ\n=="}}}, r"startKeys.3/8.id.B: expected base64, got 'AQ\n=='"),
+        ("startKeys", {"3/8": {"id": {"B": "é==="}}}, "startKeys.3/8.id.B: expected base64, got 'é==='"),
+        ("startKeys", {"3/8": {"id": {"B": None}}}, "startKeys.3/8.id.B: expected a non-empty string, got None"),
+        *[
+            ("startKeys", {"3/8": {"id": value}}, f"startKeys.3/8.id: expected one of the types S, N, B, got {value}")
+            for value in ({"BOOL": True}, {"M": {"S": "x"}}, {"S": "x", "N": "1"}, {})
+        ],
         ("chunkBytes", "1", "chunkBytes: expected a whole number of at least 1, got '1'"),
         ("maxItems", 0, "maxItems: expected a whole number of at least 1, got 0"),
         ("readUnitsPerSecond", float("nan"), "readUnitsPerSecond: expected a number of at least 0, got nan"),

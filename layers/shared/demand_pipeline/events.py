@@ -1,5 +1,6 @@
 """What the state machine passes to each function and gets back: a frozen dataclass each."""
 
+import base64
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -298,11 +299,30 @@ def _keys(event: Fields, name: str) -> Keys:
     return keys
 
 
+_KEY_TYPES = ("S", "N", "B")
+
+
 def _key(fields: Fields, name: str) -> Item:
-    key = fields.dictionary(name)
-    if not key or not all(isinstance(value, dict) and len(value) == 1 for value in key.values()):
+    key, attributes = fields.dictionary(name), fields.object(name)
+    if not key:
         raise InvalidEventError(fields.path(name), key, "a key in DynamoDB's JSON")
+    for attribute in key:
+        _check_key_value(attributes, attribute)
     return key
+
+
+def _check_key_value(fields: Fields, name: str) -> None:
+    value = fields.dictionary(name)
+    kind = next(iter(value), None)
+    if kind not in _KEY_TYPES or len(value) > 1:
+        raise InvalidEventError(fields.path(name), value, f"one of the types {', '.join(_KEY_TYPES)}")
+    typed = fields.object(name)
+    text = typed.text(kind)
+    if kind == "B":
+        try:
+            base64.b64decode(text, validate=True)
+        except ValueError:
+            raise InvalidEventError(typed.path(kind), text, "base64") from None
 
 
 def _staged_table(fields: Fields) -> StagedTable:

@@ -1,5 +1,6 @@
 """Scan's pages as DynamoDB sends them, checked but not parsed."""
 
+import base64
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -46,8 +47,7 @@ class RawPages:
             "ReturnConsumedCapacity": "TOTAL",
         }
         if key is not None:
-            # Keys are strings and numbers here, which boto3 spells as the wire does.
-            arguments["ExclusiveStartKey"] = key
+            arguments["ExclusiveStartKey"] = _for_boto3(key)
         if limit is not None:
             arguments["Limit"] = limit
         with aws.failures_named(f"scanning {self._source}"):
@@ -58,6 +58,14 @@ class RawPages:
         if checksum is not None and int(checksum) != zlib.crc32(body):
             raise TransientError(f"scanning {self._source}: a page does not match its checksum")
         return Page(self._source, body, checked=checksum is not None)
+
+
+def _for_boto3(key: Item) -> dict[str, Any]:
+    """A key of a page as boto3 takes it: boto3 encodes binary values, but in a page they are base64 already."""
+    return {
+        name: {kind: base64.b64decode(text, validate=True) if kind == "B" else text for kind, text in value.items()}
+        for name, value in key.items()
+    }
 
 
 _RAW_PAGE = "RawPage"

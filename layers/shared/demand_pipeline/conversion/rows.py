@@ -32,7 +32,7 @@ class RowMaker:
 
     def __init__(self, table: Table) -> None:
         self._cells = tuple(_cell(column) for column in table.columns)
-        self._key_cells = tuple(i for i, column in enumerate(table.columns) if column.key)
+        self._key_types = {i: column.type for i, column in enumerate(table.columns) if column.key}
         self._leaves = _leaves(table)
         self._usual_line = compile_line(table, self._leaves, self._cells, self._extra)
 
@@ -63,12 +63,19 @@ class RowMaker:
         return quote(_json("extra", rest)) if rest else NULL
 
     def _check_key(self, cells: list[str]) -> None:
-        if sum([len(cells[i]) for i in self._key_cells]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
+        if sum([len(cells[i]) for i in self._key_types]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
             return
-        # As PostgreSQL stores them: JSON's escapes and quotes do not count.
-        size = sum(len(str(json.loads(cells[i])).encode(errors="replace")) for i in self._key_cells)
+        size = sum(_stored_bytes(cells[i], key_type) for i, key_type in self._key_types.items())
         if size > MAX_KEY_BYTES:
             raise RejectError(f"key: expected at most {MAX_KEY_BYTES} bytes for PostgreSQL's index, got {size}")
+
+
+def _stored_bytes(cell: str, column_type: ColumnType) -> int:
+    """The size of a staged value in PostgreSQL: JSON's escapes and quotes do not count, nor that bytea is in hex."""
+    text = str(json.loads(cell))
+    if column_type is ColumnType.BYTEA:
+        return len(bytes.fromhex(text.removeprefix("\\x")))
+    return len(text.encode(errors="replace"))
 
 
 def _is_utf8(text: str) -> bool:
