@@ -20,8 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from demand_pipeline.deadline import Deadline
+
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template
+
+UNLIMITED = Deadline(lambda: 1000 * _TIMEOUT_SECONDS)
 
 type Event = dict[str, Any]
 

@@ -9,12 +9,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.postgres import credentials
 from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.staging import Staging
 from local.postgres import PostgresServer
 
 BUCKET = "staging"
+UNLIMITED = Deadline(lambda: 900_000)
 
 # A fifth of the time that a new database takes.
 AS_NEW = """
@@ -75,7 +77,7 @@ def boto_session() -> boto3.Session:
 
 @pytest.fixture
 def staging(aws: None) -> Staging:
-    return Staging(BUCKET)
+    return Staging(BUCKET, UNLIMITED)
 
 
 @pytest.fixture(scope="session")

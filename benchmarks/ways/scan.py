@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from benchmarks.items import TABLE
-from benchmarks.run_function import invoke
+from benchmarks.run_function import UNLIMITED, invoke
 from benchmarks.stand import CHUNK_BYTES
 from benchmarks.ways.events import scan_event
 from demand_pipeline.pages import RawPages
@@ -96,7 +96,7 @@ def floor(task: Task) -> Done:
 
 def plain_loop(task: Task) -> Done:
     """Pages by boto3, not parsed, checked as the function does, compressed, and put to S3 at once: nothing else."""
-    source, compressor = RawPages(TABLE), zlib.compressobj(1, wbits=31)
+    source, compressor = RawPages(TABLE, UNLIMITED), zlib.compressobj(1, wbits=31)
     compressed: list[bytes] = []
     items, key = 0, None
     for _ in _pages(task):

@@ -17,6 +17,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Parse, delegate, serialise."""
     request = LoadRequest.from_event(event)
     identify(request.run.id)
-    staging = Staging(StagingSettings.from_env().bucket)
     deadline = Deadline(context.get_remaining_time_in_millis)
+    staging = Staging(StagingSettings.from_env().bucket, deadline)
     return load_warehouse(request, PostgresSettings.from_env(), staging, deadline).to_event()

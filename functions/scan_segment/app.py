@@ -17,5 +17,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Parse, delegate, serialise."""
     request = ScanRequest.from_event(event)
     identify(request.run.id, request.table.name, request.segment)
-    staging = Staging(StagingSettings.from_env().bucket)
-    return scan_segment(request, staging, Deadline(context.get_remaining_time_in_millis)).to_event()
+    deadline = Deadline(context.get_remaining_time_in_millis)
+    staging = Staging(StagingSettings.from_env().bucket, deadline)
+    return scan_segment(request, staging, deadline).to_event()

@@ -18,5 +18,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Parse, delegate, serialise."""
     request = TransformRequest.from_event(event, TEMPLATES)
     identify(request.run.id, request.table.name, request.segment)
-    staging = Staging(StagingSettings.from_env().bucket)
-    return transform_chunk(request, staging, Deadline(context.get_remaining_time_in_millis)).to_event()
+    deadline = Deadline(context.get_remaining_time_in_millis)
+    staging = Staging(StagingSettings.from_env().bucket, deadline)
+    return transform_chunk(request, staging, deadline).to_event()

@@ -185,9 +185,9 @@ class Stand(ExitStack):
         """Take the waiting out of retries, and make parts, blocks and pages small."""
         make, lock = aws.client, threading.Lock()
 
-        def client(service: str) -> Any:
+        def client(*arguments: Any) -> Any:
             with lock:  # a session makes one client at a time
-                return make(service)
+                return make(*arguments)
 
         for target, name, new in (
             (botocore.endpoint, "time", _NO_SLEEP),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from demand_pipeline.deadline import RESERVE_SECONDS
 from tests.faults import attempts
 from tests.faults.attempts import Attempt
 from tests.faults.faults import Arsenal, Fault
@@ -17,7 +18,7 @@ type Proceed = Callable[[], Any]
 
 # What reaches a state that calls DynamoDB itself.
 _OWN_CALL = {"Lambda.TooManyRequestsException": "DynamoDb.DynamoDbException"}
-SHORT_SECONDS = 19.9  # less than the reserve that a function keeps for its answer
+SHORT_SECONDS = RESERVE_SECONDS - 0.1  # no work left, but time to answer
 
 
 class Tasks:

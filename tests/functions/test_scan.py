@@ -104,7 +104,7 @@ def test_a_start_key_is_sent_as_its_page_had_it(aws: None) -> None:
         sent.append(json.loads(request.body))
         return AWSResponse(request.url, 200, {}, MockRawResponse(b"{}"))
 
-    pages = RawPages("documents")
+    pages = RawPages("documents", PLENTY)
     pages._client.meta.events.register("before-send.dynamodb.Scan", answer)
     key: Item = {"digest": {"B": "/wg="}, "number": {"N": "-1.50"}, "name": {"S": "/wg="}}
     pages.read("0/1", key, None)

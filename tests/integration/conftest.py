@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable, Strategy
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.warehouse import load
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.placement import Changes, Placement
-from tests.conftest import Warehouse
-
-UNLIMITED = Deadline(lambda: 900_000)
+from tests.conftest import UNLIMITED, Warehouse
 
 type Load = Callable[..., LoadResult]
 

@@ -56,7 +56,7 @@ def main() -> None:
         boto3.client("s3").create_bucket(
             Bucket="staging", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        staging = Staging("staging")
+        staging = Staging("staging", UNLIMITED)
         settings = PostgresSettings(**given["settings"], secret=login, tls_root_secret=root)
         runs = Runs(staging, None, strategy=Strategy(given["strategy"]))  # type: ignore[arg-type]
         request = runs.request(run_at(9), {"cases": documents(2)})

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.deadline import Deadline
+from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from functions.transform_cases import app as transform_cases
 from tests.conftest import BUCKET
 from tests.statemachine.conftest import Pipeline
@@ -117,7 +117,7 @@ def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) 
 def test_transforms_out_of_time_bring_every_item_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.put("cases", documents(150, supplierNote={"S": "x" * 20_000}))
     pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
-    monkeypatch.setattr(transform_cases, "Deadline", lambda _: Deadline(lambda: 0))
+    monkeypatch.setattr(transform_cases, "Deadline", lambda _: Deadline(lambda: int(RESERVE_SECONDS * 1000)))
     with pipeline.machine() as machine:
         run = succeeded(machine.start({"tables": ["cases"]}))
     pages = [event["raw"]["page"] for event in machine.events("TransformCases")]

@@ -16,15 +16,12 @@ from botocore.exceptions import (
     IncompleteReadError,
 )
 
+from demand_pipeline.deadline import ATTEMPT_SECONDS, CONNECT_SECONDS, READ_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
 
-# A page or a part is answered within seconds; a minute of silence is a dead connection.
-_CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=60,
-    tcp_keepalive=True,
-    retries={"mode": "standard", "total_max_attempts": 8},
-)
+# Without a deadline there are few attempts, which end long before any.
+_ATTEMPTS = 8
+_ATTEMPTS_WITHOUT_DEADLINE = 3
 
 # DynamoDB's, S3's and Secrets Manager's error codes that mean "not now"; server errors (5xx) mean it too.
 # An expired token belongs to them: the next invocation has new credentials.
@@ -35,6 +32,7 @@ _NOT_NOW = frozenset(
         "InternalError",
         "InternalServerError",
         "LimitExceededException",
+        "NoSuchUpload",  # completed by an attempt whose answer was lost, or removed: a fresh one writes its own
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestTimeout",
@@ -59,10 +57,37 @@ _BROKEN = (
 )
 
 
-def client(service: str) -> Any:
-    """A boto3 client with this project's timeouts and retries."""
+class OutOfTimeError(Exception):
+    """An attempt at a call could outlive the function."""
+
+
+def client(service: str, deadline: Deadline | None = None) -> Any:
+    """A boto3 client whose calls end before the function's time limit, retries included.
+
+    A page or a part is answered within seconds, so that ten seconds of silence are a dead connection. botocore
+    retries while there is time for another attempt. Without a deadline, which is for calls at a function's
+    start, there are three attempts.
+    """
     make: Any = boto3.client  # its stubs know every service by name only
-    return make(service, config=_CONFIG)
+    attempts = _ATTEMPTS_WITHOUT_DEADLINE if deadline is None else _ATTEMPTS
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        tcp_keepalive=True,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+    made = make(service, config=config)
+    if deadline is not None:
+
+        def check_time(**_: Any) -> None:
+            """Serve botocore's `before-send` event: what it raises ends the call, and is not retried."""
+            if not deadline.allows_attempt():
+                raise OutOfTimeError(
+                    f"no time for another attempt, less than {ATTEMPT_SECONDS:g} s before the function's time limit"
+                )
+
+        made.meta.events.register_first("before-send", check_time)
+    return made
 
 
 def error_code(error: ClientError) -> str:
@@ -85,3 +110,5 @@ def failures_named(doing: str) -> Iterator[None]:
         raise
     except _BROKEN as error:
         raise TransientError(f"{doing}: {type(error).__name__}") from error
+    except OutOfTimeError as error:
+        raise TransientError(f"{doing}: {error}") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demand_pipeline import aws
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import TransientError
 from demand_pipeline.wire import Item, PageSummary, summarize_page, summarize_whole_page
 
@@ -32,8 +33,8 @@ class Page:
 class RawPages:
     """Scan's answers as bytes: botocore checks and retries them, but does not parse the items."""
 
-    def __init__(self, source: str) -> None:
-        self._client = aws.client("dynamodb")
+    def __init__(self, source: str, deadline: Deadline) -> None:
+        self._client = aws.client("dynamodb", deadline)
         self._client.meta.events.register("before-parse.dynamodb.Scan", _keep_body)
         self._source = source
 

@@ -79,7 +79,7 @@ class _Chunk:
     left: Keys = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._source = RawPages(self.request.source)
+        self._source = RawPages(self.request.source, self.deadline)
         self._pace = Pace(self.request.read_units_per_second)
         self._reading: dict[Future[Page], str] = {}
 

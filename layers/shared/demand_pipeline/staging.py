@@ -6,13 +6,15 @@ import secrets
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
 from demand_pipeline import aws
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import StagingError
 from demand_pipeline.events import Run
 from demand_pipeline.upload import Upload
@@ -52,10 +54,15 @@ def export_key(run: Run, table: str) -> str:
 
 @dataclass(frozen=True)
 class Staging:
-    """The staging bucket."""
+    """The staging bucket; what is written to it and read from it ends before the function's deadline."""
 
     bucket: str
-    s3: Any = field(default_factory=lambda: aws.client("s3"))
+    deadline: Deadline
+
+    @cached_property
+    def s3(self) -> Any:
+        """One client for all objects."""
+        return aws.client("s3", self.deadline)
 
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:
