@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.events import CONTRACT
 
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template
@@ -91,6 +92,7 @@ def refresh(plan: Event) -> Event:
 def load_event(run: Event, table: str, chunks: list[list[Event]], strategy: str) -> Event:
     """What the load is told when nothing but the table is given; a list of chunks for each segment."""
     return {
+        "contract": CONTRACT,
         "run": run,
         "input": {"tables": [table]},
         "dryRun": False,
@@ -108,7 +110,7 @@ def load_event(run: Event, table: str, chunks: list[list[Event]], strategy: str)
 def _segment(run: Event, plan: Event, segment: int) -> list[Event]:
     """Scan and transform a segment chunk by chunk; its staged chunks."""
     chunks: list[Event] = []
-    where = {"run": run, "table": plan["table"], "segment": segment}
+    where = {"contract": CONTRACT, "run": run, "table": plan["table"], "segment": segment}
     start: Event | None = None
     for number in range(10_000):  # the state machine ends sooner, at 25,000 events
         scanned = invoke(

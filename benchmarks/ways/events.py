@@ -5,6 +5,7 @@ from typing import Any
 from benchmarks.dynamodb_endpoint import ARN
 from benchmarks.run_function import new_run
 from benchmarks.stand import CHUNK_BYTES
+from demand_pipeline.events import CONTRACT
 
 type Event = dict[str, Any]
 
@@ -12,6 +13,7 @@ type Event = dict[str, Any]
 def scan_event(chunk_bytes: int = CHUNK_BYTES) -> Event:
     """Scan the first chunk of the whole table, without limits."""
     return {
+        "contract": CONTRACT,
         "run": new_run(),
         "table": "cases",
         "source": ARN,
@@ -28,4 +30,4 @@ def scan_event(chunk_bytes: int = CHUNK_BYTES) -> Event:
 def transform_event(raw: Event) -> Event:
     """Transform a raw chunk, which is what a scan answered."""
     found = {"key": raw["key"], "items": raw["items"], "page": 0}
-    return {"run": new_run(), "table": "cases", "segment": 0, "chunk": 0, "raw": found}
+    return {"contract": CONTRACT, "run": new_run(), "table": "cases", "segment": 0, "chunk": 0, "raw": found}

@@ -14,7 +14,7 @@ from demand_pipeline import scan
 from demand_pipeline.builders import CASES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
-from demand_pipeline.events import Item, Run, ScanRequest, ScanResult
+from demand_pipeline.events import CONTRACT, Item, Run, ScanRequest, ScanResult
 from demand_pipeline.pages import Page, RawPages
 from demand_pipeline.scan import READERS, Pace, scan_segment
 from demand_pipeline.staging import Staging
@@ -186,7 +186,7 @@ def test_a_missing_table_is_the_aws_error_by_name(staging: Staging) -> None:
 def test_the_handler_passes_on_key_counts_and_next_keys(invoke: Invoke) -> None:
     make_table(25)
     event = {
-        "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"}, "table": "cases",
+        "contract": CONTRACT, "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"}, "table": "cases",
         "source": "documents", "segment": 0, "totalSegments": 1, "chunk": 0, "startKeys": None, "chunkBytes": 1,
         "readUnitsPerSecond": 0, "maxItems": None,
     }  # fmt: skip

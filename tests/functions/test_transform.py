@@ -9,7 +9,7 @@ import pytest
 from demand_pipeline.builders import CASES, TABLES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import InvalidEventError, ReconciliationError, StagingError
-from demand_pipeline.events import Run, TransformRequest
+from demand_pipeline.events import CONTRACT, Run, TransformRequest
 from demand_pipeline.staging import Staging, rejects_key
 from demand_pipeline.transform import transform_chunk
 from tests.functions.conftest import Invoke, keys, put, read
@@ -156,7 +156,7 @@ def test_each_tables_handler_takes_its_own_chunks_and_no_others(invoke: Invoke, 
     item = {column.source: {"N": "1"} if column.type == "bigint" else {"S": "k"} for column in TABLES[table].key}
     put(staging, "raw", [page(item)])
     event = {
-        "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"},
+        "contract": CONTRACT, "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"},
         "table": table, "segment": 0, "chunk": 0, "raw": {"key": "raw", "page": 0, "items": 1},
     }  # fmt: skip
     result = invoke(f"transform_{table}", event)

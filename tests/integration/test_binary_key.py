@@ -11,7 +11,7 @@ import pytest
 from moto.dynamodb.models import dynamo_type
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import Run, ScanRequest, StagedChunk, StagedTable, Strategy, TransformRequest
+from demand_pipeline.events import CONTRACT, Run, ScanRequest, StagedChunk, StagedTable, Strategy, TransformRequest
 from demand_pipeline.scan import scan_segment
 from demand_pipeline.tables import MAX_KEY_BYTES, Column, ColumnType, Table
 from demand_pipeline.transform import transform_chunk
@@ -65,7 +65,7 @@ def stage(runs: Runs, run: Run) -> StagedTable:
     keys: Any = None
     while not chunks or keys is not None:
         event = {
-            "run": {"id": run.id, "arn": run.arn, "startedAt": run.started_at.isoformat()}, "table": "files",
+            "contract": CONTRACT, "run": {"id": run.id, "arn": run.arn, "startedAt": run.started_at.isoformat()}, "table": "files",
             "source": FILES.source, "segment": 0, "totalSegments": 1, "chunk": len(chunks), "startKeys": keys,
             "chunkBytes": 1_500_000, "readUnitsPerSecond": 0, "maxItems": None,
         }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import InvalidEventError, RejectLimitError
-from demand_pipeline.events import LoadRequest
+from demand_pipeline.events import CONTRACT, LoadRequest
 from functions.load_warehouse.app import lambda_handler
 from tests.conftest import Context, Warehouse
 from tests.integration.conftest import Runs, documents, reject, row, run_at
@@ -24,6 +24,7 @@ def event(request: LoadRequest) -> dict[str, Any]:
         ]
         tables.append({"table": staged.table.name, "segments": [{"segment": 0, "chunks": chunks}]})
     return {
+        "contract": CONTRACT,
         "run": run,
         "input": request.input,
         "dryRun": request.dry_run,
@@ -97,4 +98,4 @@ def test_every_log_record_names_the_run_and_none_the_password(
 
 def test_a_malformed_event_is_named(context: Context, environment: None) -> None:
     with pytest.raises(InvalidEventError, match="tables"):
-        lambda_handler({}, context)  # type: ignore[arg-type]
+        lambda_handler({"contract": CONTRACT}, context)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Events are read field by field; what is wrong with one is named."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demand_pipeline.builders import CASES
-from demand_pipeline.errors import InvalidEventError
-from demand_pipeline.events import LoadRequest, ScanRequest, ScanResult, TransformRequest
+from demand_pipeline.errors import ContractVersionError, InvalidEventError
+from demand_pipeline.events import CONTRACT, LoadRequest, ScanRequest, ScanResult, TransformRequest
 
 RUN = {"id": "run-1", "arn": "arn:aws:states:…:run-1", "startedAt": "2026-11-23T04:00:00.123Z"}
 SCAN = {
+    "contract": CONTRACT,
     "run": RUN,
     "table": "cases",
     "source": "documents",
@@ -25,9 +27,17 @@ SCAN = {
     "readUnitsPerSecond": 12.5,
     "maxItems": None,
 }
-TRANSFORM = {"run": RUN, "table": "cases", "segment": 0, "chunk": 0, "raw": {"key": "runs/x", "page": 0, "items": 3}}
+TRANSFORM = {
+    "contract": CONTRACT,
+    "run": RUN,
+    "table": "cases",
+    "segment": 0,
+    "chunk": 0,
+    "raw": {"key": "runs/x", "page": 0, "items": 3},
+}
 CHUNK = {"key": "k", "scanned": 2, "staged": 1, "rejected": 1, "sanitized": 0, "readUnits": 0.5, "bytes": 10}
 LOAD = {
+    "contract": CONTRACT,
     "run": RUN,
     "input": {},
     "dryRun": False,
@@ -150,6 +160,33 @@ def test_a_value_nested_without_end_is_named_too(field: str) -> None:
                 parse({**whole, field: deep})
 
 
+PARSERS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
+    "scan": (SCAN, ScanRequest.from_event),
+    "transform": (TRANSFORM, lambda event: TransformRequest.from_event(event, CASES)),
+    "load": (LOAD, LoadRequest.from_event),
+}
+
+
+@pytest.mark.parametrize("function", PARSERS)
+@pytest.mark.parametrize("version", [None, 0, CONTRACT + 1, str(CONTRACT), True, 1.5, [CONTRACT]])
+def test_an_event_of_another_version_is_refused_before_anything_else(function: str, version: Any) -> None:
+    event, parse = PARSERS[function]
+    older = {name: value for name, value in event.items() if name in ("contract", "chunk")}
+    with pytest.raises(ContractVersionError) as caught:
+        parse({**older, "contract": version})
+    advice = "a redrive keeps the old definition: start a new run"
+    assert str(caught.value) == (
+        f"contract: expected {CONTRACT}, which the deployed functions know ({advice}), got {version!r}"
+    )
+    del older["contract"]
+    with pytest.raises(ContractVersionError, match=f"contract: expected {CONTRACT}, .*, got None"):
+        parse(older)
+
+
+def test_a_whole_float_is_a_version_too() -> None:
+    assert ScanRequest.from_event(changed(SCAN, "contract", float(CONTRACT))).table == CASES
+
+
 def test_another_tables_chunk_is_refused() -> None:
     with pytest.raises(InvalidEventError, match="table: expected one of cases, got 'audit'"):
         TransformRequest.from_event(changed(TRANSFORM, "table", "audit"), CASES)
@@ -170,12 +207,7 @@ JSON = st.recursive(
 
 @given(event=JSON, field=st.sampled_from([*SCAN, *TRANSFORM, *LOAD]))
 def test_no_event_gives_anything_but_a_request_or_the_named_error(event: Any, field: str) -> None:
-    parsers = (
-        (SCAN, ScanRequest.from_event),
-        (TRANSFORM, lambda value: TransformRequest.from_event(value, CASES)),
-        (LOAD, LoadRequest.from_event),
-    )
-    for whole, parse in parsers:
+    for whole, parse in PARSERS.values():
         for hostile in (event, {**whole, field: event}):
             try:
                 parse(hostile)

@@ -31,6 +31,17 @@ class InvalidEventError(PipelineError, ValueError):
         super().__init__(f"{field}: expected {expected}, got {found}")
 
 
+class ContractVersionError(InvalidEventError):
+    """The execution was started with another version of the state machine's definition than the functions have.
+
+    A redrive keeps that definition, so start a new run; deploy only while no run is active.
+    """
+
+    def __init__(self, found: Any, expected: int) -> None:
+        advice = "a redrive keeps the old definition: start a new run"
+        super().__init__("contract", found, f"{expected}, which the deployed functions know ({advice})")
+
+
 class ConfigurationError(PipelineError):
     """A setting, an environment variable or a secret is missing or malformed."""
 

@@ -8,10 +8,13 @@ from enum import StrEnum
 from typing import Any, Self
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.errors import InvalidEventError
+from demand_pipeline.errors import ContractVersionError, InvalidEventError
 from demand_pipeline.fields import Fields
 from demand_pipeline.tables import Table
 from demand_pipeline.wire import Item
+
+CONTRACT = 1
+"""The version of what the state machine passes to functions: raise it, there too, with a change that one side lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class ScanRequest:
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Parse the event of a Scan state; raises `InvalidEventError`."""
-        fields = Fields(event)
+        """Parse the event of a Scan state; raises `ContractVersionError`, `InvalidEventError`."""
+        fields = _fields(event)
         segment, total = fields.integer("segment"), fields.integer("totalSegments", minimum=1)
         if segment >= total:
             raise InvalidEventError("segment", segment, f"a number below totalSegments, {total}")
@@ -114,8 +117,11 @@ class TransformRequest:
 
     @classmethod
     def from_event(cls, event: Any, table: Table) -> Self:
-        """Parse the event of a Transform state; raises `InvalidEventError`, also if it is another table's."""
-        fields = Fields(event)
+        """Parse the event of a Transform state; raises `ContractVersionError`, `InvalidEventError`.
+
+        Another table's event is an invalid one.
+        """
+        fields = _fields(event)
         fields.text("table", among=(table.name,))
         raw = fields.object("raw")
         return cls(
@@ -227,8 +233,8 @@ class LoadRequest:
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Parse the event of the LoadWarehouse state; raises `InvalidEventError`."""
-        fields = Fields(event)
+        """Parse the event of the LoadWarehouse state; raises `ContractVersionError`, `InvalidEventError`."""
+        fields = _fields(event)
         tables = tuple(_staged_table(table) for table in fields.objects("tables"))
         names = [staged.table.name for staged in tables]
         if not tables or len(set(names)) < len(names):
@@ -277,6 +283,15 @@ class LoadResult:
     def to_event(self) -> dict[str, Any]:
         """As the execution's output shows it."""
         return {"committed": self.committed, "tables": [_to_event(table) for table in self.tables]}
+
+
+def _fields(event: Any) -> Fields:
+    """An event's fields, once its version is known: in another one they may mean something else."""
+    fields = Fields(event)
+    version = event.get("contract")
+    if isinstance(version, bool) or version != CONTRACT:
+        raise ContractVersionError(version, CONTRACT)
+    return fields
 
 
 def _table(fields: Fields) -> Table:

@@ -1,0 +1,15 @@
+"""The state machine and the functions speak of the same version of events."""
+
+from demand_pipeline.events import CONTRACT
+from tests.statemachine.harness import FUNCTIONS, definition
+from tests.statemachine.lint import states
+
+
+def test_every_function_is_told_the_version_of_its_event() -> None:
+    calls = {
+        name: state["Arguments"]["Payload"].get("contract")
+        for name, state in states(definition()).items()
+        if state["Type"] == "Task" and state["Resource"].endswith(":lambda:invoke")
+    }
+    assert len(calls) >= len(FUNCTIONS)
+    assert calls == dict.fromkeys(calls, CONTRACT)
