@@ -34,7 +34,7 @@ def stage(stand: Stand) -> Chunk:
     """
     ours().prepare(stand)
     _, scanned = stand.invoke("scan_segment", scan_event(_WHOLE))
-    _, staged = stand.invoke("transform_cases", transform_event(scanned))
+    _, staged = stand.invoke("transform", transform_event(scanned))
     del staged["nextPage"]
     _shuffle(f"{stand.s3.url}/staging/{staged['key']}")
     return staged | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]}

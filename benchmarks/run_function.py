@@ -81,7 +81,7 @@ def refresh(plan: Event) -> Event:
     """Scan, transform and load one table; the answer of the load."""
     run = new_run()
     segments = range(plan["segments"])
-    handler("scan_segment"), handler(f"transform_{plan['table']}"), handler("load_warehouse")
+    handler("scan_segment"), handler("transform"), handler("load_warehouse")
     if plan["processes"] > 1:
         chunks = _in_processes(run, plan)
     else:
@@ -120,7 +120,7 @@ def _segment(run: Event, plan: Event, segment: int) -> list[Event]:
             | {"chunkBytes": plan["chunkBytes"], "readUnitsPerSecond": 0, "maxItems": None},
         )
         raw = {"key": scanned["key"], "items": scanned["items"], "page": 0}
-        staged = invoke(f"transform_{plan['table']}", where | {"chunk": number, "raw": raw})
+        staged = invoke("transform", where | {"chunk": number, "raw": raw})
         del staged["nextPage"]  # None: the deadline is never near
         chunks.append(staged | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]})
         start = scanned["nextKeys"]

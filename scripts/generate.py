@@ -10,11 +10,12 @@ from pathlib import Path
 from benchmarks.cost import page as cost
 from benchmarks.cost.assumptions import Assumptions
 from benchmarks.figures import Results
-from scripts import data_dictionary, state_machine
+from scripts import data_dictionary, state_machine, template
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
     state_machine.DEFINITION: state_machine.render,
+    template.TEMPLATE: template.render,
     # Its figures are of the last benchmark; its limits are of the template and the state machine.
     Path("docs/cost.md"): lambda: cost.render(Results.load(), Assumptions()),
 }

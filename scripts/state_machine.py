@@ -5,12 +5,11 @@
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import Table
+from demand_pipeline.tables import Table, camel_case
 
 FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
@@ -32,12 +31,9 @@ def render() -> str:
 
 
 def _branch(table: Table) -> dict[str, Any]:
-    return _read("branch.json", {"table": table.name, "Table": _words(table.name), "Source": _words(table.source)})
-
-
-def _words(name: str) -> str:
-    """A name as it is part of a state's, a function's or a parameter's: `line_items` is `LineItems`."""
-    return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", name))
+    return _read(
+        "branch.json", {"table": table.name, "Table": camel_case(table.name), "Source": camel_case(table.source)}
+    )
 
 
 def _read(file: str, values: dict[str, str]) -> dict[str, Any]:

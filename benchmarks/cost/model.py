@@ -52,7 +52,7 @@ class Measured:
             raw_bytes=value("scan_compressed_bytes_per_item"),
             staged_bytes=value("transform_compressed_bytes_per_item"),
             stored_bytes=mean_stored_bytes(),
-            cold_seconds=max(value(f"cold_{name}_import_ms") for name in ("scan_segment", "transform_cases")) / 1e3,
+            cold_seconds=max(value(f"cold_{name}_import_ms") for name in ("scan_segment", "transform")) / 1e3,
         )
 
 

@@ -40,7 +40,7 @@ def _stages(servers: Stand, progress: Callable[[str], None]) -> Iterator[tuple[s
     usage, scanned = servers.invoke("scan_segment", scan_event(_ALL))
     yield "scan", usage
     progress("transform")
-    usage, staged = servers.invoke("transform_cases", transform_event(scanned))
+    usage, staged = servers.invoke("transform", transform_event(scanned))
     yield "transform", usage
     progress("load")
     usage, _ = servers.invoke("load_warehouse", load_event(new_run(), "cases", [[_chunk(scanned, staged)]], "truncate"))

@@ -25,7 +25,7 @@ _BUCKET = os.environ.get("STAGING_BUCKET", "")
 
 def handler(task: Task) -> Done:
     """The deployed function: raw chunk from S3, staged chunk to S3."""
-    answer = invoke("transform_cases", transform_event(task))
+    answer = invoke("transform", transform_event(task))
     return {"items": answer["staged"], "key": answer["key"]}
 
 

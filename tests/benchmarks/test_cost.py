@@ -25,7 +25,7 @@ VALUES = {
     "transform_compressed_bytes_per_item": 100,
     "load_truncate_us_per_row": 10,
     "cold_scan_segment_import_ms": 500,
-    "cold_transform_cases_import_ms": 400,
+    "cold_transform_import_ms": 400,
 }
 FIGURES = {name: Figure(name, value, "") for name, value in VALUES.items()}
 # A hundred million items of 1,000 bytes: 100 GB, ten partitions.

@@ -30,7 +30,7 @@ from demand_pipeline import aws, scan, upload
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
-from demand_pipeline.tables import ColumnType, Table
+from demand_pipeline.tables import ColumnType, Table, camel_case
 from demand_pipeline.warehouse import copy_csv, locks, truncate
 from local.postgres import PostgresServer
 from tests.conftest import AS_NEW, BUCKET
@@ -46,7 +46,7 @@ from tests.statemachine.harness import REGION, Context, Handler, Machine
 MODULES = {
     "ScanSegment": "scan_segment",
     "LoadWarehouse": "load_warehouse",
-    **{f"Transform{name.title()}": f"transform_{name}" for name in TABLES},
+    **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
 }
 SECRET_KEY, SESSION_TOKEN = "secret-key-7f31c0", "session-token-91b2e4"
 _NO_SLEEP = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)

@@ -155,7 +155,7 @@ def context(clock: Clock) -> Context:
 
 
 @pytest.mark.parametrize(
-    ("function", "trouble"),
+    ("sample", "trouble"),
     [
         ("scan_segment", "dynamodb fails"),
         ("scan_segment", "dynamodb is silent"),
@@ -168,14 +168,14 @@ def context(clock: Clock) -> Context:
 )
 @pytest.mark.parametrize("clock", [WHOLE_TIME, LAST_LOOK], indirect=True)
 def test_trouble_ends_before_the_functions_time_does(
-    invoke: Invoke, clock: Clock, service: Service, function: str, trouble: str
+    invoke: Invoke, clock: Clock, service: Service, sample: str, trouble: str
 ) -> None:
-    event = json.loads(Path(f"events/{function}.json").read_text())
+    event = json.loads(Path(f"events/{sample}.json").read_text())
     event |= {"readUnitsPerSecond": 1e9}  # one reader: two would wait at the same time, which this clock does not know
     retried = clock.left == WHOLE_TIME and "stalls" not in trouble
     service.trouble = trouble
     with pytest.raises(TransientError):
-        invoke(function, event)
+        invoke(sample.partition("_cases")[0], event)
     assert service.failures > (1 if retried else 0)
     assert clock.left > 0
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import ColumnType
+from demand_pipeline.tables import ColumnType, camel_case
 from tests.conftest import Warehouse
 from tests.statemachine.fakes import Around
 from tests.statemachine.harness import Handler, Machine
@@ -18,7 +18,7 @@ from tests.statemachine.harness import Handler, Machine
 MODULES = {
     "ScanSegment": "scan_segment",
     "LoadWarehouse": "load_warehouse",
-    **{f"Transform{name.title()}": f"transform_{name}" for name in TABLES},
+    **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
 }
 
 

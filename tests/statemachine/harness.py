@@ -23,24 +23,21 @@ import boto3
 from moto import mock_aws
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from tests.statemachine.interpreter import failure, is_lambda, patched
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
-FUNCTIONS = (
-    "ScanSegment",
-    "TransformCases",
-    "TransformMetadata",
-    "TransformTemplates",
-    "TransformAudit",
-    "LoadWarehouse",
-)
-SOURCES = ("Documents", "Metadata", "Templates", "Audit")
+FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(name)}" for name in TABLES), "LoadWarehouse")
 # What the template puts into the definition, with the defaults of its parameters.
 SUBSTITUTIONS: dict[str, Any] = {
     "Partition": "aws",
     **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in FUNCTIONS},
-    **{f"{name}TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name.lower()}" for name in SOURCES},
+    **{
+        f"{camel_case(table.source)}TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table.source}"
+        for table in TABLES.values()
+    },
     "SegmentBytes": 2 * 2**30,
     "MinSegments": 1,
     "MaxSegments": 40,

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.statemachine.harness import DEFINITION, FUNCTIONS, SOURCES, SUBSTITUTIONS, definition
+from demand_pipeline.builders import TABLES
+from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS, definition
 from tests.statemachine.lint import scopes, states
 
 MACHINE = definition()
@@ -109,14 +110,14 @@ def retrying(error: str) -> list[str]:
 
 def test_states_are_named_by_a_verb_and_what_it_does_it_to() -> None:
     names = [name for _, scope in scopes(MACHINE) for name in scope["States"]]
-    assert len(names) == len(set(names)) == 37
+    assert len(names) == len(set(names))
     assert [name for name in names if not re.fullmatch(rf"({VERBS})([A-Z][a-z]+)*", name)] == []
 
 
 def test_a_table_uses_as_many_functions_at_once_as_the_stack_allows() -> None:
     maps = [state for state in STATES.values() if state["Type"] == "Map"]
-    assert [state["MaxConcurrency"] for state in maps] == ["{% 40 %}"] * 4
-    assert [state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps] == ["INLINE"] * 4
+    assert [state["MaxConcurrency"] for state in maps] == ["{% 40 %}"] * len(TABLES)
+    assert [state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps] == ["INLINE"] * len(TABLES)
 
 
 def test_every_state_says_what_it_is_for() -> None:
@@ -127,4 +128,3 @@ def test_every_state_says_what_it_is_for() -> None:
 def test_the_harness_makes_every_substitution_and_no_other() -> None:
     used = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     assert used == set(SUBSTITUTIONS)
-    assert len(FUNCTIONS) + len(SOURCES) + 10 == len(used)

@@ -9,7 +9,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
-from functions.transform_cases import app as transform_cases
+from functions.transform import app as transform_function
 from tests.conftest import BUCKET
 from tests.statemachine.conftest import Pipeline
 from tests.statemachine.fakes import failing
@@ -117,7 +117,7 @@ def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) 
 def test_transforms_out_of_time_bring_every_item_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.put("cases", documents(150, supplierNote={"S": "x" * 20_000}))
     pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
-    monkeypatch.setattr(transform_cases, "Deadline", lambda _: Deadline(lambda: int(RESERVE_SECONDS * 1000)))
+    monkeypatch.setattr(transform_function, "Deadline", lambda _: Deadline(lambda: int(RESERVE_SECONDS * 1000)))
     with pipeline.machine() as machine:
         run = succeeded(machine.start({"tables": ["cases"]}))
     pages = [event["raw"]["page"] for event in machine.events("TransformCases")]
@@ -143,18 +143,18 @@ def test_the_counts_of_a_run_add_up_and_are_kept_in_the_warehouse(pipeline: Pipe
 
 def without_a_row(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A transform that says that it staged one row less than it was given, and rejected none."""
-    result = transform_cases.lambda_handler(event, context)
+    result = transform_function.lambda_handler(event, context)
     return result | {"staged": result["staged"] - 1}
 
 
 def with_a_row_more(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A transform that says that it staged one row more than there is in its chunk."""
-    result = transform_cases.lambda_handler(event, context)
+    result = transform_function.lambda_handler(event, context)
     return result | {"scanned": result["scanned"] + 1, "staged": result["staged"] + 1}
 
 
 def whose_object_is_gone(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    result = transform_cases.lambda_handler(event, context)
+    result = transform_function.lambda_handler(event, context)
     boto3.client("s3").delete_object(Bucket=BUCKET, Key=result["key"])
     return result
 

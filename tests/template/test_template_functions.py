@@ -1,23 +1,15 @@
-"""Six functions of one kind, each with its log group, its environment and a folder that exists."""
-
-import json
-import re
-from typing import Any
+"""Functions of one kind, each with its log group, its environment and a folder that exists."""
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import definition
 from tests.statemachine.lint import states
-from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, ROOT, TEMPLATE, resources
+from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, ROOT, resources
 
-FOLDERS = {
-    "ScanSegment": "scan_segment",
-    "TransformCases": "transform_cases",
-    "TransformMetadata": "transform_metadata",
-    "TransformTemplates": "transform_templates",
-    "TransformAudit": "transform_audit",
-    "LoadWarehouse": "load_warehouse",
-}
+TRANSFORMS = [f"Transform{camel_case(name)}" for name in TABLES]
+FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform"), "LoadWarehouse": "load_warehouse"}
 EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
     "STAGING_BUCKET",
@@ -75,14 +67,3 @@ def test_a_function_ends_before_its_state_stops_waiting() -> None:
         if "lambda:invoke" in str(state.get("Resource"))
     ]
     assert min(waits) > FUNCTION_GLOBALS["Timeout"]
-
-
-def test_the_four_transforms_have_one_shape() -> None:
-    def shape(name: str) -> Any:
-        parts = [TEMPLATE["Resources"][f"{name}{part}"] for part in ("", "Logs", "Role")]
-        table = name.removeprefix("Transform")
-        return re.sub(rf"\b{table.lower()}\b|_{table.lower()}\b", "table", json.dumps(parts).replace(table, "Table"))
-
-    transforms = [name for name in FUNCTIONS if name.startswith("Transform")]
-    assert len(transforms) == 4
-    assert len({shape(name) for name in transforms}) == 1

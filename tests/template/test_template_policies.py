@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from tests.template.loaded import TEMPLATE, listed, named, resources, statements
 
-TABLES = [
-    f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{name}Table}}"
-    for name in ("Documents", "Metadata", "Templates", "Audit")
+SOURCES = [
+    f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{camel_case(table.source)}Table}}"
+    for table in TABLES.values()
 ]
 BUCKET = "${StagingBucket.Arn}"
 
@@ -24,18 +26,17 @@ def writing_to(*places: str) -> dict[str, list[str]]:
 STAGING_KEY = {action: ["StagingKmsKeyArn"] for action in ("kms:Decrypt", "kms:GenerateDataKey")}
 
 
-def transforming(name: str) -> dict[str, list[str]]:
-    table = name.removeprefix("Transform").lower()
+def transforming(table: str) -> dict[str, list[str]]:
     return {
         "s3:GetObject": [f"{BUCKET}/runs/*/raw/{table}/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
         **writing_to(f"{BUCKET}/runs/*/staged/{table}/*", f"{BUCKET}/runs/*/rejects/{table}/*"),
-        **logging_to(name),
+        **logging_to(TRANSFORMS[table]),
         **STAGING_KEY,
     }
 
 
-TRANSFORMS = ["TransformCases", "TransformMetadata", "TransformTemplates", "TransformAudit"]
+TRANSFORMS = {name: f"Transform{camel_case(name)}" for name in TABLES}
 TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 # Actions that AWS gives on no narrower resource.
 WITHOUT_RESOURCE = {
@@ -52,7 +53,7 @@ WITHOUT_RESOURCE = {
         "xray:GetSamplingRules",
         "xray:GetSamplingTargets",
     },
-    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS)},
+    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values())},
     "LoadWarehouseRole": {
         "ec2:CreateNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
@@ -69,17 +70,17 @@ GRANTS = {
         "sqs:SendMessage": ["ScheduleDeadLetters.Arn"],
     },
     "DemandPipelineRole": {
-        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS, "LoadWarehouse")],
-        "dynamodb:DescribeTable": TABLES,
+        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")],
+        "dynamodb:DescribeTable": SOURCES,
     },
     "ScanSegmentRole": {
-        "dynamodb:Scan": TABLES,
+        "dynamodb:Scan": SOURCES,
         **writing_to(f"{BUCKET}/runs/*/raw/*"),
         **logging_to("ScanSegment"),
         **STAGING_KEY,
         "kms:Decrypt": ["StagingKmsKeyArn", "KmsKeyArns"],
     },
-    **{f"{name}Role": transforming(name) for name in TRANSFORMS},
+    **{f"{name}Role": transforming(table) for table, name in TRANSFORMS.items()},
     "LoadWarehouseRole": {
         "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
@@ -132,7 +133,7 @@ def test_a_key_is_used_only_through_the_service_whose_data_it_encrypts() -> None
         for name, s in statements()
         if "kms:Decrypt" in listed(s["Action"])
     ]
-    assert len(found) == 8
+    assert len(found) == len(TABLES) + 4
     for service, condition in found:
         via = {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}
         assert condition == {"StringEquals": {"kms:ViaService": via}}
@@ -158,7 +159,7 @@ def test_no_action_is_a_wildcard() -> None:
 
 def test_a_key_that_is_missing_can_be_told_from_one_that_is_forbidden() -> None:
     listing = [(name, s["Condition"]) for name, s in statements() if "s3:ListBucket" in listed(s["Action"])]
-    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS, "LoadWarehouse")]
+    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS.values(), "LoadWarehouse")]
     # GetObject has no prefix, which StringLike would take for a mismatch.
     assert all(condition == {"StringLikeIfExists": {"s3:prefix": "runs/*"}} for _, condition in listing)
 
@@ -168,7 +169,9 @@ def test_roles_are_for_the_services_that_use_them_in_this_account() -> None:
         name: role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
         for name, role in resources("AWS::IAM::Role").items()
     }
-    functions = {f"{name}Role": "lambda.amazonaws.com" for name in ("ScanSegment", *TRANSFORMS, "LoadWarehouse")}
+    functions = {
+        f"{name}Role": "lambda.amazonaws.com" for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")
+    }
     assert trusted == {
         "ScheduleRole": "scheduler.amazonaws.com",
         "DemandPipelineRole": "states.amazonaws.com",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS
 from tests.template.loaded import PARAMETERS, TEMPLATE, resources
 
@@ -88,7 +89,7 @@ def test_the_state_machines_name_tells_stacks_apart_and_is_never_used_again() ->
 
 
 def test_the_tables_may_be_another_accounts() -> None:
-    for name in ("Documents", "Metadata", "Templates", "Audit"):
+    for name in [camel_case(table.source) for table in TABLES.values()]:
         arn, names = MACHINE["DefinitionSubstitutions"][f"{name}TableArn"]["Fn::Sub"]
         assert arn.endswith(f":${{Account}}:table/${{{name}Table}}")
         assert names["Account"]["Fn::If"][1:] == [{"Ref": "SourceAccountId"}, {"Ref": "AWS::AccountId"}]
@@ -202,24 +203,12 @@ def test_the_template_reads_from_the_top_down() -> None:
     order = ["Metadata", "Parameters", "Mappings", "Rules", "Conditions", "Globals", "Resources", "Outputs"]
     assert [section for section in TEMPLATE if section in order] == order
     names = list(TEMPLATE["Resources"])
-    way = [
-        "Schedule",
-        "DemandPipeline",
-        "StagingBucket",
-        "SharedLayer",
-        "ScanSegment",
-        "TransformCases",
-        "LoadWarehouse",
-    ]
+    functions = [name for name in TEMPLATE["Resources"] if TEMPLATE["Resources"][name]["Type"].endswith("Function")]
+    transforms = [f"Transform{camel_case(name)}" for name in TABLES]
+    assert functions == ["ScanSegment", *transforms, "LoadWarehouse"]
+    way = ["Schedule", "DemandPipeline", "StagingBucket", "SharedLayer", *functions]
     assert [name for name in names if name in way] == way
-    for name in (
-        "ScanSegment",
-        "TransformCases",
-        "TransformMetadata",
-        "TransformTemplates",
-        "TransformAudit",
-        "LoadWarehouse",
-    ):
+    for name in functions:
         assert names[names.index(name) + 1] == f"{name}Logs"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.builders import CASES
+from demand_pipeline.builders import CASES, TABLES
 from demand_pipeline.errors import ContractVersionError, InvalidEventError
 from demand_pipeline.events import CONTRACT, LoadRequest, ScanRequest, ScanResult, TransformRequest
 
@@ -146,7 +146,7 @@ def test_a_malformed_load_event_names_the_path_to_the_field(path: str, value: An
 @pytest.mark.parametrize("page", [-1, 0.5, None, "0", True])
 def test_a_malformed_page_to_go_on_from_is_named(page: Any) -> None:
     with pytest.raises(InvalidEventError, match=r"raw\.page: expected a whole number of at least 0, got"):
-        TransformRequest.from_event(changed(TRANSFORM, "raw.page", page), CASES)
+        TransformRequest.from_event(changed(TRANSFORM, "raw.page", page))
 
 
 @pytest.mark.parametrize("field", [*SCAN, *LOAD])
@@ -162,7 +162,7 @@ def test_a_value_nested_without_end_is_named_too(field: str) -> None:
 
 PARSERS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
     "scan": (SCAN, ScanRequest.from_event),
-    "transform": (TRANSFORM, lambda event: TransformRequest.from_event(event, CASES)),
+    "transform": (TRANSFORM, TransformRequest.from_event),
     "load": (LOAD, LoadRequest.from_event),
 }
 
@@ -187,9 +187,9 @@ def test_a_whole_float_is_a_version_too() -> None:
     assert ScanRequest.from_event(changed(SCAN, "contract", float(CONTRACT))).table == CASES
 
 
-def test_another_tables_chunk_is_refused() -> None:
-    with pytest.raises(InvalidEventError, match="table: expected one of cases, got 'audit'"):
-        TransformRequest.from_event(changed(TRANSFORM, "table", "audit"), CASES)
+def test_a_chunk_of_a_table_that_is_not_declared_is_refused() -> None:
+    with pytest.raises(InvalidEventError, match=f"table: expected one of {', '.join(TABLES)}, got 'documents'"):
+        TransformRequest.from_event(changed(TRANSFORM, "table", "documents"))
 
 
 def test_a_missing_field_is_said_to_be_missing() -> None:

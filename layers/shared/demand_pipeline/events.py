@@ -116,17 +116,13 @@ class TransformRequest:
     items: int
 
     @classmethod
-    def from_event(cls, event: Any, table: Table) -> Self:
-        """Parse the event of a Transform state; raises `ContractVersionError`, `InvalidEventError`.
-
-        Another table's event is an invalid one.
-        """
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of a Transform state; raises `ContractVersionError`, `InvalidEventError`."""
         fields = _fields(event)
-        fields.text("table", among=(table.name,))
         raw = fields.object("raw")
         return cls(
             run=Run.read(fields),
-            table=table,
+            table=_table(fields),
             segment=fields.integer("segment"),
             chunk=fields.integer("chunk"),
             key=raw.text("key"),

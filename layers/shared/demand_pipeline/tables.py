@@ -3,6 +3,7 @@
 DDL, COPY column list, conversion, data dictionary and sample data all derive from a `Table`.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,3 +89,8 @@ class Table:
 
 
 EXTRA = Column("extra", ColumnType.JSONB, "", "Attributes that no column reads; null when there are none.")
+
+
+def camel_case(name: str) -> str:
+    """A name as part of a state's, a function's or a parameter's: `line_items` is `LineItems`."""
+    return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", name))

@@ -1,10 +1,9 @@
-"""Convert one raw chunk of the table `templates`."""
+"""Convert one raw chunk of any table. Each table has a function of its own, whose role reaches its data alone."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from demand_pipeline.builders import TEMPLATES
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import TransformRequest
 from demand_pipeline.observability import identify, observed
@@ -16,7 +15,7 @@ from demand_pipeline.transform import transform_chunk
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Parse, delegate, serialise."""
-    request = TransformRequest.from_event(event, TEMPLATES)
+    request = TransformRequest.from_event(event)
     identify(request.run.id, request.table.name, request.segment)
     deadline = Deadline(context.get_remaining_time_in_millis)
     staging = Staging(StagingSettings.from_env().bucket, deadline)

@@ -1,0 +1,159 @@
+"""The regions of template.yaml that derive from the declarations: cogapp writes each between its two markers.
+
+A region names one of the functions here; what is the same for every table stands in the texts below, once.
+"""
+
+from pathlib import Path
+from string import Template
+
+from cogapp import Cog  # type: ignore[import-untyped]  # it ships no types
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import Table, camel_case
+
+TEMPLATE = Path("template.yaml")
+
+
+def render() -> str:
+    """The whole template, with every region written again."""
+    cog = Cog()
+    cog.options.prologue = "from scripts import template as tables"
+    text: str = cog.process_string(TEMPLATE.read_text(encoding="utf-8"), str(TEMPLATE))
+    return text
+
+
+def source_parameters() -> str:
+    """The group of parameters that name the source tables, as a list on one line."""
+    return "Parameters: [" + ", ".join(f"{camel_case(table.source)}Table" for table in TABLES.values()) + "]"
+
+
+def parameters() -> str:
+    """A parameter for each source table's name."""
+    return _each("""\
+${Source}Table:
+  Type: String
+  Default: $source
+  Description: Name of the DynamoDB table that becomes $table.
+  AllowedPattern: ^[a-zA-Z0-9_.-]{3,255}$$
+  ConstraintDescription: a DynamoDB table's name
+""")
+
+
+def substitutions() -> str:
+    """What the state machine's definition needs to know of each table: its source, and the function for it."""
+    return _each("""\
+${Source}TableArn: !Sub
+  - arn:$${AWS::Partition}:dynamodb:$${AWS::Region}:$${Account}:table/$${${Source}Table}
+  - Account: !If [IsOtherAccount, !Ref SourceAccountId, !Ref AWS::AccountId]
+Transform${Table}Arn: !GetAtt Transform$Table.Arn
+""")
+
+
+def transform_arns() -> str:
+    """The transform functions, as resources of a statement."""
+    return _each("- !GetAtt Transform$Table.Arn\n")
+
+
+def source_arns() -> str:
+    """The source tables, as resources of a statement."""
+    return _each("""\
+- !Sub
+  - arn:$${AWS::Partition}:dynamodb:$${AWS::Region}:$${Account}:table/$${${Source}Table}
+  - Account: !If [IsOtherAccount, !Ref SourceAccountId, !Ref AWS::AccountId]
+""")
+
+
+def transforms() -> str:
+    """A transform function for each table, its log group, and a role that reaches this table's objects alone."""
+    return _each("""\
+Transform$Table:
+  Type: AWS::Serverless::Function
+  Properties:
+    Description: Converts one raw chunk into staged rows of $table, and what does not fit into rejects.
+    CodeUri: functions/transform
+    Role: !GetAtt Transform${Table}Role.Arn
+    LoggingConfig: {LogGroup: !Ref Transform${Table}Logs}
+
+Transform${Table}Logs:
+  Type: AWS::Logs::LogGroup
+  Properties:
+    LogGroupName: !Sub /aws/lambda/$${AWS::StackName}/Transform$Table
+    RetentionInDays: !Ref LogRetentionInDays
+
+Transform${Table}Role:
+  Type: AWS::IAM::Role
+  Properties:
+    AssumeRolePolicyDocument:
+      Version: '2012-10-17'
+      Statement:
+        - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}
+    Policies:
+      - PolicyName: Transform$Table
+        PolicyDocument:
+          Version: '2012-10-17'
+          Statement:
+            - Effect: Allow
+              Action: s3:GetObject
+              Resource: !Sub $${StagingBucket.Arn}/runs/*/raw/$table/*
+            # Without this S3 calls a missing chunk forbidden; reading one names no prefix.
+            - Effect: Allow
+              Action: s3:ListBucket
+              Resource: !GetAtt StagingBucket.Arn
+              Condition: {StringLikeIfExists: {'s3:prefix': runs/*}}
+            - Effect: Allow
+              Action: [s3:PutObject, s3:AbortMultipartUpload]
+              Resource:
+                - !Sub $${StagingBucket.Arn}/runs/*/staged/$table/*
+                - !Sub $${StagingBucket.Arn}/runs/*/rejects/$table/*
+            - Effect: Allow
+              Action: [logs:CreateLogStream, logs:PutLogEvents]
+              Resource: !GetAtt Transform${Table}Logs.Arn
+            - {Effect: Allow, Action: [xray:PutTraceSegments, xray:PutTelemetryRecords], Resource: '*'}
+            - !If
+              - HasStagingKey
+              - Effect: Allow
+                Action: [kms:Decrypt, kms:GenerateDataKey]
+                Resource: !Ref StagingKmsKeyArn
+                Condition: {StringEquals: {'kms:ViaService': !Sub 's3.$${AWS::Region}.$${AWS::URLSuffix}'}}
+              - !Ref AWS::NoValue
+""")
+
+
+def alarms() -> str:
+    """An alarm for each table that no run has refreshed for too long."""
+    return _each("""\
+NoSuccess${Table}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub No run has refreshed $table for $${MaxHoursWithoutSuccess} hours. Analysts see old data.
+    ActionsEnabled: !If [IsScheduled, true, false]
+    Namespace: DemandPipeline
+    MetricName: TableRefreshed
+    Dimensions:
+      - {Name: service, Value: demand-pipeline}
+      - {Name: stack, Value: !Ref AWS::StackName}
+      - {Name: table, Value: $table}
+    Statistic: Sum
+    Period: 3600
+    EvaluationPeriods: !Ref MaxHoursWithoutSuccess
+    ComparisonOperator: LessThanThreshold
+    Threshold: 1
+    # An hour in which nothing was loaded has no data point.
+    TreatMissingData: breaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
+def _each(text: str) -> str:
+    """A text for each table; resources have an empty line between them."""
+    between = "\n" if "  Type: AWS::" in text else ""
+    return between.join(Template(text).substitute(_names(table)) for table in TABLES.values())
+
+
+def _names(table: Table) -> dict[str, str]:
+    return {
+        "table": table.name,
+        "Table": camel_case(table.name),
+        "source": table.source,
+        "Source": camel_case(table.source),
+    }
