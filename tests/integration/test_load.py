@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.deadline import Deadline
+from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import (
     DatabaseError,
     DeadlineError,
@@ -300,6 +300,9 @@ def test_a_table_that_would_shrink_by_more_than_the_limit_stays(runs: Runs, ware
     assert runs.load(run_at(3), {"cases": []}).committed  # the limit is off by default
 
 
+LATE = int(RESERVE_SECONDS * 1000)
+
+
 class Clock:
     """Lambda's remaining time; it runs out when told to."""
 
@@ -323,7 +326,7 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
     clock, convert = Clock(), copy_csv._convert
 
     def slow(lines: bytes) -> bytes:
-        clock.left = 20_000 if b"last" in lines else clock.left
+        clock.left = LATE if b"last" in lines else clock.left
         return convert(lines)
 
     monkeypatch.setattr(copy_csv, "_convert", slow)
@@ -343,10 +346,10 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     clock = Clock()
 
     def hurry(_: Any) -> None:
-        clock.left = 20_300
+        clock.left = LATE + 300
 
     def slow(connection: Connection, *_: Any) -> int:
-        clock.left = 20_000
+        clock.left = LATE
         return connection.execute("SELECT pg_sleep(20)")
 
     before_placing(monkeypatch, hurry)
@@ -374,10 +377,10 @@ def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
     place: tuple[Any, str], done: str, runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    clock.left = 21_000
+    clock.left = LATE + 1000
 
     def slow(caller: Any, *_: Any) -> None:
-        clock.left = 20_000
+        clock.left = LATE
         getattr(caller, "connection", caller).execute("SELECT pg_sleep(20)")
 
     monkeypatch.setattr(*place, slow)
