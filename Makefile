@@ -51,7 +51,7 @@ format: setup  ## rewrite the code in the project's style
 fuzz: setup  ## send hostile items through the conversion into PostgreSQL (N=items, SEED=)
 	@$(PYTHON) -m tests.hostile --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
 
-generate: setup  ## write every file that derives from others: state machine, data dictionary, cost page
+generate: setup  ## write every file that derives from others: state machine, template, sample events, docs
 	@$(PYTHON) -m scripts.generate
 
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)

@@ -5,12 +5,15 @@ Exits with 1 when a file is not what it would write: it is stale, or was edited 
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cost import page as cost
 from benchmarks.cost.assumptions import Assumptions
 from benchmarks.figures import Results
-from scripts import data_dictionary, state_machine, template
+from scripts import data_dictionary, event_files, state_machine, template
+
+EVENTS = Path("events")
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
@@ -18,25 +21,34 @@ GENERATED: dict[Path, Callable[[], str]] = {
     template.TEMPLATE: template.render,
     # Its figures are of the last benchmark; its limits are of the template and the state machine.
     Path("docs/cost.md"): lambda: cost.render(Results.load(), Assumptions()),
+    **{EVENTS / f"{name}.json": partial(event_files.render, name) for name in event_files.events()},
 }
 
 
-def stale() -> list[Path]:
-    """The generated files that are not what they should be."""
-    return [path for path, render in GENERATED.items() if path.read_text(encoding="utf-8") != render()]
+def stale() -> dict[Path, str | None]:
+    """The generated files that are not what they should be, with what they should be: None if there should be none."""
+    files = {path: render() for path, render in GENERATED.items()}
+    wrong: dict[Path, str | None] = {path: text for path, text in files.items() if _text(path) != text}
+    return wrong | {path: None for path in EVENTS.iterdir() if path not in files}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def main() -> int:
     """Write or compare; the answer is the exit status."""
     files = stale()
-    if "--check" in sys.argv[1:]:
-        for path in files:
+    for path, text in files.items():
+        if "--check" in sys.argv[1:]:
             print(f"{path}: stale, or edited by hand; run make generate")
-        return 1 if files else 0
-    for path in files:
-        path.write_text(GENERATED[path](), encoding="utf-8")
-        print(f"{path}: written")
-    return 0
+        elif text is None:
+            path.unlink()
+            print(f"{path}: removed")
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"{path}: written")
+    return 1 if files and "--check" in sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

@@ -1,17 +1,32 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from scripts import generate
 
 
 def test_every_generated_file_is_current() -> None:
-    assert generate.stale() == [], "run make generate"
+    assert list(generate.stale()) == [], "run make generate"
 
 
-@pytest.mark.parametrize("path", generate.GENERATED, ids=str)
+@pytest.fixture(params=generate.GENERATED, ids=str)
+def edited(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A generated file in which somebody has changed a line."""
+    path: Path = request.param
+    monkeypatch.setattr(generate, "_text", lambda other: "an edit" if other == path else generate.GENERATED[other]())
+    return path
+
+
 def test_a_hand_edit_of_a_generated_file_is_reported(
-    path: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    edited: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "GENERATED", {path: lambda: "what it should be"})
     monkeypatch.setattr("sys.argv", ["generate", "--check"])
     assert generate.main() == 1
-    assert capsys.readouterr().out == f"{path}: stale, or edited by hand; run make generate\n"
+    assert capsys.readouterr().out == f"{edited}: stale, or edited by hand; run make generate\n"
+
+
+def test_a_sample_event_of_no_table_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "transform_gone.json").write_text("{}")
+    monkeypatch.setattr(generate, "EVENTS", tmp_path)
+    assert generate.stale() == {tmp_path / "transform_gone.json": None}
