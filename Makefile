@@ -10,7 +10,7 @@ AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n documents)
 	@$(PYTHON) -m local demo --size $(SIZE)
@@ -20,6 +20,9 @@ down:  ## stop what make demo started and remove what it wrote
 
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
+
+test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
+	@$(PYTHON) -m local --folder .local-docker test-docker $(if $(VARIABLES),--variables $(VARIABLES))
 
 soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
@@ -57,7 +60,7 @@ generate: setup  ## write every file that derives from others: state machine, te
 lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
-	for name in dev sam emulator checkov supply $(BENCH:%=bench-%); do \
+	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
@@ -82,4 +85,4 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
 
-.PHONY: help demo down test soak bench lint audit sbom format generate lock setup fuzz
+.PHONY: help demo down test test-docker soak bench lint audit sbom format generate lock setup fuzz

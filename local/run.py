@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -36,9 +36,7 @@ class Tally:
         for event in events:
             if event["type"] == "TaskStateEntered":
                 tally.loading |= event["stateEnteredEventDetails"]["name"] == "LoadWarehouse"
-            if event["type"] != "TaskSucceeded":
-                continue
-            payload = json.loads(event["taskSucceededEventDetails"]["output"]).get("Payload", {})
+        for payload in answers(events):
             tally.loaded |= "committed" in payload
             if "key" not in payload:
                 continue
@@ -48,6 +46,13 @@ class Tally:
             else:
                 tally.converted[table] += payload["staged"] + payload["rejected"]
         return tally
+
+
+def answers(events: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Yield what the functions of a run have answered."""
+    for event in events:
+        if event["type"] == "TaskSucceeded":
+            yield json.loads(event["taskSucceededEventDetails"]["output"]).get("Payload", {})
 
 
 def start(stack: Stack, given: Mapping[str, Any]) -> str:
@@ -68,7 +73,7 @@ def follow(stack: Stack, arn: str, console: Console, expected: Mapping[str, int]
     with show:
         while True:
             described = states.describe_execution(executionArn=arn)  # first: the history is then at least as new
-            show.update(Tally.of(list(_history(states, arn))))
+            show.update(Tally.of(list(history(states, arn))))
             if described["status"] != "RUNNING":
                 break
             time.sleep(_POLL_SECONDS)
@@ -123,7 +128,8 @@ def check(stack: Stack, output: Mapping[str, Any], expected: Mapping[str, Mappin
         raise RunError("the run's counts are not those of the sample:\n" + "\n".join(wrong))
 
 
-def _history(states: Any, arn: str) -> Iterator[Any]:
+def history(states: Any, arn: str) -> Iterator[Any]:
+    """Yield every event of a run."""
     for page in states.get_paginator("get_execution_history").paginate(executionArn=arn):
         yield from page["events"]
 

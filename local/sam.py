@@ -37,6 +37,16 @@ def outputs(cloudformation: Any) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
 
 
+def functions(cloudformation: Any) -> dict[str, str]:
+    """Return the deployed functions' names by their logical ids."""
+    resources = cloudformation.describe_stack_resources(StackName=_STACK)["StackResources"]
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
+
+
 def _config() -> list[str]:
     return ["--config-file", str(_PROJECT / "samconfig.toml"), "--config-env", "local"]
 
@@ -50,7 +60,7 @@ def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Calla
     with subprocess.Popen(
         [str(_PROGRAMS / "sam"), *arguments],
         cwd=_PROJECT,
-        env=_environment(folder, aws),
+        env=environment(folder, aws),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -68,7 +78,7 @@ def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Calla
         raise SamError(f"sam {arguments[0]} failed:\n{''.join(lines)}")
 
 
-def _environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
+def environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
     """Return our environment (pip's settings and proxies are in it) with no AWS setting but those given."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     direct = [environment.get("NO_PROXY") or environment.get("no_proxy", ""), "127.0.0.1", "localhost"]

@@ -26,15 +26,21 @@ def create_tables(dynamodb: Any) -> None:
         name = source_name(table)
         if name in existing:
             dynamodb.delete_table(TableName=name)
-        kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
-        dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": role} for key, role in zip(kinds, ("HASH", "RANGE"), strict=False)
-            ],
-        )
+        create_table(dynamodb, name, table)
+
+
+def create_table(dynamodb: Any, name: str, table: Table) -> str:
+    """Create an empty table with the keys of a declaration; returns its ARN."""
+    kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
+    created = dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()],
+        KeySchema=[
+            {"AttributeName": key, "KeyType": role} for key, role in zip(kinds, ("HASH", "RANGE"), strict=False)
+        ],
+    )
+    return str(created["TableDescription"]["TableArn"])
 
 
 def write_sample(dynamodb: Any, sample: Sample, tell: Callable[[int], None]) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from local import aws, sam, seed
+from local import aws, docker, sam, seed
 from local.console import Console
 from local.emulator.emulator import Emulator
 from local.postgres import PostgresServer, new_folder
+from local.relay import Relay
 
 PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
@@ -38,6 +39,7 @@ class Stack:
         self.folder = folder.resolve()
         self._state_file = self.folder / "stack.json"
         self._emulator_folder = self.folder / "emulator"
+        self._relay_folder = self.folder / "relay"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,6 +65,7 @@ class Stack:
                 folder = new_folder()
                 self._record(postgres=str(folder))  # before anything is in it: a crash from now on is cleaned up
                 PostgresServer.create(_DATABASE, folder=folder)
+            self._let_containers_in(console)
             with console.step("creating tables and secrets"):
                 seed.create_tables(self.client("dynamodb"))
                 given = self._known_now() | dict(parameters or {})
@@ -83,6 +86,8 @@ class Stack:
             with console.step("stopping the stack that was up"):
                 with contextlib.suppress(FileNotFoundError):
                     self.emulator.remove()
+                with contextlib.suppress(FileNotFoundError):
+                    Relay.at(self._relay_folder).remove()
                 if "postgres" in state:
                     PostgresServer.remove_folder(Path(state["postgres"]))
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -118,9 +123,41 @@ class Stack:
             **self.postgres.environment(),
         }
 
+    @property
+    def container_ports(self) -> dict[str, int]:
+        """Where containers reach the emulator and PostgreSQL, by these names."""
+        try:
+            ports = Relay.at(self._relay_folder).ports
+        except FileNotFoundError:  # no engine, or one like Docker Desktop's, which passes on to the loopback interface
+            ports = {}
+        found = {"the emulator": self.emulator.port, "PostgreSQL": self.postgres.port}
+        return {name: ports.get(port, port) for name, port in found.items()}
+
+    @property
+    def container_environment(self) -> dict[str, str]:
+        """What differs for a function in a container: where it finds AWS and PostgreSQL."""
+        ports = self.container_ports
+        return {
+            "AWS_ENDPOINT_URL": f"http://{docker.HOST}:{ports['the emulator']}",
+            "POSTGRES_HOST": docker.HOST,
+            "POSTGRES_PORT": str(ports["PostgreSQL"]),
+        }
+
     def client(self, service: str) -> Any:
         """Return a boto3 client of the emulator."""
         return aws.client(service, self.emulator.client_environment())
+
+    def _let_containers_in(self, console: Console) -> None:
+        """Relay from the address at which containers find this machine, and from no other, where an engine is up."""
+        try:
+            address = docker.bridge_address()
+        except docker.DockerError:
+            return
+        try:
+            with console.step(f"listening for containers on {address}"):
+                Relay.create(self._relay_folder, address, [self.emulator.port, self.postgres.port])
+        except OSError as failure:
+            console.say(f"not listening for containers on {address}, an address of another machine? {failure}")
 
     def _known_now(self) -> dict[str, str]:
         """Return the values of the template's parameters that only this moment knows."""

@@ -1,0 +1,43 @@
+"""The Docker engine, where there is one, asked through its command line: that minds DOCKER_HOST and contexts."""
+
+import ipaddress
+import json
+import subprocess
+
+HOST = "host.docker.internal"  # the name by which a container finds this machine
+_ANSWER_SECONDS = 10.0
+
+
+class DockerError(RuntimeError):
+    """No engine answers, or it does not do what it should; the message is one line."""
+
+
+def bridge_address() -> str:
+    """Return this machine's address on the network that containers are on; DockerError without an engine."""
+    [bridge] = json.loads(docker("network", "inspect", "bridge"))
+    for config in bridge["IPAM"]["Config"]:
+        network = ipaddress.ip_network(config["Subnet"])
+        if network.version == 4:  # noqa: PLR2004 - IPv4, what host-gateway stands for
+            # An engine that has chosen the network itself may not name the gateway: it takes the first address.
+            return str(config.get("Gateway") or next(network.hosts()))
+    raise DockerError("docker network inspect bridge: expected an IPv4 network, got none")
+
+
+def run_python(image: str, code: str) -> None:
+    """Run a line of Python in a new container of a Lambda image; DockerError when it fails or does not start."""
+    reach = f"--add-host={HOST}:host-gateway"
+    docker("run", "--rm", reach, "--entrypoint=/var/lang/bin/python3.13", image, "-c", code, seconds=60)
+
+
+def docker(*arguments: str, seconds: float = _ANSWER_SECONDS) -> str:
+    """Run the docker command and return its output; raises DockerError with its last line."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=seconds)
+    except FileNotFoundError:
+        raise DockerError("no Docker engine: expected a docker command on the PATH, found none") from None
+    except subprocess.TimeoutExpired:
+        raise DockerError(f"docker {arguments[0]}: expected an answer in {seconds:.0f} s, got none") from None
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.strip() and "--help'" not in line]
+        raise DockerError(f"docker {arguments[0]}: {said[-1] if said else f'exit code {done.returncode}'}")
+    return done.stdout

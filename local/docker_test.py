@@ -1,0 +1,134 @@
+"""Every sample event through `sam local invoke`: answers and warehouse compared with the emulator's tables."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from demand_pipeline.scan import READERS
+from demand_pipeline.staging import Staging
+from demand_pipeline.wire import summarize_whole_page
+from local import docker, lambda_image, sam
+from local.console import Console
+from local.invoke import InvokeError, invoke
+from local.sample_events import SampleEvent, function_events
+from local.stack import Stack
+
+type Difference = tuple[str, object, object]
+"""What was counted, the number expected and the number found."""
+
+
+def find_image(console: Console) -> str:
+    """Return an image in which the engine runs Python; raises DockerError that names what is missing."""
+    docker.bridge_address()
+    with console.step("finding Lambda's image"):
+        image, is_stand_in = lambda_image.provide()
+    console.say(f"  {image}{', a stand-in built here' if is_stand_in else ''}")
+    try:
+        docker.run_python(image, "")
+    except docker.DockerError as failure:
+        message = f"the engine does not start a container: expected {image} to run Python, got {failure}"
+        raise docker.DockerError(message) from None
+    return image
+
+
+def run(stack: Stack, image: str, console: Console) -> str:
+    """Invoke one event after the other; returns how many were right, raises InvokeError when not all are."""
+    _check_that_containers_reach(stack, image)
+    checks = _Checks(stack)
+    events = function_events()
+    right = 0
+    for event in events:
+        started = time.monotonic()
+        try:
+            wrong = "; ".join(f"{name}: expected {wanted}, got {found}" for name, wanted, found in checks.wrong(event))
+        except InvokeError as failure:
+            wrong = str(failure)
+        right += not wrong
+        console.say(f"{'✗' if wrong else '✓'} {event.name} {time.monotonic() - started:.1f} s {wrong}".rstrip())
+    result = f"{right} of {len(events)} events"
+    if right < len(events):
+        raise InvokeError(result)
+    return result
+
+
+def _check_that_containers_reach(stack: Stack, image: str) -> None:
+    for name, port in stack.container_ports.items():
+        try:
+            docker.run_python(image, f"import socket; socket.create_connection(({docker.HOST!r}, {port}), 10)")
+        except docker.DockerError as failure:
+            message = f"containers do not reach {name}: expected {docker.HOST}:{port} to answer, got {failure}"
+            raise docker.DockerError(message) from None
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """Invokes events and looks at what came of them, in the staging bucket and in the warehouse too."""
+
+    stack: Stack
+
+    def wrong(self, event: SampleEvent) -> list[Difference]:
+        """Invoke and return every count that is not as expected; raises InvokeError without an answer."""
+        document = json.loads(event.path(self.stack.folder / "events").read_text())
+        before = {table["table"]: self._rows(table["table"]) for table in document.get("tables", ())}
+        answer = invoke(self.stack, event)
+        found: list[Difference] = [("memory", self._memory(event), answer.memory)]
+        if "source" in document:
+            found += self._scan(document, answer.payload)
+        elif "raw" in document:
+            found += self._transform(document, answer.payload)
+        else:
+            found += self._load(document, answer.payload, before)
+        return [difference for difference in found if difference[1] != difference[2]]
+
+    def _scan(self, event: dict[str, Any], answer: dict[str, Any]) -> Iterator[Difference]:
+        items = self._items(event)
+        yield "items", items if event["maxItems"] is None else min(items, event["maxItems"]), answer["items"]
+        written = sum(summarize_whole_page(page).items for page in self._staging.lines(answer["key"]))
+        yield "items in the raw chunk", answer["items"], written
+
+    def _transform(self, event: dict[str, Any], answer: dict[str, Any]) -> Iterator[Difference]:
+        yield "scanned", event["raw"]["items"], answer["scanned"]
+        yield "staged and rejected", answer["scanned"], answer["staged"] + answer["rejected"]
+        yield "rows in the staged chunk", answer["staged"], sum(1 for _ in self._staging.lines(answer["key"]))
+
+    def _load(self, event: dict[str, Any], answer: dict[str, Any], before: dict[str, int]) -> Iterator[Difference]:
+        committed = not event["dryRun"]
+        yield "committed", committed, answer["committed"]
+        recorded = self.stack.postgres.execute(f"SELECT count(*) FROM pipeline_runs WHERE run_id = '{event['run']['id']}'")  # noqa: S608, E501 - ours
+        yield "runs recorded", str(int(committed)), recorded
+        loaded = {table["table"]: table for table in answer["tables"]}
+        for table in event["tables"]:
+            name = table["table"]
+            chunks = [chunk for segment in table["segments"] for chunk in segment["chunks"]]
+            staged = sum(chunk["staged"] for chunk in chunks)
+            yield f"{name} loaded", staged, loaded[name]["loaded"]
+            yield f"{name} rows", staged if committed else before[name], self._rows(name)
+
+    def _rows(self, table: str) -> int:
+        return int(self.stack.postgres.execute(f'SELECT count(*) FROM "{table}"'))  # noqa: S608 - a declaration's name
+
+    def _items(self, event: dict[str, Any]) -> int:
+        """Count the items that a scan is to read: of the segment's parts, or of those given after their keys."""
+        dynamodb = self.stack.client("dynamodb")
+        readers = READERS if event["maxItems"] is None else 1
+        first, total = event["segment"] * readers, event["totalSegments"] * readers
+        parts = event["startKeys"] or {f"{first + reader}/{total}": None for reader in range(readers)}
+        items = 0
+        for part, key in parts.items():
+            number, total = map(int, part.split("/"))
+            after = {} if key is None else {"ExclusiveStartKey": key}
+            arguments = {"TableName": event["source"], "Segment": number, "TotalSegments": total, "Select": "COUNT"}
+            pages = dynamodb.get_paginator("scan").paginate(**arguments, **after)
+            items += sum(page["Count"] for page in pages)
+        return items
+
+    def _memory(self, event: SampleEvent) -> int:
+        name = sam.functions(self.stack.client("cloudformation"))[event.function]
+        memory: int = self.stack.client("lambda").get_function_configuration(FunctionName=name)["MemorySize"]
+        return memory
+
+    @property
+    def _staging(self) -> Staging:
+        return Staging(self.stack.environment["STAGING_BUCKET"], self.stack.client("s3"))

@@ -1,0 +1,145 @@
+"""Runnable copies of the sample events: what a run on this stack left takes the place of keys and ARNs made up."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.events import Run
+from demand_pipeline.fields import Fields
+from demand_pipeline.staging import Stage, Staging, chunk_key
+from demand_pipeline.wire import summarize_whole_page
+from local import run, seed
+from local.stack import PROJECT, Stack
+
+SAMPLES = PROJECT / "events"
+FUNCTIONS = PROJECT / "functions"
+_STEPS = ("scan", "transform", "load")  # a run's, in order
+_EMPTY = "_empty_table"  # how the name of a sample of an empty table ends
+_NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEvent:
+    """A file in `events/` that a function takes; `function` is its logical id in the template."""
+
+    name: str
+    function: str
+
+    def path(self, folder: Path) -> Path:
+        """Return the file in a folder of samples or copies."""
+        return folder / f"{self.name}.json"
+
+
+def function_events() -> list[SampleEvent]:
+    """Return the events of functions in the order of a run: their names start with that of a function's folder.
+
+    What else there is are inputs of the state machine.
+    """
+    functions = sorted((path.parent.name for path in FUNCTIONS.glob("*/app.py")), key=len, reverse=True)
+    events = []
+    for name in sorted(path.stem for path in SAMPLES.glob("*.json")):
+        for function in functions:
+            if name == function or name.startswith(f"{function}_"):
+                events.append(SampleEvent(name, "".join(word.capitalize() for word in function.split("_"))))
+                break
+    return sorted(events, key=lambda event: _STEPS.index(event.name.partition("_")[0]))
+
+
+def write(stack: Stack, arn: str) -> Path:
+    """Write the copies from what the run `arn` of all tables has scanned and staged; returns their folder."""
+    copies = _Copies(stack, arn)
+    folder = stack.folder / "events"
+    folder.mkdir(exist_ok=True)
+    for number, event in enumerate(function_events()):
+        sample = json.loads(event.path(SAMPLES).read_text())
+        text = json.dumps(copies.runnable(event.name, number, sample), indent=2)
+        event.path(folder).write_text(f"{text}\n")
+    return folder
+
+
+@dataclass
+class _Copies:
+    """What the copies are made of: the sources, the staging bucket, and the chunks that the run `arn` left there."""
+
+    stack: Stack
+    arn: str
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self._dynamodb = self.stack.client("dynamodb")
+        self._staging = Staging(self.stack.environment["STAGING_BUCKET"], self.stack.client("s3"))
+        self._raw: dict[str, list[str]] = defaultdict(list)
+        self._segments: dict[str, list[Any]] = {}
+        events = list(run.history(self.stack.client("stepfunctions"), self.arn))
+        for answer in run.answers(events):
+            if "pages" in answer:
+                self._raw[answer["key"].split("/")[4]].append(answer["key"])
+        for event in events:
+            entered = event.get("stateEnteredEventDetails", {})
+            if entered.get("name") == "LoadWarehouse":
+                self._segments = {table["table"]: table["segments"] for table in json.loads(entered["input"])}
+
+    def runnable(self, name: str, number: int, event: dict[str, Any]) -> dict[str, Any]:
+        """Replace what a sample names; `number` orders the start times, everything else stays as it is."""
+        prefix, _, run_id = self.arn.rpartition(":")
+        started = self.now + timedelta(milliseconds=number)
+        event["run"] |= {
+            "id": f"{run_id}-{name}",
+            "arn": f"{prefix}:{run_id}-{name}",
+            "startedAt": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        empty = name.endswith(_EMPTY)
+        if "source" in event:
+            self._aim(event, empty=empty)
+        elif "raw" in event:
+            event["raw"] |= self._empty_raw(event) if empty else self._raw_pages(event)
+        else:
+            for table in event["tables"]:
+                if not empty:
+                    table["segments"] = self._segments[table["table"]]
+                    continue
+                for chunk in _chunks(table):
+                    chunk["key"] = self._empty_staged(event, table["table"])
+        return event
+
+    def _aim(self, event: dict[str, Any], *, empty: bool) -> None:
+        """Let a scan read the stack's own table, or one without items, and go on after keys of its own."""
+        table = TABLES[event["table"]]
+        name = seed.source_name(table)
+        if empty:
+            event["source"] = seed.create_table(self._dynamodb, f"{name}-empty", table)
+        else:
+            event["source"] = self._dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
+        for segment in event["startKeys"] or ():
+            number, total = map(int, segment.split("/"))
+            first = self._dynamodb.scan(TableName=name, Segment=number, TotalSegments=total, Limit=1)
+            event["startKeys"][segment] = first.get("LastEvaluatedKey")
+
+    def _raw_pages(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return a raw chunk of the table, from the sample's page on, or from its last."""
+        key = min(self._raw[event["table"]])
+        items = [summarize_whole_page(page).items for page in self._staging.lines(key)]
+        page = min(event["raw"]["page"], len(items) - 1)
+        return {"key": key, "page": page, "items": sum(items[page:])}
+
+    def _empty_raw(self, event: dict[str, Any]) -> dict[str, str]:
+        return {"key": self._written(event, Stage.RAW, event["table"], _NO_ITEMS)}
+
+    def _empty_staged(self, event: dict[str, Any], table: str) -> str:
+        return self._written(event, Stage.STAGED, table, b"")
+
+    def _written(self, event: dict[str, Any], stage: Stage, table: str, content: bytes) -> str:
+        key = chunk_key(Run.read(Fields(event)), stage, table, 0, 0)
+        with self._staging.create(key) as stream:
+            stream.write(content)
+        return key
+
+
+def _chunks(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for segment in table["segments"]:
+        yield from segment["chunks"]
