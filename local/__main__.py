@@ -101,20 +101,16 @@ def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> Non
 
 def _test_docker(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
     """Every sample event in a container, against a stack that is up for as long."""
-    changes = variables.read(arguments.variables) if arguments.variables else {}
-    image = docker_test.find_image(console)
     try:
+        changes = variables.read(arguments.variables) if arguments.variables else {}
+        image = docker_test.find_image(console)
         _start_and_run(stack, console, arguments)
         invoke.write_settings(stack, variables.merged(variables.deployed(stack), changes))
-        result = docker_test.run(stack, image, console)
+        docker_test.check_that_containers_reach(stack, image)
+        result = docker_test.run(stack, console)
     finally:
         stack.down(console)
     console.say(result)
-
-
-def _check_variables(_stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    variables.read(arguments.file)
-    console.say(f"{arguments.file}: every variable is declared")
 
 
 def _say_how_to_look_around(stack: Stack, console: Console) -> None:
@@ -161,8 +157,6 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--size", type=_documents, default=1000, help="number of documents")
     running = commands.add_parser("run", help="one run, followed to its end")
     running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
-    checking = commands.add_parser("check-variables", help="look for what sam's --env-vars would ignore in a file")
-    checking.add_argument("file", type=Path)
     commands.add_parser("down", help="stop everything and remove what it wrote")
     return parser.parse_args()
 
@@ -173,7 +167,6 @@ _COMMANDS: dict[str, Any] = {
     "seed": _seed,
     "run": _run,
     "test-docker": _test_docker,
-    "check-variables": _check_variables,
     "down": _down,
 }
 

@@ -34,7 +34,7 @@ def docker(*arguments: str, seconds: float = _ANSWER_SECONDS) -> str:
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=seconds)
     except FileNotFoundError:
-        raise DockerError("no Docker engine: expected a docker command on the PATH, found none") from None
+        raise DockerError("expected a docker command on the PATH, found none") from None
     except subprocess.TimeoutExpired:
         raise DockerError(f"docker {arguments[0]}: expected an answer in {seconds:.0f} s, got none") from None
     if done.returncode != 0:

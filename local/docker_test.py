@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from demand_pipeline.staging import Staging
 from demand_pipeline.wire import summarize_whole_page
 from local import docker, lambda_image, sam
 from local.console import Console
-from local.invoke import InvokeError, invoke
+from local.invoke import Answer, InvokeError, invoke
 from local.sample_events import SampleEvent, function_events
 from local.stack import Stack
 
@@ -21,7 +21,10 @@ type Difference = tuple[str, object, object]
 
 def find_image(console: Console) -> str:
     """Return an image in which the engine runs Python; raises DockerError that names what is missing."""
-    docker.bridge_address()
+    try:
+        docker.bridge_address()
+    except docker.DockerError as failure:
+        raise docker.DockerError(f"no Docker engine, which sam local invoke needs: {failure}") from None
     with console.step("finding Lambda's image"):
         image, is_stand_in = lambda_image.provide()
     console.say(f"  {image}{', a stand-in built here' if is_stand_in else ''}")
@@ -33,10 +36,19 @@ def find_image(console: Console) -> str:
     return image
 
 
-def run(stack: Stack, image: str, console: Console) -> str:
+def check_that_containers_reach(stack: Stack, image: str) -> None:
+    """Raise DockerError when they do not: for a firewall, or since the engine is on another machine."""
+    for name, port in stack.container_ports.items():
+        try:
+            docker.run_python(image, f"import socket; socket.create_connection(({docker.HOST!r}, {port}), 10)")
+        except docker.DockerError as failure:
+            message = f"containers do not reach {name}: expected {docker.HOST}:{port} to answer, got {failure}"
+            raise docker.DockerError(message) from None
+
+
+def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], Answer] = invoke) -> str:
     """Invoke one event after the other; returns how many were right, raises InvokeError when not all are."""
-    _check_that_containers_reach(stack, image)
-    checks = _Checks(stack)
+    checks = _Checks(stack, invoke)
     events = function_events()
     right = 0
     for event in events:
@@ -53,26 +65,18 @@ def run(stack: Stack, image: str, console: Console) -> str:
     return result
 
 
-def _check_that_containers_reach(stack: Stack, image: str) -> None:
-    for name, port in stack.container_ports.items():
-        try:
-            docker.run_python(image, f"import socket; socket.create_connection(({docker.HOST!r}, {port}), 10)")
-        except docker.DockerError as failure:
-            message = f"containers do not reach {name}: expected {docker.HOST}:{port} to answer, got {failure}"
-            raise docker.DockerError(message) from None
-
-
 @dataclass(frozen=True)
 class _Checks:
     """Invokes events and looks at what came of them, in the staging bucket and in the warehouse too."""
 
     stack: Stack
+    invoke: Callable[[Stack, SampleEvent], Answer]
 
     def wrong(self, event: SampleEvent) -> list[Difference]:
         """Invoke and return every count that is not as expected; raises InvokeError without an answer."""
         document = json.loads(event.path(self.stack.folder / "events").read_text())
         before = {table["table"]: self._rows(table["table"]) for table in document.get("tables", ())}
-        answer = invoke(self.stack, event)
+        answer = self.invoke(self.stack, event)
         found: list[Difference] = [("memory", self._memory(event), answer.memory)]
         if "source" in document:
             found += self._scan(document, answer.payload)
@@ -96,8 +100,8 @@ class _Checks:
     def _load(self, event: dict[str, Any], answer: dict[str, Any], before: dict[str, int]) -> Iterator[Difference]:
         committed = not event["dryRun"]
         yield "committed", committed, answer["committed"]
-        recorded = self.stack.postgres.execute(f"SELECT count(*) FROM pipeline_runs WHERE run_id = '{event['run']['id']}'")  # noqa: S608, E501 - ours
-        yield "runs recorded", str(int(committed)), recorded
+        query = f"SELECT count(*) FROM pipeline_runs WHERE run_id = '{event['run']['id']}'"  # noqa: S608 - our own id
+        yield "runs recorded", str(int(committed)), self.stack.postgres.execute(query)
         loaded = {table["table"]: table for table in answer["tables"]}
         for table in event["tables"]:
             name = table["table"]

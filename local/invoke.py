@@ -1,5 +1,6 @@
 """`sam local invoke` of the deployed functions: the settings that it needs, the command, and its answer."""
 
+import contextlib
 import json
 import re
 import signal
@@ -28,6 +29,7 @@ skip_pull_image = true
 """
 
 
+_STOP_SECONDS = 5.0
 _MEMORY = re.compile(r"Memory Size: (\d+) MB")
 
 
@@ -96,5 +98,8 @@ def _run(line: list[str], environment: Mapping[str, str]) -> tuple[str, str]:
             output, log = process.communicate()
         except BaseException:
             process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+            process.kill()  # with its container stopped, sam waits for the end of the function's time
             raise
     return output.strip(), log

@@ -1,11 +1,15 @@
-"""The variables file of `sam local invoke --env-vars`, which ignores silently what the template does not declare."""
+"""The variables file of `sam local invoke --env-vars`, where SAM ignores what the template does not declare.
+
+`python -m local.variables FILE` checks one.
+"""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import cfn_yaml
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 from local import sam
 from local.stack import PROJECT, Stack
@@ -52,9 +56,7 @@ def merged(variables: Variables, changes: Variables) -> Variables:
     """Return the variables with those of a variables file in place."""
     common = changes.get(_ALL_FUNCTIONS, {})
     return {
-        function: values
-        | {name: value for name, value in common.items() if name in values}
-        | changes.get(function, {})
+        function: values | {name: value for name, value in common.items() if name in values} | changes.get(function, {})
         for function, values in variables.items()
     }
 
@@ -81,3 +83,10 @@ def _object(place: object, value: Any) -> dict[str, Any]:
 
 def _listed(names: Any) -> str:
     return ", ".join(sorted(names))
+
+
+if __name__ == "__main__":
+    try:
+        read(Path(*sys.argv[1:]))
+    except VariablesError as failure:
+        sys.exit(str(failure))

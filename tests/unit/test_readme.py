@@ -12,7 +12,9 @@ from botocore.exceptions import ClientError
 
 from demand_pipeline import errors
 from demand_pipeline.tables import Column
+from local.invoke import command
 from local.sample import Sample
+from local.sample_events import function_events
 
 README = Path("README.md").read_text(encoding="utf-8")
 DEFINITION = Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8")
@@ -63,14 +65,20 @@ def test_what_to_do_is_a_redrive_only_where_a_redrive_helps(error: str) -> None:
         assert "new run" in ADVICE[error]
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z]+)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z-]+)", README))))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"-e (\S+\.json)", README))))
-def test_every_event_that_is_named_exists(path: str) -> None:
-    assert Path(path).exists()
+def test_the_functions_are_tried_with_the_commands_that_are_tested() -> None:
+    local = Path(".local")
+    tested = {
+        " ".join(command(event.function, event.path(local / "events"), local / "samconfig.toml"))
+        for event in function_events()
+    }
+    shown = re.findall(r"^\$ (sam local invoke .*)$", README, re.MULTILINE)
+    assert len(shown) == 3
+    assert set(shown) <= tested
 
 
 def test_the_column_that_is_added_is_a_declaration() -> None:
