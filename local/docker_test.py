@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from demand_pipeline.errors import PipelineError
 from demand_pipeline.scan import READERS
 from demand_pipeline.staging import Staging
 from demand_pipeline.wire import summarize_whole_page
@@ -57,6 +58,8 @@ def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], A
             wrong = "; ".join(f"{name}: expected {wanted}, got {found}" for name, wanted, found in checks.wrong(event))
         except InvokeError as failure:
             wrong = str(failure)
+        except (PipelineError, LookupError) as failure:  # a chunk that is not there, an answer without a count
+            wrong = f"{type(failure).__name__}: {failure}"
         right += not wrong
         console.say(f"{'✗' if wrong else '✓'} {event.name} {time.monotonic() - started:.1f} s {wrong}".rstrip())
     result = f"{right} of {len(events)} events"

@@ -93,6 +93,9 @@ def test_every_copy_runs_and_one_wrong_answer_is_one_event_less(
         docker_test.run(stack, Console(), miscounted)
     assert "✗ load_warehouse " in capfd.readouterr().out
 
+    with pytest.raises(InvokeError, match=f"^0 of {len(allowed)} events$"):
+        docker_test.run(stack, Console(), lambda *_: Answer({}, answers[allowed[0]].memory))
+
 
 def test_the_scan_of_an_empty_table_finds_one_that_is_empty(stack: Stack, events: Mapping[str, Any]) -> None:
     scanned = stack.client("dynamodb").scan(TableName=events[NOT_ALLOWED.name]["source"])

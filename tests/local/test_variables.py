@@ -11,8 +11,9 @@ import pytest
 from local import variables
 from local.stack import PROJECT
 from local.variables import VariablesError
+from tests.template.loaded import FUNCTION_GLOBALS
 
-SHARED = "AWS_ENDPOINT_URL, POWERTOOLS_LOG_LEVEL, STAGING_BUCKET"
+SHARED = ", ".join(sorted(FUNCTION_GLOBALS["Environment"]["Variables"]))
 
 
 def written(folder: Path, content: Any) -> Path:
