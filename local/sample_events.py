@@ -12,13 +12,14 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.events import Run
 from demand_pipeline.fields import Fields
 from demand_pipeline.staging import Stage, Staging, chunk_key
+from demand_pipeline.tables import camel_case
 from demand_pipeline.wire import summarize_whole_page
 from local import run, seed
 from local.stack import PROJECT, Stack
 
 SAMPLES = PROJECT / "events"
-FUNCTIONS = PROJECT / "functions"
-_STEPS = ("scan", "transform", "load")  # a run's, in order
+# By how the names of its events begin: a run's steps, in order.
+_FUNCTIONS = {"scan": "ScanSegment", "transform": "Transform{table}", "load": "LoadWarehouse"}
 _EMPTY = "_empty_table"  # how the name of a sample of an empty table ends
 _NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
 
@@ -36,18 +37,14 @@ class SampleEvent:
 
 
 def function_events() -> list[SampleEvent]:
-    """Return the events of functions in the order of a run: their names start with that of a function's folder.
-
-    What else there is are inputs of the state machine.
-    """
-    functions = sorted((path.parent.name for path in FUNCTIONS.glob("*/app.py")), key=len, reverse=True)
+    """Return the events of functions in the order of a run; what else there is are inputs of the state machine."""
     events = []
-    for name in sorted(path.stem for path in SAMPLES.glob("*.json")):
-        for function in functions:
-            if name == function or name.startswith(f"{function}_"):
-                events.append(SampleEvent(name, "".join(word.capitalize() for word in function.split("_"))))
-                break
-    return sorted(events, key=lambda event: _STEPS.index(event.name.partition("_")[0]))
+    for path in sorted(SAMPLES.glob("*.json")):
+        step = path.stem.partition("_")[0]
+        if step in _FUNCTIONS:
+            table = json.loads(path.read_text()).get("table", "")
+            events.append(SampleEvent(path.stem, _FUNCTIONS[step].format(table=camel_case(table))))
+    return sorted(events, key=lambda event: list(_FUNCTIONS).index(event.name.partition("_")[0]))
 
 
 def write(stack: Stack, arn: str) -> Path:

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from demand_pipeline import aws as clients
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.postgres import credentials
 from demand_pipeline.settings import PostgresSettings
@@ -77,7 +78,7 @@ def boto_session() -> boto3.Session:
 
 @pytest.fixture
 def staging(aws: None) -> Staging:
-    return Staging(BUCKET, UNLIMITED)
+    return Staging(BUCKET, clients.client("s3", UNLIMITED))
 
 
 @pytest.fixture(scope="session")

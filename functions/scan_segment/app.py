@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from demand_pipeline import aws
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import ScanRequest
 from demand_pipeline.observability import identify, observed
@@ -18,5 +19,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     request = ScanRequest.from_event(event)
     identify(request.run.id, request.table.name, request.segment)
     deadline = Deadline(context.get_remaining_time_in_millis)
-    staging = Staging(StagingSettings.from_env().bucket, deadline)
+    staging = Staging(StagingSettings.from_env().bucket, aws.client("s3", deadline))
     return scan_segment(request, staging, deadline).to_event()

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
+from demand_pipeline import aws
 from demand_pipeline.events import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.settings import PostgresSettings
@@ -56,7 +57,7 @@ def main() -> None:
         boto3.client("s3").create_bucket(
             Bucket="staging", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        staging = Staging("staging", UNLIMITED)
+        staging = Staging("staging", aws.client("s3", UNLIMITED))
         settings = PostgresSettings(**given["settings"], secret=login, tls_root_secret=root)
         runs = Runs(staging, None, strategy=Strategy(given["strategy"]))  # type: ignore[arg-type]
         request = runs.request(run_at(9), {"cases": documents(2)})

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
 from demand_pipeline import aws
-from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import StagingError
 from demand_pipeline.events import Run
 from demand_pipeline.upload import Upload
@@ -52,17 +50,12 @@ def export_key(run: Run, table: str) -> str:
     return f"exports/{run.id}/{table}.csv.gz"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Staging:
-    """The staging bucket; what is written to it and read from it ends before the function's deadline."""
+    """The staging bucket, through a client for S3 that knows the function's deadline."""
 
     bucket: str
-    deadline: Deadline
-
-    @cached_property
-    def s3(self) -> Any:
-        """One client for all objects."""
-        return aws.client("s3", self.deadline)
+    s3: Any
 
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:
