@@ -10,7 +10,7 @@ AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n documents)
 	@$(PYTHON) -m local demo --size $(SIZE)
@@ -23,6 +23,9 @@ test: setup  ## run every test
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
 	@$(PYTHON) -m local --folder .local-docker test-docker $(if $(VARIABLES),--variables $(VARIABLES))
+
+test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQL 14 to 18 (needs npm)
+	@$(PYTHON) -m scripts.test_postgres
 
 soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
@@ -63,6 +66,9 @@ lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
 	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@# Only where npm is installed: the servers' versions are named in package.json, this records their hashes.
+	! command -v npm > /dev/null || (cd requirements/postgres && npm install --package-lock-only --ignore-scripts \
+		--omit-lockfile-registry-resolved --no-audit --no-fund)
 
 setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
 
@@ -85,4 +91,12 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
 
-.PHONY: help demo down test test-docker soak bench lint audit sbom format generate lock setup fuzz
+.postgres/.stamp: requirements/postgres/package.json requirements/postgres/package-lock.json
+	@command -v npm > /dev/null || { echo "make test-postgres: expected npm (it comes with Node.js), found none"; exit 1; }
+	@echo "fetching PostgreSQL servers"
+	@rm -rf $(@D) && cp -r requirements/postgres $(@D)
+	@# Their install scripts make links, which scripts/test_postgres.py does too.
+	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: help demo down test test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz

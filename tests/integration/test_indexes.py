@@ -99,6 +99,8 @@ def reload(runs: Runs, warehouse: Warehouse) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("definition", REBUILT.values(), ids=REBUILT)
 def test_an_index_comes_back_as_it_was(filled: Runs, warehouse: Warehouse, definition: str) -> None:
+    if "NULLS NOT DISTINCT" in definition and warehouse.server.major_version < 15:
+        pytest.skip("this PostgreSQL has no NULLS NOT DISTINCT")
     warehouse.sql(definition)
     rebuilt, kept = reload(filled, warehouse)
     assert len(rebuilt) == int(

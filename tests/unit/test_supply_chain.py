@@ -36,6 +36,20 @@ def test_every_line_of_a_lock_names_a_version_with_hashes_and_no_address(path: P
     assert not re.search(r"https?://|^--|@ ", "\n".join(lines), re.MULTILINE)
 
 
+def test_every_postgresql_server_is_locked_with_a_hash_and_no_address() -> None:
+    folder = ROOT / "requirements" / "postgres"
+    declared = json.loads((folder / "package.json").read_text(encoding="utf-8"))["optionalDependencies"]
+    packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert packages.pop("")["optionalDependencies"] == declared
+    assert {
+        path.removeprefix("node_modules/"): f"npm:{found['name']}@{found['version']}"
+        for path, found in packages.items()
+    } == declared
+    for found in packages.values():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", found["integrity"])
+        assert "resolved" not in found
+
+
 def test_every_environment_is_locked() -> None:
     declared = {path.stem for path in (ROOT / "requirements").glob("*.in")} - {"layer"}
     assert {path.stem for path in LOCKS[1:]} == declared
