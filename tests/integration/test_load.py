@@ -5,7 +5,8 @@ import gzip
 import io
 import json
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import boto3
@@ -19,6 +20,7 @@ from demand_pipeline.errors import (
     DuplicateKeyError,
     ReconciliationError,
     RejectLimitError,
+    RunNameTakenError,
     ShrinkLimitError,
     StagingError,
     StaleRunError,
@@ -103,6 +105,35 @@ def test_a_run_that_is_committed_is_not_loaded_again(runs: Runs, warehouse: Ware
     request = runs.request(run_at(1), {name: [chunk] for name in EVERYTHING})
     assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED) == first
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "0"
+    wait_until_closed(warehouse)
+
+
+@pytest.mark.parametrize("microsecond", [0, 7_000, 123_000, 123_457, 999_999])
+def test_a_redrive_finds_its_own_run_whatever_the_fraction_of_its_start(runs: Runs, microsecond: int) -> None:
+    run = replace(run_at(1), started_at=run_at(1).started_at.replace(microsecond=microsecond))
+    zone = timezone(timedelta(hours=5, minutes=30))
+    assert runs.load(run) == runs.load(replace(run, started_at=run.started_at.astimezone(zone)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"started_at": datetime(2027, 3, 1, tzinfo=UTC)},
+        {"started_at": datetime(2026, 11, 23, 1, 0, 0, 1, tzinfo=UTC)},
+        {"arn": "arn:aws:states:::execution:another-machine:run-1"},
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"force": True}, {"dry_run": True, "save_csv": True}])
+def test_a_name_that_another_run_has_used_is_refused_before_anything_is_staged(
+    runs: Runs, warehouse: Warehouse, other: dict[str, Any], options: dict[str, Any]
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    chunk = StagedChunk("runs/gone", 3, 3, 0, 0, 0.0, 0)
+    message = "run run-1 started at .* another run of this name, started at 2026-11-23 01:00:00.* under another name"
+    with pytest.raises(RunNameTakenError, match=message):
+        runs.load(replace(run_at(1), **other), {"cases": [chunk]}, **options)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
+    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
     wait_until_closed(warehouse)
 
 

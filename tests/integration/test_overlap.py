@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from demand_pipeline.errors import LockTimeoutError, StaleRunError
+from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRunError
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.warehouse import load, locks
@@ -141,6 +142,19 @@ def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, mon
         both = [pool.submit(load.load_warehouse, *arguments) for _ in range(2)]
     assert both[0].result() == both[1].result()
     assert placed == ["cases", "audit"]
+
+
+def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse) -> None:
+    mine = run_at(1)
+    requests = [runs.request(run, of_hour(1)) for run in (mine, replace(mine, arn="another machine's"))]
+    with ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(load.load_warehouse, request, warehouse.settings, runs.staging, UNLIMITED)
+            for request in requests
+        ]
+    [error] = [error for error in (one.exception() for one in both) if error is not None]
+    assert isinstance(error, RunNameTakenError)
+    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
 
 
 def test_a_load_waits_for_another_no_longer_than_it_may(

@@ -66,6 +66,10 @@ class StaleRunError(PipelineError):
     """A run that started later was committed already."""
 
 
+class RunNameTakenError(PipelineError):
+    """Another run of the same name was committed already: of another start time, or another state machine."""
+
+
 class SchemaMismatchError(PipelineError):
     """A warehouse column has another type than its declaration."""
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from demand_pipeline.conversion.jsonb import sanitize
-from demand_pipeline.errors import StaleRunError
+from demand_pipeline.errors import RunNameTakenError, StaleRunError
 from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, Run
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, statement
@@ -65,15 +65,26 @@ _FIELDS = {"table_name": "table"}
 
 
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
-    """What the run came to if it is committed: a redrive, or a retry after an answer that was lost."""
-    run = request.run.id
-    if not connection.query(statement("find_run", schema=schema), run=run):
+    """What the run came to if it is committed: a redrive, or a retry after an answer that was lost.
+
+    Raises RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
+    one state machine. A redrive keeps ARN and start time.
+    """
+    run = request.run
+    recorded = connection.query(statement("find_run", schema=schema), run=run.id)
+    if not recorded:
         return None
+    [[arn, started_at]] = recorded
+    if (arn, started_at) != (run.arn, run.started_at):
+        raise RunNameTakenError(
+            f"run {run.id} started at {run.started_at} ({run.arn}), but another run of this name, started at "
+            f"{started_at} ({arn}), is committed; start a new run under another name"
+        )
     names = PIPELINE_RUN_TABLES.names
     rows = connection.query(
         f"SELECT {column_list(names)} FROM {qualified(schema, PIPELINE_RUN_TABLES.name)} "  # noqa: S608 - quoted
         "WHERE run_id = :run",
-        run=run,
+        run=run.id,
     )
     tables = {table.table: table for table in (_loaded_table(dict(zip(names, row, strict=True))) for row in rows)}
     return LoadResult(
