@@ -54,6 +54,7 @@ class Stand:
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
             "POWERTOOLS_LOG_LEVEL": "INFO",
             "STAGING_BUCKET": "staging",
+            "STACK_NAME": "benchmark",
             "POSTGRES_HOST": self.postgres.host,
             "POSTGRES_PORT": str(self.postgres.port),
             "POSTGRES_DATABASE": self.postgres.database,

@@ -18,6 +18,7 @@ from local.postgres import PostgresServer
 
 BUCKET = "staging"
 UNLIMITED = Deadline(lambda: 900_000)
+STACK = "demand-pipeline-test"
 
 # A fifth of the time that a new database takes.
 AS_NEW = """
@@ -62,6 +63,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("STAGING_BUCKET", BUCKET)
+    monkeypatch.setenv("STACK_NAME", STACK)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto_session())

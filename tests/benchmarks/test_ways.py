@@ -66,6 +66,7 @@ def test_every_way_to_scan_reads_every_page(way: Way, endpoint: str, s3: str, mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
     monkeypatch.setenv("STAGING_BUCKET", "staging")
+    monkeypatch.setenv("STACK_NAME", "benchmark")
     first = json.loads(next(pages(2000)))["Count"]
     assert way({"pages": 1}) == {"items": first}
     assert way({"pages": None}) == {"items": 2000}

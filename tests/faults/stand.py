@@ -101,6 +101,7 @@ class Stand(ExitStack):
         credentials.secrets.cache_clear()
         environment = {
             "STAGING_BUCKET": BUCKET,
+            "STACK_NAME": "demand-pipeline-faults",
             "AWS_DEFAULT_REGION": REGION,
             "POSTGRES_HOST": self.server.host,
             "POSTGRES_PORT": str(self.server.port),

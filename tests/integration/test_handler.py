@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.errors import InvalidEventError, RejectLimitError
+from demand_pipeline.errors import ConfigurationError, InvalidEventError, ReconciliationError, RejectLimitError
 from demand_pipeline.events import CONTRACT, LoadRequest
 from functions.load_warehouse.app import lambda_handler
-from tests.conftest import Context, Warehouse
+from tests.conftest import STACK, Context, Warehouse
 from tests.integration.conftest import Runs, documents, reject, row, run_at
 
 
@@ -73,6 +73,58 @@ def test_the_answer_is_what_the_load_came_to(
     }
     assert measured["cases", "RowsLoaded"] == [99.0]
     assert measured["audit", "RowsLoaded"] == [1.0]
+
+
+def refreshed(output: str) -> list[str]:
+    """The tables that are said to be refreshed, in the very form that the alarm asks for."""
+    tables = []
+    for record in metrics(output):
+        [directive] = record["_aws"]["CloudWatchMetrics"]
+        if {"Name": "TableRefreshed", "Unit": "Count"} in directive["Metrics"]:
+            assert directive["Namespace"] == "DemandPipeline"
+            assert [sorted(names) for names in directive["Dimensions"]] == [["service", "stack", "table"]]
+            assert (record["service"], record["stack"], record["TableRefreshed"]) == ("demand-pipeline", STACK, [1.0])
+            tables.append(record["table"])
+    return tables
+
+
+def test_each_committed_load_says_that_its_tables_are_refreshed_and_no_dry_run_does(
+    runs: Runs, context: Context, environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = {"cases": documents(3), "audit": []}
+    lambda_handler(event(runs.request(run_at(1), tables, dry_run=True)), context)  # type: ignore[arg-type]
+    assert refreshed(capsys.readouterr().out) == []
+    message = event(runs.request(run_at(1), tables))
+    for _ in range(2):  # the second time as a redrive, for which the run is committed already
+        lambda_handler(message, context)  # type: ignore[arg-type]
+        assert refreshed(capsys.readouterr().out) == ["cases", "audit"]
+    changes = event(runs.request(run_at(2), tables, max_reject_percent=100))
+    changes["tables"][0]["segments"][0]["chunks"][0]["staged"] += 1
+    with pytest.raises(ReconciliationError):
+        lambda_handler(changes, context)  # type: ignore[arg-type]
+    assert refreshed(capsys.readouterr().out) == []
+
+
+def test_every_metric_carries_the_stack(
+    runs: Runs, context: Context, environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lambda_handler(event(runs.request(run_at(1))), context)  # type: ignore[arg-type]
+    records = metrics(capsys.readouterr().out)
+    assert {name for record in records for name in record} >= {"RowsLoaded", "RowsDeleted", "LoadSeconds"}
+    for record in records:
+        [directive] = record["_aws"]["CloudWatchMetrics"]
+        assert (record["stack"], *directive["Dimensions"]) == (STACK, ["stack", "table", "service"])
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_load_without_the_stacks_name_fails_before_it_starts(
+    runs: Runs, warehouse: Warehouse, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = event(runs.request(run_at(1)))
+    monkeypatch.setenv("STACK_NAME", "")
+    with pytest.raises(ConfigurationError, match="STACK_NAME: expected a value in the environment, got none"):
+        lambda_handler(message, context)  # type: ignore[arg-type]
+    assert warehouse.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'warehouse'") == "0"
 
 
 def test_a_redriven_handler_gives_the_same_answer(runs: Runs, context: Context, environment: None) -> None:

@@ -7,6 +7,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from demand_pipeline.settings import stack_name
+
 # Named here and not left to the environment, so that a record looks the same wherever it is made.
 SERVICE = "demand-pipeline"
 NAMESPACE = "DemandPipeline"
@@ -23,14 +25,18 @@ def observed(handler: Handler) -> Handler:
 
 
 def identify(run: str, table: str | None = None, segment: int | None = None) -> None:
-    """Put run, table and segment on every log record from here on."""
-    fields = {"run": run, "table": table, "segment": segment}
+    """Put stack, run, table and segment on every log record from here on; raises ConfigurationError without a stack."""
+    fields = {"stack": stack_name(), "run": run, "table": table, "segment": segment}
     logger.append_keys(**{name: value for name, value in fields.items() if value is not None})
 
 
-def count(table: str, **values: float) -> None:
-    """Add to the table's metrics, at once: `RowsLoaded=12`; a name ending in Seconds is a time."""
+def emit_metrics(table: str, **values: float) -> None:
+    """Add to the table's metrics, at once: `RowsLoaded=12`; a name ending in Seconds is a time.
+
+    Their dimensions are `service`, which Powertools adds, `stack` and `table`: an alarm names exactly these three.
+    """
     metrics = EphemeralMetrics(service=SERVICE, namespace=NAMESPACE)
+    metrics.add_dimension("stack", stack_name())
     metrics.add_dimension("table", table)
     for name, value in values.items():
         metrics.add_metric(name, MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count, value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import Keys, ScanRequest, ScanResult
-from demand_pipeline.observability import count, logger
+from demand_pipeline.observability import emit_metrics, logger
 from demand_pipeline.pages import Page, RawPages
 from demand_pipeline.staging import Stage, Staging, chunk_key
 from demand_pipeline.wire import Item, PageSummary
@@ -50,7 +50,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
         chunk = _Chunk(request, deadline, pool)
         for page in chunk.pages():
             stream.write(_one_line(page))
-    count(request.table.name, ItemsScanned=chunk.items, ReadUnits=chunk.units)
+    emit_metrics(request.table.name, ItemsScanned=chunk.items, ReadUnits=chunk.units)
     counts: dict[str, Any] = {"items": chunk.items, "pages": chunk.read, "bytes": chunk.size}
     logger.info("segment scanned", chunk=request.chunk, more=bool(chunk.left), **counts)
     return ScanResult(key=key, read_units=chunk.units, next_keys=dict(sorted(chunk.left.items())) or None, **counts)

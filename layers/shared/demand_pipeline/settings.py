@@ -20,6 +20,11 @@ class StagingSettings:
         return cls(bucket=_required(env, "STAGING_BUCKET"))
 
 
+def stack_name(env: Mapping[str, str] = os.environ) -> str:
+    """`STACK_NAME`, which tells the metrics and logs of several stacks in one account apart; `ConfigurationError`."""
+    return _required(env, "STACK_NAME")
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """Where the warehouse is; an empty `tls_root_secret` means the RDS certificates of the layer."""

@@ -10,7 +10,7 @@ from demand_pipeline.conversion.rows import RejectError, RowMaker
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.events import TransformRequest, TransformResult
-from demand_pipeline.observability import count, logger
+from demand_pipeline.observability import emit_metrics, logger
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.wire import Item, iterate_items
@@ -36,7 +36,7 @@ def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadl
                 output.convert(page, request.key)
         _check_items(request, output.scanned, complete=next_page is None)
     counts: dict[str, Any] = {"staged": output.staged, "rejected": output.rejected, "sanitized": output.sanitized}
-    count(request.table.name, **{f"Items{name.title()}": value for name, value in counts.items()})
+    emit_metrics(request.table.name, **{f"Items{name.title()}": value for name, value in counts.items()})
     logger.info("chunk transformed", chunk=request.chunk, page=request.page, next_page=next_page, **counts)
     return TransformResult(key=key, scanned=output.scanned, next_page=next_page, **counts)
 

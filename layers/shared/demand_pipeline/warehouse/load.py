@@ -28,7 +28,7 @@ from demand_pipeline.warehouse.control import CONTROL_TABLES, find_result, recor
 from demand_pipeline.warehouse.export import export_table
 from demand_pipeline.warehouse.locks import take_turn
 from demand_pipeline.warehouse.placement import Changes, Placement
-from demand_pipeline.warehouse.report import report
+from demand_pipeline.warehouse.report import report_changes, report_refreshed
 from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
 from demand_pipeline.warehouse.stage import Stager, limit_statements
 
@@ -57,7 +57,9 @@ def load_warehouse(
     if known:
         logger.info("run is committed already")
     else:
-        report(result)
+        report_changes(result)
+    # Also for a run that is committed already: its last attempt may have died between the commit and this.
+    report_refreshed(result)
     return result
 
 

@@ -1,14 +1,22 @@
-"""What a load came to, as metrics and a log record a table."""
+"""What a load came to, as metrics and a log record for each table."""
 
 from dataclasses import asdict
 
 from demand_pipeline.events import LoadResult
-from demand_pipeline.observability import count, logger
+from demand_pipeline.observability import emit_metrics, logger
 
 
-def report(result: LoadResult) -> None:
-    """Count what is committed, table by table; a dry run is logged only."""
+def report_changes(result: LoadResult) -> None:
+    """Log what was done to each table, and count it if it is committed."""
     for table in result.tables:
         logger.info("table loaded" if result.committed else "table loaded and rolled back", **asdict(table))
         if result.committed:
-            count(table.table, RowsLoaded=table.loaded, RowsDeleted=table.deleted, LoadSeconds=table.load_seconds)
+            emit_metrics(
+                table.table, RowsLoaded=table.loaded, RowsDeleted=table.deleted, LoadSeconds=table.load_seconds
+            )
+
+
+def report_refreshed(result: LoadResult) -> None:
+    """Say of each table that it is refreshed, but not of a dry run; the alarm on stale tables waits for this."""
+    for table in result.tables if result.committed else ():
+        emit_metrics(table.table, TableRefreshed=1)
