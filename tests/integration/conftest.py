@@ -1,9 +1,10 @@
 """Runs to load: staged chunks in S3, requests for them, and the load itself."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from demand_pipeline.warehouse import load
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.placement import Changes, Placement
 from tests.conftest import UNLIMITED, Warehouse
+
+LOADER_ROLE = Path(__file__).parents[2] / "docs" / "loader-role.sql"
 
 type Load = Callable[..., LoadResult]
 
@@ -109,3 +112,26 @@ def before_placing(patch: pytest.MonkeyPatch, act: Callable[[Placement], None]) 
             return then(placement)
 
         patch.setitem(load._STRATEGIES, strategy, acted)
+
+
+def run_loader_role(warehouse: Warehouse, readers: str = "analysts") -> None:
+    """Run docs/loader-role.sql as `master`."""
+    variables = f"\\set schema warehouse\n\\set readers {readers}\n"
+    warehouse.sql(f"SET SESSION AUTHORIZATION master;\n{variables}{LOADER_ROLE.read_text()}")
+
+
+@pytest.fixture
+def minimal(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """The warehouse, reached as the role of docs/loader-role.sql; `master` is like RDS's master user, no superuser."""
+    database = warehouse.settings.database
+    warehouse.sql(
+        "CREATE ROLE master CREATEDB CREATEROLE; CREATE ROLE analysts;"
+        f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; ALTER DATABASE "{database}" OWNER TO master'
+    )
+    run_loader_role(warehouse)
+    warehouse.sql("SET SESSION AUTHORIZATION master; ALTER ROLE demand_loader PASSWORD 'load'")
+    warehouse.put_secret("demand_loader", "load")
+    yield warehouse
+    warehouse.sql(f'ALTER DATABASE "{database}" OWNER TO admin')
+    for role in ("demand_loader", "analysts", "master"):
+        warehouse.sql(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")

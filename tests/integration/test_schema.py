@@ -1,23 +1,20 @@
 """The warehouse follows the declarations, and nothing that people made there is lost."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from demand_pipeline.builders import CASES
-from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, SchemaMismatchError
+from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
 from tests.conftest import Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at
+from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at, run_loader_role
 from tests.integration.test_connection import wait_until_closed
 
-LOADER_ROLE = Path(__file__).parents[2] / "docs" / "loader-role.sql"
 COLUMNS = (
     "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute "
     "WHERE attnum > 0 AND NOT attisdropped AND attrelid = "
@@ -64,49 +61,6 @@ def test_a_missing_column_of_a_control_table_is_added(runs: Runs, warehouse: War
     assert runs.load(run_at(2)).tables[0].sanitized == 0
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("ALTER COLUMN page_count TYPE integer", "cases.page_count: expected the type bigint, found integer"),
-        ("ALTER COLUMN net_amount TYPE numeric(10,2)", r"cases.net_amount: .* numeric, found numeric\(10,2\)"),
-        (
-            "ALTER COLUMN received_at TYPE timestamp",
-            "expected the type timestamp with time zone, found timestamp without",
-        ),
-        (
-            "ALTER COLUMN tags TYPE varchar(9)[]",
-            r"cases.tags: expected the type text\[\], found character varying\(9\)\[\]",
-        ),
-        ("DROP CONSTRAINT cases_pkey", r"cases: expected the primary key \(document_id\), found none"),
-        ("DROP COLUMN document_id", r"cases: expected the primary key \(document_id\), found none"),
-    ],
-)
-def test_a_table_of_another_shape_is_refused_and_stays(
-    runs: Runs, warehouse: Warehouse, change: str, message: str
-) -> None:
-    runs.load(run_at(1), {"cases": documents(2)})
-    warehouse.sql(f"ALTER TABLE warehouse.cases {change}")
-    with pytest.raises(SchemaMismatchError, match=message):
-        runs.load(run_at(2), {"cases": documents(3)})
-    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
-    wait_until_closed(warehouse)
-
-
-def test_another_order_of_the_key_is_refused(runs: Runs, warehouse: Warehouse) -> None:
-    runs.load(run_at(1), {"metadata": []})
-    warehouse.sql(
-        "ALTER TABLE warehouse.metadata DROP CONSTRAINT metadata_pkey, ADD PRIMARY KEY (field_name, document_id)"
-    )
-    with pytest.raises(SchemaMismatchError, match=r"\(document_id, field_name\), found \(field_name, document_id\)"):
-        runs.load(run_at(2), {"metadata": []})
-
-
-def test_a_view_in_a_tables_place_is_refused(runs: Runs, warehouse: Warehouse) -> None:
-    warehouse.sql("CREATE SCHEMA warehouse AUTHORIZATION pipeline; CREATE VIEW warehouse.cases AS SELECT 1 AS one")
-    with pytest.raises(SchemaMismatchError, match="cases: expected a table, found a relation of kind 'v'"):
-        runs.load(run_at(1))
-
-
 def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1))
     warehouse.sql("ALTER TABLE warehouse.cases ADD COLUMN note text, ADD COLUMN level integer NOT NULL DEFAULT 7")
@@ -151,29 +105,6 @@ def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
     assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text)'
 
 
-def run_loader_role(warehouse: Warehouse, readers: str = "analysts") -> None:
-    """Run docs/loader-role.sql as `master`."""
-    variables = f"\\set schema warehouse\n\\set readers {readers}\n"
-    warehouse.sql(f"SET SESSION AUTHORIZATION master;\n{variables}{LOADER_ROLE.read_text()}")
-
-
-@pytest.fixture
-def minimal(warehouse: Warehouse) -> Iterator[Warehouse]:
-    """The warehouse, reached as the role of docs/loader-role.sql; `master` is like RDS's master user, no superuser."""
-    database = warehouse.settings.database
-    warehouse.sql(
-        "CREATE ROLE master CREATEDB CREATEROLE; CREATE ROLE analysts;"
-        f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; ALTER DATABASE "{database}" OWNER TO master'
-    )
-    run_loader_role(warehouse)
-    warehouse.sql("SET SESSION AUTHORIZATION master; ALTER ROLE demand_loader PASSWORD 'load'")
-    warehouse.put_secret("demand_loader", "load")
-    yield warehouse
-    warehouse.sql(f'ALTER DATABASE "{database}" OWNER TO admin')
-    for role in ("demand_loader", "analysts", "master"):
-        warehouse.sql(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
-
-
 def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(1), "audit": []}, save_csv=True)
     runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column("new", ColumnType.TEXT, "new", "")))
@@ -202,12 +133,11 @@ def test_the_loader_role_can_be_run_again_for_tables_that_are_there_and_are_to_c
         "REVOKE CREATE ON SCHEMA warehouse FROM demand_loader",
         "REVOKE USAGE ON SCHEMA warehouse FROM demand_loader",
         "DROP SCHEMA warehouse CASCADE",  # it may not make another
-        "CREATE TABLE warehouse.cases (document_id text PRIMARY KEY)",  # of another owner
     ],
 )
 def test_a_missing_privilege_is_named_and_loads_nothing(runs: Runs, minimal: Warehouse, missing: str) -> None:
     minimal.sql(missing.format(database=minimal.settings.database))
-    with pytest.raises(DatabasePrivilegeError, match=r"SQLSTATE 42501: (permission denied|must be owner)"):
+    with pytest.raises(DatabasePrivilegeError, match=r"SQLSTATE 42501: permission denied"):
         runs.load(run_at(1), {"cases": documents(1)})
     wait_until_closed(minimal)
 

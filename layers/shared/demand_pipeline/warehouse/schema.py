@@ -3,10 +3,11 @@
 Columns that somebody added by hand are left alone: a load fills them with their default, or null.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from demand_pipeline.errors import SchemaMismatchError
+from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
@@ -63,43 +64,105 @@ def ensure_schema(connection: Connection, schema: str) -> None:
 def prepare(connection: Connection, schema: str, layouts: tuple[Layout, ...]) -> list[str]:
     """Create the missing tables, check the others, and return the statements that add missing columns.
 
-    Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises
-    SchemaMismatchError naming table, column, found and expected.
+    Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises DatabasePrivilegeError or
+    SchemaMismatchError, which name all that must change in these tables, and the statements to run (docs/adopt.md).
     """
-    additions: list[str] = []
+    tables = []
     for layout in layouts:
-        relation = qualified(schema, layout.name)
-        found = connection.query(statement("relation"), relation=relation)
-        if not found:
+        if table := _find(connection, qualified(schema, layout.name), layout):
+            tables.append(table)
+        else:
             connection.execute(create_table(schema, layout))
             logger.info("table created", table=layout.name)
-            continue
-        [[kind, key]] = found
-        _check_relation(layout, kind, tuple(key or ()))
-        for name in _missing_columns(connection, relation, layout):
-            additions.append(f"ALTER TABLE {relation} ADD COLUMN {quote(name)} {dict(layout.columns)[name]}")
-            logger.info("column missing, will be added", table=layout.name, column=name)
-    return additions
+    if strange := [advice for table in tables if (advice := table.advice_on_owner())]:
+        raise DatabasePrivilegeError(" ".join(strange))
+    if different := [advice for table in tables if (advice := table.advice_on_shape())]:
+        raise SchemaMismatchError(" ".join(different))
+    return [addition for table in tables for addition in table.additions()]
 
 
-def _check_relation(layout: Layout, kind: str, key: tuple[str, ...]) -> None:
-    if kind not in _TABLES:
-        raise SchemaMismatchError(f"{layout.name}: expected a table, found a relation of kind {kind!r}")
-    if key != layout.key:
-        raise SchemaMismatchError(f"{layout.name}: expected the primary key {_shown(layout.key)}, found {_shown(key)}")
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table that is there; `types` are what each declared column has (None: it is missing) and should have."""
+
+    layout: Layout
+    name: str
+    kind: str
+    owner: str
+    owned: bool
+    loader: str
+    key_name: str | None
+    key: tuple[str, ...]
+    types: dict[str, tuple[str | None, str]]
+
+    def advice_on_owner(self) -> str | None:
+        """What the owner of another role must run; PostgreSQL lets owners alone add columns and make indexes."""
+        if self.owned or self.kind not in _TABLES:
+            return None
+        return (
+            f"{self.layout.name}: expected the owner {self.loader}, or a role it is a member of, found {self.owner}; "
+            f"run ALTER TABLE {self.name} OWNER TO {quote(self.loader)};"
+        )
+
+    def advice_on_shape(self) -> str | None:
+        """How the table differs from its declaration, and the one statement that changes it; None if it does not."""
+        found = list(self._differences())
+        if not found:
+            return None
+        differences, actions = zip(*found, strict=True)
+        return f"{', '.join(differences)}; run ALTER TABLE {self.name} {', '.join(actions)};"
+
+    def additions(self) -> Iterator[str]:
+        """The statements that add the missing columns."""
+        for name, (found, expected) in self.types.items():
+            if found is None:
+                logger.info("column missing, will be added", table=self.layout.name, column=name)
+                yield f"ALTER TABLE {self.name} ADD COLUMN {quote(name)} {expected}"
+
+    def _differences(self) -> Iterator[tuple[str, str]]:
+        """Each difference, and the action of ALTER TABLE that changes it."""
+        layout, rename = self.layout, f"RENAME TO {quote(f'{self.layout.name}_before')}"
+        if self.kind not in _TABLES:
+            yield f"{layout.name}: expected a table, found a relation of kind {self.kind!r}", rename
+            return
+        key = f"{layout.name}: expected the primary key {_shown(layout.key)}, found {_shown(self.key)}"
+        if any(self.types[name][0] is None for name in layout.key):
+            yield key, rename  # rows without a key cannot be kept
+            return
+        for name, (found, expected) in self.types.items():
+            if found not in (None, expected):
+                action = f"ALTER COLUMN {quote(name)} TYPE {expected} USING {_cast(quote(name), found, expected)}"
+                yield f"{layout.name}.{name}: expected the type {expected}, found {found}", action
+        if self.key != layout.key:
+            yield key, ", ".join(self._key_actions())
+
+    def _key_actions(self) -> Iterator[str]:
+        if self.key_name:
+            yield f"DROP CONSTRAINT {quote(self.key_name)}"
+        for name in self.key:
+            if name in self.types and name not in self.layout.key:
+                yield f"ALTER COLUMN {quote(name)} DROP NOT NULL"  # the key made it so
+        if self.layout.key:
+            yield f"ADD PRIMARY KEY ({column_list(self.layout.key)})"
 
 
-def _missing_columns(connection: Connection, relation: str, layout: Layout) -> list[str]:
-    rows = connection.query(
-        statement("columns"),
-        relation=relation,
-        declared_names=list(layout.names),
-        declared_types=[str(column_type) for _, column_type in layout.columns],
-    )
-    for name, found, expected in rows:
-        if found not in (None, expected):
-            raise SchemaMismatchError(f"{layout.name}.{name}: expected the type {expected}, found {found}")
-    return [name for name, found, _ in rows if found is None]
+def _find(connection: Connection, name: str, layout: Layout) -> _Table | None:
+    for kind, owner, owned, loader, key_name, key in connection.query(statement("relation"), relation=name):
+        columns = connection.query(
+            statement("columns"),
+            relation=name,
+            declared_names=list(layout.names),
+            declared_types=[str(column_type) for _, column_type in layout.columns],
+        )
+        types = {column: (found, expected) for column, found, expected in columns}
+        return _Table(layout, name, kind, owner, owned, loader, key_name, tuple(key or ()), types)
+    return None
+
+
+def _cast(column: str, found: str, expected: str) -> str:
+    """A column's value as another type; a time without a zone is in UTC, whatever the session's zone."""
+    naive = found.endswith("without time zone") and expected == "timestamp with time zone"
+    return f"{column} AT TIME ZONE 'UTC'" if naive else f"{column}::{expected}"
 
 
 def _shown(key: tuple[str, ...]) -> str:

@@ -43,7 +43,6 @@ WHERE index.indrelid = to_regclass(:relation)
           OR (dependency.classid = 'pg_class'::regclass AND dependency.objid = index.indexrelid
               AND dependency.deptype IN ('e', 'x')))
   )
-  -- What making an index takes.
-  AND pg_has_role(relation.relowner, 'USAGE')
+  -- What making an index takes, other than owning the table.
   AND has_schema_privilege(relation.relnamespace, 'CREATE')
 ORDER BY index.indexrelid;
