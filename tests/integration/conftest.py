@@ -114,9 +114,9 @@ def before_placing(patch: pytest.MonkeyPatch, act: Callable[[Placement], None]) 
         patch.setitem(load._STRATEGIES, strategy, acted)
 
 
-def run_loader_role(warehouse: Warehouse, readers: str = "analysts") -> None:
+def run_loader_role(warehouse: Warehouse, schema: str = "warehouse") -> None:
     """Run docs/loader-role.sql as `master`."""
-    variables = f"\\set schema warehouse\n\\set readers {readers}\n"
+    variables = f"\\set schema {schema}\n\\set readers analysts\n"
     warehouse.sql(f"SET SESSION AUTHORIZATION master;\n{variables}{LOADER_ROLE.read_text()}")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,9 @@ def test_a_warehouse_filled_by_the_master_user_is_adopted_by_what_the_messages_s
     with pytest.raises(SchemaMismatchError, match=r"cases.received_at: .*audit: expected the primary key") as shape:
         runs.load(run, lost)
     assert follow(minimal, shape.value, "master") == 2
+    guide = " ".join(Path("docs/adopt.md").read_text(encoding="utf-8").split())
+    for error in (owner, shape):
+        assert str(error.value)[str(error.value).index("audit") :] in guide
     shown = "SELECT document_id, net_amount, received_at AT TIME ZONE 'UTC', source_row FROM warehouse.cases"
     assert minimal.sql(shown) == "a|12.5|2026-01-31 23:30:00|1"
     assert runs.load(run, {"cases": documents(2), "audit": [row("audit", audit_id="x")]}).committed

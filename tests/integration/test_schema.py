@@ -127,6 +127,20 @@ def test_the_loader_role_can_be_run_again_for_tables_that_are_there_and_are_to_c
 
 
 @pytest.mark.parametrize(
+    "owner",
+    [
+        "",  # pg_database_owner's, as PostgreSQL 15 and later make it
+        "ALTER SCHEMA public OWNER TO admin; GRANT ALL ON SCHEMA public TO PUBLIC",  # as PostgreSQL 14 made it
+    ],
+)
+def test_the_schema_public_does_as_well(runs: Runs, minimal: Warehouse, owner: str) -> None:
+    minimal.sql(owner)
+    run_loader_role(minimal, "public")
+    assert load_warehouse(runs.request(run_at(1)), minimal.at(schema="public"), runs.staging, UNLIMITED).committed
+    assert minimal.sql("SET ROLE analysts; SELECT count(*) FROM public.cases") == "1"
+
+
+@pytest.mark.parametrize(
     "missing",
     [
         'REVOKE TEMPORARY ON DATABASE "{database}" FROM demand_loader',

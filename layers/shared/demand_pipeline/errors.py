@@ -71,7 +71,7 @@ class RunNameTakenError(PipelineError):
 
 
 class SchemaMismatchError(PipelineError):
-    """A warehouse column has another type than its declaration."""
+    """A warehouse table has another key or column type than its declaration; the message has the statement to run."""
 
 
 class DuplicateKeyError(PipelineError):
@@ -99,7 +99,7 @@ class DatabaseConnectionError(DatabaseError):
 
 
 class DatabaseCertificateError(DatabaseError):
-    """The server's certificate does not match the host name or the trusted root."""
+    """The server's certificate does not match the host name or the trusted root, by strict X.509 checks."""
 
 
 class DatabaseAuthenticationError(DatabaseError):
@@ -107,4 +107,4 @@ class DatabaseAuthenticationError(DatabaseError):
 
 
 class DatabasePrivilegeError(DatabaseError):
-    """The database user lacks a privilege the load needs (SQLSTATE 42501)."""
+    """The database user lacks a privilege the load needs (SQLSTATE 42501), or does not own a table."""
