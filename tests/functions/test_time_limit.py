@@ -19,7 +19,7 @@ from botocore.response import StreamingBody
 from demand_pipeline.deadline import RESERVE_SECONDS
 from demand_pipeline.errors import TransientError
 from demand_pipeline.postgres import credentials
-from tests.conftest import BUCKET, Context, boto_session
+from tests.conftest import BUCKET, STACK, Context, boto_session
 from tests.functions.conftest import Invoke
 
 # botocore: up to 20 s before a retry, and 5 s more if the service asks for it.
@@ -139,6 +139,7 @@ def aws(service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{service.server_port}",
         "STAGING_BUCKET": BUCKET,
+        "STACK_NAME": STACK,
         **dict.fromkeys(("POSTGRES_HOST", "POSTGRES_DATABASE", "POSTGRES_SCHEMA", "POSTGRES_SECRET_ARN"), "x"),
         "POSTGRES_PORT": "5432",
     }.items():

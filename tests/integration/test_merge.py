@@ -221,13 +221,12 @@ def test_other_writers_wait_until_the_commit(runs: Runs, warehouse: Warehouse, m
         assert not written.wait(0.5)
         return delete(*arguments)
 
-    monkeypatch.setattr(merge, "delete", beside)
-    assert changes(runs, 2, documents(3)) == (0, 0, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(merge, "delete", beside)
+        assert changes(runs, 2, documents(3)) == (0, 0, 0)
     writer.join(10)
-    assert (
-        warehouse.sql("SELECT count(*) FROM warehouse.cases") == "4"
-    )  # written after the run, and there till the next
-    monkeypatch.undo()
+    # Written after the run, and there until the next.
+    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "4"
     assert changes(runs, 3, documents(3)) == (0, 0, 1)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.observability import emit_metrics
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS
 from tests.template.loaded import PARAMETERS, TEMPLATE, resources
@@ -121,6 +122,22 @@ def test_a_table_without_a_committed_load_is_an_alarm_unless_nothing_is_schedule
     # CloudWatch: an alarm looks back over a week at most.
     hours = re.compile(PARAMETERS["MaxHoursWithoutSuccess"]["AllowedPattern"])
     assert max(hour for hour in range(1000) if hours.search(str(hour))) * 3600 == 7 * 24 * 3600
+
+
+def test_the_alarms_dimensions_are_those_of_the_metric_that_a_load_emits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudWatch: a metric with another set of dimensions is another metric."""
+    monkeypatch.setenv("STACK_NAME", "demand-pipeline-test")
+    emit_metrics("cases", TableRefreshed=1)
+    emitted = json.loads(capsys.readouterr().out)
+    (metric,) = emitted["_aws"]["CloudWatchMetrics"]
+    (dimensions,) = metric["Dimensions"]
+    alarm = ALARMS["NoSuccessCasesAlarm"]
+    assert (metric["Namespace"], metric["Metrics"][0]["Name"]) == (alarm["Namespace"], alarm["MetricName"])
+    values = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
+    assert set(values) == set(dimensions)
+    assert values | {"stack": "demand-pipeline-test"} == {name: emitted[name] for name in dimensions}
 
 
 RULE = resources("AWS::Events::Rule")["RunFailedRule"]
