@@ -17,11 +17,13 @@ from local.emulator.emulator import EmulatorError
 from local.postgres import PostgresError
 from local.sam import SamError
 from local.sample import Sample
+from local.sample_values import ExampleError
 from local.stack import DEFAULT_FOLDER, PROJECT, Stack, StackError
 
 _FAILURES = (
     DockerError,
     EmulatorError,
+    ExampleError,
     PostgresError,
     SamError,
     StackError,
@@ -80,7 +82,7 @@ def _up(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
 def _seed(stack: Stack, console: Console, arguments: argparse.Namespace) -> Sample:
     stack.require_up()
     sample = Sample(arguments.size)
-    with console.step(f"seeding {arguments.size:,} documents and what belongs to them") as tell:
+    with console.step(f"seeding {sample.size:,} {sample.tables[0].source} and what belongs to them") as tell:
         dynamodb = stack.client("dynamodb")
         seed.create_tables(dynamodb)
         seed.write_sample(dynamodb, sample, lambda written: tell(f"{written:,} items"))
@@ -138,7 +140,7 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _documents(text: str) -> int:
+def _size(text: str) -> int:
     if not 1 <= int(text) <= 10_000_000:  # noqa: PLR2004 - what the emulator's memory may hold
         raise argparse.ArgumentTypeError("not between 1 and 10,000,000")
     return int(text)
@@ -154,7 +156,7 @@ def _arguments() -> argparse.Namespace:
     docker = commands.add_parser("test-docker", help="start anew, run every sample event in a container, stop")
     docker.add_argument("--variables", type=Path, metavar="FILE", help="set these variables too, as sam's --env-vars")
     for command in (demo, seeding, docker):
-        command.add_argument("--size", type=_documents, default=1000, help="number of documents")
+        command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")
     running = commands.add_parser("run", help="one run, followed to its end")
     running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
     commands.add_parser("down", help="stop everything and remove what it wrote")

@@ -1,59 +1,57 @@
-"""Sample data: seeded invoices with what belongs to them, drawn from the table declarations.
+"""Sample data for any tables, made from their declarations alone.
 
-A column added to a declaration appears here by itself. On top come relations between the tables,
-attributes that no column reads, a string with U+0000, and a few items that must be rejected.
+A value depends on the seed, its table, its column and its item's number: another column changes no other value. On top
+come relations between the tables, attributes that no column reads, a string with U+0000, and a few items that must be
+rejected.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from demand_pipeline.builders import AUDIT, CASES, METADATA, TEMPLATES
+from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Column, ColumnType, Table
-from local.sample_values import Value, draw, spoil
+from local.sample_relations import Relations, key_number
+from local.sample_values import SPOILT, Value, draw, identifies, numbered
 
 type Item = dict[str, Value]
+type Drawer = Callable[[int], Value | None]  # the attribute of the item of that number; None where it has none
 
 _MISSING = 0.08  # share of the attributes
 _NULL = 0.03
 _EMPTY = 0.01  # of the texts
 _EXTRA = 0.05  # share of the items
 _REJECT_EVERY = 250  # items: 0.4 %, well below the 1 % that would fail the run
-_DOCUMENTS_OF_A_CASE = 3
-_DOCUMENTS_OF_A_TEMPLATE = 20
+_UNREAD = "collectorVersion"
+_TAKE_ALMOST_ANYTHING = (ColumnType.TEXT, ColumnType.JSONB)
 
 
 @dataclass
 class Sample:
-    """Draws items; counts per warehouse table what a run must find: `items`, `rejected`, `sanitized`."""
+    """Draws `size` items of the first table, and what belongs to them of the others.
 
-    documents: int
+    Counts per warehouse table what a run must find: `items`, `rejected`, `sanitized`.
+    """
+
+    size: int
     seed: int = 2026
+    tables: Sequence[Table] = tuple(TABLES.values())
     items: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     sanitized: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[tuple[Table, Item]]:
-        """Yield every item with its table; the same items for the same seed and number of documents."""
-        random = Random(self.seed)
+        """Yield every item with its table, table by table; the same items for the same seed and size."""
         for counter in (self.items, self.rejected, self.sanitized):
             counter.clear()
-        for number in range(1, self.documents + 1):
-            document = self._item(CASES, random, [number], _numbered_shared(number))
-            if number == 1:
-                self._put_nul(CASES, document)
-            yield CASES, document
-            fields = _choices(METADATA.key[1])
-            for name in random.sample(fields, random.randint(1, len(fields))):
-                yield METADATA, self._item(METADATA, random, [number, name], document)
-            for _ in range(random.randint(1, 2)):
-                yield AUDIT, self._item(AUDIT, random, [self.items[AUDIT.name] + 1], document)
-            if number % _DOCUMENTS_OF_A_TEMPLATE == 1:
-                for version in range(1, random.randint(1, 3) + 1):
-                    yield TEMPLATES, self._item(TEMPLATES, random, [number, version], {})
+        relations = Relations(self.tables, self.size)
+        for table in self.tables:
+            drawers = {column: self._drawer(relations, table, column) for column in _drawn_columns(table)}
+            for number in range(1, relations.items(table) + 1):
+                self.items[table.name] += 1
+                yield table, self._item(table, drawers, number)
 
     def expected(self) -> dict[str, dict[str, int]]:
         """Return what a run of these items must count, by warehouse table."""
@@ -62,64 +60,92 @@ class Sample:
             for name, items in self.items.items()
         }
 
-    def _item(self, table: Table, random: Random, key: Sequence[object], related: Item) -> Item:
-        """Draw one item with the given key; attributes that `related` has under the same name are the same."""
-        self.items[table.name] += 1
+    def _drawer(self, relations: Relations, table: Table, column: Column, *, repeat: bool = True) -> Drawer:
+        """How an attribute is drawn: as a key, from another table's keys, as another item has it, or on its own."""
+        if repeat and (found := relations.repeated(table, column)):
+            reference, owner, theirs = found
+            refers_to = self._key_number(relations, table, reference)
+            drawer = self._drawer(relations, owner, theirs, repeat=False)
+            return lambda number: drawer(refers_to(number))
+        owner_of_key = relations.owner(table, column)
+        if column.key or owner_of_key:
+            number_of = self._key_number(relations, table, column)
+            named = owner_of_key.key[0] if owner_of_key else column
+            return lambda number: numbered(named, number_of(number))
+        return lambda number: _perhaps(column, self._random(table, column.name, number))
+
+    def _key_number(self, relations: Relations, table: Table, column: Column) -> Callable[[int], int]:
+        """The number of the key that an item has in a column, as its own or of the item that it refers to."""
+        owner = relations.owner(table, column)
+        if column.key or owner is None:
+            return lambda number: key_number(table, column, number)
+        partitions = relations.partitions(owner)
+        return lambda number: self._random(table, column.name, number).randint(1, partitions)
+
+    def _item(self, table: Table, drawers: Mapping[Column, Drawer], number: int) -> Item:
         item: Item = {}
-        for column in table.columns:
-            if column.key:
-                put(item, column, _key_value(column, key[table.key.index(column)]))
-            elif column.type is ColumnType.TEXT and column.source in related:
-                put(item, column, related[column.source])
-            elif (value := _perhaps(column, random)) is not None:
+        for column, drawer in drawers.items():
+            if (value := drawer(number)) is not None:
                 put(item, column, value)
+        random = self._random(table, "", number)
         if random.random() < _EXTRA:
             _put_extra(table, item, random)
-        count = self.items[table.name]
-        if count % _REJECT_EVERY == _REJECT_EVERY // 2:
-            self._spoil(table, item, count // _REJECT_EVERY)
+        if number == 1 and table is self.tables[0]:
+            self._put_nul(table, drawers, item)
+        if number % _REJECT_EVERY == _REJECT_EVERY // 2:
+            self._spoil(table, drawers, item, number // _REJECT_EVERY)
         return item
 
-    def _spoil(self, table: Table, item: Item, turn: int) -> None:
-        """Give a column a value that it rejects: each type of column has its turn."""
-        by_type = {column.type: column for column in table.columns if not column.key and spoil(column) is not None}
-        column = list(by_type.values())[turn % len(by_type)]
-        value = spoil(column)
-        if value is not None:
-            put(item, column, value)
-            self.rejected[table.name] += 1
+    def _spoil(self, table: Table, drawn: Iterable[Column], item: Item, turn: int) -> None:
+        """Give a column a value that it rejects: each type has its turn, in its first column."""
+        columns = {column.type: column for column in reversed(list(drawn)) if not column.key}
+        types = list(SPOILT)
+        for kind in types[turn % len(types) :] + types[: turn % len(types)]:
+            if kind in columns:
+                put(item, columns[kind], SPOILT[kind])
+                self.rejected[table.name] += 1
+                return
 
-    def _put_nul(self, table: Table, item: Item) -> None:
-        """Put U+0000, which PostgreSQL cannot store, into a text."""
-        column = [column for column in table.columns if column.type is ColumnType.TEXT and not column.key][-1]
-        put(item, column, {"S": "before\0after"})
-        self.sanitized[table.name] += 1
+    def _put_nul(self, table: Table, drawn: Iterable[Column], item: Item) -> None:
+        """Put U+0000, which PostgreSQL cannot store, into a text, rather none that identifies something."""
+        texts = [column for column in drawn if column.type is ColumnType.TEXT and not column.key]
+        for column in sorted(texts, key=identifies)[:1]:
+            put(item, column, {"S": "before\0after"})
+            self.sanitized[table.name] += 1
 
-
-def _key_value(column: Column, given: object) -> Value:
-    """Return the key's value: a number in place of the example's last digits, or the value as given."""
-    if column.type is not ColumnType.TEXT:
-        return {"N": str(given)}
-    if isinstance(given, str):
-        return {"S": given}
-    start, digits = _split_number(column.examples[0])
-    return {"S": f"{start}{given:0{len(digits)}}"}
+    def _random(self, table: Table, column: str, number: int) -> Random:
+        return Random(f"{self.seed}/{table.name}/{column}/{number}")
 
 
-def _numbered_shared(number: int) -> Item:
-    """Return the attributes by which documents belong together: a few of them share a case."""
-    shared = {column.source for column in AUDIT.columns if column.type is ColumnType.TEXT and not column.key}
-    case = next((column for column in CASES.columns if column.source in shared and not column.key), None)
-    return {} if case is None else {case.source: _key_value(case, number // _DOCUMENTS_OF_A_CASE + 1)}
+def put(item: Item, column: Column, value: Value) -> None:
+    """Put a value where the column looks for it, making the maps and lists on the way."""
+    place: Value = {"M": item}
+    for step in column.path:
+        place = _place(place, step)
+    place.clear()
+    place.update(value)
 
 
-def _split_number(example: str) -> tuple[str, str]:
-    match = re.search(r"\d+$", example)
-    return (example, "") if match is None else (example[: match.start()], match[0])
+def _place(container: Value, step: str | int) -> Value:
+    """The value at a name in a map or at an index in a list; made, with what is missing before it, where it is not."""
+    kind = "L" if isinstance(step, int) else "M"
+    if kind not in container:
+        container.clear()
+    if isinstance(step, int):
+        elements: list[Value] = container.setdefault("L", [])
+        elements.extend({"NULL": True} for _ in range(len(elements), step + 1))
+        return elements[step]
+    members: dict[str, Value] = container.setdefault("M", {})
+    return members.setdefault(step, {})
 
 
-def _choices(column: Column) -> list[str]:
-    return list(column.examples)
+def _drawn_columns(table: Table) -> list[Column]:
+    """The columns whose attributes are drawn: of those that read the same value, or a part of it, only one."""
+    by_path: dict[tuple[Any, ...], Column] = {}
+    for column in sorted(table.columns, key=lambda column: (not column.key, column.type in _TAKE_ALMOST_ANYTHING)):
+        by_path.setdefault(column.path, column)
+    inner = {path[:length] for path in by_path for length in range(1, len(path))}
+    return [column for column in table.columns if by_path[column.path] is column and column.path not in inner]
 
 
 def _perhaps(column: Column, random: Random) -> Value | None:
@@ -134,18 +160,12 @@ def _perhaps(column: Column, random: Random) -> Value | None:
     return draw(column, random)
 
 
-def put(item: Item, column: Column, value: Value) -> None:
-    """Put a value where the column looks for it, making the maps on the way."""
-    *way, last = column.path
-    members: dict[str, Any] = item
-    for name in way:
-        members = members.setdefault(name, {"M": {}})["M"]
-    members[last] = value
-
-
 def _put_extra(table: Table, item: Item, random: Random) -> None:
-    """Add what no column reads: an attribute of the item's own, or a member of a map that is partly read."""
-    item["collectorVersion"] = {"S": random.choice(["3.1.4", "3.2.0-rc1"])}
-    maps = sorted({column.path[0] for column in table.columns if len(column.path) > 1 and column.path[0] in item})
-    if maps:
-        item[random.choice(maps)]["M"]["note"] = {"S": "größer ✔"}
+    """Add what no column reads: an attribute of the item's own, and a member of a map that is partly read."""
+    read = {column.path[:2] for column in table.columns}
+    if _UNREAD not in {path[0] for path in read}:
+        item[_UNREAD] = {"S": random.choice(["3.1.4", "3.2.0-rc1"])}
+    for name in [column.path[0] for column in table.columns if len(column.path) > 1]:
+        if "M" in item.get(name, {}) and (name, _UNREAD) not in read:
+            item[name]["M"][_UNREAD] = {"S": "größer ✔"}
+            return

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -13,9 +14,17 @@ from demand_pipeline.tables import Column, ColumnType
 
 type Value = dict[str, Any]  # as boto3's client takes it: {"S": "text"}, {"N": "1.5"}, {"B": b"bytes"} …
 
-_IDENTIFIER_DIGITS = re.compile(r"\d{4,}$")  # INV-2026/0815 is one of many, reviewer-7 one of few
+_IDENTIFIER_DIGITS = re.compile(r"[0-9]{4,}$")  # INV-2026/0815 is one of many, reviewer-7 one of few
+_LAST_DIGITS = re.compile(r"[0-9]+$")
+_IDENTIFIERS = 300  # as many different ones, in every column of the same example: they can be joined
+_SPREAD = 48_271  # a prime: what the identifiers' digits are multiples of
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LARGE = 10**6  # such an example is there for its digits
 _LONGEST_NUMBER = 38  # digits; DynamoDB: numbers have up to 38 significant digits
+
+
+class ExampleError(ValueError):
+    """A declaration's example is none of its column's type."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +33,42 @@ class _Number:
 
 
 def draw(column: Column, random: Random) -> Value:
-    """Draw a value that the column takes, mostly in its usual form, now and then in another that it takes too."""
-    example = random.choice(column.examples)
-    return _DRAW[column.type](column, example, random)
+    """Draw a value that the column takes, mostly in its usual form, now and then in another that it takes too.
+
+    Raises ExampleError.
+    """
+    example = random.choice(_examples(column))
+    try:
+        return _DRAW[column.type](column, example, random)
+    except (ValueError, ArithmeticError) as error:
+        raise ExampleError(f"{column.name}: expected an example of type {column.type}, got {example!r}") from error
 
 
-def spoil(column: Column) -> Value | None:
-    """Return a value that the column must reject; None when its type takes anything."""
-    return _SPOILT.get(column.type)
+def numbered(column: Column, number: int) -> Value:
+    """Return a key's value, another one for each number from 1."""
+    match column.type:
+        case ColumnType.NUMERIC | ColumnType.BIGINT:
+            return {"N": str(number)}
+        case ColumnType.BYTEA:
+            return {"B": number.to_bytes(16)}
+        case ColumnType.DATE:
+            return {"S": date.fromordinal(number).isoformat()}
+        case ColumnType.TIMESTAMPTZ:
+            return {"S": (datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=number)).isoformat()}
+    examples = list(dict.fromkeys(_examples(column)))
+    for match in filter(None, map(_LAST_DIGITS.search, examples)):
+        return {"S": f"{match.string[: match.start()]}{number:0{len(match[0])}}"}
+    again, position = divmod(number - 1, len(examples))
+    return {"S": examples[position] + (f"-{again + 1}" if again else "")}
+
+
+def identifies(column: Column) -> bool:
+    """Whether a column's values look like an identifier, one of many."""
+    return column.type is ColumnType.TEXT and any(map(_IDENTIFIER_DIGITS.search, column.examples))
+
+
+def _examples(column: Column) -> tuple[str, ...]:
+    return column.examples or (_EXAMPLE.get(column.type, column.name),)
 
 
 def typed(value: Any) -> Value:
@@ -58,7 +95,8 @@ def _often(random: Random, usual: Value, other: Value) -> Value:
 def _text(_column: Column, example: str, random: Random) -> Value:
     if (match := _IDENTIFIER_DIGITS.search(example)) is not None:
         width = len(match[0])
-        example = example[: match.start()] + f"{random.randrange(10**width):0{width}}"
+        digits = random.randrange(_IDENTIFIERS) * _SPREAD % 10**width
+        example = f"{example[: match.start()]}{digits:0{width}}"
     return {"S": example}
 
 
@@ -67,6 +105,8 @@ def _numeric(_column: Column, example: str, random: Random) -> Value:
         digits = str(random.randrange(10 ** (_LONGEST_NUMBER - 1), 10**_LONGEST_NUMBER))
         point = random.randrange(1, _LONGEST_NUMBER)
         return {"N": f"{digits[:point]}.{digits[point:]}"}
+    if not _PLAIN_NUMBER.fullmatch(example):
+        return {"S": f"{Decimal(example)}"}
     whole, _, fraction = example.partition(".")
     cents = int(whole + fraction)
     digits = str(max(1, cents * random.randint(30, 100) // 100)).zfill(len(fraction) + 1)
@@ -75,39 +115,40 @@ def _numeric(_column: Column, example: str, random: Random) -> Value:
 
 
 def _bigint(_column: Column, example: str, random: Random) -> Value:
-    largest = int(example)
+    largest = int(Decimal(example))
     number = largest if largest > _LARGE else random.randint(min(1, largest), largest)
     return _often(random, {"N": str(number)}, {"S": f"{number}.0"})
 
 
 def _boolean(_column: Column, example: str, random: Random) -> Value:
-    value = example == "true"
+    value = example.lower() in ("true", "1")
     return _often(random, {"BOOL": value}, random.choice([{"S": str(value)}, {"N": str(int(value))}]))
 
 
 def _date(_column: Column, example: str, random: Random) -> Value:
-    day = date.fromisoformat(example) - timedelta(days=random.randrange(365))
+    day = datetime.fromisoformat(example).date() - timedelta(days=random.randrange(365))
     return _often(random, {"S": day.isoformat()}, {"S": f"{day.isoformat()}T08:15:00+02:00"})
 
 
 def _timestamp(_column: Column, example: str, random: Random) -> Value:
-    if example.replace(".", "").isdigit():
+    if _PLAIN_NUMBER.fullmatch(example):
         whole, point, fraction = example.partition(".")
-        return {"N": f"{int(whole) - random.randrange(10 ** (len(whole) - 4))}{point}{fraction}"}
+        return {"N": f"{int(whole) - random.randrange(10 ** max(0, len(whole) - 4))}{point}{fraction}"}
     moment = datetime.fromisoformat(example) - timedelta(seconds=random.randrange(10**7))
     local = moment.isoformat()
     return _often(random, {"S": local}, {"S": moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")})
 
 
-def _array(member: str) -> Callable[[Column, str, Random], Value]:
+def _array(member: str, element: re.Pattern[str]) -> Callable[[Column, str, Random], Value]:
     """Return how to draw for an array: a list with one NULL at times, or else a set."""
 
     def array(column: Column, _example: str, random: Random) -> Value:
-        chosen = random.sample(column.examples, random.randint(1, len(column.examples)))
-        elements: list[Value] = [{member: element} for element in chosen]
+        known = list(dict.fromkeys(match[0] for example in _examples(column) for match in element.finditer(example)))
+        chosen = random.sample(known, random.randint(1, len(known)))
+        elements: list[Value] = [{member: each} for each in chosen]
         if random.random() < 0.05:  # noqa: PLR2004 - a share
             elements.append({"NULL": True})
-        return random.choice([{"L": elements}, {f"{member}S": sorted(set(chosen))}])
+        return random.choice([{"L": elements}, {f"{member}S": sorted(chosen)}])
 
     return array
 
@@ -121,6 +162,18 @@ def _bytes(_column: Column, example: str, random: Random) -> Value:
     return _often(random, {"B": content}, {"S": base64.b64encode(content).decode()})
 
 
+# Examples of a column that has none; a text's is its name.
+_EXAMPLE: dict[ColumnType, str] = {
+    ColumnType.NUMERIC: "12.50",
+    ColumnType.BIGINT: "10",
+    ColumnType.BOOLEAN: "true",
+    ColumnType.DATE: "2026-03-31",
+    ColumnType.TIMESTAMPTZ: "2026-03-31T06:30:00Z",
+    ColumnType.NUMERIC_ARRAY: "0.5",
+    ColumnType.JSONB: '{"a": [1.50, null]}',
+    ColumnType.BYTEA: "n4bQgYhMfWU=",
+}
+
 _DRAW: dict[ColumnType, Callable[[Column, str, Random], Value]] = {
     ColumnType.TEXT: _text,
     ColumnType.NUMERIC: _numeric,
@@ -128,13 +181,14 @@ _DRAW: dict[ColumnType, Callable[[Column, str, Random], Value]] = {
     ColumnType.BOOLEAN: _boolean,
     ColumnType.DATE: _date,
     ColumnType.TIMESTAMPTZ: _timestamp,
-    ColumnType.TEXT_ARRAY: _array("S"),
-    ColumnType.NUMERIC_ARRAY: _array("N"),
+    ColumnType.TEXT_ARRAY: _array("S", re.compile(".+", re.DOTALL)),
+    ColumnType.NUMERIC_ARRAY: _array("N", re.compile(r"-?[0-9]+([.][0-9]+)?")),
     ColumnType.JSONB: _json,
     ColumnType.BYTEA: _bytes,
 }
 
-_SPOILT: dict[ColumnType, Value] = {
+# What a column of each type must reject; one of jsonb takes anything.
+SPOILT: dict[ColumnType, Value] = {
     ColumnType.DATE: {"S": "31/12/2026"},
     ColumnType.NUMERIC: {"S": "12,50"},
     ColumnType.TIMESTAMPTZ: {"S": "yesterday"},

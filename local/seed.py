@@ -6,8 +6,9 @@ from itertools import batched
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import ColumnType, Table
+from demand_pipeline.tables import Table
 from local.sample import Item, Sample
+from local.sample_values import numbered
 
 _BATCH = 25  # items; DynamoDB: BatchWriteItem takes up to 25
 _WRITERS = 4
@@ -20,7 +21,7 @@ def source_name(table: Table) -> str:
 
 
 def create_tables(dynamodb: Any) -> None:
-    """Create the four source tables; those that exist are dropped with their items first."""
+    """Create the source tables; those that exist are dropped with their items first."""
     existing = set(dynamodb.list_tables()["TableNames"])
     for table in TABLES.values():
         name = source_name(table)
@@ -31,7 +32,7 @@ def create_tables(dynamodb: Any) -> None:
 
 def create_table(dynamodb: Any, name: str, table: Table) -> str:
     """Create an empty table with the keys of a declaration; returns its ARN."""
-    kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
+    kinds = {column.path[0]: next(iter(numbered(column, 1))) for column in table.key}
     created = dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -41,6 +42,11 @@ def create_table(dynamodb: Any, name: str, table: Table) -> str:
         ],
     )
     return str(created["TableDescription"]["TableArn"])
+
+
+def key_item(table: Table, number: int) -> Item:
+    """Return an item that has nothing but its key, another one for each number."""
+    return {column.path[0]: numbered(column, number) for column in table.key}
 
 
 def write_sample(dynamodb: Any, sample: Sample, tell: Callable[[int], None]) -> None:

@@ -66,7 +66,7 @@ def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
 ) -> None:
     dynamodb = client("dynamodb")
     seed.create_tables(dynamodb)
-    sample = Sample(documents=60)
+    sample = Sample(60)
     seed.write_sample(dynamodb, sample, lambda _: None)
     functions, states = client("lambda"), client("stepfunctions")
     resources = client("cloudformation").describe_stack_resources(StackName="demand-pipeline-local")["StackResources"]
