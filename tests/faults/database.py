@@ -13,6 +13,7 @@ from unittest import mock
 
 import pg8000.native
 
+from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import network, session
 from demand_pipeline.postgres.connection import Connection
 from local.postgres import PostgresServer
@@ -20,6 +21,7 @@ from local.process import free_port
 from tests.faults import attempts
 from tests.faults.faults import Arsenal, Fault
 
+_TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
     (re.compile(r"pg_advisory_xact_lock"), "turn"),
@@ -29,9 +31,9 @@ _POINTS = [
     (re.compile(r"^TRUNCATE"), "truncate"),
     (re.compile(r"^CREATE UNIQUE INDEX (\w+)_pkey"), "index/{}"),
     (re.compile(r'^CREATE UNIQUE INDEX "(\w+)_pkey"'), "key/{}"),
-    (re.compile(r'^DELETE FROM \S*"(cases|metadata|templates|audit)"'), "delete/{}"),
-    (re.compile(r'^UPDATE \S*"(cases|metadata|templates|audit)"'), "update/{}"),
-    (re.compile(r'INSERT INTO \S*"(cases|metadata|templates|audit)"'), "fill/{}"),
+    (re.compile(rf'^DELETE FROM \S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
+    (re.compile(rf'^UPDATE \S*"({_TABLES})"'), "update/{}"),
+    (re.compile(rf'INSERT INTO \S*"({_TABLES})"'), "fill/{}"),
     (re.compile(r'INSERT INTO \S*"?pipeline_runs"?\s'), "record"),
     (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
     (re.compile(r"^COMMIT$"), "commit"),

@@ -10,22 +10,26 @@ from typing import Any
 from unittest import mock
 
 from demand_pipeline import pages, staging, transform
+from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import quote
 from demand_pipeline.staging import Staging
+from demand_pipeline.tables import camel_case
 from demand_pipeline.warehouse import load, merge, stage, truncate
 from tests.faults.faults import Fault
 from tests.faults.schedule import Schedule
 
-# Of this seed, rows of `cases` come, stay the same, differ by a trailing zero, and go.
+FIRST, *_, LAST_BUT_ONE, LAST = TABLES
+# Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
 QUIET = Schedule(
-    seed=1464,
+    seed=9,
     rows=9,
     segments=1,
     chunk_bytes=2**28,
     page_items=4,
     part_bytes=8 << 20,
-    tables=("cases", "metadata", "templates", "audit"),
+    tables=tuple(TABLES),
     save_csv=False,
     strategy="truncate",
     reader="one statement",
@@ -77,10 +81,10 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
 
     def early(connection: Connection, schema: str, layout: Any) -> int:
         rows = fill(connection, schema, layout)
-        if layout.name == "templates":
-            connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS kept AS SELECT * FROM pg_temp.audit")
+        if layout.name == LAST_BUT_ONE:
+            connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS kept AS SELECT * FROM pg_temp.{quote(LAST)}")  # noqa: S608
             connection.execute("COMMIT")
-            connection.execute("BEGIN; ALTER TABLE pg_temp.kept RENAME TO audit")
+            connection.execute(f"BEGIN; ALTER TABLE pg_temp.kept RENAME TO {quote(LAST)}")
         return rows
 
     return patched((truncate, "fill", early), (truncate, "drop_indexes", lambda *_: []))
@@ -197,7 +201,7 @@ def commit_before_the_count() -> AbstractContextManager[None]:
     count = merge.count
 
     def early(connection: Connection, schema: str, layout: Any) -> int:
-        if layout.name == "audit":
+        if layout.name == LAST:
             connection.execute("COMMIT; BEGIN")
         return count(connection, schema, layout)
 
@@ -232,14 +236,18 @@ class Mutation:
 
 
 MUTATIONS = [
-    Mutation(skip_reconciliation, "cases after", Fault("s3 object lost", "s3/GetObject/staged/cases", "line lost")),
+    Mutation(
+        skip_reconciliation, f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "line lost")
+    ),
     Mutation(
         one_key_for_all_attempts,
         "ReconciliationError",
-        Fault("lambda twice, first last", "task/ScanCases", "after the second, in short time"),
+        Fault("lambda twice, first last", f"task/Scan{camel_case(FIRST)}", "after the second, in short time"),
     ),
     Mutation(
-        commit_before_the_last_table, "after ('base-1464',)", Fault("postgres statement timeout", "postgres/record")
+        commit_before_the_last_table,
+        f"after ('base-{QUIET.seed}',)",
+        Fault("postgres statement timeout", "postgres/record"),
     ),
     Mutation(swallow_a_reject, "rejected_items"),
     Mutation(ignore_the_stale_guard, "backwards", Fault("overlap two runs", "overlap", "newer first")),
@@ -248,23 +256,33 @@ MUTATIONS = [
         "DuplicateKeyError",
         Fault("lambda answer lost", "task/LoadWarehouse", "Lambda.ServiceException"),
     ),
-    Mutation(trust_a_cut_off_object, "cases after", Fault("s3 object lost", "s3/GetObject/staged/cases", "cut short")),
     Mutation(
-        truncate_before_staging, "after ('base-1464',)", Fault("s3 object lost", "s3/GetObject/staged/audit", "gone")
+        trust_a_cut_off_object, f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "cut short")
     ),
-    Mutation(forget_the_indexes, "cases: no PRIMARY KEY"),
-    Mutation(keep_what_is_gone, "cases after", strategy="merge"),
+    Mutation(
+        truncate_before_staging,
+        f"after ('base-{QUIET.seed}',)",
+        Fault("s3 object lost", f"s3/GetObject/staged/{LAST}", "gone"),
+    ),
+    Mutation(forget_the_indexes, f"{FIRST}: no PRIMARY KEY"),
+    Mutation(keep_what_is_gone, f"{FIRST} after", strategy="merge"),
     Mutation(take_equal_for_the_same, "counts: ", strategy="merge"),
     Mutation(
         commit_before_the_count,
-        "after ('base-1464',)",
+        f"after ('base-{QUIET.seed}',)",
         Fault("postgres statement timeout", "postgres/record"),
         strategy="merge",
     ),
     Mutation(tell_the_password, "told a secret", Fault("postgres password rotated", "postgres/connect", "secret late")),
     Mutation(log_a_reject, "told a secret: tel-5550"),
     Mutation(
-        take_an_empty_page_for_the_end, "cases after", Fault("dynamodb empty page", "scan/documents/0", "between")
+        take_an_empty_page_for_the_end,
+        f"{FIRST} after",
+        Fault("dynamodb empty page", f"scan/{TABLES[FIRST].source}/0", "between"),
     ),
-    Mutation(accept_a_wrong_checksum, "cases after", Fault("dynamodb wrong checksum", "scan/documents/0", times=8)),
+    Mutation(
+        accept_a_wrong_checksum,
+        f"{FIRST} after",
+        Fault("dynamodb wrong checksum", f"scan/{TABLES[FIRST].source}/0", times=8),
+    ),
 ]

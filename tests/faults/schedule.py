@@ -6,6 +6,7 @@ from random import Random
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.scan import READERS
+from demand_pipeline.tables import camel_case
 from tests.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
@@ -138,9 +139,10 @@ def _s3(random: Random, kind: str, table: str, _: int) -> dict:
 
 
 def _task(random: Random, kind: str, table: str, _: int) -> dict:
-    states = [f"Scan{table.title()}", f"Transform{table.title()}", "LoadWarehouse", "LoadWarehouse"]
+    name = camel_case(table)
+    states = [f"Scan{name}", f"Transform{name}", "LoadWarehouse", "LoadWarehouse"]
     if kind == "lambda failed before":
-        states.append(f"Describe{table.title()}")
+        states.append(f"Describe{name}")
     variants = {
         "lambda failed before": tuple(LAMBDA_ERRORS),
         "lambda answer lost": tuple(LAMBDA_ERRORS),

@@ -30,9 +30,10 @@ from demand_pipeline import aws, scan, upload
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
-from demand_pipeline.tables import ColumnType, Table, camel_case
+from demand_pipeline.tables import Table, camel_case
 from demand_pipeline.warehouse import copy_csv, locks, truncate
 from local.postgres import PostgresServer
+from local.seed import create_table
 from tests.conftest import AS_NEW, BUCKET
 from tests.faults import attempts
 from tests.faults.database import Strikes, struck_database
@@ -72,7 +73,7 @@ class Stand(ExitStack):
     def __init__(self, schedule: Schedule, server: PostgresServer) -> None:
         super().__init__()
         self.schedule, self.server = schedule, server
-        self.random = Random(f"{schedule.seed} source")  # noqa: S311 - a seed, not secrecy
+        self.fills = 0
         self.arsenal = Arsenal(schedule.faults)
         self.strikes = Strikes(server, self.arsenal, self._rotate)
         self.tasks = Tasks(self.arsenal, self._stop)
@@ -128,25 +129,27 @@ class Stand(ExitStack):
 
     def fill(self) -> Mapping[str, list[Item]]:
         """Draw the source tables anew: keys come, stay and go, some as they were. Returns their items."""
-        drawn = {name: self._draw(table) for name, table in TABLES.items()}
+        self.fills += 1
+        drawn = {name: self._draw(position, table) for position, (name, table) in enumerate(TABLES.items())}
         dynamodb = boto3.client("dynamodb")
         for name, items in drawn.items():
             table = TABLES[name]
-            new = {json.dumps(key_of(table, item)): item for item in items}
+            new = {str(key_of(table, item)): item for item in items}
             for key in self.source[name].keys() - new.keys():
-                dynamodb.delete_item(TableName=table.source, Key=json.loads(key))
+                dynamodb.delete_item(TableName=table.source, Key=key_of(table, self.source[name][key]))
             for item in new.values():
                 dynamodb.put_item(TableName=table.source, Item=item)
             self.source[name] = new
         return drawn
 
-    def _draw(self, table: Table) -> list[Item]:
+    def _draw(self, position: int, table: Table) -> list[Item]:
         """A table's new items: of those that were there before, some the same, or the same but for a trailing zero."""
+        random = Random(f"{self.schedule.seed} {self.fills} {position}")  # noqa: S311 - a seed, not secrecy
         items = []
-        for item in draw_items(self.random, table, self.schedule.rows):
-            before = self.source[table.name].get(json.dumps(key_of(table, item)))
+        for item in draw_items(random, table, self.schedule.rows):
+            before = self.source[table.name].get(str(key_of(table, item)))
             if before is not None:
-                item = self.random.choice((item, before, respelt(table, before)))  # noqa: PLW2901 - one of three
+                item = random.choice((item, before, respelt(table, before)))  # noqa: PLW2901 - one of three
             items.append(item)
         return items
 
@@ -233,14 +236,7 @@ class Stand(ExitStack):
     def _make_sources(self) -> None:
         dynamodb: Any = boto3.client("dynamodb")
         for table in TABLES.values():
-            kinds = {column.source: "S" if column.type is ColumnType.TEXT else "N" for column in table.key}
-            roles = zip(kinds, ("HASH", "RANGE"), strict=False)
-            dynamodb.create_table(
-                TableName=table.source,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],
-                KeySchema=[{"AttributeName": name, "KeyType": role} for name, role in roles],
-            )
+            create_table(dynamodb, table.source, table)
 
 
 def _chain(error: BaseException) -> Iterable[str]:

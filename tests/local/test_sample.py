@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
+import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
@@ -226,16 +227,15 @@ def test_a_value_is_put_into_maps_and_lists() -> None:
     }
 
 
-def test_a_source_table_has_the_key_of_its_declaration() -> None:
-    schema = seed.table_schema(table("t", key("p", ColumnType.BYTEA), column("a"), key("s", ColumnType.NUMERIC)))
-    assert schema["KeySchema"] == [
-        {"AttributeName": "p", "KeyType": "HASH"},
-        {"AttributeName": "s", "KeyType": "RANGE"},
-    ]
-    assert schema["AttributeDefinitions"] == [
-        {"AttributeName": "p", "AttributeType": "B"},
-        {"AttributeName": "s", "AttributeType": "N"},
-    ]
+def test_a_source_table_has_the_key_of_its_declaration(aws: None) -> None:
+    dynamodb = boto3.client("dynamodb")
+    two = table("two", key("p", ColumnType.BYTEA), column("a"), key("s", ColumnType.NUMERIC))
+    seed.create_table(dynamodb, "two", two)
+    dynamodb.put_item(TableName="two", Item=seed.key_item(two, 7))
+    made = dynamodb.describe_table(TableName="two")["Table"]
+    assert [(each["AttributeName"], each["KeyType"]) for each in made["KeySchema"]] == [("p", "HASH"), ("s", "RANGE")]
+    kinds = [(each["AttributeName"], each["AttributeType"]) for each in made["AttributeDefinitions"]]
+    assert kinds == [("p", "B"), ("s", "N")]
 
 
 @EACH_SAMPLE
