@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
+from demand_pipeline import builders
+from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import Handler, Task, TaskFailed
 
 type Around = Callable[[Task, Callable[[], Any]], Any]
 
-TABLES = ("cases", "metadata", "templates", "audit")
+TABLES = tuple(builders.TABLES)
+FIRST, LAST = TABLES[0], TABLES[-1]
+FIRST_NAME, LAST_NAME = camel_case(FIRST), camel_case(LAST)
 
 
 def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Handler]:
@@ -38,7 +42,7 @@ def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Hand
     def load(event: dict[str, Any], _: Any) -> dict[str, Any]:
         return {"committed": not event["dryRun"], "tables": [{"table": table["table"]} for table in event["tables"]]}
 
-    transforms = {f"Transform{table.title()}": transform for table in TABLES}
+    transforms = {f"Transform{camel_case(table)}": transform for table in TABLES}
     return {"ScanSegment": scan, **transforms, "LoadWarehouse": load}
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.statemachine.fakes import failing, handlers, sized
+from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, failing, handlers, sized
 from tests.statemachine.harness import Machine, Run
 
 GB = 2**30
@@ -30,11 +30,13 @@ LASTING = [
 
 def run_failing(state: str, index: int | None, errors: list[str]) -> tuple[Machine, Run]:
     with Machine(handlers(), around=sized(then=failing({(state, index): errors}))) as machine:
-        run = machine.start({"tables": ["cases"]})
+        run = machine.start({"tables": [FIRST]})
     return machine, run
 
 
-@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+@pytest.mark.parametrize(
+    ("state", "index"), [(f"Scan{FIRST_NAME}", 0), (f"Transform{FIRST_NAME}", 0), ("LoadWarehouse", None)]
+)
 def test_what_passes_by_itself_is_waited_out(state: str, index: int | None) -> None:
     machine, run = run_failing(state, index, PASSING)
     assert run.status == "SUCCEEDED"
@@ -43,14 +45,18 @@ def test_what_passes_by_itself_is_waited_out(state: str, index: int | None) -> N
     assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
 
 
-@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+@pytest.mark.parametrize(
+    ("state", "index"), [(f"Scan{FIRST_NAME}", 0), (f"Transform{FIRST_NAME}", 0), ("LoadWarehouse", None)]
+)
 def test_what_does_not_pass_ends_the_run_under_its_own_name(state: str, index: int | None) -> None:
     machine, run = run_failing(state, index, ["TransientError"] * 7)
     assert (run.status, run.error) == ("FAILED", "TransientError")
     assert len(machine.pauses) == 6
 
 
-@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("TransformCases", 0), ("LoadWarehouse", None)])
+@pytest.mark.parametrize(
+    ("state", "index"), [(f"Scan{FIRST_NAME}", 0), (f"Transform{FIRST_NAME}", 0), ("LoadWarehouse", None)]
+)
 def test_an_account_without_room_for_another_function_is_waited_for_with_growing_pauses(
     state: str, index: int | None
 ) -> None:
@@ -66,7 +72,7 @@ def test_a_load_whose_network_interfaces_are_made_again_is_waited_for() -> None:
     assert (run.status, machine.pauses) == ("SUCCEEDED", [30, 30, 30])
 
 
-@pytest.mark.parametrize("state", ["ScanCases", "TransformCases"])
+@pytest.mark.parametrize("state", [f"Scan{FIRST_NAME}", f"Transform{FIRST_NAME}"])
 def test_a_function_that_hung_is_tried_once_more(state: str) -> None:
     assert run_failing(state, 0, ["Sandbox.Timedout"])[1].status == "SUCCEEDED"
     assert run_failing(state, 0, ["Sandbox.Timedout"] * 2)[1].error == "Sandbox.Timedout"
@@ -74,7 +80,7 @@ def test_a_function_that_hung_is_tried_once_more(state: str) -> None:
 
 
 @pytest.mark.parametrize("error", LASTING)
-@pytest.mark.parametrize(("state", "index"), [("ScanCases", 0), ("LoadWarehouse", None)])
+@pytest.mark.parametrize(("state", "index"), [(f"Scan{FIRST_NAME}", 0), ("LoadWarehouse", None)])
 def test_bad_data_and_bad_configuration_end_the_run_at_once(state: str, index: int | None, error: str) -> None:
     machine, run = run_failing(state, index, [error])
     assert (run.status, run.error) == ("FAILED", error)
@@ -86,7 +92,7 @@ def test_a_locked_table_is_waited_for_longer_and_only_by_the_load() -> None:
     assert run.status == "SUCCEEDED"
     limits = [60, 120, 240, 480, 600, 600]
     assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
-    machine, run = run_failing("ScanCases", 0, ["LockTimeoutError"])
+    machine, run = run_failing(f"Scan{FIRST_NAME}", 0, ["LockTimeoutError"])
     assert (run.error, machine.pauses) == ("LockTimeoutError", [])
 
 
@@ -100,13 +106,13 @@ def test_a_database_that_does_not_answer_is_waited_for_a_minute_at_most() -> Non
 
 @pytest.mark.parametrize("error", ["DynamoDb.DynamoDbException", "DynamoDb.InternalServerErrorException"])
 def test_a_busy_dynamodb_is_waited_for_before_the_scan_is_planned(error: str) -> None:
-    machine, run = run_failing("DescribeCases", None, [error] * 2)
+    machine, run = run_failing(f"Describe{FIRST_NAME}", None, [error] * 2)
     assert (run.status, len(machine.pauses)) == ("SUCCEEDED", 2)
 
 
 def test_a_table_that_does_not_exist_is_named_by_awss_own_error() -> None:
     with Machine(handlers()) as machine:
-        run = machine.start({"tables": ["templates"]})
+        run = machine.start({"tables": [LAST]})
     assert (run.status, run.error) == ("FAILED", "DynamoDb.ResourceNotFoundException")
     assert machine.pauses == []
     assert machine.events("ScanSegment") == []
@@ -117,30 +123,30 @@ def test_an_exception_of_a_handler_is_the_error_and_its_message_the_cause() -> N
         pass
 
     def load(_event: object, _context: object) -> None:
-        raise RejectLimitError("cases: 12 of 100 items were rejected")
+        raise RejectLimitError("a: 12 of 100 items were rejected")
 
     with Machine(handlers() | {"LoadWarehouse": load}, around=sized()) as machine:
         run = machine.start({})
     assert run.error == "RejectLimitError"
-    assert "cases: 12 of 100 items were rejected" in str(run.cause)
+    assert "a: 12 of 100 items were rejected" in str(run.cause)
 
 
 def test_redrive_runs_only_what_failed_or_was_aborted() -> None:
-    fault = failing({("TransformAudit", 1): ["StagingError"]})
+    fault = failing({(f"Transform{LAST_NAME}", 1): ["StagingError"]})
     with Machine(handlers(chunks=2), around=sized(7 * GB, fault)) as machine:
-        failed = machine.start({"tables": ["audit"]})
+        failed = machine.start({"tables": [LAST]})
         assert (failed.status, failed.error) == ("FAILED", "StagingError")
         before = [(task.state, task.index, task.event.get("chunk")) for task in machine.tasks if task.function]
         machine.tasks.clear()
         done = machine.redrive(failed)
         after = [(task.state, task.index, task.event.get("chunk")) for task in machine.tasks if task.function]
     assert (done.status, done.arn) == ("SUCCEEDED", failed.arn)
-    assert "DescribeAudit" not in [task.state for task in machine.tasks]
-    assert ("ScanAudit", 1, 0) not in after  # it had succeeded: its chunk is transformed, not read again
-    assert after.count(("TransformAudit", 1, 0)) == 1
+    assert f"Describe{LAST_NAME}" not in [task.state for task in machine.tasks]
+    assert (f"Scan{LAST_NAME}", 1, 0) not in after  # it had succeeded: its chunk is transformed, not read again
+    assert after.count((f"Transform{LAST_NAME}", 1, 0)) == 1
     assert after[-1] == ("LoadWarehouse", None, None)
     wanted = {
-        (f"{verb}Audit", index, chunk) for verb in ("Scan", "Transform") for index in range(4) for chunk in (0, 1)
+        (f"{verb}{LAST_NAME}", index, chunk) for verb in ("Scan", "Transform") for index in range(4) for chunk in (0, 1)
     }
     assert wanted <= {*before, *after}
 
@@ -162,15 +168,15 @@ def test_redrive_after_a_failed_load_only_loads() -> None:
 def test_a_redrive_runs_the_definition_that_the_run_started_with() -> None:
     fault = failing({("LoadWarehouse", None): ["DatabaseError"]})
     with Machine(handlers(), around=sized(then=fault)) as machine:
-        failed = machine.start({"tables": ["cases"]})
+        failed = machine.start({"tables": [FIRST]})
         machine.update(LoadStrategy="merge")
         machine.redrive(failed)
-        machine.start({"tables": ["cases"]})
+        machine.start({"tables": [FIRST]})
     assert [event["strategy"] for event in machine.events("LoadWarehouse")] == ["truncate", "truncate", "merge"]
 
 
 def test_a_redriven_run_is_the_same_run() -> None:
-    with Machine(handlers(), around=sized(then=failing({("ScanCases", 0): ["StagingError"]}))) as machine:
+    with Machine(handlers(), around=sized(then=failing({(f"Scan{FIRST_NAME}", 0): ["StagingError"]}))) as machine:
         run = machine.redrive(machine.start({}, name="nightly"))
     assert run.status == "SUCCEEDED"
     told = [task.event["run"] for task in machine.tasks if task.function]
@@ -180,12 +186,12 @@ def test_a_redriven_run_is_the_same_run() -> None:
 
 
 def test_other_tables_keep_what_they_have_done_when_one_fails() -> None:
-    with Machine(handlers(), around=sized(then=failing({("ScanAudit", 0): ["StagingError"]}))) as machine:
+    with Machine(handlers(), around=sized(then=failing({(f"Scan{LAST_NAME}", 0): ["StagingError"]}))) as machine:
         failed = machine.start({})
         done = {(task.state, task.index) for task in machine.tasks}
         machine.tasks.clear()
         assert machine.redrive(failed).status == "SUCCEEDED"
         again = Counter((task.state, task.index) for task in machine.tasks)
-    assert ("ScanAudit", 0) in again
+    assert (f"Scan{LAST_NAME}", 0) in again
     assert max(again.values()) == 1
-    assert len(done | set(again)) == 4 * 3 + 1
+    assert len(done | set(again)) == len(TABLES) * 3 + 1

@@ -4,24 +4,28 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.fakes import TABLES, handlers, sized
+from demand_pipeline import builders
+from demand_pipeline.tables import camel_case
+from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine
 
 GB = 2**30
-SOURCES = dict(zip(TABLES, ("Documents", "Metadata", "Templates", "Audit"), strict=True))
+SOURCES = {name: table.source for name, table in builders.TABLES.items()}
 
 
 def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     with Machine(handlers(), around=sized()) as machine:
-        run = machine.start({"saveCsv": True, "tables": ["cases"]}, name="nightly")
-    (scan,), (transform,), (load,) = (machine.events(f) for f in ("ScanSegment", "TransformCases", "LoadWarehouse"))
+        run = machine.start({"saveCsv": True, "tables": [FIRST]}, name="nightly")
+    (scan,), (transform,), (load,) = (
+        machine.events(f) for f in ("ScanSegment", f"Transform{FIRST_NAME}", "LoadWarehouse")
+    )
     told = {"id": "nightly", "arn": run.arn, "startedAt": scan["run"]["startedAt"]}
-    key = "runs/2026-11-23/nightly/{}/cases/0/0-0123abcd.json.gz"
+    key = f"runs/2026-11-23/nightly/{{}}/{FIRST}/0/0-0123abcd.json.gz"
     assert scan == {
         "contract": 1,
         "run": told,
-        "table": "cases",
-        "source": "arn:aws:dynamodb:eu-west-1:123456789012:table/documents",
+        "table": FIRST,
+        "source": f"arn:aws:dynamodb:eu-west-1:123456789012:table/{SOURCES[FIRST]}",
         "segment": 0,
         "totalSegments": 1,
         "chunk": 0,
@@ -33,7 +37,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     assert transform == {
         "contract": 1,
         "run": told,
-        "table": "cases",
+        "table": FIRST,
         "segment": 0,
         "chunk": 0,
         "raw": {"key": key.format("raw"), "page": 0, "items": 3},
@@ -42,16 +46,14 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     assert load == {
         "contract": 1,
         "run": told,
-        "input": {"saveCsv": True, "tables": ["cases"]},
+        "input": {"saveCsv": True, "tables": [FIRST]},
         "dryRun": False,
         "saveCsv": True,
         "force": False,
         "strategy": "truncate",
         "maxRejectPercent": 1,
         "maxShrinkPercent": 100,
-        "tables": [
-            {"table": "cases", "segments": [{"segment": 0, "chunks": [{"key": key.format("staged"), **chunk}]}]}
-        ],
+        "tables": [{"table": FIRST, "segments": [{"segment": 0, "chunks": [{"key": key.format("staged"), **chunk}]}]}],
     }
 
 
@@ -73,35 +75,35 @@ def test_the_runs_start_is_told_in_utc_with_its_offset() -> None:
 def test_each_table_has_its_own_source_and_transform(table: str) -> None:
     with Machine(handlers(), around=sized()) as machine:
         assert machine.start({"tables": [table]}).status == "SUCCEEDED"
-    source = SUBSTITUTIONS[f"{SOURCES[table]}TableArn"]
-    states = [f"{verb}{table.title()}" for verb in ("Describe", "Scan", "Transform")]
+    source = SUBSTITUTIONS[f"{camel_case(SOURCES[table])}TableArn"]
+    states = [f"{verb}{camel_case(table)}" for verb in ("Describe", "Scan", "Transform")]
     assert [task.state for task in machine.tasks] == [*states, "LoadWarehouse"]
     assert machine.tasks[0].arguments == {"TableName": source}
     assert machine.tasks[1].event["source"] == source
     assert {task.event["table"] for task in machine.tasks[1:3]} == {table}
     assert [task.function for task in machine.tasks[1:]] == [
         "ScanSegment",
-        f"Transform{table.title()}",
+        f"Transform{camel_case(table)}",
         "LoadWarehouse",
     ]
 
 
 def test_a_segment_goes_on_from_the_key_where_its_last_chunk_ended() -> None:
     with Machine(handlers(chunks=3), around=sized(3 * GB)) as machine:
-        assert machine.start({"tables": ["metadata"]}).status == "SUCCEEDED"
+        assert machine.start({"tables": [LAST]}).status == "SUCCEEDED"
     for segment in (0, 1):
         events = [event for event in machine.events("ScanSegment") if event["segment"] == segment]
         assert [event["chunk"] for event in events] == [0, 1, 2]
         keys = [None, {"id": {"S": f"{segment}/1"}}, {"id": {"S": f"{segment}/2"}}]
         assert [event["startKeys"] for event in events] == keys
-    assert [event["chunk"] for event in machine.events("TransformMetadata") if event["segment"] == 1] == [0, 1, 2]
+    assert [event["chunk"] for event in machine.events(f"Transform{LAST_NAME}") if event["segment"] == 1] == [0, 1, 2]
 
 
 def test_a_chunk_that_was_transformed_in_part_goes_on_where_it_ended() -> None:
     with Machine(handlers(chunks=2, items=7, pieces=3), around=sized()) as machine:
-        run = machine.start({"tables": ["audit"], "dryRun": True, "maxItems": 12}, name="run")
+        run = machine.start({"tables": [LAST], "dryRun": True, "maxItems": 12}, name="run")
     assert run.status == "SUCCEEDED"
-    events = machine.events("TransformAudit")
+    events = machine.events(f"Transform{LAST_NAME}")
     assert [(event["chunk"], event["raw"]["page"], event["raw"]["items"]) for event in events] == [
         (0, 0, 7), (0, 1, 6), (0, 2, 5), (1, 0, 5), (1, 1, 4), (1, 2, 3)
     ]  # fmt: skip
@@ -111,7 +113,7 @@ def test_a_chunk_that_was_transformed_in_part_goes_on_where_it_ended() -> None:
 
 def test_the_pieces_of_a_chunk_reach_the_load_and_its_cost_is_told_once() -> None:
     with Machine(handlers(chunks=2, items=7, pieces=3), around=sized()) as machine:
-        machine.start({"tables": ["audit"]})
+        machine.start({"tables": [LAST]})
     (load,) = machine.events("LoadWarehouse")
     chunks = load["tables"][0]["segments"][0]["chunks"]
     assert [(chunk["scanned"], chunk["readUnits"], chunk["bytes"]) for chunk in chunks] == [
@@ -130,7 +132,7 @@ def test_a_start_key_comes_through_unchanged() -> None:
         return found | {"nextKeys": key} if found["nextKeys"] else found
 
     with Machine(fakes | {"ScanSegment": scan_with_key}, around=sized()) as machine:
-        assert machine.start({"tables": ["cases"]}).status == "SUCCEEDED"
+        assert machine.start({"tables": [FIRST]}).status == "SUCCEEDED"
     assert [event["startKeys"] for event in machine.events("ScanSegment")] == [None, key]
 
 
@@ -149,18 +151,18 @@ def test_every_chunk_reaches_the_load_in_order_of_segments_and_chunks() -> None:
 
 def test_what_is_left_of_the_cap_goes_from_chunk_to_chunk() -> None:
     with Machine(handlers(chunks=9, items=3), around=sized()) as machine:
-        assert machine.start({"tables": ["audit"], "dryRun": True, "maxItems": 7}).status == "SUCCEEDED"
+        assert machine.start({"tables": [LAST], "dryRun": True, "maxItems": 7}).status == "SUCCEEDED"
     assert [event["maxItems"] for event in machine.events("ScanSegment")] == [7, 4, 1]
     (load,) = machine.events("LoadWarehouse")
     assert sum(chunk["scanned"] for chunk in load["tables"][0]["segments"][0]["chunks"]) == 7
 
 
-@pytest.mark.parametrize("chosen", [("audit",), ("audit", "cases"), ("templates", "metadata", "audit")])
+@pytest.mark.parametrize("chosen", [(LAST,), (LAST, FIRST), TABLES[:0:-1]])
 def test_a_run_of_some_tables_touches_no_other(chosen: tuple[str, ...]) -> None:
     with Machine(handlers(), around=sized()) as machine:
         assert machine.start({"tables": list(chosen)}).status == "SUCCEEDED"
     described = {task.arguments["TableName"].rpartition("/")[2] for task in machine.tasks if task.function is None}
-    assert described == {SOURCES[table].lower() for table in chosen}
+    assert described == {SOURCES[table] for table in chosen}
     (load,) = machine.events("LoadWarehouse")
     assert [table["table"] for table in load["tables"]] == [table for table in TABLES if table in chosen]
 
@@ -170,7 +172,7 @@ def test_an_empty_table_is_scanned_transformed_and_loaded_like_any_other() -> No
         assert machine.start({}).status == "SUCCEEDED"
     (load,) = machine.events("LoadWarehouse")
     chunks = [chunk for table in load["tables"] for segment in table["segments"] for chunk in segment["chunks"]]
-    assert [(chunk["scanned"], chunk["staged"]) for chunk in chunks] == [(0, 0)] * 4
+    assert [(chunk["scanned"], chunk["staged"]) for chunk in chunks] == [(0, 0)] * len(TABLES)
 
 
 def test_the_output_of_a_run_is_what_the_load_says() -> None:

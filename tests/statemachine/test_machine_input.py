@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.fakes import FIRST, LAST, LAST_NAME, handlers, sized
+from tests.statemachine.fakes import TABLES as NAMES
 from tests.statemachine.harness import Machine
 
 EVENTS = Path(__file__).parents[2] / "events"
 FIELDS = "only tables, dryRun, maxItems, saveCsv, force, maxRejectPercent and maxShrinkPercent"
-TABLES = "one or more of cases, metadata, templates and audit, each once"
+TABLES = f"one or more of {', '.join(NAMES[:-1])} and {LAST}, each once"
 FLAG, PERCENT, COUNT = "true or false", "a number from 0 to 100", "a whole number of 1 or more"
 
 
@@ -32,13 +33,13 @@ def machine() -> Iterator[Machine]:
         ({"dryrun": True}, f'dryrun: expected {FIELDS}, got object {{"dryrun":true}}'),
         ({"a": None, "dryRun": True, "b": [1]}, f'a, b: expected {FIELDS}, got object {{"a":null,"b":[1]}}'),
         ({"tables": []}, f"tables: expected {TABLES}, got array []"),
-        ({"tables": "cases"}, f"tables: expected {TABLES}, got string cases"),
+        ({"tables": FIRST}, f"tables: expected {TABLES}, got string {FIRST}"),
         ({"tables": None}, f"tables: expected {TABLES}, got null null"),
-        ({"tables": {"cases": True}}, f'tables: expected {TABLES}, got object {{"cases":true}}'),
-        ({"tables": ["documents"]}, f'tables: expected {TABLES}, got array ["documents"]'),
-        ({"tables": ["cases", "Audit"]}, f'tables: expected {TABLES}, got array ["cases","Audit"]'),
-        ({"tables": ["cases", "cases"]}, f'tables: expected {TABLES}, got array ["cases","cases"]'),
-        ({"tables": [["cases"]]}, f'tables: expected {TABLES}, got array [["cases"]]'),
+        ({"tables": {FIRST: True}}, f'tables: expected {TABLES}, got object {{"{FIRST}":true}}'),
+        ({"tables": ["others"]}, f'tables: expected {TABLES}, got array ["others"]'),
+        ({"tables": [FIRST, LAST_NAME]}, f'tables: expected {TABLES}, got array ["{FIRST}","{LAST_NAME}"]'),
+        ({"tables": [FIRST, FIRST]}, f'tables: expected {TABLES}, got array ["{FIRST}","{FIRST}"]'),
+        ({"tables": [[FIRST]]}, f'tables: expected {TABLES}, got array [["{FIRST}"]]'),
         ({"tables": [None]}, f"tables: expected {TABLES}, got array [null]"),
         ({"dryRun": "true"}, f"dryRun: expected {FLAG}, got string true"),
         ({"dryRun": 1}, f"dryRun: expected {FLAG}, got number 1"),

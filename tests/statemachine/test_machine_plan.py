@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.fakes import handlers, sized
+from demand_pipeline import builders
+from tests.statemachine.fakes import FIRST, LAST, TABLES, handlers, sized
 from tests.statemachine.harness import Machine
 
 MB, GB = 2**20, 2**30
@@ -32,7 +33,7 @@ MB, GB = 2**20, 2**30
 )
 def test_segments_follow_the_size_within_the_limits(size: int | None, settings: dict[str, Any], segments: int) -> None:
     with Machine(handlers(), around=sized(size), **settings) as machine:
-        assert machine.start({"tables": ["audit"]}).status == "SUCCEEDED"
+        assert machine.start({"tables": [LAST]}).status == "SUCCEEDED"
     events = machine.events("ScanSegment")
     assert sorted(event["segment"] for event in events) == list(range(segments))
     assert {event["totalSegments"] for event in events} == {segments}
@@ -49,7 +50,7 @@ def test_segments_follow_the_size_within_the_limits(size: int | None, settings: 
 )
 def test_a_chunk_is_at_least_a_hundredth_of_the_table(size: int | None, chunk_bytes: int) -> None:
     with Machine(handlers(), around=sized(size)) as machine:
-        assert machine.start({"tables": ["cases"]}).status == "SUCCEEDED"
+        assert machine.start({"tables": [FIRST]}).status == "SUCCEEDED"
     assert {event["chunkBytes"] for event in machine.events("ScanSegment")} == {chunk_bytes}
 
 
@@ -73,7 +74,7 @@ def test_fewer_functions_at_once_have_a_larger_share_each() -> None:
 def shares(**settings: int) -> set[float]:
     """What each segment of a large table may read in a second."""
     with Machine(handlers(), around=sized(900 * GB), **settings) as machine:
-        assert machine.start({"tables": ["templates"]}).status == "SUCCEEDED"
+        assert machine.start({"tables": [LAST]}).status == "SUCCEEDED"
     return {event["readUnitsPerSecond"] for event in machine.events("ScanSegment")}
 
 
@@ -81,11 +82,11 @@ def test_a_capped_run_is_one_segment_so_that_the_cap_is_exact() -> None:
     with Machine(handlers(), around=sized(900 * GB), MinSegments=8) as machine:
         assert machine.start({"dryRun": True, "maxItems": 2}).status == "SUCCEEDED"
     events = machine.events("ScanSegment")
-    assert [(event["totalSegments"], event["maxItems"]) for event in events] == [(1, 2)] * 4
+    assert [(event["totalSegments"], event["maxItems"]) for event in events] == [(1, 2)] * len(TABLES)
 
 
 def test_each_table_is_planned_by_its_own_size() -> None:
-    sizes = {"documents": 0, "metadata": 5 * GB, "templates": 3 * GB, "audit": 7 * GB}
+    sizes = {table.source: (2 * number + 1) * GB for number, table in enumerate(builders.TABLES.values())}
 
     def around(task: Any, proceed: Any) -> Any:
         table = task.arguments.get("TableName", "").rpartition("/")[2]
@@ -94,4 +95,4 @@ def test_each_table_is_planned_by_its_own_size() -> None:
     with Machine(handlers(), around=around) as machine:
         assert machine.start({}).status == "SUCCEEDED"
     planned = {event["table"]: event["totalSegments"] for event in machine.events("ScanSegment")}
-    assert planned == {"cases": 1, "metadata": 3, "templates": 2, "audit": 4}
+    assert planned == {name: number + 1 for number, name in enumerate(TABLES)}

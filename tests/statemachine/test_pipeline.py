@@ -9,27 +9,38 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
+from demand_pipeline.tables import camel_case
 from functions.transform import app as transform_function
+from local.sample import put
+from local.sample_values import SPOILT
+from local.seed import key_item
 from tests.conftest import BUCKET
 from tests.statemachine.conftest import Pipeline
 from tests.statemachine.fakes import failing
 from tests.statemachine.harness import Run, Task, TaskFailed
 
+UNFIT = {kind: value for kind, value in SPOILT.items() if kind in ("date", "timestamptz", "bigint", "boolean")}
+FIRST, SECOND, *_, LAST = TABLES
 COUNTED = ("scanned", "staged", "rejected", "loaded")
 
 
-def documents(count: int, **attributes: Any) -> Iterator[dict[str, Any]]:
-    return ({"documentId": {"S": f"doc-{number:04}"}, **attributes} for number in range(count))
+def items_of(table: str, count: int, **attributes: Any) -> list[dict[str, Any]]:
+    """`count` items of a table, with nothing but their keys and these attributes."""
+    return [{**key_item(TABLES[table], number), **attributes} for number in range(1, count + 1)]
+
+
+def unfit(table: str) -> tuple[dict[str, Any], str]:
+    """An item that must be rejected, and the reason."""
+    column = next(column for column in TABLES[table].columns if column.type in UNFIT and not column.key)
+    item = key_item(TABLES[table], 1000)
+    put(item, column, UNFIT[column.type])
+    [(kind, value)] = UNFIT[column.type].items()
+    return item, f"{column.name}: expected {column.type}, got {kind} '{value}'"
 
 
 def of_every_table(count: int) -> dict[str, list[dict[str, Any]]]:
     """`count` small items for each table."""
-    return {
-        "cases": list(documents(count)),
-        "metadata": [{**item, "fieldName": {"S": "total"}} for item in documents(count)],
-        "templates": [{"templateId": {"S": "t"}, "version": {"N": str(number)}} for number in range(count)],
-        "audit": [{"auditId": {"S": f"audit-{number}"}} for number in range(count)],
-    }
+    return {table: items_of(table, count) for table in TABLES}
 
 
 def counted(run: Run) -> dict[str, tuple[int, ...]]:
@@ -95,50 +106,49 @@ def test_a_source_that_was_emptied_empties_its_table_and_no_other(pipeline: Pipe
         pipeline.put(table, items)
     with pipeline.machine() as machine:
         succeeded(machine.start({}))
-        for number in range(5):
-            pipeline.dynamodb.delete_item(TableName="audit", Key={"auditId": {"S": f"audit-{number}"}})
+        for key in items_of(LAST, 5):
+            pipeline.dynamodb.delete_item(TableName=TABLES[LAST].source, Key=key)
         run = succeeded(machine.start({}))
-    assert pipeline.counts() == {"cases": 5, "metadata": 5, "templates": 5, "audit": 0}
-    (audit,) = [table for table in run.output["tables"] if table["table"] == "audit"]
-    assert (audit["previousRows"], audit["deleted"], audit["loaded"]) == (5, 5, 0)
+    assert pipeline.counts() == dict.fromkeys(TABLES, 5) | {LAST: 0}
+    emptied = run.output["tables"][-1]
+    assert (emptied["previousRows"], emptied["deleted"], emptied["loaded"]) == (5, 5, 0)
 
 
 def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) -> None:
-    pipeline.put("cases", documents(300, supplierNote={"S": "x" * 20_000}))
+    pipeline.put(FIRST, items_of(FIRST, 300, note={"S": "x" * 20_000}))
     with pipeline.machine(MinSegments=2, ChunkBytes=1) as machine:
-        run = succeeded(machine.start({"tables": ["cases"]}))
+        run = succeeded(machine.start({"tables": [FIRST]}))
     chunks = [event["chunk"] for event in machine.events("ScanSegment")]
     assert max(chunks) >= 1  # a page ends at 1 MB, and 6 MB lie in two segments, which are read in halves
-    assert counted(run) == {"cases": (300, 300, 0, 300)}
+    assert counted(run) == {FIRST: (300, 300, 0, 300)}
     assert run.output["tables"][0]["chunks"] == len(chunks)
-    assert pipeline.sql("SELECT count(DISTINCT document_id) FROM cases") == ["300"]
+    assert pipeline.counts() == {FIRST: 300}
 
 
 def test_transforms_out_of_time_bring_every_item_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline.put("cases", documents(150, supplierNote={"S": "x" * 20_000}))
-    pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
+    pipeline.put(FIRST, items_of(FIRST, 150, note={"S": "x" * 20_000}))
+    pipeline.put(FIRST, [unfit(FIRST)[0]])
     monkeypatch.setattr(transform_function, "Deadline", lambda _: Deadline(lambda: int(RESERVE_SECONDS * 1000)))
     with pipeline.machine() as machine:
-        run = succeeded(machine.start({"tables": ["cases"]}))
-    pages = [event["raw"]["page"] for event in machine.events("TransformCases")]
+        run = succeeded(machine.start({"tables": [FIRST]}))
+    pages = [event["raw"]["page"] for event in machine.events(f"Transform{camel_case(FIRST)}")]
     assert pages == [0, 1, 2, 3]  # a page ends at 1 MB
     assert len(machine.events("ScanSegment")) == 1
-    assert counted(run) == {"cases": (151, 150, 1, 150)}
+    assert counted(run) == {FIRST: (151, 150, 1, 150)}
     assert run.output["tables"][0]["chunks"] == 4
 
 
 def test_the_counts_of_a_run_add_up_and_are_kept_in_the_warehouse(pipeline: Pipeline) -> None:
-    pipeline.put("cases", documents(199, status={"S": "a\0b"}))
-    pipeline.put("cases", [{"documentId": {"S": "wrong"}, "issueDate": {"S": "31/12/2026"}}])
+    pipeline.put(FIRST, items_of(FIRST, 199, note={"S": "a\0b"}))
+    wrong, reason = unfit(FIRST)
+    pipeline.put(FIRST, [wrong])
     with pipeline.machine(MinSegments=3) as machine:
-        run = succeeded(machine.start({"tables": ["cases"]}))
-    assert counted(run) == {"cases": (200, 199, 1, 199)}
+        run = succeeded(machine.start({"tables": [FIRST]}))
+    assert counted(run) == {FIRST: (200, 199, 1, 199)}
     assert pipeline.sql(
         "SELECT segments, scanned, staged, rejected, sanitized, loaded, inserted FROM pipeline_run_tables"
     ) == ["3|200|199|1|199|199|199"]
-    assert pipeline.sql("SELECT item_key->>'documentId', reason FROM rejected_items") == [
-        "wrong|issue_date: expected date, got S '31/12/2026'"
-    ]
+    assert pipeline.sql("SELECT reason FROM rejected_items") == [reason]
 
 
 def without_a_row(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -176,7 +186,7 @@ def test_counts_that_do_not_add_up_leave_every_table_as_it_was(
         succeeded(machine.start({}))
     for table, items in of_every_table(9).items():
         pipeline.put(table, items)
-    with pipeline.machine(handlers={"TransformCases": transform}) as machine:
+    with pipeline.machine(handlers={f"Transform{camel_case(FIRST)}": transform}) as machine:
         run = machine.start({})
     assert run.status == "FAILED"
     assert run.error in errors
@@ -185,29 +195,29 @@ def test_counts_that_do_not_add_up_leave_every_table_as_it_was(
 
 
 def test_more_rejects_than_allowed_fail_the_run_unless_its_input_allows_them(pipeline: Pipeline) -> None:
-    pipeline.put("audit", [{"auditId": {"S": f"a{number}"}, "durationMs": {"S": "soon"}} for number in range(2)])
+    pipeline.put(LAST, [unfit(LAST)[0]])
     with pipeline.machine() as machine:
-        run = machine.start({"tables": ["audit"]})
+        run = machine.start({"tables": [LAST]})
         assert (run.status, run.error) == ("FAILED", "RejectLimitError")
-        run = succeeded(machine.start({"tables": ["audit"], "maxRejectPercent": 100}))
-    assert counted(run) == {"audit": (2, 0, 2, 0)}
+        run = succeeded(machine.start({"tables": [LAST], "maxRejectPercent": 100}))
+    assert counted(run) == {LAST: (1, 0, 1, 0)}
 
 
 def test_a_dry_run_counts_everything_and_changes_nothing(pipeline: Pipeline) -> None:
-    pipeline.put("templates", of_every_table(3)["templates"])
+    pipeline.put(LAST, items_of(LAST, 3))
     with pipeline.machine() as machine:
-        succeeded(machine.start({"tables": ["templates"]}))
-        pipeline.put("templates", of_every_table(8)["templates"])
-        run = succeeded(machine.start({"tables": ["templates"], "dryRun": True}))
-    assert (run.output["committed"], counted(run)) == (False, {"templates": (8, 8, 0, 8)})
-    assert pipeline.sql("SELECT count(*) FROM templates") == ["3"]
+        succeeded(machine.start({"tables": [LAST]}))
+        pipeline.put(LAST, items_of(LAST, 8))
+        run = succeeded(machine.start({"tables": [LAST], "dryRun": True}))
+    assert (run.output["committed"], counted(run)) == (False, {LAST: (8, 8, 0, 8)})
+    assert pipeline.counts() == {LAST: 3}
 
 
 def test_a_capped_run_reads_exactly_as_many_items(pipeline: Pipeline) -> None:
-    pipeline.put("cases", documents(50))
+    pipeline.put(FIRST, items_of(FIRST, 50))
     with pipeline.machine(MinSegments=8) as machine:
-        run = succeeded(machine.start({"tables": ["cases"], "dryRun": True, "maxItems": 17}))
-    assert counted(run) == {"cases": (17, 17, 0, 17)}
+        run = succeeded(machine.start({"tables": [FIRST], "dryRun": True, "maxItems": 17}))
+    assert counted(run) == {FIRST: (17, 17, 0, 17)}
 
 
 def test_a_run_of_one_table_leaves_the_others_as_they_were(pipeline: Pipeline) -> None:
@@ -217,14 +227,14 @@ def test_a_run_of_one_table_leaves_the_others_as_they_were(pipeline: Pipeline) -
         succeeded(machine.start({}))
         for table, items in of_every_table(7).items():
             pipeline.put(table, items)
-        succeeded(machine.start({"tables": ["metadata"]}))
-    assert pipeline.counts() == {"cases": 2, "metadata": 7, "templates": 2, "audit": 2}
+        succeeded(machine.start({"tables": [SECOND]}))
+    assert pipeline.counts() == dict.fromkeys(TABLES, 2) | {SECOND: 7}
 
 
 def test_a_segment_that_failed_is_redriven_and_nothing_is_read_twice(pipeline: Pipeline) -> None:
     for table, items in of_every_table(30).items():
         pipeline.put(table, items)
-    fault = failing({("TransformMetadata", 1): ["StagingError"]})
+    fault = failing({(f"Transform{camel_case(SECOND)}", 1): ["StagingError"]})
     with pipeline.machine(fault, MinSegments=3) as machine:
         failed = machine.start({})
         assert (failed.status, failed.error) == ("FAILED", "StagingError")
@@ -234,21 +244,21 @@ def test_a_segment_that_failed_is_redriven_and_nothing_is_read_twice(pipeline: P
     assert counted(run) == dict.fromkeys(TABLES, (30, 30, 0, 30))
     assert pipeline.counts() == dict.fromkeys(TABLES, 30)
     scans = [(event["table"], event["segment"]) for event in machine.events("ScanSegment")]
-    assert scans.count(("metadata", 1)) == 1
+    assert scans.count((SECOND, 1)) == 1
 
 
 def test_a_load_that_failed_is_redriven_from_what_was_staged(pipeline: Pipeline) -> None:
-    pipeline.put("audit", of_every_table(4)["audit"])
+    pipeline.put(LAST, items_of(LAST, 4))
     with pipeline.machine(failing({("LoadWarehouse", None): ["DatabaseError"]})) as machine:
-        failed = machine.start({"tables": ["audit"]})
-        pipeline.put("audit", of_every_table(9)["audit"])  # too late for this run
+        failed = machine.start({"tables": [LAST]})
+        pipeline.put(LAST, items_of(LAST, 9))  # too late for this run
         run = succeeded(machine.redrive(failed))
-    assert counted(run) == {"audit": (4, 4, 0, 4)}
+    assert counted(run) == {LAST: (4, 4, 0, 4)}
 
 
-@pytest.mark.parametrize("state", ["ScanAudit", "TransformAudit", "LoadWarehouse"])
+@pytest.mark.parametrize("state", [f"Scan{camel_case(LAST)}", f"Transform{camel_case(LAST)}", "LoadWarehouse"])
 def test_a_task_whose_answer_was_lost_may_run_again(pipeline: Pipeline, state: str) -> None:
-    pipeline.put("audit", of_every_table(4)["audit"])
+    pipeline.put(LAST, items_of(LAST, 4))
     lost: list[Any] = []
 
     def lose_once(task: Task, proceed: Callable[[], Any]) -> Any:
@@ -259,18 +269,18 @@ def test_a_task_whose_answer_was_lost_may_run_again(pipeline: Pipeline, state: s
         return answer
 
     with pipeline.machine(lose_once) as machine:
-        run = succeeded(machine.start({"tables": ["audit"]}))
+        run = succeeded(machine.start({"tables": [LAST]}))
     assert lost
-    assert counted(run) == {"audit": (4, 4, 0, 4)}
-    assert pipeline.sql("SELECT count(*) FROM audit") == ["4"]
+    assert counted(run) == {LAST: (4, 4, 0, 4)}
+    assert pipeline.counts() == {LAST: 4}
     assert pipeline.sql("SELECT count(*) FROM pipeline_runs") == ["1"]
 
 
 def test_a_run_that_began_before_the_last_one_committed_does_not_load(pipeline: Pipeline) -> None:
-    pipeline.put("audit", of_every_table(1)["audit"])
+    pipeline.put(LAST, items_of(LAST, 1))
     with pipeline.machine(failing({("LoadWarehouse", None): ["DatabaseError"]})) as machine:
-        old = machine.start({"tables": ["audit"]})
-        succeeded(machine.start({"tables": ["audit"]}))
+        old = machine.start({"tables": [LAST]})
+        succeeded(machine.start({"tables": [LAST]}))
         redriven = machine.redrive(old)
     assert (redriven.status, redriven.error) == ("FAILED", "StaleRunError")
 
@@ -280,7 +290,7 @@ def test_a_wrong_password_fails_under_its_own_name_and_is_nowhere_told(
 ) -> None:
     pipeline.warehouse.put_secret(pipeline.warehouse.server.user, "not-the-password")
     with pipeline.machine() as machine:
-        run = machine.start({"tables": ["audit"]})
+        run = machine.start({"tables": [LAST]})
         told = json.dumps([str(run), machine.history(run)], default=str)
     assert (run.status, run.error) == ("FAILED", "DatabaseAuthenticationError")
     assert "not-the-password" not in told + "".join(capfd.readouterr())
