@@ -11,14 +11,17 @@ from pathlib import Path
 from benchmarks.cost import page as cost
 from benchmarks.cost.assumptions import Assumptions
 from benchmarks.figures import Results
-from scripts import data_dictionary, event_files, state_machine, template
+from scripts import data_dictionary, event_files, regions, state_machine
 
 EVENTS = Path("events")
+
+# Files with generated regions, and the module that writes them.
+WITH_REGIONS = {Path("template.yaml"): "template", Path("README.md"): "pages", Path("docs/deploy.md"): "pages"}
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
     state_machine.DEFINITION: state_machine.render,
-    template.TEMPLATE: template.render,
+    **{path: partial(regions.render, path, module) for path, module in WITH_REGIONS.items()},
     # Its figures are of the last benchmark; its limits are of the template and the state machine.
     Path("docs/cost.md"): lambda: cost.render(Results.load(), Assumptions()),
     **{EVENTS / f"{name}.json": partial(event_files.render, name) for name in event_files.events()},

@@ -5,6 +5,7 @@
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +16,57 @@ FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
 
 
+# A run's chunks are listed in the load's event (256 KiB) and cost events of the history (25,000, retries included).
+# So many segments, and so many chunks more, fit in; the tables share them.
+RUN_CHUNKS = 400
+# IAM: the policies within a role have 10,240 characters, and the state machine's names each table and its function.
+MAX_TABLES = 20
+
+
+class TooManyTablesError(ValueError):
+    """More tables are declared than one stack can have."""
+
+    def __init__(self, tables: int) -> None:
+        super().__init__(
+            f"expected at most {MAX_TABLES} tables in a stack, got {tables}: declare the others in another"
+        )
+
+
+def share() -> int:
+    """The segments that a table may have, and the chunks that it may have beyond one for each segment.
+
+    Raises TooManyTablesError.
+    """
+    if len(TABLES) > MAX_TABLES:
+        raise TooManyTablesError(len(TABLES))
+    return RUN_CHUNKS // len(TABLES)
+
+
 def render() -> str:
-    """The whole definition, as JSON with the template's substitutions still to be made."""
-    names = list(TABLES)
-    machine = _read(
-        "machine.json",
-        {
-            "tables": ", ".join(f"'{name}'" for name in names),
-            "list of tables": f"{', '.join(names[:-1])} and {names[-1]}",
-        },
-    )
+    """The whole definition, as JSON with the template's substitutions still to be made; raises TooManyTablesError."""
+    machine = _read("machine.json", {"tables": _quoted(TABLES), "list of tables": _listed(list(TABLES))})
     machine["States"]["Refresh"]["Branches"] = [_branch(table) for table in TABLES.values()]
     definition = _with_retriers(machine, json.loads((FOLDER / "retriers.json").read_text(encoding="utf-8")))
     return json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
 
 
 def _branch(table: Table) -> dict[str, Any]:
-    return _read(
-        "branch.json", {"table": table.name, "Table": camel_case(table.name), "Source": camel_case(table.source)}
-    )
+    names = {"table": table.name, "Table": camel_case(table.name), "Source": camel_case(table.source)}
+    return _read("branch.json", names)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join([f"'{name}'" for name in names])
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _read(file: str, values: dict[str, str]) -> dict[str, Any]:
     """A file's JSON, with each `<name>` replaced by its value."""
     text = (FOLDER / file).read_text(encoding="utf-8")
-    for name, value in values.items():
+    for name, value in {**values, "share": str(share())}.items():
         text = text.replace(f"<{name}>", value)
     parsed: dict[str, Any] = json.loads(text)
     return parsed

@@ -3,23 +3,10 @@
 A region names one of the functions here; what is the same for every table stands in the texts below, once.
 """
 
-from pathlib import Path
 from string import Template
-
-from cogapp import Cog  # type: ignore[import-untyped]  # it ships no types
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Table, camel_case
-
-TEMPLATE = Path("template.yaml")
-
-
-def render() -> str:
-    """The whole template, with every region written again."""
-    cog = Cog()
-    cog.options.prologue = "from scripts import template as tables"
-    text: str = cog.process_string(TEMPLATE.read_text(encoding="utf-8"), str(TEMPLATE))
-    return text
 
 
 def source_parameters() -> str:

@@ -20,6 +20,7 @@ from benchmarks.cost.plan import concurrency, function_setting, functions_at_onc
 from benchmarks.figures import Results
 from benchmarks.report.numbers import number
 from demand_pipeline.upload import PART_BYTES
+from scripts.state_machine import share
 
 DOCS = Path(__file__).parents[2] / "docs"
 _CENT = 0.01
@@ -46,7 +47,7 @@ _TOLD = """\
 - **The load** is the first to bind: at {load} µs a row, {rows} million rows a run, all tables together, fill its
   {seconds} seconds. Most of it PostgreSQL works or waits for its disk; a larger database moves the limit, more memory
   for the function does not.
-- **Events and payload** hardly grow: from {chunk} MiB on, a chunk is a hundredth of the table.
+- **Events and payload** hardly grow: from {chunk} MiB on, a chunk is a {share}th of the table.
 - **Time of scans and transforms** binds nothing: a chunk ends before the function's time does, and the next goes on.
 - **DynamoDB** gives {units} read units a second to an on-demand table unless its quota is raised, and {partition} to a
   partition. Functions wait for it meanwhile, which is most of what scanning costs. `MaxReadUnitsPerSecond` lowers it on
@@ -149,6 +150,7 @@ def _told(measured: Measured, assumed: Assumptions) -> str:
         rows=number(float(f"{usable_seconds() / measured.load_seconds / 1e6:.2g}")),
         seconds=number(usable_seconds()),
         chunk=parameter("ChunkBytes") >> 20,
+        share=share(),
         units=number(assumed.table_units_per_second),
         partition=number(assumed.partition_units_per_second),
     )

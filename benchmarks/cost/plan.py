@@ -96,7 +96,7 @@ def events(segments: int, chunks: int) -> int:
     """Events in the history of a run of one table: five of a Task, two of a Choice, Pass or Succeed, four of a Map."""
     costs = {"Task": 5, "Choice": 2, "Pass": 2, "Succeed": 2, "Map": 4, "Parallel": 4}
     branch = sum(costs[state["Type"]] for state in _branch().values() if state["Type"] != "Succeed")
-    skipped = 3 * (costs["Choice"] + costs["Succeed"])
+    skipped = _skipped_branches() * (costs["Choice"] + costs["Succeed"])
     outer = (
         2 + costs["Choice"] + costs["Pass"] + costs["Parallel"] + costs["Task"] + branch + skipped
     )  # 2: the execution's own
@@ -108,7 +108,12 @@ def events(segments: int, chunks: int) -> int:
 def _outer_states() -> int:
     """Four outside the branches, those of the branch that works, and two of each branch that skips its table."""
     works = [state for state in _branch().values() if state["Type"] != "Succeed"]
-    return 4 + len(works) + 3 * 2
+    return 4 + len(works) + 2 * _skipped_branches()
+
+
+def _skipped_branches() -> int:
+    """The branches of a run of one table that skip theirs."""
+    return len(_machine()["Refresh"]["Branches"]) - 1
 
 
 def _loop(*, left: bool) -> Iterator[str]:

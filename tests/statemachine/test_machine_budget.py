@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
+from scripts.state_machine import share
 from tests.statemachine.fakes import handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine, definition
 from tests.statemachine.lint import states
@@ -14,12 +17,13 @@ from tests.statemachine.lint import states
 EVENTS, PAYLOAD = 25_000, 256 * 1024
 REDRIVABLE = 24_999  # a run with as many events cannot be redriven
 RETRY = 3  # events: the attempt is scheduled, it starts, it fails
-SEGMENTS, CHUNKS = 100, 200  # the most that the parameters allow: MaxSegments, and 100 chunks more
+TABLE = max(TABLES, key=len)  # its name is in every chunk's key
+CHUNKS = 2 * share()  # of a table: one for each segment, and as many more
 
 
 def worst(fakes: dict[str, Any], chunks: int = 2) -> dict[str, Any]:
     """Scans that need the most chunks, with the longest key of DynamoDB and counts as long as they get."""
-    scan, transform = fakes["ScanSegment"], fakes["TransformAudit"]
+    scan, transform = fakes["ScanSegment"], fakes[f"Transform{camel_case(TABLE)}"]
 
     def scan_big(event: dict[str, Any], context: Any) -> Any:
         more = {"id": {"B": "A" * 2732}, "sort": {"S": "x" * 1024}} if event["chunk"] + 1 < chunks else None
@@ -29,26 +33,26 @@ def worst(fakes: dict[str, Any], chunks: int = 2) -> dict[str, Any]:
         counts = dict.fromkeys(("scanned", "staged", "rejected", "sanitized"), 123_456_789)
         return transform(event, context) | counts
 
-    return fakes | {"ScanSegment": scan_big, "TransformAudit": transform_big}
+    return fakes | {"ScanSegment": scan_big, f"Transform{camel_case(TABLE)}": transform_big}
 
 
 def test_the_largest_run_stays_within_the_limits() -> None:
-    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=SEGMENTS) as machine:
-        run = machine.start({"tables": ["audit"]}, name="n" * 80)
+    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=share()) as machine:
+        run = machine.start({"tables": [TABLE]}, name="n" * 80)
         history = machine.history(run)
     assert run.status == "SUCCEEDED"
     (load,) = machine.events("LoadWarehouse")
     assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == CHUNKS
-    assert 4 * len(history) < EVENTS
-    assert 4 * len(json.dumps(load).encode()) < PAYLOAD
+    assert len(TABLES) * len(history) < EVENTS
+    assert len(TABLES) * len(json.dumps(load).encode()) < PAYLOAD
 
 
 @pytest.mark.parametrize("room", [10, 20, 40, 80])
 def test_the_largest_run_can_still_be_redriven_after_all_retries_of_an_account_with_little_room(room: int) -> None:
     """10 functions at once is what a new account may have; a call takes about a minute."""
-    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=SEGMENTS) as machine:
-        events = 4 * len(machine.history(machine.start({"tables": ["audit"]})))
-    assert events + RETRY * throttled(calls=4 * CHUNKS * 2, room=room, seconds=60) < REDRIVABLE
+    with Machine(worst(handlers()), around=sized(2**50), MaxSegments=share()) as machine:
+        events = len(TABLES) * len(machine.history(machine.start({"tables": [TABLE]})))
+    assert events + RETRY * throttled(calls=len(TABLES) * CHUNKS * 2, room=room, seconds=60) < REDRIVABLE
 
 
 def throttled(calls: int, room: int, seconds: float) -> int:
@@ -56,10 +60,12 @@ def throttled(calls: int, room: int, seconds: float) -> int:
 
     A simulation: who finds no room comes back after a pause of the state machine's own retrier.
     """
-    (retrier,) = [r for r in states(definition())["ScanAudit"]["Retry"] if "TooMany" in r["ErrorEquals"][0]]
+    (retrier,) = [
+        r for r in states(definition())[f"Scan{camel_case(TABLE)}"]["Retry"] if "TooMany" in r["ErrorEquals"][0]
+    ]
     draw = random.Random(1)  # noqa: S311 - needs a seed, not secrecy
-    width = 4 * SUBSTITUTIONS["MaxFunctionsPerTable"]
-    left = [calls // width] * width
+    width = len(TABLES) * SUBSTITUTIONS["MaxFunctionsPerTable"]
+    left = [calls // width + (iteration < calls % width) for iteration in range(width)]
     running = retries = 0
     due = [(0.0, iteration, 0) for iteration in range(width)]  # when, which iteration, attempts; -1: its call ends
     while due:
@@ -82,22 +88,23 @@ def throttled(calls: int, room: int, seconds: float) -> int:
 
 
 def test_a_run_of_the_default_segments_has_room_for_a_second_transform_of_every_chunk() -> None:
-    """About 270 staged pieces a table fit, named as the scheduler names runs."""
-    with Machine(worst(handlers(pieces=2), chunks=3), around=sized(2**50), MaxSegments=40) as machine:
-        run = machine.start({"tables": ["audit"]}, name="n" * 36)
+    """Named as the scheduler names runs."""
+    segments = 2 * share() // 5
+    with Machine(worst(handlers(pieces=2), chunks=3), around=sized(2**50), MaxSegments=segments) as machine:
+        run = machine.start({"tables": [TABLE]}, name="n" * 36)
         history = machine.history(run)
     assert run.status == "SUCCEEDED"
     (load,) = machine.events("LoadWarehouse")
-    assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == 240
-    assert 4 * len(history) < EVENTS
-    assert 4 * len(json.dumps(load).encode()) < PAYLOAD
+    assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == 6 * segments
+    assert len(TABLES) * len(history) < EVENTS
+    assert len(TABLES) * len(json.dumps(load).encode()) < PAYLOAD
 
 
 def test_a_chunk_costs_twelve_events() -> None:
     lengths = []
     for chunks in (1, 2):
         with Machine(handlers(chunks=chunks), around=sized()) as machine:
-            lengths.append(len(machine.history(machine.start({"tables": ["audit"]}))))
+            lengths.append(len(machine.history(machine.start({"tables": [TABLE]}))))
     assert lengths[1] - lengths[0] == 12
 
 
@@ -105,5 +112,5 @@ def test_a_further_piece_of_a_chunk_costs_seven_events() -> None:
     lengths = []
     for pieces in (1, 2):
         with Machine(handlers(pieces=pieces), around=sized()) as machine:
-            lengths.append(len(machine.history(machine.start({"tables": ["audit"]}))))
+            lengths.append(len(machine.history(machine.start({"tables": [TABLE]}))))
     assert lengths[1] - lengths[0] == 7

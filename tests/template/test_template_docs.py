@@ -11,6 +11,8 @@ from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE, listed, resources, statements
 
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -54,9 +56,9 @@ def test_every_parameter_output_and_alarm_is_explained() -> None:
 def test_the_parameters_that_need_a_new_run_are_those_of_the_definition() -> None:
     substitutions = json.dumps(resources("AWS::Serverless::StateMachine")["DemandPipeline"]["DefinitionSubstitutions"])
     (row,) = re.findall(r"^\| (.*?) \|.*\*\*new run\*\*", DEPLOY, re.MULTILINE)
-    assert re.findall(r"`(\w+)`", row) == [
-        name for name in PARAMETERS if f'"{name}"' in substitutions or f"${{{name}}}" in substitutions
-    ]
+    given = [name for name in PARAMETERS if f'"{name}"' in substitutions or f"${{{name}}}" in substitutions]
+    sources = [f"{camel_case(table.source)}Table" for table in TABLES.values()]
+    assert set(re.findall(r"`([\w…]+)`", row)) == {"…Table", *given} - set(sources)
 
 
 def test_every_value_that_is_given_is_a_parameters() -> None:

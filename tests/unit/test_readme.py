@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from demand_pipeline import errors
 from demand_pipeline.tables import Column
 from local.invoke import command
-from local.sample import Sample
 from local.sample_events import function_events
 
 README = Path("README.md").read_text(encoding="utf-8")
@@ -103,17 +102,3 @@ PARAMETERS = r"`((?:Max|Min)[A-Z]\w+|ChunkBytes|SourceAccountId|Postgres\w+|\w+T
 @pytest.mark.parametrize("name", sorted(set(re.findall(PARAMETERS, PROSE))))
 def test_every_parameter_that_is_named_exists(name: str) -> None:
     assert re.search(rf"^  {name}:", Path("template.yaml").read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def test_the_demo_shows_what_the_sample_comes_to() -> None:
-    sample = Sample(documents=1000)
-    for _ in sample:
-        pass
-    shown = {
-        name: [int(number.replace(",", "")) for number in numbers.split()]
-        for name, numbers in re.findall(r"^ (\w+) +((?:[\d,]+ +){7}[\d,]+)", README, re.MULTILINE)
-    }
-    for name, counts in sample.expected().items():
-        scanned, staged, rejected, sanitized = shown[name][2:6]
-        assert (scanned, rejected, sanitized) == (counts["items"], counts["rejected"], counts["sanitized"])
-        assert staged == scanned - rejected

@@ -10,8 +10,8 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, statement
 
 # Whoever waits for an exclusive lock makes every new reader queue behind it: so wait briefly, let the
-# readers pass, try again. An attempt waits 200 ms for each of at most four tables: in all less than
-# PostgreSQL's deadlock_timeout (1 s), so that a reader that reads them in another order is never cancelled.
+# readers pass, try again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s), all its locks together, so
+# that a reader that reads the tables in another order is never cancelled.
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
@@ -38,9 +38,11 @@ def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None
 
     Raises LockTimeoutError if somebody holds on to one of them through every attempt.
     """
-    names = ", ".join([qualified(schema, table) for table in tables])
+    relations = [qualified(schema, table) for table in tables]
+    names = ", ".join(relations)
     for attempt in range(1, _ATTEMPTS + 1):
-        connection.execute(statement("try_lock"))
+        connection.execute("SAVEPOINT try_lock")
+        connection.query(statement("limit_locks"), relations=relations)
         try:
             connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
         except LockTimeoutError:

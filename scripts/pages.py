@@ -1,0 +1,90 @@
+"""The regions of README.md and docs/deploy.md that derive from the declarations."""
+
+import json
+from textwrap import fill
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
+from local.sample import Sample
+
+_FIRST = next(iter(TABLES))
+_DEMO_SIZE = 1000
+_COUNTS = ("scanned", "staged", "rejected", "sanitized", "loaded")
+
+
+def what_it_does() -> str:
+    """The first paragraph."""
+    sources = ", ".join(table.source for table in TABLES.values())
+    tables = ", ".join(f"`{name}`" for name in TABLES)
+    text = (
+        f"Refreshes the Invoice Transactions warehouse: the DynamoDB tables {sources} become the PostgreSQL tables "
+        f"{tables} in `invoice-transactions-{{env}}-dw`, on a schedule. A run lands whole or leaves yesterday's data "
+        "untouched, however large the tables are and wherever it breaks."
+    )
+    return _filled(text)
+
+
+def demo_result() -> str:
+    """What `make demo` counts, without what depends on the machine."""
+    sample = Sample(_DEMO_SIZE)
+    for _ in sample:
+        pass
+    rows: dict[str, list[int]] = {}
+    for table, found in sample.expected().items():
+        staged = found["items"] - found["rejected"]
+        rows[table] = [found["items"], staged, found["rejected"], found["sanitized"], staged]
+    rows["total"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    width = max(map(len, rows))
+    head = f" {'table':{width}}" + "".join(f"{name:>12}" for name in _COUNTS)
+    lines = [f" {name:{width}}" + "".join(f"{count:>12,}" for count in row) for name, row in rows.items()]
+    return "\n".join(["```text", head, " " + "─" * (len(head) - 1), *lines, "```"])
+
+
+def parameters() -> str:
+    """The parameters that name the source tables."""
+    return _filled(
+        f"**Other table names, another account.** The parameters {_parameters()} and `SourceAccountId`; another "
+        "account's tables also need [policies](docs/deploy.md#tables-of-another-account)."
+    )
+
+
+def source_parameters() -> str:
+    """The same parameters, in the guide for deployment."""
+    return _filled(f"The source tables are named by {_parameters()}. They are in the stack's region.")
+
+
+def alarms() -> str:
+    """The alarms of tables that no run has refreshed."""
+    names = ", ".join(f"`NoSuccess{camel_case(name)}Alarm`" for name in TABLES)
+    return _filled(f"The `NoSuccess…Alarm` are: {names}.")
+
+
+def invoke_commands() -> str:
+    """One command for each kind of function."""
+    settings, events = "--config-file .local/samconfig.toml", ".local/events"
+    return "\n".join(
+        [
+            "```console",
+            "$ make demo",
+            "$ source .local/env",
+            '$ export PATH="$PWD/.venv-sam/bin:$PATH"',
+            f"$ sam local invoke ScanSegment {settings} --event {events}/scan_segment.json",
+            f"$ sam local invoke Transform{camel_case(_FIRST)} {settings} --event {events}/transform_{_FIRST}.json",
+            f"$ sam local invoke LoadWarehouse {settings} --event {events}/load_warehouse.json",
+            "```",
+        ]
+    )
+
+
+def first_look() -> str:
+    """A run's input that touches nothing."""
+    look = {"tables": [_FIRST], "dryRun": True, "maxItems": 1000, "maxRejectPercent": 100}
+    return f"```json\n{json.dumps(look)}\n```"
+
+
+def _parameters() -> str:
+    return ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
+
+
+def _filled(text: str) -> str:
+    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
