@@ -1,5 +1,6 @@
 """The source tables in DynamoDB: created from the declarations' keys, filled with the sample."""
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
@@ -18,6 +19,11 @@ _WAVE = 2000  # items drawn before they are written: bounds the memory
 def source_name(table: Table) -> str:
     """Return the local DynamoDB table's name, which is not the template's default: that is a parameter."""
     return f"local-{table.source}"
+
+
+def variable_name(table: Table) -> str:
+    """Return the variable that tells a shell this name: `line-items` is in `LINE_ITEMS_TABLE`."""
+    return f"{re.sub(r'[^A-Z0-9]', '_', table.source.upper())}_TABLE"
 
 
 def create_tables(dynamodb: Any) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from local import aws, docker, sam, seed
 from local.console import Console
 from local.emulator.emulator import Emulator
@@ -114,7 +115,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """What `env` in the folder exports: all that a client of anyone's needs."""
         outputs = self._state()["outputs"]
-        tables = {f"{table.source.upper()}_TABLE": seed.source_name(table) for table in TABLES.values()}
+        tables = {seed.variable_name(table): seed.source_name(table) for table in TABLES.values()}
         return {
             **self.emulator.client_environment(),
             "STATE_MACHINE_ARN": outputs["StateMachineArn"],
@@ -164,7 +165,7 @@ class Stack:
         postgres = self.postgres
         secrets = self.client("secretsmanager")
         login = json.dumps({"username": postgres.user, "password": postgres.password})
-        tables = {f"{table.source.capitalize()}Table": seed.source_name(table) for table in TABLES.values()}
+        tables = {f"{camel_case(table.source)}Table": seed.source_name(table) for table in TABLES.values()}
         return {
             "Environment": "local",
             **tables,

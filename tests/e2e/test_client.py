@@ -9,13 +9,14 @@ from typing import Any
 import pg8000.native
 import pytest
 
+from demand_pipeline.builders import TABLES
+from local import seed
 from local.stack import Stack
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
 NAMES = """
 AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY STATE_MACHINE_ARN STAGING_BUCKET
-DOCUMENTS_TABLE METADATA_TABLE TEMPLATES_TABLE AUDIT_TABLE
 PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE PGSSLROOTCERT
 """
 DIGITS = "12345678901234567890.123456789012345678"
@@ -46,7 +47,10 @@ def rows(warehouse: pg8000.native.Connection, table: str) -> list[dict[str, Any]
 
 def test_the_exported_environment_is_private_and_complete(stack: Stack, exported: Mapping[str, str]) -> None:
     assert stat.S_IMODE((stack.folder / "env").stat().st_mode) == 0o600
-    assert exported.keys() - {"PWD", "PATH", "_", "SHLVL", "OLDPWD"} == set(NAMES.split())
+    assert exported.keys() - {"PWD", "PATH", "_", "SHLVL", "OLDPWD"} == {
+        *NAMES.split(),
+        *map(seed.variable_name, TABLES.values()),
+    }
     assert Path(exported["PGSSLROOTCERT"]).read_text() == stack.postgres.ca_pem
 
 
@@ -90,7 +94,8 @@ def test_items_of_an_outside_client_arrive_exactly(
     counted = {
         table["table"]: (table["scanned"], table["loaded"], table["sanitized"]) for table in run["output"]["tables"]
     }
-    assert counted == {"cases": (2, 2, 1), "metadata": (1, 1, 0), "templates": (2, 2, 0), "audit": (1, 1, 0)}
+    four = {"cases": (2, 2, 1), "metadata": (1, 1, 0), "templates": (2, 2, 0), "audit": (1, 1, 0)}
+    assert counted == dict.fromkeys(TABLES, (0, 0, 0)) | four
     assert rows(warehouse, "cases") == [
         {
             "document_id": "mine-1",

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
+from local import seed
 from local.emulator.emulator import ACCOUNT
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
-TABLES = ("cases", "metadata", "templates", "audit")
-TRANSFORMS = {f"Transform{table.capitalize()}": table for table in TABLES}
+FIRST, *_, LAST = TABLES
+SOURCES = [table.source for table in TABLES.values()]
+TRANSFORMS = {f"Transform{camel_case(table)}": table for table in TABLES}
+OF_FIRST, OF_LAST = f"Transform{camel_case(FIRST)}", f"Transform{camel_case(LAST)}"
 FUNCTIONS = ("ScanSegment", *TRANSFORMS, "LoadWarehouse")
 EVENTS = Path(__file__).parents[2] / "events"
 RUN = "runs/2026-11-23/run"
@@ -26,13 +31,8 @@ KEYS = {
         for kind in ("raw", "staged", "rejects")
         for table in TABLES
     },
-    "exports": "exports/run/cases.csv.gz",
-    "elsewhere": "elsewhere/cases.csv.gz",
-}
-KEY_OF: dict[str, dict[str, dict[str, str]]] = {
-    "metadata": {"documentId": {"S": "x"}, "fieldName": {"S": "x"}},
-    "templates": {"templateId": {"S": "x"}, "version": {"N": "1"}},
-    "audit": {"auditId": {"S": "x"}},
+    "exports": f"exports/run/{FIRST}.csv.gz",
+    "elsewhere": f"elsewhere/{FIRST}.csv.gz",
 }
 # A function of our own under another function's role: makes calls and says how each was answered.
 PROBE = """
@@ -97,8 +97,9 @@ def calls(
         calls[f"list {prefix}"] = ("s3", "list_objects_v2", {"Bucket": bucket, "Prefix": prefix})
     calls["list neighbour"] = ("s3", "list_objects_v2", {"Bucket": neighbour["bucket"]})
     calls["change the bucket"] = ("s3", "delete_bucket_policy", {"Bucket": bucket})
-    for table in ("documents", "metadata", "templates", "audit", "neighbour"):
-        calls |= _on_table(table, exported.get(f"{table.upper()}_TABLE", table))
+    for table in TABLES.values():
+        calls |= _on_table(table.source, exported[seed.variable_name(table)], seed.key_item(table, 1))
+    calls |= _on_table("neighbour", neighbour["table"], {"documentId": {"S": "x"}})
     for name, secret in _secrets(client("secretsmanager")).items():
         calls[f"read secret {name}"] = ("secretsmanager", "get_secret_value", {"SecretId": secret})
         calls[f"write secret {name}"] = (
@@ -133,9 +134,8 @@ def _on_object(name: str, bucket: str, key: str) -> Calls:
     }
 
 
-def _on_table(source: str, name: str) -> Calls:
+def _on_table(source: str, name: str, key: Mapping[str, Any]) -> Calls:
     table = {"TableName": name}
-    key = KEY_OF.get(source, {"documentId": {"S": "x"}})
     put = {"PutRequest": {"Item": key}}
     statement = f'DELETE FROM "{name}" WHERE {" AND ".join(f"{attribute} = ?" for attribute in key)}'  # noqa: S608
     return {
@@ -163,9 +163,7 @@ def _secrets(manager: Any) -> dict[str, str]:
 def allowed_to(function: str) -> set[str]:
     """Return all that a function must be allowed of what is tried."""
     if function == "ScanSegment":
-        return {f"scan {source}" for source in ("documents", "metadata", "templates", "audit")} | {
-            f"put raw/{table}" for table in TABLES
-        }
+        return {f"scan {source}" for source in SOURCES} | {f"put raw/{table}" for table in TABLES}
     if function == "LoadWarehouse":
         read = {f"get {kind}/{table}" for kind in ("staged", "rejects") for table in TABLES}
         secrets = {"read secret warehouse-login", "read secret warehouse-ca"}
@@ -205,7 +203,7 @@ def test_a_role_allows_what_its_function_needs_and_denies_all_else(
 
 
 @pytest.mark.usefixtures("neighbour")
-@pytest.mark.parametrize("function", ["ScanSegment", "TransformCases", "LoadWarehouse"])
+@pytest.mark.parametrize("function", ["ScanSegment", OF_FIRST, "LoadWarehouse"])
 def test_a_function_that_is_sent_to_a_neighbours_data_is_denied_it(
     function: str, client: Callable[[str], Any], exported: Mapping[str, str], physical: Mapping[str, str]
 ) -> None:
@@ -223,9 +221,9 @@ def sent_to_neighbour(function: str) -> Any:
     """Return a sample event of the function with a neighbour's table, or another function's chunk, in it."""
     if function == "ScanSegment":
         return _event("scan_segment") | {"source": f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/neighbour"}
-    if function == "TransformCases":
-        event = _event("transform_cases")
-        return event | {"raw": event["raw"] | {"key": KEYS["raw/audit"]}}
+    if function == OF_FIRST:
+        event = _event(f"transform_{FIRST}")
+        return event | {"raw": event["raw"] | {"key": KEYS[f"raw/{LAST}"]}}
     event = _event("load_warehouse")
     for table in event["tables"]:
         for segment in table["segments"]:
@@ -242,8 +240,8 @@ def _event(name: str) -> dict[str, Any]:
 def run(
     start: Callable[[Mapping[str, Any]], str], ended: Callable[[str], dict[str, Any]]
 ) -> Callable[[], dict[str, Any]]:
-    """Run the smallest table with everything that a run can do; returns its description."""
-    return lambda: ended(start({"tables": ["audit"], "saveCsv": True}))
+    """Run a table with everything that a run can do; returns its description."""
+    return lambda: ended(start({"tables": [LAST], "saveCsv": True}))
 
 
 # Not the secret, which a function that is warm has in its cache.
@@ -253,8 +251,8 @@ def run(
         ("DemandPipelineRole", "dynamodb:DescribeTable", "DynamoDb.DynamoDbException"),
         ("ScanSegmentRole", "dynamodb:Scan", "ClientError"),
         ("ScanSegmentRole", "s3:PutObject", "AccessDenied"),
-        ("TransformAuditRole", "s3:GetObject", "AccessDenied"),
-        ("TransformAuditRole", "s3:PutObject", "AccessDenied"),
+        (f"{OF_LAST}Role", "s3:GetObject", "AccessDenied"),
+        (f"{OF_LAST}Role", "s3:PutObject", "AccessDenied"),
         ("LoadWarehouseRole", "s3:GetObject", "AccessDenied"),
         ("LoadWarehouseRole", "s3:PutObject", "AccessDenied"),
     ],
@@ -267,7 +265,8 @@ def test_a_run_needs_every_right_that_it_uses(
     run: Callable[[], dict[str, Any]],
 ) -> None:
     role, action, error = denied
-    client("dynamodb").put_item(TableName=exported["AUDIT_TABLE"], Item={"auditId": {"S": "a"}})
+    table = TABLES[LAST]
+    client("dynamodb").put_item(TableName=exported[seed.variable_name(table)], Item=seed.key_item(table, 1))
     policy = {"RoleName": physical[role], "PolicyName": role.removesuffix("Role")}
     iam = client("iam")
     document = iam.get_role_policy(**policy)["PolicyDocument"]

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from local import seed
 from local.sample import Sample
 from local.stack import Stack
+
+SECOND, LAST = (f"Transform{camel_case(list(TABLES)[number])}" for number in (1, -1))
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -76,16 +80,16 @@ def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
         code = archive(stack.folder / "sam" / "build" / function, broken)
         functions.update_function_code(FunctionName=names[function], ZipFile=code)
 
-    deploy("TransformMetadata", BROKEN.format(segment=1, seconds=3))
-    deploy("TransformAudit", BROKEN.format(segment=0, seconds=60))
+    deploy(SECOND, BROKEN.format(segment=1, seconds=3))
+    deploy(LAST, BROKEN.format(segment=0, seconds=60))
     arn = start({})
     failed = ended(arn)
     assert (failed["status"], failed["error"]) == ("FAILED", "RuntimeError")
     assert "a bug that only this segment meets" in failed["cause"]
     before = history(states, arn)
 
-    deploy("TransformMetadata")
-    deploy("TransformAudit")
+    deploy(SECOND)
+    deploy(LAST)
     states.redrive_execution(executionArn=arn)
     redriven = ended(arn)
 
@@ -94,7 +98,7 @@ def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
     assert after[0]["type"] == "ExecutionRedriven"
     succeeded, called_again = tasks(before, "Exited"), tasks(after, "Entered")
     unfinished = tasks(before, "Entered") - succeeded
-    assert {("TransformMetadata", 1), ("TransformAudit", 0)} <= unfinished.keys()
+    assert {(SECOND, 1), (LAST, 0)} <= unfinished.keys()
     assert unfinished.keys() <= called_again.keys()
     assert not succeeded.keys() & called_again.keys()
 
@@ -104,7 +108,7 @@ def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
     raw = Counter(key.rpartition("-")[0] for key in keys if "/raw/" in key)
     scanned_again = [key for key, attempts in raw.items() if attempts > 1]
     assert all(
-        ("Scan" + key.split("/")[4].capitalize(), int(key.split("/")[5])) in called_again for key in scanned_again
+        ("Scan" + camel_case(key.split("/")[4]), int(key.split("/")[5])) in called_again for key in scanned_again
     )
     loaded = {table["table"]: (table["scanned"], table["rejected"]) for table in redriven["output"]["tables"]}
     assert loaded == {name: (items, sample.rejected[name]) for name, items in sample.items.items()}

@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.conversion.rows import RowMaker
 from demand_pipeline.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
+from local.seed import create_table, key_item
 from tests.conftest import Warehouse
 from tests.functions.conftest import Invoke, put
+from tests.unit.strategies import wire
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted(Path("events").glob("*.json"))}
 FUNCTIONS = sorted(path.name for path in Path("functions").iterdir() if (path / "app.py").exists())
@@ -19,12 +21,6 @@ FUNCTIONS = sorted(path.name for path in Path("functions").iterdir() if (path / 
 
 def events_of(prefix: str) -> list[str]:
     return [name for name in EVENTS if name.startswith(prefix)]
-
-
-def key_item(table: Table, number: int) -> dict[str, Any]:
-    return {
-        column.source: {"N": str(number)} if column.type == "bigint" else {"S": f"{number:09}"} for column in table.key
-    }
 
 
 @pytest.fixture
@@ -47,19 +43,11 @@ def test_scan_events(name: str, account: None, invoke: Invoke) -> None:
     event = EVENTS[name]
     table = TABLES[event["table"]]
     dynamodb = boto3.client("dynamodb")
-    kinds = {column.source: "N" if column.type == "bigint" else "S" for column in table.key}
-    dynamodb.create_table(
-        TableName=event["source"].rpartition("/")[2],
-        KeySchema=[
-            {"AttributeName": attribute, "KeyType": role}  # type: ignore[typeddict-item]
-            for attribute, role in zip(kinds, ("HASH", "RANGE"), strict=False)
-        ],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],  # type: ignore[typeddict-item]
-        BillingMode="PAY_PER_REQUEST",
-    )
+    source = event["source"].rpartition("/")[2]
+    create_table(dynamodb, source, table)
     count = 0 if "empty" in name else 5
     for number in range(count):
-        dynamodb.put_item(TableName=event["source"].rpartition("/")[2], Item=key_item(table, number))
+        dynamodb.put_item(TableName=source, Item=key_item(table, number + 1))
     result = invoke("scan_segment", event)
     assert result["items"] <= count
     assert result["key"].startswith(f"runs/2026-11-23/{event['run']['id']}/raw/{table.name}/{event['segment']}/")
@@ -69,7 +57,7 @@ def test_scan_events(name: str, account: None, invoke: Invoke) -> None:
 def test_transform_events(name: str, invoke: Invoke, staging: Staging) -> None:
     event = EVENTS[name]
     table, count = TABLES[event["table"]], event["raw"]["items"]
-    page = {"Items": [key_item(table, number) for number in range(count)], "Count": count}
+    page = {"Items": [wire(key_item(table, number + 1)) for number in range(count)], "Count": count}
     done = [b'{"Items":[]}\n'] * event["raw"]["page"]
     put(staging, event["raw"]["key"], [*done, json.dumps(page).encode() + b"\n"])
     result = invoke("transform", event)
@@ -94,8 +82,4 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
 
 
 def staged_line(table: Table, number: int) -> bytes:
-    cells = [
-        (number if column.type == "bigint" else f"{number:09}") if column.key else None
-        for column in table.stored_columns
-    ]
-    return json.dumps(cells, separators=(",", ":")).encode() + b"\n"
+    return RowMaker(table).make(wire(key_item(table, number + 1))).line.encode()

@@ -12,8 +12,10 @@ from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.events import CONTRACT, Run, TransformRequest
 from demand_pipeline.staging import Staging, rejects_key
 from demand_pipeline.transform import transform_chunk
+from local.seed import key_item
 from tests.functions.conftest import Invoke, keys, put, read
 from tests.unit.staged import staged_row
+from tests.unit.strategies import wire
 
 RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
 PLENTY = Deadline(lambda: 900_000)
@@ -153,8 +155,7 @@ def test_a_reject_nested_as_deep_as_dynamodb_allows_is_kept(staging: Staging) ->
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_handler_takes_every_tables_chunks(invoke: Invoke, staging: Staging, table: str) -> None:
-    item = {column.source: {"N": "1"} if column.type == "bigint" else {"S": "k"} for column in TABLES[table].key}
-    put(staging, "raw", [page(item)])
+    put(staging, "raw", [page(wire(key_item(TABLES[table], 1)))])
     event = {
         "contract": CONTRACT, "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"},
         "table": table, "segment": 0, "chunk": 0, "raw": {"key": "raw", "page": 0, "items": 1},

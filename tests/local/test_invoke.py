@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.tables import camel_case
 from local import invoke
 from local.invoke import Answer, InvokeError
 from local.sample_events import SampleEvent, function_events
@@ -53,6 +55,6 @@ def test_every_function_has_an_event_and_they_come_in_the_order_of_a_run() -> No
     functions = list(dict.fromkeys(event.function for event in events))
     assert functions[0] == "ScanSegment"
     assert functions[-1] == "LoadWarehouse"
-    assert {"TransformCases", "TransformMetadata", "TransformTemplates", "TransformAudit"} == set(functions[1:-1])
+    assert {f"Transform{camel_case(name)}" for name in TABLES} == set(functions[1:-1])
     names = {path.stem for path in Path("events").glob("*.json")}
     assert {event.name for event in events} == {name for name in names if not name.startswith("run_input")}
