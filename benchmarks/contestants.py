@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers import singer_files
 from benchmarks.process import Usage, run
 from benchmarks.stand import ROOT, Stand
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
 from demand_pipeline.warehouse.schema import Layout, create_table

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.contestants import SCHEMA, Contestant
 from benchmarks.items import make_items
 from benchmarks.stand import Stand
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
 

@@ -14,7 +14,7 @@ from benchmarks.process import Usage, run
 from benchmarks.run_function import load_event, new_run
 from benchmarks.stand import Stand
 from benchmarks.ways.events import scan_event, transform_event
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks import workload
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.events import CONTRACT
 
@@ -166,6 +167,7 @@ def _fork(run: Event, plan: Event, first: int, step: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
+    workload.register()
     mode, *names, answer_path = sys.argv[1:]
     given = json.loads(Path(names[-1]).read_text())
     answered = invoke(names[0], given) if mode == "invoke" else refresh(given)

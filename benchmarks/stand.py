@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.dynamodb_endpoint import ARN, DynamoDBEndpoint
 from benchmarks.process import Usage, run
 from benchmarks.s3_endpoint import S3Endpoint
+from benchmarks.workload import CASES
 from local.postgres import PostgresServer
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +72,7 @@ class Stand:
         self, *, segments: int = 1, processes: int = 1, strategy: str = "truncate"
     ) -> tuple[Usage, dict[str, Any]]:
         """Run a refresh of `cases`, scan to load, in one process with or without children; the same."""
-        plan = {"table": "cases", "source": ARN, "chunkBytes": CHUNK_BYTES, "strategy": strategy}
+        plan = {"table": CASES.name, "source": ARN, "chunkBytes": CHUNK_BYTES, "strategy": strategy}
         return self._run(["refresh"], plan | {"segments": segments, "processes": processes})
 
     def empty(self) -> None:

@@ -37,7 +37,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _branch() -> dict[str, Any]:
-    """The first branch, of `cases`: the others have the same shape."""
+    """The first branch: the others have the same shape."""
     states: dict[str, Any] = _machine()["Refresh"]["Branches"][0]["States"]
     return states
 

@@ -7,6 +7,7 @@ from benchmarks.process import Usage
 from benchmarks.run_function import load_event, new_run
 from benchmarks.stand import Stand, stand
 from benchmarks.ways.events import Event, scan_event, transform_event
+from benchmarks.workload import CASES
 
 _ALL = 1 << 50  # bytes of a chunk: the whole table is one, so that nothing is flat by being cut
 
@@ -43,7 +44,9 @@ def _stages(servers: Stand, progress: Callable[[str], None]) -> Iterator[tuple[s
     usage, staged = servers.invoke("transform", transform_event(scanned))
     yield "transform", usage
     progress("load")
-    usage, _ = servers.invoke("load_warehouse", load_event(new_run(), "cases", [[_chunk(scanned, staged)]], "truncate"))
+    usage, _ = servers.invoke(
+        "load_warehouse", load_event(new_run(), CASES.name, [[_chunk(scanned, staged)]], "truncate")
+    )
     yield "load", usage
 
 

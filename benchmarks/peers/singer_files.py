@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.items import TABLE
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.tables import Column, ColumnType
 from local.postgres import PostgresServer
 

@@ -9,11 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import workload
 from benchmarks.ways import scan, transform
 
 _STAGES = {"scan": scan.WAYS, "transform": transform.WAYS}
 
 if __name__ == "__main__":
+    workload.register()
     stage, way, task, answer = sys.argv[1:]
     do = _STAGES[stage][way]
     tasks = json.loads(Path(task).read_text())

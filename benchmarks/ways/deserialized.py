@@ -12,7 +12,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.tables import ColumnType
 
 _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize

@@ -5,6 +5,7 @@ from typing import Any
 from benchmarks.dynamodb_endpoint import ARN
 from benchmarks.run_function import new_run
 from benchmarks.stand import CHUNK_BYTES
+from benchmarks.workload import CASES
 from demand_pipeline.events import CONTRACT
 
 type Event = dict[str, Any]
@@ -15,7 +16,7 @@ def scan_event(chunk_bytes: int = CHUNK_BYTES) -> Event:
     return {
         "contract": CONTRACT,
         "run": new_run(),
-        "table": "cases",
+        "table": CASES.name,
         "source": ARN,
         "segment": 0,
         "totalSegments": 1,
@@ -30,4 +31,4 @@ def scan_event(chunk_bytes: int = CHUNK_BYTES) -> Event:
 def transform_event(raw: Event) -> Event:
     """Transform a raw chunk, which is what a scan answered."""
     found = {"key": raw["key"], "items": raw["items"], "page": 0}
-    return {"contract": CONTRACT, "run": new_run(), "table": "cases", "segment": 0, "chunk": 0, "raw": found}
+    return {"contract": CONTRACT, "run": new_run(), "table": CASES.name, "segment": 0, "chunk": 0, "raw": found}

@@ -8,7 +8,7 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.conversion.jsonb import quote, to_json
 from demand_pipeline.conversion.rows import RowMaker
 from demand_pipeline.conversion.values import epoch_text

@@ -13,7 +13,7 @@ from benchmarks.cost.page import dollars, duration
 from benchmarks.cost.plan import Plan, events, transitions
 from benchmarks.cost.sizes import stored_bytes
 from benchmarks.figures import Figure, Results
-from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.fakes import FIRST, handlers, sized
 from tests.statemachine.harness import Machine
 
 MACHINE = {"processor": "Abacus 9", "cores": 2, "memory_gb": 7.5, "system": "Linux 6", "python": "3.13.0"}
@@ -87,7 +87,7 @@ def test_a_chunk_ends_with_the_function_s_time_too() -> None:
 def test_states_and_events_are_those_of_the_machine(table_bytes: int, chunks: int) -> None:
     segments = Plan.of(table_bytes).segments
     with Machine(handlers(chunks=chunks), around=sized(table_bytes)) as machine:
-        history = machine.history(machine.start({"tables": ["cases"]}))
+        history = machine.history(machine.start({"tables": [FIRST]}))
     assert segments == (3 if table_bytes else 1)
     assert events(segments, segments * chunks) == len(history)
     assert transitions(segments, segments * chunks) == sum(event["type"].endswith("StateEntered") for event in history)

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.dynamodb_endpoint import ARN, DynamoDBEndpoint
 from benchmarks.items import PAGE_BYTES, make_items, pages
 from benchmarks.s3_endpoint import S3Endpoint
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from tests.unit.reference import RejectedBy, expected_row
 
 ITEMS = 2500

@@ -11,7 +11,7 @@ from benchmarks.dynamodb_endpoint import DynamoDBEndpoint
 from benchmarks.items import make_items, pages
 from benchmarks.s3_endpoint import S3Endpoint
 from benchmarks.ways import deserialized, scan, transform, unchecked
-from demand_pipeline.builders import CASES
+from benchmarks.workload import CASES
 from demand_pipeline.conversion.rows import RowMaker
 from demand_pipeline.tables import ColumnType
 
