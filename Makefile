@@ -12,7 +12,7 @@ SBOM ?= sbom.cdx.json
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n documents)
+demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n items of the first table)
 	@$(PYTHON) -m local demo --size $(SIZE)
 
 down:  ## stop what make demo started and remove what it wrote
@@ -20,6 +20,9 @@ down:  ## stop what make demo started and remove what it wrote
 
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
+
+test-slow: setup  ## run the tests that take minutes: what a change of the declarations breaks
+	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
 	@$(PYTHON) -m local --folder .local-docker test-docker $(if $(VARIABLES),--variables $(VARIABLES))
@@ -99,4 +102,4 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo down test test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz
+.PHONY: help demo down test test-slow test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz

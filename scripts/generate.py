@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.cost import page as cost
 from benchmarks.cost.assumptions import Assumptions
 from benchmarks.figures import Results
+from local.sample_values import ExampleError
 from scripts import data_dictionary, event_files, regions, state_machine
 
 EVENTS = Path("events")
@@ -41,7 +42,11 @@ def _text(path: Path) -> str | None:
 
 def main() -> int:
     """Write or compare; the answer is the exit status."""
-    files = stale()
+    try:
+        files = stale()
+    except ExampleError as error:
+        print(error)
+        return 1
     for path, text in files.items():
         if "--check" in sys.argv[1:]:
             print(f"{path}: stale, or edited by hand; run make generate")

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from demand_pipeline.builders import CASES
+from demand_pipeline.builders import CASES, TABLES
 from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError
 from demand_pipeline.postgres.statements import quote
-from demand_pipeline.tables import Column, ColumnType
+from demand_pipeline.tables import Column, ColumnType, Table
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
@@ -21,14 +21,17 @@ COLUMNS = (
 )
 
 
-def test_a_missing_table_is_made_from_its_declaration(runs: Runs, warehouse: Warehouse) -> None:
-    runs.load(run_at(1), {"metadata": []})
-    assert warehouse.sql(COLUMNS + "'warehouse.metadata'::regclass") == (
-        "document_id text, field_name text, field_value jsonb, confidence numeric, extractor text, page_number bigint, "
-        "bounding_box numeric[], extracted_at timestamp with time zone, reviewed boolean, reviewed_by text, extra jsonb"
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_missing_table_is_made_from_its_declaration(runs: Runs, warehouse: Warehouse, table: Table) -> None:
+    runs.load(run_at(1), {table.name: []})
+    names = {ColumnType.TIMESTAMPTZ: "timestamp with time zone"}
+    declared = [f"{column.name} {names.get(column.type, column.type)}" for column in table.columns]
+    assert warehouse.sql(f"{COLUMNS}'warehouse.{table.name}'::regclass") == ", ".join([*declared, "extra jsonb"])
+    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid ="
+    assert (
+        warehouse.sql(f"{key} 'warehouse.{table.name}'::regclass")
+        == f"PRIMARY KEY ({', '.join(column.name for column in table.key)})"
     )
-    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'warehouse.metadata'::regclass"
-    assert warehouse.sql(key) == "PRIMARY KEY (document_id, field_name)"
 
 
 def test_control_tables_are_made_with_the_first_run(runs: Runs, warehouse: Warehouse) -> None:
