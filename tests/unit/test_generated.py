@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,12 @@ def test_every_generated_file_is_current() -> None:
 
 
 @pytest.fixture(params=generate.GENERATED, ids=str)
-def edited(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def edited(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A generated file in which somebody has changed a line."""
     path: Path = request.param
-    monkeypatch.setattr(generate, "_text", lambda other: "an edit" if other == path else generate.GENERATED[other]())
+    rendered = {other: partial(str, f"as {other} should be") for other in generate.GENERATED}
+    monkeypatch.setattr(generate, "GENERATED", rendered)
+    monkeypatch.setattr(generate, "_text", lambda other: "an edit" if other == path else rendered[other]())
     return path
 
 
