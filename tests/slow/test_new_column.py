@@ -61,7 +61,7 @@ def project(tmp_path: Path) -> Path:
     """A copy of the project, with the environments of the original."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in filter(None, names):
+    for name in [name for name in names if (ROOT / name).is_file()]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tmp_path / name)
     for environment in ROOT.glob(".venv*"):
