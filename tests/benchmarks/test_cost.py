@@ -13,6 +13,8 @@ from benchmarks.cost.page import dollars, duration
 from benchmarks.cost.plan import Plan, events, transitions
 from benchmarks.cost.sizes import stored_bytes
 from benchmarks.figures import Figure, Results
+from demand_pipeline.builders import TABLES
+from scripts.state_machine import share
 from tests.statemachine.fakes import FIRST, handlers, sized
 from tests.statemachine.harness import Machine
 
@@ -45,8 +47,10 @@ def page(docs: Path) -> str:
 
 
 def test_a_run_is_cut_as_worked_by_hand() -> None:
-    assert Plan(segments=40, chunk_bytes=1_000_000_000) == RUN.plan  # 47 segments of 2 GiB, at most 40; a hundredth
-    assert RUN.chunks == 40 * 4  # 2.5 million items a segment, 4 GB on the wire
+    # 47 segments of 2 GiB, at most 40; with four tables, a chunk is a hundredth of the table.
+    assert Plan(segments=40, chunk_bytes=100_000_000_000 // share()) == RUN.plan
+    # 2.5 million items a segment, 4 GB on the wire.
+    assert RUN.chunks == 40 * math.ceil(4_000_000_000 / RUN.plan.chunk_bytes) == 160
 
 
 def test_scans_wait_for_the_partitions_as_worked_by_hand() -> None:
@@ -68,7 +72,7 @@ def test_a_run_costs_what_was_worked_by_hand() -> None:
         "Lambda, transform": near(memory * (2_500 + 588.2 + 80) * 0.0000166667),
         "Lambda, load": near(memory * 1000.5 * 0.0000166667),
         "Lambda, requests": near(321 * 0.0000002),
-        "Step Functions, state transitions": near((13 + 40 + 3 * 160) * 0.000025),
+        "Step Functions, state transitions": near((7 + 2 * (len(TABLES) - 1) + 40 + 3 * 160) * 0.000025),
         # 250 MB raw are 30 parts, 62.5 MB staged 8, and two requests around each.
         "S3, requests": near(160 * (32 + 10) * 0.000005 + 320 * 0.0000004),
         "S3, 30 days of storage": near(46.566 * 0.023 * 30 / 30.417),

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.dynamodb.models import dynamo_type
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.events import CONTRACT, Run, ScanRequest, StagedChunk, StagedTable, Strategy, TransformRequest
@@ -32,16 +31,6 @@ LONG = hashlib.shake_256(b"key").digest(MAX_KEY_BYTES + 1)
 LONGEST, TOO_LONG = (LONG[:2048], LONG[2048:-1]), (LONG[:2048], LONG[2048:])
 PLAIN = [(bytes([255, n]), bytes([n, 0, 10, 92, 34])) for n in range(42)]
 UNFIT = (b"\0", b"\0")
-
-
-@pytest.fixture
-def binary_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let moto tell which segment a binary key is in; it knows texts only."""
-
-    def is_within(item: dynamo_type.Item, segments: tuple[int, int]) -> bool:
-        return hashlib.sha256(item.hash_key.value).digest()[0] % segments[1] == segments[0]
-
-    monkeypatch.setattr(dynamo_type.Item, "is_within_segment", is_within)
 
 
 def make_table() -> None:
@@ -79,9 +68,7 @@ def stage(runs: Runs, run: Run) -> StagedTable:
     return StagedTable(FILES, segments=1, chunks=tuple(chunks))
 
 
-def test_binary_keys_from_end_to_end(
-    runs: Runs, strategy: Strategy, binary_segments: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_binary_keys_from_end_to_end(runs: Runs, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TABLES, FILES.name, FILES)
     runs.tables[FILES.name] = FILES
     make_table()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline import builders
+from scripts.state_machine import share
 from tests.statemachine.fakes import FIRST, LAST, TABLES, handlers, sized
 from tests.statemachine.harness import Machine
 
@@ -44,11 +45,11 @@ def test_segments_follow_the_size_within_the_limits(size: int | None, settings: 
     [
         pytest.param(0, 256 * MB, id="an empty or new table"),
         pytest.param(None, 256 * MB, id="no size at all"),
-        pytest.param(25 * GB, 256 * MB, id="a hundredth is just a chunk"),
-        pytest.param(1000 * GB + 1, 10 * GB + 1, id="a hundredth of the table, rounded up"),
+        pytest.param(256 * MB * share(), 256 * MB, id="the table's share of chunks is just enough"),
+        pytest.param(10 * GB * share() + 1, 10 * GB + 1, id="no more chunks than the share, rounded up"),
     ],
 )
-def test_a_chunk_is_at_least_a_hundredth_of_the_table(size: int | None, chunk_bytes: int) -> None:
+def test_a_large_table_has_larger_chunks_not_more(size: int | None, chunk_bytes: int) -> None:
     with Machine(handlers(), around=sized(size)) as machine:
         assert machine.start({"tables": [FIRST]}).status == "SUCCEEDED"
     assert {event["chunkBytes"] for event in machine.events("ScanSegment")} == {chunk_bytes}

@@ -94,7 +94,7 @@ def test_a_result_speaks_the_state_machines_spelling() -> None:
             "2026-11-23",
             "run.startedAt: expected an ISO 8601 timestamp with an offset, got '2026-11-23'",
         ),
-        ("table", "cheques", "table: expected one of cases, metadata, templates, audit, got 'cheques'"),
+        ("table", "cheques", f"table: expected one of {', '.join(TABLES)}, got 'cheques'"),
         ("source", "", "source: expected a non-empty string, got ''"),
         ("segment", -1, "segment: expected a whole number of at least 0, got -1"),
         ("segment", True, "segment: expected a whole number of at least 0, got True"),
