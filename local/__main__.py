@@ -153,7 +153,7 @@ def _arguments() -> argparse.Namespace:
     demo = commands.add_parser("demo", help="start anew, deploy, seed, run once, show and check the result")
     commands.add_parser("up", help="start anew and deploy; the source tables are empty")
     seeding = commands.add_parser("seed", help="replace what is in the source tables with the sample")
-    docker = commands.add_parser("test-docker", help="start anew, run every sample event in a container, stop")
+    docker = commands.add_parser("test-docker", help="start from scratch, run every sample event in a container, stop")
     docker.add_argument("--variables", type=Path, metavar="FILE", help="set these variables too, as sam's --env-vars")
     for command in (demo, seeding, docker):
         command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")

@@ -104,8 +104,10 @@ def _libraries(programs: Iterable[Path]) -> set[Path]:
     for program in programs:
         listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
         found |= {Path(word) for word in listed.split() if word.startswith("/") and not word.endswith(":")}
-    beside = [library.with_name(name) for library in found if library.name == "libc.so.6" for name in _NAME_LOOKUP]
-    return found | {library for library in beside if library.exists()}
+    next_to_libc = [
+        library.with_name(name) for library in found if library.name == "libc.so.6" for name in _NAME_LOOKUP
+    ]
+    return found | {library for library in next_to_libc if library.exists()}
 
 
 def _checked(command: list[str]) -> None:

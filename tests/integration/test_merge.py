@@ -216,13 +216,13 @@ def test_other_writers_wait_until_the_commit(runs: Runs, warehouse: Warehouse, m
 
     writer = threading.Thread(target=write)
 
-    def beside(*arguments: Any) -> int:
+    def delete_while_writing(*arguments: Any) -> int:
         writer.start()
         assert not written.wait(0.5)
         return delete(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "delete", beside)
+        patch.setattr(merge, "delete", delete_while_writing)
         assert changes(runs, 2, documents(3)) == (0, 0, 0)
     writer.join(10)
     # Written after the run, and there until the next.
