@@ -42,26 +42,30 @@ def _text(path: Path) -> str | None:
 
 def main() -> int:
     """Write or compare; the answer is the exit status."""
-    check = "--check" in sys.argv[1:]
     try:
-        # Some files are made from others: what was written last may make another one stale.
-        while (files := stale()) and not check:
-            for path, text in files.items():
-                _write(path, text)
+        return _report_stale() if "--check" in sys.argv[1:] else _write()
     except (ExampleError, state_machine.TooManyTablesError) as error:
         print(error)
         return 1
+
+
+def _report_stale() -> int:
+    files = stale()
     for path in files:
         print(f"{path}: stale, or edited by hand; run make generate")
     return 1 if files else 0
 
 
-def _write(path: Path, text: str | None) -> None:
-    if text is None:
+def _write() -> int:
+    """One file after the other, in order: some are made from those before them."""
+    for path, render in GENERATED.items():
+        if _text(path) != (text := render()):
+            path.write_text(text, encoding="utf-8")
+            print(f"{path}: written")
+    for path in stale():
         path.unlink()
-    else:
-        path.write_text(text, encoding="utf-8")
-    print(f"{path}: {'removed' if text is None else 'written'}")
+        print(f"{path}: removed")
+    return 0
 
 
 if __name__ == "__main__":
