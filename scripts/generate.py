@@ -33,7 +33,12 @@ def stale() -> dict[Path, str | None]:
     """The generated files that are not what they should be, with what they should be: None if there should be none."""
     files = {path: render() for path, render in GENERATED.items()}
     wrong: dict[Path, str | None] = {path: text for path, text in files.items() if _text(path) != text}
-    return wrong | {path: None for path in EVENTS.iterdir() if path not in files}
+    return wrong | dict.fromkeys(_left_over())
+
+
+def _left_over() -> list[Path]:
+    """Sample events of tables that are no longer declared."""
+    return [path for path in EVENTS.iterdir() if path not in GENERATED]
 
 
 def _text(path: Path) -> str | None:
@@ -62,7 +67,7 @@ def _write() -> int:
         if _text(path) != (text := render()):
             path.write_text(text, encoding="utf-8")
             print(f"{path}: written")
-    for path in stale():
+    for path in _left_over():
         path.unlink()
         print(f"{path}: removed")
     return 0
