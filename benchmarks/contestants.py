@@ -72,7 +72,7 @@ def _make_indexes(stand: Stand, table: str, column: Callable[[str], str]) -> Non
 
 
 def _singer_column(name: str) -> str:
-    return singer_files.SEPARATOR.join(next(column.path for column in CASES.columns if column.name == name))
+    return singer_files.SEPARATOR.join(next(map(str, column.path) for column in CASES.columns if column.name == name))
 
 
 def _singer_target(stand: Stand) -> list[str]:

@@ -165,7 +165,7 @@ def _put_extra(table: Table, item: Item, random: Random) -> None:
     read = {column.path[:2] for column in table.columns}
     if _UNREAD not in {path[0] for path in read}:
         item[_UNREAD] = {"S": random.choice(["3.1.4", "3.2.0-rc1"])}
-    for name in [column.path[0] for column in table.columns if len(column.path) > 1]:
+    for name in [column.attribute for column in table.columns if len(column.path) > 1]:
         if "M" in item.get(name, {}) and (name, _UNREAD) not in read:
             item[name]["M"][_UNREAD] = {"S": "größer ✔"}
             return

@@ -38,7 +38,7 @@ def create_tables(dynamodb: Any) -> None:
 
 def create_table(dynamodb: Any, name: str, table: Table) -> str:
     """Create an empty table with the keys of a declaration; returns its ARN."""
-    kinds = {column.path[0]: next(iter(numbered(column, 1))) for column in table.key}
+    kinds = {column.attribute: next(iter(numbered(column, 1))) for column in table.key}
     created = dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -52,7 +52,7 @@ def create_table(dynamodb: Any, name: str, table: Table) -> str:
 
 def key_item(table: Table, number: int) -> Item:
     """Return an item that has nothing but its key, another one for each number."""
-    return {column.path[0]: numbered(column, number) for column in table.key}
+    return {column.attribute: numbered(column, number) for column in table.key}
 
 
 def write_sample(dynamodb: Any, sample: Sample, tell: Callable[[int], None]) -> None:

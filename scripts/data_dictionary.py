@@ -1,9 +1,11 @@
 """docs/data-dictionary.md, from the declarations."""
 
+import json
+import re
 from pathlib import Path
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.tables import Column, ColumnType, ItemPath, Table
 
 PAGE = Path("docs/data-dictionary.md")
 
@@ -50,7 +52,24 @@ def _table(table: Table) -> str:
 
 
 def _row(column: Column) -> str:
-    example = f"`{column.examples[0]}`".replace("|", "\\|") if column.examples else ""
-    name = f"**{column.name}**" if column.key else column.name
-    takes = TAKES[column.type]
-    return f"| {name} | {column.type} | {column.source} | {takes} | {column.description} | {example} |"
+    cells = (
+        f"**{column.name}**" if column.key else column.name,
+        column.type,
+        _attribute(column.path),
+        TAKES[column.type],
+        column.description,
+        f"`{column.examples[0]}`" if column.examples else "",
+    )
+    return f"| {' | '.join(cell.replace('|', '\\|').replace('\n', ' ') for cell in cells)} |"
+
+
+def _attribute(path: ItemPath) -> str:
+    """Names with dots between them; an index in brackets, and so a name that has more than letters and digits."""
+    if all(map(_is_plain, path)):
+        return ".".join(map(str, path))
+    steps = [f".{step}" if _is_plain(step) else f"[{json.dumps(step, ensure_ascii=False)}]" for step in path]
+    return f"`{''.join(steps).removeprefix('.').replace('`', r'\u0060')}`"
+
+
+def _is_plain(step: str | int) -> bool:
+    return isinstance(step, str) and re.fullmatch(r"\w+", step) is not None

@@ -114,4 +114,4 @@ def _object(stage: str, table: Table, segment: int, chunk: int) -> str:
 
 
 def _key(table: Table) -> Event:
-    return {column.source: _KEY_VALUES.get(column.type, {"S": f"{column.source}-7"}) for column in table.key}
+    return {column.attribute: _KEY_VALUES.get(column.type, {"S": f"{column.attribute}-7"}) for column in table.key}

@@ -80,7 +80,7 @@ def _target(server: PostgresServer) -> dict[str, Any]:
 
 
 def _keys() -> list[str]:
-    return [column.source for column in CASES.key]
+    return [column.attribute for column in CASES.key]
 
 
 def _schema() -> dict[str, Any]:

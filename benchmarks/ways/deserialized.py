@@ -13,7 +13,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from benchmarks.workload import CASES
-from demand_pipeline.tables import ColumnType
+from demand_pipeline.tables import ColumnType, ItemPath
 
 _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 
@@ -31,7 +31,7 @@ def _with_bytes(typed: dict[str, Any]) -> dict[str, Any]:
     return {"B": base64.b64decode(typed["B"])} if "B" in typed else typed
 
 
-def _take(values: dict[str, Any], path: tuple[str, ...]) -> Any:
+def _take(values: Any, path: ItemPath) -> Any:
     """Take a value out, and leave what no column reads; maps that are read to the end are left empty."""
     first, *rest = path
     if not rest:

@@ -93,7 +93,7 @@ def expected(table: Table, items: list[Item]) -> Expected:
         try:
             row, sanitized = expected_row(item, table)
         except RejectedBy as reject:
-            key = {column.source: item[column.source] for column in table.key}
+            key = {column.attribute: item[column.attribute] for column in table.key}
             result.rejects.append((reject.column, plain({"M": key}), plain({"M": storable(item)})))
         else:
             result.rows[tuple(row[column.name] for column in table.key)] = row
@@ -112,7 +112,7 @@ def on_the_wire(value: Any) -> Any:
 
 def key_of(table: Table, item: Item) -> Item:
     """An item's key."""
-    return {column.source: item[column.source] for column in table.key}
+    return {column.attribute: item[column.attribute] for column in table.key}
 
 
 __all__ = ["MARKER", "TABLES", "Expected", "Item", "draw_items", "expected", "key_of", "respelt"]

@@ -4,10 +4,12 @@ DynamoDB: 400 KB an item, 32 levels, 38 digits, exponents from -130 to 125, keys
 """
 
 import base64
+from dataclasses import replace
 from random import Random
 from typing import Any
 
-from demand_pipeline.tables import ColumnType, Table
+from demand_pipeline.tables import Column, ColumnType, Table
+from local.sample import put
 
 TEXTS = (
     "", "\0", "a\0b", "\0" * 9, "\ufffd", "\\u0000", "\\", "\\\\", '\\"', '"', '""', "'", "\n", "\r\n", "\r", "\t", "\\.", "\\N", "\\n",
@@ -42,13 +44,13 @@ class Generator:
         random = self.random
         item: dict[str, Any] = {self.text(): self.value() for _ in range(random.choice((0, 0, 1, 2)))}
         for column in random.sample(table.columns, random.choice((0, 1, 2, 3))):
-            self.put(item, column.path, self.likely(column.type))
+            self.put(item, column, self.likely(column.type))
         if random.random() < 0.05:
-            item[random.choice(table.columns).path[0]] = self.value()
+            item[random.choice(table.columns).attribute] = self.value()
         if random.random() < BIG:
             item["big"] = self.big()
         if random.random() < DEEP:
-            item[random.choice(("deep", table.columns[-1].path[0]))] = self.deep()
+            item[random.choice(("deep", table.columns[-1].attribute))] = self.deep()
         self.put_key(item, table)
         item[SERIAL] = {"N": str(self.drawn)}
         return item
@@ -57,11 +59,11 @@ class Generator:
         self.drawn += 1
         for position, column in enumerate(table.key):
             if column.type is ColumnType.TEXT:
-                item[column.source] = {"S": self.key_text((2048, 1024)[position])}
+                item[column.attribute] = {"S": self.key_text((2048, 1024)[position])}
             else:
-                item[column.source] = {"N": str(self.drawn)}
+                item[column.attribute] = {"N": str(self.drawn)}
         if self.random.random() < 0.002:  # what only an emulator lets through
-            self.random.choice((item.pop, lambda name: item.update({name: {"NULL": True}})))(table.key[0].source)
+            self.random.choice((item.pop, lambda name: item.update({name: {"NULL": True}})))(table.key[0].attribute)
 
     def key_text(self, limit: int) -> str:
         """A text of at most `limit` bytes, which ends with a number of its own."""
@@ -72,13 +74,12 @@ class Generator:
         own = f"/{self.drawn}"
         return text.encode(errors="replace")[: limit - len(own)].decode(errors="ignore") + own
 
-    def put(self, item: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-        at = item
-        for name in path[:-1]:
-            at = at.setdefault(name, {"M": {}}).get("M", {})
-            if self.random.random() < 0.2:
-                at[self.text()] = self.value()
-        at[path[-1]] = value
+    def put(self, item: dict[str, Any], column: Column, value: Any) -> None:
+        """Put a value where the column looks for it, now and then with strangers in the maps on the way."""
+        for n, step in enumerate(column.path):
+            if n and isinstance(step, str) and self.random.random() < 0.2:
+                put(item, replace(column, source=(*column.path[:n], self.text())), self.value())
+        put(item, column, value)
 
     def likely(self, kind: ColumnType) -> dict[str, Any]:
         """A value that a column of this type takes more often than not."""

@@ -91,7 +91,7 @@ def test_a_view_in_a_tables_place_is_refused(runs: Runs, warehouse: Warehouse) -
 def test_names_are_quoted_in_the_statements(runs: Runs, warehouse: Warehouse) -> None:
     odd = 'DW "é", DROP'
     settings = warehouse.at(schema=odd)
-    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column('A "b"', ColumnType.DATE, "b", "")))
+    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column('A "b"', ColumnType.DATE, "b", "It.")))
     load_warehouse(runs.request(run_at(1), {"cases": []}), settings, runs.staging, UNLIMITED)
     warehouse.sql('ALTER TABLE "DW ""é"", DROP".cases DROP CONSTRAINT cases_pkey, ALTER COLUMN "A ""b""" TYPE text')
     request = runs.request(run_at(2), {"cases": []})

@@ -48,24 +48,24 @@ def make_table() -> None:
         dynamodb.put_item(TableName=FILES.source, Item=item)
 
 
-def stage(runs: Runs, run: Run) -> StagedTable:
+def stage(runs: Runs, run: Run, table: Table) -> StagedTable:
     """Scan and transform as the state machine does: each chunk starts with the last one's keys, passed on as JSON."""
     chunks: list[StagedChunk] = []
     keys: Any = None
     while not chunks or keys is not None:
         event = {
-            "contract": CONTRACT, "run": {"id": run.id, "arn": run.arn, "startedAt": run.started_at.isoformat()}, "table": "files",
-            "source": FILES.source, "segment": 0, "totalSegments": 1, "chunk": len(chunks), "startKeys": keys,
+            "contract": CONTRACT, "run": {"id": run.id, "arn": run.arn, "startedAt": run.started_at.isoformat()}, "table": table.name,
+            "source": table.source, "segment": 0, "totalSegments": 1, "chunk": len(chunks), "startKeys": keys,
             "chunkBytes": 1_500_000, "readUnitsPerSecond": 0, "maxItems": None,
         }  # fmt: skip
         raw = scan_segment(ScanRequest.from_event(event), runs.staging, UNLIMITED)
-        request = TransformRequest(run, FILES, 0, len(chunks), raw.key, 0, raw.items)
+        request = TransformRequest(run, table, 0, len(chunks), raw.key, 0, raw.items)
         done = transform_chunk(request, runs.staging, UNLIMITED)
         counts = {name: getattr(done, name) for name in ("key", "scanned", "staged", "rejected", "sanitized")}
         chunks.append(StagedChunk(**counts, read_units=raw.read_units, bytes=raw.bytes))
         keys = json.loads(json.dumps(raw.to_event()))["nextKeys"]
         assert len(chunks) < 9, "the same page is read again and again"
-    return StagedTable(FILES, segments=1, chunks=tuple(chunks))
+    return StagedTable(table, segments=1, chunks=tuple(chunks))
 
 
 def test_binary_keys_from_end_to_end(runs: Runs, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,14 +73,14 @@ def test_binary_keys_from_end_to_end(runs: Runs, strategy: Strategy, monkeypatch
     runs.tables[FILES.name] = FILES
     make_table()
     first, second = (Run(f"run-{hour}", "arn", datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in (1, 2))
-    staged = stage(runs, first)
+    staged = stage(runs, first, FILES)
     assert len(staged.chunks) > 1
     assert (staged.scanned, staged.staged, staged.rejected) == (45, 43, 2)
     runs.load(first, {"files": list(staged.chunks)}, max_reject_percent=10)
 
     digest, part = PLAIN[7]
     boto3.client("dynamodb").delete_item(TableName=FILES.source, Key={"digest": {"B": digest}, "part": {"B": part}})
-    [changes] = runs.load(second, {"files": list(stage(runs, second).chunks)}, max_reject_percent=10).tables
+    [changes] = runs.load(second, {"files": list(stage(runs, second, FILES).chunks)}, max_reject_percent=10).tables
     merged = (0, 0, 1) if strategy is Strategy.MERGE else (42, 0, 43)
     assert (changes.inserted, changes.updated, changes.deleted) == merged
 

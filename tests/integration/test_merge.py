@@ -139,7 +139,9 @@ def test_columns_added_by_hand_keep_what_is_in_them(runs: Runs, warehouse: Wareh
 
 def test_a_column_of_the_declaration_that_is_missing_is_added_and_filled(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(2)})
-    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column("colour", ColumnType.TEXT, "colour", "")))
+    runs.tables["cases"] = replace(
+        CASES, columns=(*CASES.columns, Column("colour", ColumnType.TEXT, "colour", "Its colour."))
+    )
     rows = [[*values[:-1], colour, None] for values, colour in zip(documents(2), ("red", None), strict=True)]
     assert changes(runs, 2, rows) == (0, 1, 0)
     assert warehouse.sql("SELECT document_id, colour FROM warehouse.cases WHERE colour IS NOT NULL") == "doc-0|red"

@@ -48,7 +48,7 @@ def test_control_tables_are_made_with_the_first_run(runs: Runs, warehouse: Wareh
 def test_a_new_column_of_the_declaration_is_added_in_the_same_run(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(2)})
     runs.tables["cases"] = replace(
-        CASES, columns=(*CASES.columns, Column("colour", ColumnType.TEXT_ARRAY, "colour", ""))
+        CASES, columns=(*CASES.columns, Column("colour", ColumnType.TEXT_ARRAY, "colour", "Its colour."))
     )
     rows = [[*values[:-1], "{red}", None] for values in documents(3)]
     runs.load(run_at(2), {"cases": rows}, dry_run=True)
@@ -110,7 +110,7 @@ def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
 
 def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(1), "audit": []}, save_csv=True)
-    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column("new", ColumnType.TEXT, "new", "")))
+    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column("new", ColumnType.TEXT, "new", "It.")))
     run = run_at(2)
     chunk = runs.chunk(run, "cases", [[*values[:-1], "x", None] for values in documents(2)], [reject("r")])
     assert runs.load(run, {"cases": [chunk]}, max_reject_percent=100).committed

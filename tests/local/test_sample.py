@@ -35,15 +35,15 @@ EXAMPLES = {
 
 
 def key(name: str, kind: ColumnType = ColumnType.TEXT, *examples: str) -> Column:
-    return Column(f"the_{name}", kind, name, "", examples, key=True)
+    return Column(f"the_{name}", kind, name, "It.", examples, key=True)
 
 
 def column(name: str, kind: ColumnType = ColumnType.TEXT, *examples: str) -> Column:
-    return Column(f"the_{name}".replace(".", "_"), kind, name, "", examples)
+    return Column(f"the_{name}".replace(".", "_"), kind, name, "It.", examples)
 
 
 def table(name: str, *columns: Column) -> Table:
-    return Table(name, name, "", columns)
+    return Table(name, name, "They.", columns)
 
 
 # Nobody's: keys of every type, references both ways, columns without examples, and an attribute that two columns read.
@@ -87,8 +87,9 @@ EACH_SAMPLE = pytest.mark.parametrize(("sample", "items"), [OURS, LIBRARY], ids=
 
 def found(item: Item, column: Column) -> Any:
     value: Any = {"M": item}
-    for name in column.path:
-        value = value.get("M", {}).get(name, {})
+    for step in column.path:
+        inside = value.get("M", {}) if isinstance(step, str) else dict(enumerate(value.get("L", [])))
+        value = inside.get(step, {})
     return {kind: content for kind, content in value.items() if kind != "NULL"} or None
 
 
@@ -204,7 +205,7 @@ def test_an_item_repeats_the_identifiers_of_the_item_it_refers_to() -> None:
 def test_an_example_that_its_column_cannot_have_is_named() -> None:
     for kind in ColumnType:
         if kind not in (ColumnType.TEXT, ColumnType.TEXT_ARRAY, ColumnType.BOOLEAN):
-            wrong = Column("wrong", kind, "wrong", "", ("x",))
+            wrong = Column("wrong", kind, "wrong", "It.", ("x",))
             message = f"wrong: expected an example of type {kind}, got 'x'"
             with pytest.raises(ExampleError) as caught:
                 for number in range(50):  # one of 50 numbers needs no example

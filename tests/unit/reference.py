@@ -9,6 +9,7 @@ import copy
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from itertools import takewhile
 from typing import Any
 
 from demand_pipeline.tables import Column, Table
@@ -41,8 +42,9 @@ def storable(value: Any) -> Any:
 
 def column_value(item: dict[str, Any], column: Column) -> Any:
     at: Any = {"M": item}
-    for name in column.source.split("."):
-        at = at["M"].get(name, {"NULL": True}) if "M" in at else {"NULL": True}
+    for step in steps(column):
+        inside = at.get("M" if isinstance(step, str) else "L", {})
+        at = (inside if isinstance(inside, dict) else dict(enumerate(inside))).get(step, {"NULL": True})
     try:
         value = convert(column.type, at)
     except (ValueError, ArithmeticError):
@@ -50,6 +52,10 @@ def column_value(item: dict[str, Any], column: Column) -> Any:
     if column.key and value is None:
         raise RejectedBy(column.name)
     return value
+
+
+def steps(column: Column) -> list[Any]:
+    return column.source.split(".") if isinstance(column.source, str) else list(column.source)
 
 
 def convert(column_type: str, value: dict[str, Any]) -> Any:  # noqa: C901, PLR0912
@@ -156,17 +162,18 @@ def plain(value: dict[str, Any]) -> Any:
 
 
 def extra(item: dict[str, Any], table: Table) -> dict[str, Any] | None:
-    """Delete from a copy what the columns read, then the maps on their way that have nothing left."""
+    """Delete from a copy what the columns read outside of lists, then what is on their way and has nothing left."""
     root = {"M": copy.deepcopy(item)}
-    paths = [column.source.split(".") for column in table.columns]
-    for path in paths:
-        if (parent := find(root, path[:-1])) is not None:
+    following: dict[tuple[str, ...], str | int] = {}  # what comes after an attribute that a path goes through
+    for path in [steps(column) for column in table.columns]:
+        names = list(takewhile(lambda step: isinstance(step, str), path))
+        following |= {tuple(names[:n]): path[n] for n in range(1, len(names) + 1) if n < len(path)}
+        if names == path and (parent := find(root, path[:-1])) is not None:
             parent.pop(path[-1], None)
-    prefixes = sorted({tuple(path[:n]) for path in paths for n in range(1, len(path))}, key=len, reverse=True)
-    for prefix in prefixes:
-        parent = find(root, list(prefix[:-1]))
-        if parent is not None and parent.get(prefix[-1], {}) in ({"M": {}}, {"NULL": True}):
-            parent.pop(prefix[-1])
+    for way in sorted(following, key=len, reverse=True):
+        nothing = [{"NULL": True}, {"M": {}}] if isinstance(following[way], str) else [{"NULL": True}]
+        if (parent := find(root, list(way[:-1]))) is not None and parent.get(way[-1]) in nothing:
+            parent.pop(way[-1])
     return plain(root) or None
 
 

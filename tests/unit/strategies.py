@@ -1,11 +1,13 @@
 """DynamoDB items, drawn: any attribute value at all, and values that a table's columns are likely to take."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from demand_pipeline.tables import Table
+from demand_pipeline.tables import Column, ColumnType, Table
+from local.sample import put
 
 SPECIAL = st.sampled_from(
     ["", "\0", "a\0b", "\\u0000", "\\", '"', "\n", "\r\n", "\t", "\\.", "\\N", "null", "NULL", "{}", "__proto__", "é", "🌻",
@@ -54,6 +56,7 @@ VALUE = st.recursive(
     ),
     max_leaves=8,
 )
+EMPTY = st.sampled_from([{"L": []}, {"M": {}}, {"NULL": True}, {"L": [{"L": []}]}, {"L": [{"M": {}}]}])
 LIKELY = st.one_of(
     VALUE,
     MOMENT.map(lambda text: {"S": text}),
@@ -77,20 +80,50 @@ def items(draw: st.DrawFn, table: Table) -> dict[str, Any]:
     item: dict[str, Any] = draw(st.dictionaries(TEXT.filter(bool), VALUE, max_size=2))
     for column in table.columns:
         if column.key:
-            item[column.source] = draw(
+            item[column.attribute] = draw(
                 st.sampled_from([{"S": "k"}, {"S": "k\0"}]) if column.type == "text" else NUMBER.map(lambda n: {"N": n})
             )
     for column in draw(st.lists(st.sampled_from(table.columns), max_size=3)):
-        *path, last = column.path
-        at = item
-        for name in path:
-            at = at.setdefault(name, {"M": {}}).get("M", {})
-        at[last] = draw(LIKELY)
-        if path and draw(st.booleans()):
-            at[draw(TEXT)] = draw(VALUE)
-    if draw(st.integers(0, 4)) == 0:
-        item[draw(st.sampled_from(table.columns)).path[0]] = draw(VALUE)
+        put(item, column, draw(LIKELY))
+        around = column.path[: draw(st.integers(0, len(column.path) - 1))]
+        if around and draw(st.booleans()):
+            put(item, replace(column, source=(*around, draw(stranger(column.path[len(around)])))), draw(VALUE))
+    if draw(st.integers(0, 2)) == 0:
+        item[draw(st.sampled_from(table.columns)).attribute] = draw(st.one_of(EMPTY, VALUE))
     return item
+
+
+def stranger(step: str | int) -> st.SearchStrategy[str | int]:
+    """Another member of the same map or list."""
+    return TEXT.filter(bool) if isinstance(step, str) else st.integers(0, 3)
+
+
+# Attributes that hold lists, and the others, which hold maps where a path goes through them; so do elements.
+LISTS = ("list", "my.list [0]")
+NAMES = (*LISTS, "a.b", "net-total", "two words", "größe 🌻", 'it\'s {a} "name"\\', "it")
+
+
+@st.composite
+def paths(draw: st.DrawFn) -> tuple[str | int, ...]:
+    """A column's path, up to four steps long: no name goes into a list, and no index into a map."""
+    path: list[str | int] = [draw(st.sampled_from(NAMES))]
+    for _ in range(draw(st.integers(0, 3))):
+        path.append(draw(st.integers(0, 2) if path[-1] in (*LISTS, 2) else st.sampled_from(NAMES)))
+    return tuple(path)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """A declaration of any columns that there may be; several may read one attribute, or parts of it."""
+    drawn = draw(st.lists(paths(), min_size=1, max_size=6))
+    ways = {path[:n] for path in drawn for n in range(1, len(path))}
+    columns = [
+        Column("id", draw(st.sampled_from(["text", "numeric", "bigint"]).map(ColumnType)), ("a.b",), "It.", key=True)
+    ]
+    for i, path in enumerate(drawn):
+        kinds = [kind for kind in ColumnType if path not in ways or not kind.endswith("[]") or path[-1] in (*LISTS, 2)]
+        columns.append(Column(f"column {i}", draw(st.sampled_from(kinds)), path, "It."))
+    return Table("things", "things", "Things.", tuple(columns))
 
 
 def wire(value: Any) -> Any:

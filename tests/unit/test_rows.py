@@ -18,7 +18,7 @@ from local.sample import put
 from local.sample_values import draw
 from tests.unit.reference import RejectedBy, expected_row
 from tests.unit.staged import staged_row
-from tests.unit.strategies import items, wire
+from tests.unit.strategies import items, tables, wire
 
 MAKERS = {name: RowMaker(table) for name, table in TABLES.items()}
 
@@ -28,12 +28,12 @@ def case(**attributes: Any) -> dict[str, Any]:
 
 
 def row_of(item: dict[str, Any], table: Table = CASES) -> dict[str, Any]:
-    return staged_row(MAKERS[table.name].make(item).line, table)
+    return staged_row(RowMaker(table).make(item).line, table)
 
 
 def reason_of(item: dict[str, Any], table: Table = CASES) -> str:
     with pytest.raises(RejectError) as caught:
-        MAKERS[table.name].make(item)
+        RowMaker(table).make(item)
     return str(caught.value)
 
 
@@ -46,19 +46,25 @@ def comparable(value: Any) -> Any:
     return [comparable(element) for element in value] if isinstance(value, list) else (type(value).__name__, value)
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+DECLARATIONS = pytest.mark.parametrize(
+    "declarations", [*map(st.just, TABLES.values()), tables()], ids=[*TABLES, "any declaration"]
+)
+
+
+@DECLARATIONS
 @settings(max_examples=400)
 @given(data=st.data())
 def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_column(
-    table: Table, data: st.DataObject
+    declarations: st.SearchStrategy[Table], data: st.DataObject
 ) -> None:
+    table = data.draw(declarations)
     item = data.draw(items(table))
     try:
         expected, sanitized = expected_row(item, table)
     except RejectedBy as reject:
         assert reason_of(item, table).startswith(f"{reject.column}: expected ")
         return
-    row = MAKERS[table.name].make(item)
+    row = RowMaker(table).make(item)
     assert comparable(staged_row(row.line, table)) == comparable(expected)
     assert row.sanitized == sanitized
     assert row.line.endswith("]\n")
@@ -72,12 +78,15 @@ def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
         return f"rejected: {reject}"
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@DECLARATIONS
 @settings(max_examples=400)
 @given(data=st.data())
-def test_compiled_code_says_what_the_same_row_without_it_says(table: Table, data: st.DataObject) -> None:
+def test_compiled_code_says_what_the_same_row_without_it_says(
+    declarations: st.SearchStrategy[Table], data: st.DataObject
+) -> None:
+    table = data.draw(declarations)
     item = data.draw(items(table))
-    maker = MAKERS[table.name]
+    maker = RowMaker(table)
     assert outcome(maker.line, item) == outcome(maker.any_line, item)
 
 
@@ -85,13 +94,18 @@ def test_compiled_code_says_what_the_same_row_without_it_says(table: Table, data
 ODD = Table(
     name="odd",
     source="odd",
-    description="",
+    description="Odd.",
     columns=(
-        Column("id", ColumnType.TEXT, "documentId", "", key=True),
-        Column("same_id", ColumnType.JSONB, "documentId", ""),
-        Column("whole", ColumnType.JSONB, "amounts", ""),
-        Column("net", ColumnType.NUMERIC, "amounts.net", ""),
-        Column("quoted", ColumnType.TEXT, 'it\'s {a} "name"\\', ""),
+        Column("id", ColumnType.TEXT, "documentId", "It.", key=True),
+        Column("same_id", ColumnType.JSONB, "documentId", "It."),
+        Column("whole", ColumnType.JSONB, "amounts", "It."),
+        Column("net", ColumnType.NUMERIC, "amounts.net", "It."),
+        Column("quoted", ColumnType.TEXT, 'it\'s {a} "name"\\', "It."),
+        Column("dotted", ColumnType.TEXT, ("unit.price", "in-net 1.5"), "It."),
+        Column("first_sku", ColumnType.TEXT, ("lines", 0, "sku"), "It."),
+        Column("second_tag", ColumnType.TEXT, ("tags", 1), "It."),
+        Column("tags", ColumnType.JSONB, "tags", "It."),
+        Column("corner", ColumnType.BIGINT, ("box", "corners", 1, 0), "It."),
     ),
 )
 
@@ -108,13 +122,44 @@ def test_any_declaration_can_be_compiled(amounts: Any) -> None:
     assert staged_row(maker.line(item), ODD)["quoted"] == "found"
 
 
+SKU = {"M": {"sku": {"S": "A-1"}}}
+CORNERS = {"L": [{"L": []}, {"L": [{"N": "7"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "values", "extra"),
+    [
+        ({"unit.price": {"M": {"in-net 1.5": {"S": "x"}}}}, {"dotted": "x"}, None),
+        ({"unit": {"M": {"price": {"S": "x"}}}}, {"dotted": None}, {"unit": {"price": "x"}}),
+        ({"lines": {"L": [SKU, {"S": "y"}]}}, {"first_sku": "A-1"}, {"lines": [{"sku": "A-1"}, "y"]}),
+        ({"lines": {"L": []}}, {"first_sku": None}, {"lines": []}),
+        ({"lines": {"L": [{"S": "x"}]}}, {"first_sku": None}, {"lines": ["x"]}),
+        ({"lines": SKU}, {"first_sku": None}, {"lines": {"sku": "A-1"}}),
+        ({"lines": {"M": {}}}, {"first_sku": None}, {"lines": {}}),
+        ({"lines": {"SS": ["x"]}}, {"first_sku": None}, {"lines": ["x"]}),
+        ({"lines": {"NULL": True}}, {"first_sku": None}, None),
+        ({"tags": {"L": [{"S": "x"}, {"S": "y"}]}}, {"second_tag": "y", "tags": ["x", "y"]}, None),
+        ({"tags": {"L": [{"S": "x"}]}}, {"second_tag": None, "tags": ["x"]}, None),
+        ({"box": {"M": {"corners": CORNERS}}}, {"corner": 7}, {"box": {"corners": [[], [7]]}}),
+        ({"box": {"M": {"corners": {"NULL": True}}}}, {"corner": None}, None),
+    ],
+)
+def test_an_element_is_read_by_its_index_and_its_list_stays_whole(attributes: Any, values: Any, extra: Any) -> None:
+    row = row_of(case(**attributes), ODD)
+    assert {name: row[name] for name in values} == values
+    assert row["extra"] == extra
+
+
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_usual_item_goes_through_compiled_code(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     def unusual(*_: Any) -> str:
         raise AssertionError
 
+    def is_usual(column: Column) -> bool:
+        return column.type == "text" and all(isinstance(step, str) for step in column.path)
+
     monkeypatch.setattr(RowMaker, "any_line", unusual)
-    monkeypatch.setattr(rows, "_cell", lambda column: unusual if column.type == "text" else _cell(column))
+    monkeypatch.setattr(rows, "_cell", lambda column: unusual if is_usual(column) else _cell(column))
     random, maker = Random(1), RowMaker(table)  # noqa: S311
     for _ in range(20):
         item: dict[str, Any] = {}

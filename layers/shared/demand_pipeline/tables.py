@@ -3,14 +3,24 @@
 DDL, COPY column list, conversion, data dictionary and sample data all derive from a `Table`.
 """
 
+import hashlib
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 # PostgreSQL: an index entry holds at most 2,704 bytes, headers included. DynamoDB's partition
 # and sort key may have 2,048 + 1,024 together.
 MAX_KEY_BYTES = 2_600
 MAX_BYTES_A_CHARACTER = 4  # in UTF-8
+# PostgreSQL cuts longer names silently (NAMEDATALEN), and then does not find them again.
+MAX_NAME_BYTES = 63
+
+type ItemPath = tuple[str | int, ...]
+"""The way from an item down to a value: attribute names, and indexes of list elements."""
 
 
 class ColumnType(StrEnum):
@@ -28,33 +38,58 @@ class ColumnType(StrEnum):
     BYTEA = "bytea"
 
 
+_ARRAYS = (ColumnType.TEXT_ARRAY, ColumnType.NUMERIC_ARRAY)
+# DynamoDB: a key is a string, a number or binary.
+_KEY_TYPES = (
+    ColumnType.TEXT,
+    ColumnType.NUMERIC,
+    ColumnType.BIGINT,
+    ColumnType.DATE,
+    ColumnType.TIMESTAMPTZ,
+    ColumnType.BYTEA,
+)
+_MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
+
+# Table names are part of S3 keys, states' names and SQL.
+_is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{MAX_NAME_BYTES - 1}}}").fullmatch
+_is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
+_OWN_TABLES = ("rejected_items", "pipeline_runs", "pipeline_run_tables")
+# PostgreSQL: every table has these columns already.
+_SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One warehouse column.
 
-    `source` is the attribute's name in the item; a `.` goes into a map. `examples` are values
-    an attribute may have, as plain text: shown in the data dictionary, drawn from by the sample
-    data.
+    `source` says where its value is. A string is an attribute's name; a `.` goes into a map. A tuple is the path
+    itself, for names with dots and for elements of lists: `("lines", 0, "unit.price")`. `examples` are values
+    an attribute may have, as plain text: shown in the data dictionary, drawn from by the sample data.
     """
 
     name: str
     type: ColumnType
-    source: str
-    description: str
+    source: str | ItemPath
+    description: str = ""
     examples: tuple[str, ...] = ()
     key: bool = False
 
     @property
-    def path(self) -> tuple[str, ...]:
-        """The attribute names from the item down to the value."""
-        return tuple(self.source.split("."))
+    def path(self) -> ItemPath:
+        """The attribute names and list indexes from the item down to the value."""
+        return tuple(self.source.split(".")) if isinstance(self.source, str) else self.source
+
+    @property
+    def attribute(self) -> str:
+        """The item's attribute that the value is in; a key column's value is all of it."""
+        return str(self.path[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """One warehouse table and the DynamoDB table (`source`) it is refreshed from.
 
-    Raises ValueError for a declaration that cannot work.
+    Raises ValueError for a declaration that cannot work, naming table, column and reason.
     """
 
     name: str
@@ -63,19 +98,8 @@ class Table:
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
-        if not self.key:
-            raise ValueError(f"{self.name}: expected at least one key column, got none")
-        names = [column.name for column in self.columns]
-        for column in self.columns:
-            where = f"{self.name}.{column.name}"
-            if names.count(column.name) > 1:
-                raise ValueError(f"{self.name}: expected each column once, got {column.name} twice")
-            if column.name == EXTRA.name:
-                raise ValueError(f"{self.name}: expected no column named {EXTRA.name}, which is every table's own")
-            if not all(column.path):
-                raise ValueError(f"{where}: expected attribute names joined by dots, got {column.source!r}")
-            if column.key and len(column.path) > 1:
-                raise ValueError(f"{where}: expected a key at the item's top, got {column.source!r}")
+        for problem in _problems(self):
+            raise ValueError(f"{self.name}{problem}")
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -87,6 +111,12 @@ class Table:
         """The declared columns, then `extra`: the order of staged rows and of COPY."""
         return (*self.columns, EXTRA)
 
+    @property
+    def fingerprint(self) -> str:
+        """What staged rows and the columns they are loaded into must have in common, as a short digest."""
+        columns = json.dumps([(column.name, column.type) for column in self.stored_columns])
+        return hashlib.sha256(columns.encode()).hexdigest()[:16]
+
 
 EXTRA = Column("extra", ColumnType.JSONB, "", "Attributes that no column reads; null when there are none.")
 
@@ -94,3 +124,91 @@ EXTRA = Column("extra", ColumnType.JSONB, "", "Attributes that no column reads; 
 def camel_case(name: str) -> str:
     """A name as part of a state's, a function's or a parameter's: `line_items` is `LineItems`."""
     return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", name))
+
+
+def registry(*tables: Table) -> dict[str, Table]:
+    """The tables by name; raises ValueError if two have the same name or source, but for case and punctuation.
+
+    States, functions and parameters are named after them in letters and digits only.
+    """
+    for field in ("name", "source"):
+        seen: dict[str, Table] = {}
+        for table in tables:
+            name = getattr(table, field)
+            if other := seen.get(plain := camel_case(name).lower()):
+                raise ValueError(f"{table.name}: expected another {field} than {other.name} has, got {name!r}")
+            seen[plain] = table
+    return {table.name: table for table in tables}
+
+
+def _problems(table: Table) -> Iterator[str]:
+    """What a declaration cannot take, as the rest of a message that starts with the table's name."""
+    yield from _name_problems(table)
+    if not table.key:
+        yield ": expected at least one key column, got none"
+    if len(table.key) > _MOST_KEY_COLUMNS:
+        yield f": expected at most {_MOST_KEY_COLUMNS} key columns, as DynamoDB has, got {len(table.key)}"
+    for name, times in Counter(column.name for column in table.columns).items():
+        if times > 1:
+            yield f": expected each column once, got {name} twice"
+    for column in table.columns:
+        for problem in chain(_column_problems(column), _source_problems(column)):
+            yield f".{column.name}: {problem}"
+    yield from _list_problems(table.columns)
+    for column in table.columns:
+        if not column.description:
+            yield f".{column.name}: expected a description, got none"
+    if not table.description:
+        yield ": expected a description, got none"
+
+
+def _name_problems(table: Table) -> Iterator[str]:
+    if not _is_table_name(table.name):
+        expected = f"at most {MAX_NAME_BYTES} lower case letters, digits and underscores, a letter first"
+        yield f": expected a table name of {expected}, got {table.name!r}"
+    if table.name in _OWN_TABLES:
+        yield f": expected another table name, {table.name} is the pipeline's own"
+    if not _is_source_name(table.source):
+        yield f": expected a DynamoDB table's name of 3 to 255 characters as the source, got {table.source!r}"
+    if EXTRA.name in [column.name for column in table.columns]:
+        yield f": expected no column named {EXTRA.name}, which is every table's own"
+
+
+def _column_problems(column: Column) -> Iterator[str]:
+    if not column.name or "\0" in column.name or len(column.name.encode()) > MAX_NAME_BYTES:
+        yield f"expected a column name of 1 to {MAX_NAME_BYTES} bytes, got {column.name!r}"
+    if column.name in _SYSTEM_COLUMNS:
+        yield f"expected another column name, PostgreSQL has a {column.name} in every table"
+    if not isinstance(column.type, ColumnType):
+        yield f"expected a ColumnType, one of {', '.join(ColumnType)}, got {column.type!r}"
+    if column.key and column.type not in _KEY_TYPES:
+        yield f"expected a key of one of the types {', '.join(_KEY_TYPES)}, got {column.type}"
+
+
+def _source_problems(column: Column) -> Iterator[str]:
+    source = column.source
+    if isinstance(source, str):
+        if not all(source.split(".")):
+            yield f"expected attribute names joined by dots, got {source!r}"
+        if "[" in source:
+            yield f"expected a tuple such as ('lines', 0, 'sku') for an element of a list, got {source!r}"
+    elif not isinstance(source, tuple) or not source or not all(map(_is_step, source)):
+        yield f"expected a string, or a tuple of names and of indexes from 0 on, got {source!r}"
+    elif not isinstance(source[0], str):
+        yield f"expected an attribute's name before an index, got {source!r}"
+    if column.key and len(column.path) > 1:
+        yield f"expected a key at the item's top, got {source!r}; an attribute 'a.b' is the source ('a.b',)"
+
+
+def _is_step(step: object) -> bool:
+    return (isinstance(step, str) and step != "") or (type(step) is int and step >= 0)
+
+
+def _list_problems(columns: tuple[Column, ...]) -> Iterator[str]:
+    """Names where other columns expect a list: before an index, and where an array is made of it."""
+    lists = {column.path for column in columns if column.type in _ARRAYS}
+    lists |= {column.path[:i] for column in columns for i, step in enumerate(column.path) if isinstance(step, int)}
+    for column in columns:
+        for i, step in enumerate(column.path):
+            if isinstance(step, str) and column.path[:i] in lists:
+                yield f".{column.name}: expected an index into the list {column.path[:i]}, got {step!r}"

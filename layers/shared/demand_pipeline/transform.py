@@ -96,7 +96,7 @@ class _Output:
 
     def _reject(self, item: Item, reason: str) -> None:
         item_to_json(item)  # what the load is to write: an item that is none of DynamoDB's must not get there
-        key = {column.source: item[column.source] for column in self.table.key if column.source in item}
+        key = {column.attribute: item[column.attribute] for column in self.table.key if column.attribute in item}
         line = json.dumps({"key": key, "reason": reason, "item": item}).encode() + b"\n"
         if self._rejects is None:
             self._rejects = self.stack.enter_context(self.staging.create(rejects_key(self.key)))

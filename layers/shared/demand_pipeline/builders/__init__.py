@@ -4,8 +4,8 @@ from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.builders.metadata_builder import METADATA
 from demand_pipeline.builders.templates_builder import TEMPLATES
-from demand_pipeline.tables import Table
+from demand_pipeline.tables import registry
 
-TABLES: dict[str, Table] = {table.name: table for table in (CASES, METADATA, TEMPLATES, AUDIT)}
+TABLES = registry(CASES, METADATA, TEMPLATES, AUDIT)
 
 __all__ = ["AUDIT", "CASES", "METADATA", "TABLES", "TEMPLATES"]

@@ -1,8 +1,8 @@
 """Staged lines by code that is written from a table's declaration, for what items nearly always look like.
 
 The code expects the usual DynamoDB type for each column, a map wherever a path goes through one, and
-no attribute that no column reads. A value of another type it leaves to the column's cell, attributes
-that are left over to `unread`; whatever else it meets raises one of `UNUSUAL`, and `conversion.rows`
+no attribute that no column reads. A value of another type, and any in a list, it leaves to the column's cell,
+attributes that are left over to `unread`; whatever else it meets raises one of `UNUSUAL`, and `conversion.rows`
 makes the line without it.
 """
 
@@ -24,7 +24,7 @@ type Cell = Callable[[Item], str]
 """Makes a part of an item's staged line."""
 
 type Leaves = dict[str, "Leaves | None"]
-"""The attributes that columns read, as a tree: None where a column reads the whole value."""
+"""The attributes that columns read, as a tree: None where one reads the whole value, empty for elements of a list."""
 
 # A table has few different dates and small numbers, and they come again and again.
 _REMEMBERED = 4096
@@ -99,7 +99,7 @@ def source(table: Table, leaves: Leaves) -> str:
         "left_over = False",
         "map_0 = item",
         *body,
-        # A second column of an attribute, or of a map's member when another one reads the whole map.
+        # An element of a list; a second column of an attribute, or of a map's member when another reads the whole map.
         *[f"part_{i} = cell_{i}(item)" for i in columns if i not in read],
         f"if {key} > {MAX_KEY_BYTES // MAX_BYTES_A_CHARACTER}: raise LookupError",
         "extra = unread(item) if left_over else 'null'",
@@ -116,6 +116,9 @@ def _read_map(table: Table, leaves: Leaves, path: tuple[str, ...] = (), number: 
         yield f"value = get_{number}({name!r})"
         if inner is None:
             yield from _read_value(table, (*path, name), f"missing_{number}")
+        elif not inner:
+            yield f"if value is None: missing_{number} += 1"
+            yield "elif 'NULL' not in value: left_over = True"
         else:
             yield f"if value is None: map_{number}_{position} = EMPTY; missing_{number} += 1"
             yield f"else: map_{number}_{position} = value['M']"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import NamedTuple
 
 from demand_pipeline.conversion.compiled import UNUSUAL, Cell, Leaves, compile_line
@@ -107,47 +108,52 @@ def _cell(column: Column) -> Cell:
 
 
 def _reader(column: Column) -> Callable[[Item], AttributeValue | None]:
-    """Look a column's value up: None if it is missing, or if something else than a map is on the way."""
-    first, *path = column.path
+    """Look a column's value up: None if it is missing, or if something else than a map or a list is on the way."""
+    first, path = column.attribute, column.path[1:]
     if not path:
         return lambda item: item.get(first)
 
     def read(item: Item) -> AttributeValue | None:
         value = item.get(first)
-        for name in path:
-            if value is None or "M" not in value:
+        for step in path:
+            if value is None:
                 return None
-            value = value["M"].get(name)
+            if isinstance(step, str):
+                value = value["M"].get(step) if "M" in value else None
+            else:
+                value = value["L"][step] if "L" in value and step < len(value["L"]) else None
         return value
 
     return read
 
 
 def _leaves(table: Table) -> Leaves:
-    """The tree of everything the columns read; a column that reads a whole map covers those inside it."""
+    """The tree of everything the columns read; a column that reads a whole value covers those inside it.
+
+    It ends where a list's index comes: what columns read of its elements stays in the list.
+    """
     root: Leaves = {}
     for column in sorted(table.columns, key=lambda column: len(column.path)):
         node = root
-        *path, last = column.path
-        for name in path:
-            inner = node.setdefault(name, {})
-            if inner is None:
+        for name, inner in zip_longest(column.path, column.path[1:]):
+            if isinstance(name, int):
                 break
-            node = inner
-        else:
-            node.setdefault(last, None)
+            below = node.setdefault(name, None if inner is None else {})
+            if below is None:
+                break
+            node = below
     return root
 
 
 def _unread(item: Item, leaves: Leaves) -> Item:
-    """What no column reads: whole attributes, and the rest of maps that were read in part."""
+    """What no column reads: whole attributes, lists with elements read, and the rest of maps that were read in part."""
     rest: Item = {}
     for name, value in item.items():
         if name not in leaves:
             rest[name] = value
         elif (inner := leaves[name]) is None:
             continue
-        elif "M" in value:
+        elif "M" in value and inner:
             if unread := _unread(value["M"], inner):
                 rest[name] = {"M": unread}
         elif "NULL" not in value:

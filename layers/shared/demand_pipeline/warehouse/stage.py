@@ -13,7 +13,7 @@ from demand_pipeline.events import Run, StagedTable
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
 from demand_pipeline.staging import Staging, rejects_key
-from demand_pipeline.tables import ColumnType
+from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.warehouse import copy_csv
 from demand_pipeline.warehouse.checks import check_time
 from demand_pipeline.warehouse.control import REJECTED_ITEMS
@@ -86,7 +86,7 @@ class Stager:
         if not staged.sanitized or not texts:
             return 0
         key = column_list(tuple(column.name for column in staged.table.key))
-        shown = ", ".join([f"'{column.source}', {quote(column.name)}" for column in staged.table.key])
+        shown = ", ".join([f":attribute_{i}::text, {_as_json(column)}" for i, column in enumerate(staged.table.key)])
         replaced = " OR ".join([f"strpos({quote(name)}, :replacement) > 0" for name in texts])
         number = f"row_number() OVER (PARTITION BY {key} ORDER BY ctid)"
         name = stage_name(staged.table.name)
@@ -94,13 +94,14 @@ class Stager:
             f"WITH numbered AS (SELECT ctid AS place, {number} AS number "  # noqa: S608
             f"FROM {name} WHERE {replaced}), "
             f"moved AS (DELETE FROM {name} AS row USING numbered "
-            "WHERE row.ctid = place AND number > 1 RETURNING row.*) "
+            "WHERE row.ctid = numbered.place AND numbered.number > 1 RETURNING row.*) "
             f"INSERT INTO {qualified(self.schema, REJECTED_ITEMS.name)} ({column_list(REJECTED_ITEMS.names)}) "
             f"SELECT :run, :table, jsonb_build_object({shown}), :reason, to_jsonb(moved) FROM moved",
             replacement=REPLACEMENT,
             run=self.run.id,
             table=staged.table.name,
             reason="key: expected one of its own, got another item's once U+0000 is U+FFFD",
+            **{f"attribute_{i}": column.attribute for i, column in enumerate(staged.table.key)},
         )
 
     def _copy(self, name: str, layout: Layout, blocks: Iterator[bytes], key: str, expected: int) -> int:
@@ -125,6 +126,12 @@ class Stager:
         for block in blocks:
             check_time(self.deadline, done)
             yield block
+
+
+def _as_json(column: Column) -> str:
+    """A key column's value as it is in any reject's key: binary as base64 in one line."""
+    name = quote(column.name)
+    return f"replace(encode({name}, 'base64'), chr(10), '')" if column.type is ColumnType.BYTEA else name
 
 
 def _for_a_while(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,111 @@
+"""A table whose keys are numbers, and whose attributes have any name, is refreshed from end to end."""
+
+import base64
+import json
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.errors import DuplicateKeyError
+from demand_pipeline.events import Strategy
+from demand_pipeline.tables import Column, ColumnType, Table
+from tests.integration.conftest import Runs, run_at
+from tests.integration.test_binary_key import stage
+
+READINGS = Table(
+    name="readings",
+    source="readings",
+    description="What sensors 'measured'.",
+    columns=(
+        Column("sensor", ColumnType.NUMERIC, ("sensor.id",), "Partition key.", key=True),
+        Column("number", ColumnType.BIGINT, "number", "Sort key.", key=True),
+        Column('second "°C"; --', ColumnType.NUMERIC, ("values in °C", 1, "t-2.0"), "The second one."),
+        Column("read_on", ColumnType.DATE, "read-on", "Day of the reading."),
+    ),
+)
+# As DynamoDB gives numbers: without zeros that say nothing.
+SENSORS = ["1", "-0.5", "1E-130", "9" * 38, "9.9999999999999999999999999999999999999E+125"]
+
+
+def make_table() -> None:
+    dynamodb = boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName=READINGS.source,
+        KeySchema=[{"AttributeName": "sensor.id", "KeyType": "HASH"}, {"AttributeName": "number", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "N"} for name in ("sensor.id", "number")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for sensor in SENSORS:
+        for number in (-1, 10):
+            values = {"L": [{"NULL": True}, {"M": {"t-2.0": {"N": "20.50"}}}]}
+            item: dict[str, Any] = {"sensor.id": {"N": sensor}, "number": {"N": str(number)}, "values in °C": values}
+            day = "yesterday" if (sensor, number) == ("-0.5", 10) else "2026-11-23"
+            dynamodb.put_item(TableName=READINGS.source, Item={**item, "read-on": {"S": day}})
+
+
+@pytest.fixture(autouse=True)
+def declared(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TABLES, READINGS.name, READINGS)
+    runs.tables[READINGS.name] = READINGS
+
+
+def test_number_keys_from_end_to_end(runs: Runs, strategy: Strategy) -> None:
+    make_table()
+    runs.load(run_at(1), {"readings": list(stage(runs, run_at(1), READINGS).chunks)}, max_reject_percent=10)
+    key = {"sensor.id": {"N": SENSORS[3]}, "number": {"N": "-1"}}
+    boto3.client("dynamodb").delete_item(TableName=READINGS.source, Key=key)
+    chunks = list(stage(runs, run_at(2), READINGS).chunks)
+    [changes] = runs.load(run_at(2), {"readings": chunks}, max_reject_percent=20).tables
+    merged = (0, 0, 1) if strategy is Strategy.MERGE else (8, 0, 9)
+    assert (changes.inserted, changes.updated, changes.deleted) == merged
+
+    sql = runs.warehouse.sql
+    found = (line.split("|") for line in sql("SELECT sensor, number FROM warehouse.readings").splitlines())
+    left = {(sensor, number) for sensor in SENSORS for number in (-1, 10)} - {(SENSORS[3], -1), ("-0.5", 10)}
+    assert {(Decimal(sensor), int(number)) for sensor, number in found} == {(Decimal(s), n) for s, n in left}
+    assert sql('SELECT DISTINCT "second ""°C""; --", extra FROM warehouse.readings') == (
+        '20.50|{"values in °C": [null, {"t-2.0": 20.50}]}'
+    )
+    assert sql("SELECT item_key, reason FROM warehouse.rejected_items") == (
+        '{"number": 10, "sensor.id": -0.5}|read_on: expected date, got S \'yesterday\''
+    )
+
+
+def rows(*sensors: float) -> list[list[Any]]:
+    return [[sensor, 1, None, None, None] for sensor in sensors]
+
+
+def test_numbers_of_one_value_are_one_key(runs: Runs, strategy: Strategy) -> None:
+    runs.load(run_at(1), {"readings": rows(1, 2)})
+    [changes] = runs.load(run_at(2), {"readings": rows(1.0, 2)}).tables
+    assert (changes.inserted, changes.deleted) == ((0, 0) if strategy is Strategy.MERGE else (2, 2))
+    with pytest.raises(DuplicateKeyError, match="constraint readings_pkey"):
+        runs.load(run_at(3), {"readings": rows(1, 1.0)})
+    assert runs.warehouse.sql("SELECT count(*) FROM warehouse.readings") == "2"
+
+
+NOTES = Table(
+    name="notes",
+    source="notes",
+    description="Notes.",
+    columns=(
+        Column("note", ColumnType.TEXT, ("it's a.note",), "Partition key.", key=True),
+        Column("part", ColumnType.BYTEA, "part", "Sort key.", key=True),
+        Column("number", ColumnType.BIGINT, "number", "A name that SQL of ours might have."),
+        Column("place", ColumnType.TEXT, "place", "Another."),
+    ),
+)
+
+
+def test_a_key_collision_is_rejected_with_its_key_whatever_the_names_are(runs: Runs) -> None:
+    runs.tables[NOTES.name] = NOTES
+    part = bytes(range(64))
+    twin = ["a\ufffd", "\\x" + part.hex(), 1, "here", None]
+    run = run_at(1)
+    chunk = runs.chunk(run, "notes", [twin, twin, ["b", "\\x00", 2, None, None]], sanitized=2)
+    assert runs.load(run, {"notes": [chunk]}, max_reject_percent=50).tables[0].loaded == 2
+    key = json.loads(runs.warehouse.sql("SELECT item_key FROM warehouse.rejected_items"))
+    assert key == {"it's a.note": "a\ufffd", "part": base64.b64encode(part).decode()}
