@@ -42,10 +42,11 @@ def stage(stand: Stand) -> Chunk:
 
 def _shuffle(url: str) -> None:
     with urlopen(url) as answer:  # noqa: S310 - our own endpoint
+        metadata = {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
         *rows, _ = gzip.decompress(answer.read()).split(b"\n")
     Random(SEED).shuffle(rows)
     body = gzip.compress(b"\n".join([*rows, b""]), compresslevel=1)
-    with urlopen(Request(url, data=body, method="PUT")):  # noqa: S310 - our own endpoint
+    with urlopen(Request(url, data=body, headers=metadata, method="PUT")):  # noqa: S310 - our own endpoint
         pass
 
 

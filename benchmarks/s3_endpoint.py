@@ -27,10 +27,11 @@ class S3Endpoint(Endpoint):
 
 
 class Objects:
-    """The objects and the uploads that are not complete yet, by path."""
+    """The objects with their metadata, and the uploads that are not complete yet, by path."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self._numbers = count(1)
         self._lock = threading.Lock()
@@ -68,6 +69,7 @@ class _S3Handler(Handler):
         if "uploadId" in query:
             self._stored.uploads[query["uploadId"]][int(query["partNumber"])] = body
         else:
+            self._keep_metadata(path)
             self._stored.objects[path] = body
         self.answer(200, headers={"ETag": _etag(body)})
 
@@ -77,7 +79,8 @@ class _S3Handler(Handler):
         if body is None:
             self.answer(_NOT_FOUND, _xml("Error", Code="NoSuchKey", Message="The specified key does not exist."))
         else:
-            self.answer(200, body, {"ETag": _etag(body), "Content-Type": "binary/octet-stream"})
+            headers = {"ETag": _etag(body), "Content-Type": "binary/octet-stream"}
+            self.answer(200, body, headers | self._stored.metadata[path])
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
@@ -85,6 +88,7 @@ class _S3Handler(Handler):
         path, query = self._asked()
         body = self.body()
         if "uploads" in query:
+            self._keep_metadata(path)
             answer = _xml("InitiateMultipartUploadResult", UploadId=self._stored.begin())
         elif "uploadId" in query:
             self._stored.complete(path, query["uploadId"], [int(part) for part in _PART.findall(body)])
@@ -101,6 +105,11 @@ class _S3Handler(Handler):
         else:
             self._stored.objects.pop(path, None)
         self.answer(_NO_CONTENT)
+
+    def _keep_metadata(self, path: str) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        kept = {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
+        self._stored.metadata[path] = kept
 
 
 def _etag(body: bytes) -> str:

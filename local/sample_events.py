@@ -132,7 +132,7 @@ class _Copies:
 
     def _written(self, event: dict[str, Any], stage: Stage, table: str, content: bytes) -> str:
         key = chunk_key(Run.read(Fields(event)), stage, table, 0, 0)
-        with self._staging.create(key) as stream:
+        with self._staging.create(key, TABLES[table] if stage is Stage.STAGED else None) as stream:
             stream.write(content)
         return key
 

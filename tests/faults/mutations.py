@@ -119,7 +119,7 @@ def trust_a_cut_off_object() -> AbstractContextManager[None]:
     """What can be read of a damaged chunk is taken for the whole."""
 
     @contextmanager
-    def lenient(self: Staging, key: str) -> Iterator[Any]:
+    def lenient(self: Staging, key: str, _table: Any = None) -> Iterator[Any]:
         body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         text = zlib.decompressobj(31).decompress(body)
         yield io.BytesIO(text[: text.rfind(b"\n") + 1])

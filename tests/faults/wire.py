@@ -151,10 +151,11 @@ def _lose(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
     if fault.variant == "gone":
         s3.delete_object(Bucket=bucket, Key=key)
     else:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        body = answer["Body"].read()
         lines = gzip.decompress(body).splitlines(keepends=True)
         cut = gzip.compress(b"".join(lines[:-1])) if fault.variant == "line lost" else body[: len(body) // 2]
-        s3.put_object(Bucket=bucket, Key=key, Body=cut)
+        s3.put_object(Bucket=bucket, Key=key, Metadata=answer["Metadata"], Body=cut)
     attempts.enter_task()
     return proceed()
 

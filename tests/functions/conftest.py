@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from demand_pipeline.staging import Staging
+from demand_pipeline.tables import Table
 from tests.conftest import BUCKET, Context
 
 type Invoke = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -26,8 +27,8 @@ def invoke(aws: None, context: Context) -> Invoke:
     return run
 
 
-def put(staging: Staging, key: str, lines: list[bytes]) -> None:
-    with staging.create(key) as stream:
+def put(staging: Staging, key: str, lines: list[bytes], table: Table | None = None) -> None:
+    with staging.create(key, table) as stream:
         stream.writelines(lines)
 
 

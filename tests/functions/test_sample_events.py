@@ -70,7 +70,8 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
     for staged in event["tables"]:
         table = TABLES[staged["table"]]
         for number, chunk in enumerate(chunk for segment in staged["segments"] for chunk in segment["chunks"]):
-            put(staging, chunk["key"], [staged_line(table, 10**6 * number + n) for n in range(chunk["staged"])])
+            lines = [staged_line(table, 10**6 * number + n) for n in range(chunk["staged"])]
+            put(staging, chunk["key"], lines, table)
             if chunk["rejected"]:
                 reject = {"key": {}, "reason": "x: expected date, got S 'y'", "item": {}}
                 put(staging, rejects_key(chunk["key"]), [json.dumps(reject).encode() + b"\n"] * chunk["rejected"])

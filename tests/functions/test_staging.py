@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
 from demand_pipeline import aws as aws_module
+from demand_pipeline.builders import AUDIT, CASES
 from demand_pipeline.errors import StagingError, TransientError
 from demand_pipeline.events import Run
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
@@ -28,6 +29,19 @@ def test_an_object_larger_than_a_part_is_sent_in_parts(staging: Staging) -> None
     put(staging, "k", [line + b"\n"] * 5)
     assert boto3.client("s3").head_object(Bucket=BUCKET, Key="k", PartNumber=1)["PartsCount"] > 1
     assert read(staging, "k") == [line] * 5
+
+
+@pytest.mark.parametrize("size", [1, PART_BYTES + 1], ids=["one request", "in parts"])
+def test_rows_are_read_for_the_columns_they_were_written_for_alone(staging: Staging, size: int) -> None:
+    with staging.create("k", CASES) as stream:
+        stream.write(secrets.token_bytes(size))
+    with staging.open("k", CASES) as stream:
+        assert len(stream.read()) == size
+    with (
+        pytest.raises(StagingError, match=r"^k: staged with other columns of audit than those"),
+        staging.open("k", AUDIT),
+    ):
+        pass
 
 
 def test_an_error_while_writing_leaves_neither_object_nor_upload(staging: Staging) -> None:

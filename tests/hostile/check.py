@@ -36,13 +36,13 @@ class Memory:
         self.objects: dict[str, bytes] = {}
 
     @contextmanager
-    def create(self, key: str) -> Iterator[io.BytesIO]:
+    def create(self, key: str, _table: Table | None = None) -> Iterator[io.BytesIO]:
         stream = io.BytesIO()
         yield stream
         self.objects[key] = stream.getvalue()
 
     @contextmanager
-    def open(self, key: str) -> Iterator[io.BytesIO]:
+    def open(self, key: str, _table: Table | None = None) -> Iterator[io.BytesIO]:
         yield io.BytesIO(self.objects[key])
 
     def lines(self, key: str) -> Iterator[bytes]:

@@ -64,7 +64,7 @@ class Runs:
     ) -> StagedChunk:
         """Write a chunk and its rejects; `counts` are what the transform is to have said otherwise."""
         key = chunk_key(run, Stage.STAGED, table, 0, number)
-        staged = self._write(key, rows)
+        staged = self._write(key, rows, self.tables[table])
         rejected = self._write(rejects_key(key), rejects)
         honest = {"scanned": staged + rejected, "staged": staged, "rejected": rejected, "sanitized": 0}
         return StagedChunk(**{"key": key, **honest, "read_units": 12.5, "bytes": 1000, **counts})
@@ -84,10 +84,10 @@ class Runs:
         """Stage and load."""
         return load_warehouse(self.request(run, tables, **options), self.warehouse.settings, self.staging, UNLIMITED)
 
-    def _write(self, key: str, lines: Iterable[Any]) -> int:
+    def _write(self, key: str, lines: Iterable[Any], table: Table | None = None) -> int:
         encoded = [json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for line in lines]
-        if encoded or "/staged/" in key:
-            with self.staging.create(key) as stream:
+        if encoded or table:
+            with self.staging.create(key, table) as stream:
                 stream.writelines(encoded)
         return len(encoded)
 

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline.builders import TABLES
+from demand_pipeline.builders import CASES, TABLES
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import (
     DatabaseError,
@@ -173,8 +173,8 @@ def test_a_dry_run_leaves_no_trace(runs: Runs, warehouse: Warehouse) -> None:
 
 def cut(runs: Runs, chunk: StagedChunk) -> None:
     s3 = boto3.client("s3")
-    body = s3.get_object(Bucket=BUCKET, Key=chunk.key)["Body"].read()
-    s3.put_object(Bucket=BUCKET, Key=chunk.key, Body=body[:-9])
+    answer = s3.get_object(Bucket=BUCKET, Key=chunk.key)
+    s3.put_object(Bucket=BUCKET, Key=chunk.key, Metadata=answer["Metadata"], Body=answer["Body"].read()[:-9])
 
 
 def lose(runs: Runs, chunk: StagedChunk) -> None:
@@ -206,7 +206,7 @@ def break_json(runs: Runs, chunk: StagedChunk) -> None:
 
 
 def rewrite(runs: Runs, chunk: StagedChunk, rows: list[Any]) -> None:
-    with runs.staging.create(chunk.key) as stream:
+    with runs.staging.create(chunk.key, CASES) as stream:
         stream.writelines([json.dumps(values, separators=(",", ":")).encode() + b"\n" for values in rows])
 
 

@@ -47,7 +47,7 @@ class ConfigurationError(PipelineError):
 
 
 class StagingError(PipelineError):
-    """A staged or raw object is missing, cut short or not what its chunk's counts say."""
+    """A staged or raw object is missing, cut short, of other columns or not what its chunk's counts say."""
 
 
 class ReconciliationError(PipelineError):

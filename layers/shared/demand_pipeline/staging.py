@@ -15,11 +15,14 @@ from botocore.exceptions import ClientError
 from demand_pipeline import aws
 from demand_pipeline.errors import StagingError
 from demand_pipeline.events import Run
+from demand_pipeline.tables import Table
 from demand_pipeline.upload import Upload
 
 # gzip level 1 is three times as fast as level 6 here, for a sixth more bytes.
 _COMPRESSION = 1
 _READ_BYTES = 1 << 18
+# S3's metadata of a staged object: the fingerprint of the columns its rows have.
+_COLUMNS = "columns"
 
 
 class Stage(StrEnum):
@@ -58,26 +61,31 @@ class Staging:
     s3: Any
 
     @contextmanager
-    def create(self, key: str) -> Iterator[BinaryIO]:
+    def create(self, key: str, table: Table | None = None) -> Iterator[BinaryIO]:
         """Write a gzipped object as a stream; an error leaves no object behind.
 
-        Raises `TransientError` where a fresh attempt may succeed.
+        Rows are written with their `table`, whose columns they are in the order of. Raises `TransientError` where a
+        fresh attempt may succeed.
         """
-        with aws.failures_named(f"writing {key}"), Upload(self.s3, self.bucket, key) as upload:
+        metadata = {_COLUMNS: table.fingerprint} if table else {}
+        with aws.failures_named(f"writing {key}"), Upload(self.s3, self.bucket, key, metadata) as upload:
             with gzip.GzipFile(fileobj=upload, mode="wb", compresslevel=_COMPRESSION, mtime=0, filename="") as stream:
                 yield cast("BinaryIO", stream)
             upload.complete()
 
     @contextmanager
-    def open(self, key: str) -> Iterator[io.BufferedIOBase]:
+    def open(self, key: str, table: Table | None = None) -> Iterator[io.BufferedIOBase]:
         """Read a gzipped object as a stream, its bytes decompressed.
 
-        Raises `StagingError` if it is missing or cut short, `TransientError` if the connection broke.
+        Raises `StagingError` if it is missing, cut short, or not of rows in the order of `table`, where one is given;
+        `TransientError` if the connection broke.
         """
         try:
             with aws.failures_named(f"reading {key}"):
-                body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
-                with body, gzip.GzipFile(fileobj=body, mode="rb") as stream:
+                answer = self.s3.get_object(Bucket=self.bucket, Key=key)
+                with answer["Body"] as body, gzip.GzipFile(fileobj=body, mode="rb") as stream:
+                    if table:
+                        _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
                     yield stream
         except ClientError as error:
             if aws.error_code(error) != "NoSuchKey":
@@ -99,3 +107,11 @@ class Staging:
                 parts.append(rest)
             if line := b"".join(parts):
                 yield line
+
+
+def _check_columns(key: str, found: str | None, table: Table) -> None:
+    if found != table.fingerprint:
+        raise StagingError(
+            f"{key}: staged with other columns of {table.name} than those deployed now "
+            f"(fingerprint {found or 'missing'}, expected {table.fingerprint}); start a new run"
+        )

@@ -63,7 +63,7 @@ class _Output:
 
     def __post_init__(self) -> None:
         self._maker = RowMaker(self.table)
-        self._rows = self.stack.enter_context(self.staging.create(self.key))
+        self._rows = self.stack.enter_context(self.staging.create(self.key, self.table))
         self._rejects: BinaryIO | None = None
 
     @property

@@ -1,6 +1,7 @@
 """A file that S3 receives while it is written: one part in memory, whatever the object's size."""
 
 import io
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,14 +17,15 @@ PART_BYTES = 8 << 20
 class Upload(io.RawIOBase):
     """A binary file that becomes the object `key` when `complete` is called, or nothing at all.
 
-    A small object is put in one request, a larger one part by part. boto3's `upload_fileobj` wants a
-    file to read from, which would need a thread and a pipe here.
+    S3 keeps `metadata` with it. A small object is put in one request, a larger one part by part. boto3's
+    `upload_fileobj` wants a file to read from, which would need a thread and a pipe here.
     """
 
-    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+    def __init__(self, s3: Any, bucket: str, key: str, metadata: Mapping[str, str]) -> None:
         super().__init__()
         self._s3 = s3
         self._object = {"Bucket": bucket, "Key": key}
+        self._metadata = dict(metadata)
         self._buffer = bytearray()
         self._upload: dict[str, str] | None = None
         self._parts: list[dict[str, Any]] = []
@@ -44,7 +46,7 @@ class Upload(io.RawIOBase):
     def complete(self) -> None:
         """Make the object appear, whole."""
         if self._upload is None:
-            self._s3.put_object(**self._object, Body=bytes(self._buffer))
+            self._s3.put_object(**self._object, Metadata=self._metadata, Body=bytes(self._buffer))
         else:
             if self._buffer:
                 self._send_part(len(self._buffer))
@@ -65,7 +67,7 @@ class Upload(io.RawIOBase):
 
     def _send_part(self, size: int) -> None:
         if self._upload is None:
-            created = self._s3.create_multipart_upload(**self._object)
+            created = self._s3.create_multipart_upload(**self._object, Metadata=self._metadata)
             self._upload = {**self._object, "UploadId": created["UploadId"]}
         number = len(self._parts) + 1
         with memoryview(self._buffer) as view:

@@ -59,7 +59,7 @@ class Stager:
         rows = 0
         for number, chunk in enumerate(staged.chunks, 1):
             done = f"{staged.table.name}, chunk {number} of {len(staged.chunks)}, {rows} of {staged.staged} rows copied"
-            with self.staging.open(chunk.key) as stream:
+            with self.staging.open(chunk.key, staged.table) as stream:
                 blocks = self._in_time(copy_csv.from_staged(stream), done)
                 rows += self._copy(name, layout, blocks, chunk.key, chunk.staged)
         return rows
