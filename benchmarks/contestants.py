@@ -61,7 +61,7 @@ def _make_table(stand: Stand, *, arrays: bool = True) -> None:
     columns = CASES.stored_columns
     if not arrays:
         columns = tuple(replace(each, type=ColumnType.JSONB) if each.type.endswith("[]") else each for each in columns)
-    stand.postgres.execute(create_table(SCHEMA, Layout.from_columns(CASES.name, columns)))
+    stand.postgres.execute(create_table(SCHEMA, Layout(CASES.name, CASES.description, columns)))
     _make_indexes(stand, CASES.name, _as_declared)
 
 

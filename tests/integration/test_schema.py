@@ -1,13 +1,16 @@
 """The warehouse follows the declarations, and nothing that people made there is lost."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from demand_pipeline.builders import CASES, TABLES
-from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError
+from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, DuplicateKeyError
+from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.warehouse.control import CONTROL_TABLES
 from demand_pipeline.warehouse.load import load_warehouse
 from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
@@ -88,6 +91,56 @@ def test_views_grants_indexes_and_comments_stay(runs: Runs, warehouse: Warehouse
     assert warehouse.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'by_status'") == "1"
 
 
+COMMENTS = (
+    "SELECT coalesce(attname, ''), description FROM pg_description LEFT JOIN pg_attribute ON attrelid = objoid AND "
+    "attnum = objsubid AND attnum > 0 WHERE classoid = 'pg_class'::regclass AND objoid = 'warehouse.{}'::regclass"
+)
+
+
+def comments(warehouse: Warehouse, table: str) -> dict[str, str]:
+    return dict(line.split("|", 1) for line in warehouse.sql(COMMENTS.format(table)).splitlines())
+
+
+@pytest.mark.parametrize("layout", [Layout.of(CASES), *CONTROL_TABLES], ids=lambda layout: layout.name)
+def test_tables_and_columns_have_their_descriptions_as_comments(
+    runs: Runs, warehouse: Warehouse, layout: Layout
+) -> None:
+    runs.load(run_at(1))
+    described = {column.name: column.description for column in layout.columns}
+    assert comments(warehouse, layout.name) == {"": layout.description, **described}
+
+
+def test_a_comment_made_by_hand_stays_and_a_new_column_gets_its_own(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    warehouse.sql(
+        "COMMENT ON TABLE warehouse.cases IS 'mine'; COMMENT ON COLUMN warehouse.cases.status IS 'ours';"
+        "COMMENT ON COLUMN warehouse.cases.currency IS NULL"
+    )
+    odd = Column('A "b" :c', ColumnType.TEXT, "odd", 'It\'s 100% \\odd\\: "{}" :name %s $1; -- ünï')
+    runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, odd))
+    runs.load(run_at(2), {"cases": []})
+    found = comments(warehouse, "cases")
+    assert (found[""], found["status"], found["currency"]) == ("mine", "ours", "ISO 4217 code.")
+    assert found[odd.name] == odd.description
+
+
+def test_an_unchanged_run_comments_nothing(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    query = Connection.query
+
+    def recorded(connection: Connection, sql: str, **parameters: Any) -> list[list[Any]]:
+        ran.append(sql)
+        return query(connection, sql, **parameters)
+
+    monkeypatch.setattr(Connection, "query", recorded)
+    counts = []
+    for hour in (1, 2):
+        runs.load(run_at(hour), {"cases": documents(hour), "audit": []})
+        counts.append(len([sql for sql in ran if sql.startswith("COMMENT ON")]))
+    assert counts[0] > len(CASES.columns)
+    assert counts[1] == counts[0]
+
+
 def test_any_schema_name_is_quoted(runs: Runs, warehouse: Warehouse) -> None:
     odd = 'DW "é"; DROP SCHEMA x; -- :run {schema} $1'
     settings = warehouse.at(schema=odd)
@@ -97,6 +150,17 @@ def test_any_schema_name_is_quoted(runs: Runs, warehouse: Warehouse) -> None:
     assert warehouse.sql(f"TABLE {quote(odd)}.pipeline_runs").count("run-") == 4
 
 
+def test_names_may_have_63_bytes(runs: Runs, warehouse: Warehouse) -> None:
+    name = "t" * 63
+    runs.tables[name] = replace(
+        CASES, name=name, columns=(*CASES.columns, Column("ä" * 31, ColumnType.TEXT, "a", "A."))
+    )
+    rows = [[*values, None] for values in documents(2)]
+    assert runs.load(run_at(1), {name: rows}).committed
+    with pytest.raises(DuplicateKeyError, match=f"constraint {'t' * 58}_pkey"):
+        runs.load(run_at(2), {name: [*rows, rows[0]]})
+
+
 @pytest.mark.parametrize("name", ["", "x" * 64, "ä" * 32, "a\0b"])
 def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match="1 to 63 bytes"):
@@ -104,7 +168,7 @@ def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) ->
 
 
 def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
-    layout = Layout("t", (("a", ColumnType.TEXT),), ())
+    layout = Layout("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
     assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text)'
 
 

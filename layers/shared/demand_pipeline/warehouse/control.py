@@ -13,8 +13,9 @@ from demand_pipeline.postgres.statements import column_list, qualified, statemen
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.warehouse.schema import Layout
 
-REJECTED_ITEMS = Layout.from_columns(
+REJECTED_ITEMS = Layout(
     "rejected_items",
+    "Items that do not fit their table, whole, of each table's last run.",
     (
         Column("run_id", ColumnType.TEXT, "", "The run that rejected the item."),
         Column("table_name", ColumnType.TEXT, "", "The warehouse table it does not fit."),
@@ -24,8 +25,9 @@ REJECTED_ITEMS = Layout.from_columns(
     ),
 )
 
-PIPELINE_RUNS = Layout.from_columns(
+PIPELINE_RUNS = Layout(
     "pipeline_runs",
+    "The committed runs.",
     (
         Column("run_id", ColumnType.TEXT, "", "The execution's name.", key=True),
         Column("execution_arn", ColumnType.TEXT, "", "The execution."),
@@ -36,8 +38,9 @@ PIPELINE_RUNS = Layout.from_columns(
     ),
 )
 
-PIPELINE_RUN_TABLES = Layout.from_columns(
+PIPELINE_RUN_TABLES = Layout(
     "pipeline_run_tables",
+    "What each committed run did to each of its tables.",
     (
         Column("run_id", ColumnType.TEXT, "", "The run.", key=True),
         Column("table_name", ColumnType.TEXT, "", "The warehouse table.", key=True),

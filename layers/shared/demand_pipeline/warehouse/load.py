@@ -29,7 +29,7 @@ from demand_pipeline.warehouse.export import export_table
 from demand_pipeline.warehouse.locks import take_turn
 from demand_pipeline.warehouse.placement import Changes, Placement
 from demand_pipeline.warehouse.report import report_changes, report_refreshed
-from demand_pipeline.warehouse.schema import Layout, ensure_schema, prepare
+from demand_pipeline.warehouse.schema import Layout, add_comments, ensure_schema, prepare
 from demand_pipeline.warehouse.stage import Stager, limit_statements
 
 _START = "the start, no row copied"
@@ -88,9 +88,8 @@ class _Load:
 
     def refresh(self) -> tuple[LoadedTable, ...]:
         """Stage and check everything, and only then put it in the place of the old rows."""
-        layouts = tuple(Layout.of(staged.table) for staged in self.request.tables)
         with in_time(self.deadline, _START):
-            additions = prepare(self.connection, self.schema, layouts)
+            additions = prepare(self.connection, self.schema, self._layouts)
             previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
         tables = {staged.table.name: self._stage(staged) for staged in self.request.tables}
         rows = {name: staged.staged for name, staged in tables.items()}
@@ -103,7 +102,7 @@ class _Load:
             with self._timed(tables[name]), in_time(self.deadline, done):
                 yield
 
-        placement = Placement(self.connection, self.schema, layouts, tuple(additions), rows, previous, step)
+        placement = Placement(self.connection, self.schema, self._layouts, tuple(additions), rows, previous, step)
         changes = _STRATEGIES[self.request.strategy](placement)
         for name, staged in tables.items():
             check_rows(staged, changes[name].rows, "in the table")
@@ -112,6 +111,7 @@ class _Load:
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
         with in_time(self.deadline, f"all {sum(table.loaded for table in tables)} rows put in place, not committed"):
+            add_comments(self.connection, self.schema, (*CONTROL_TABLES, *self._layouts))
             record(self.connection, self.schema, self.request, tables)
         if self.request.dry_run:
             self.connection.execute("ROLLBACK")
@@ -121,6 +121,10 @@ class _Load:
         if result is None:  # a COMMIT may answer with a rollback
             raise DatabaseError(f"run {self.request.run.id} was committed, but is not in pipeline_runs")
         return result
+
+    @property
+    def _layouts(self) -> tuple[Layout, ...]:
+        return tuple(Layout.of(staged.table) for staged in self.request.tables)
 
     def _count_previous(self, staged: StagedTable) -> int:
         table = qualified(self.schema, staged.table.name)

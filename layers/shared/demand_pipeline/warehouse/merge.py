@@ -6,7 +6,7 @@ comparison to the commit. Rows are the same if their images are: `=` takes 1.0 f
 """
 
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import column_list, qualified, quote
+from demand_pipeline.postgres.statements import column_list, qualified, quote, suffixed
 from demand_pipeline.tables import ColumnType
 from demand_pipeline.warehouse.locks import lock_out, lock_writers_out
 from demand_pipeline.warehouse.placement import Changes, Placement
@@ -47,11 +47,11 @@ def put_in_place(placement: Placement) -> dict[str, Changes]:
 def index_stage(connection: Connection, layout: Layout) -> None:
     """See to it that every staged key is one row's, and that the planner knows how many there are.
 
-    The index is named as the table's, for DuplicateKeyError to say the same as ever.
+    The index is named as PostgreSQL names the table's, for DuplicateKeyError to say the same as ever.
     """
     stage = stage_name(layout.name)
     key = ", ".join([f"{column}{collation}" for column, collation in _key(layout)])
-    connection.execute(f"CREATE UNIQUE INDEX {quote(f'{layout.name}_pkey')} ON {stage} ({key})")
+    connection.execute(f"CREATE UNIQUE INDEX {suffixed(layout.name, '_pkey')} ON {stage} ({key})")
     connection.execute(f"ANALYZE {stage} ({column_list(layout.key)})")
 
 
@@ -95,8 +95,7 @@ def _same_key(layout: Layout) -> str:
 
 def _key(layout: Layout) -> list[tuple[str, str]]:
     """The key's columns; texts are compared byte by byte, faster than by a language, and whatever the table's is."""
-    types = dict(layout.columns)
-    return [(quote(name), ' COLLATE "C"' if types[name] is ColumnType.TEXT else "") for name in layout.key]
+    return [(quote(name), ' COLLATE "C"' if layout.types[name] is ColumnType.TEXT else "") for name in layout.key]
 
 
 def _image(row: str, names: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Self
 from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
+from demand_pipeline.postgres.statements import column_list, qualified, quote, statement, suffixed
 from demand_pipeline.tables import Column, ColumnType, Table
 
 # pg_class.relkind: an ordinary and a partitioned table can be loaded.
@@ -19,34 +19,39 @@ _TABLES = ("r", "p")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A table in PostgreSQL: column names with types, in order, and the primary key (empty: none)."""
+    """A table in PostgreSQL: its columns in order, those of the primary key among them (there may be none)."""
 
     name: str
-    columns: tuple[tuple[str, ColumnType], ...]
-    key: tuple[str, ...]
+    description: str
+    columns: tuple[Column, ...]
 
     @classmethod
     def of(cls, table: Table) -> Self:
         """The layout of a declared table, `extra` included."""
-        return cls.from_columns(table.name, table.stored_columns)
-
-    @classmethod
-    def from_columns(cls, name: str, columns: tuple[Column, ...]) -> Self:
-        """The layout of any declared columns."""
-        return cls(
-            name=name,
-            columns=tuple((column.name, column.type) for column in columns),
-            key=tuple(column.name for column in columns if column.key),
-        )
+        return cls(table.name, table.description, table.stored_columns)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
-        return tuple(name for name, _ in self.columns)
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The columns' types by name, in order."""
+        return {column.name: column.type for column in self.columns}
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The primary key's columns, in order."""
+        return tuple(column.name for column in self.columns if column.key)
+
+    def descriptions(self) -> list[tuple[str | None, str]]:
+        """What the table (None) and each column is."""
+        return [(None, self.description), *((column.name, column.description) for column in self.columns)]
 
     def definition(self) -> str:
         """What stands between the parentheses of CREATE TABLE, without the key."""
-        return ", ".join([f"{quote(name)} {column_type}" for name, column_type in self.columns])
+        return ", ".join([f"{quote(column.name)} {column.type}" for column in self.columns])
 
 
 def create_table(schema: str, layout: Layout) -> str:
@@ -79,6 +84,17 @@ def prepare(connection: Connection, schema: str, layouts: tuple[Layout, ...]) ->
     if different := [advice for table in tables if (advice := table.advice_on_shape())]:
         raise SchemaMismatchError(" ".join(different))
     return [addition for table in tables for addition in table.additions()]
+
+
+def add_comments(connection: Connection, schema: str, layouts: tuple[Layout, ...]) -> None:
+    """Describe the tables and columns that have no comment; what people wrote stays.
+
+    Each statement takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
+    """
+    texts = [(qualified(schema, layout.name), *text) for layout in layouts for text in layout.descriptions()]
+    relations, columns, comments = (list(part) for part in zip(*texts, strict=True))
+    for [comment] in connection.query(statement("comments"), relations=relations, columns=columns, comments=comments):
+        connection.execute(comment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +137,7 @@ class _Table:
 
     def _differences(self) -> Iterator[tuple[str, str]]:
         """Each difference, and the action of ALTER TABLE that changes it."""
-        layout, rename = self.layout, f"RENAME TO {quote(f'{self.layout.name}_before')}"
+        layout, rename = self.layout, f"RENAME TO {suffixed(self.layout.name, '_before')}"
         if self.kind not in _TABLES:
             yield f"{layout.name}: expected a table, found a relation of kind {self.kind!r}", rename
             return
@@ -152,7 +168,7 @@ def _find(connection: Connection, name: str, layout: Layout) -> _Table | None:
             statement("columns"),
             relation=name,
             declared_names=list(layout.names),
-            declared_types=[str(column_type) for _, column_type in layout.columns],
+            declared_types=[str(column_type) for column_type in layout.types.values()],
         )
         types = {column: (found, expected) for column, found, expected in columns}
         return _Table(layout, name, kind, owner, owned, loader, key_name, tuple(key or ()), types)
