@@ -1,12 +1,24 @@
 """Writes every file that derives from others: `make generate`; with `--check` it only compares.
 
-Exits with 1 when a file is not what it would write: it is stale, or was edited by hand.
+Exits with 1 when a file is not what it would write: it is stale, or was edited by hand; and when a table's
+declaration cannot work.
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+try:
+    import demand_pipeline.builders  # noqa: F401 - before what derives from them
+except Exception as error:
+    if __name__ != "__main__":
+        raise
+    # What a declaration cannot take is a ValueError that names table and column; Python's own errors need their line.
+    *_, where = traceback.extract_tb(error.__traceback__)
+    place = "" if isinstance(error, ValueError | SyntaxError) else f"{Path(where.filename).name}:{where.lineno}: "
+    sys.exit(place + " ".join(str(error).split()))
 
 from benchmarks.cost import page as cost
 from benchmarks.cost.assumptions import Assumptions

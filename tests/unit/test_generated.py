@@ -1,9 +1,18 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scripts import generate
+from demand_pipeline.tables import Column, ColumnType
+from scripts import data_dictionary, generate
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_generated_file_is_current() -> None:
@@ -32,3 +41,63 @@ def test_a_sample_event_of_no_table_is_reported(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "transform_gone.json").write_text("{}")
     monkeypatch.setattr(generate, "EVENTS", tmp_path)
     assert generate.stale() == {tmp_path / "transform_gone.json": None}
+
+
+STATUS = 'Column("status", ColumnType.TEXT, "status", '
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        (
+            "case_builder",
+            STATUS,
+            STATUS.replace("ColumnType.TEXT", '"varchar"'),
+            "cases.status: expected a ColumnType, ",
+        ),
+        ("case_builder", STATUS, STATUS.replace('"status", C', '"a\\nb" * 32, C'), "cases.a ba ba b"),
+        (
+            "case_builder",
+            STATUS,
+            STATUS.replace("TEXT", "VARCHAR"),
+            "case_builder.py:[0-9]+: .* no attribute 'VARCHAR'",
+        ),
+        ("case_builder", STATUS, f"{STATUS})", r".*\(case_builder.py, line [0-9]+\)$"),
+        (
+            "__init__",
+            "registry(CASES, ",
+            "registry(CASES, CASES, ",
+            "cases: expected another name than cases has, got ",
+        ),
+    ],
+    ids=["type", "name", "member", "syntax", "registry"],
+)
+def test_a_declaration_that_cannot_work_is_one_line_and_no_traceback(
+    tmp_path: Path, file: str, old: str, new: str, line: str
+) -> None:
+    library = tmp_path / "demand_pipeline"
+    shutil.copytree(ROOT / "layers/shared/demand_pipeline", library)
+    builder = library / "builders" / f"{file}.py"
+    text = builder.read_text()
+    assert old in text
+    builder.write_text(text.replace(old, new))
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "scripts.generate", "--check"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.match(line, done.stderr)
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("amounts.net", "amounts.net"),
+        (("lines", 0, "sku"), "`lines[0].sku`"),
+        (("unit.price",), '`["unit.price"]`'),
+        (("größe", "a|b`c\n", 2), r'`größe["a\|b\u0060c\n"][2]`'),
+    ],
+)
+def test_the_data_dictionary_shows_any_path_in_one_cell(source: Any, shown: str) -> None:
+    row = data_dictionary._row(Column("a|b", ColumnType.TEXT, source, "Two\nlines.", ("x|y",)))
+    assert row == rf"| a\|b | text | {shown} | S; N; BOOL | Two lines. | `x\|y` |"
