@@ -36,7 +36,8 @@ CASES = Table(
     source="documents",
     description="The benchmark's table.",
     columns=tuple(
-        Column(name, kind, source, "", key=position == 0) for position, (name, kind, source) in enumerate(_COLUMNS)
+        Column(name, kind, source, f"The attribute {source}.", key=position == 0)
+        for position, (name, kind, source) in enumerate(_COLUMNS)
     ),
 )
 
