@@ -82,7 +82,8 @@ def test_where_each_scan_returns_data_every_builders_rows_arrive(pipeline: Pipel
     pipeline.put("audit", [{"auditId": {"S": "a"}, "occurredAt": {"N": "1795414197"}, "newValues": {"NULL": True}}])
     with pipeline.machine(MinSegments=3) as machine:
         run = succeeded(machine.start({}))
-    assert counted(run) == dict.fromkeys(TABLES, (1, 1, 0, 1))
+    four = ("cases", "metadata", "templates", "audit")
+    assert counted(run) == dict.fromkeys(TABLES, (0, 0, 0, 0)) | dict.fromkeys(four, (1, 1, 0, 1))
     assert pipeline.sql(
         "SELECT document_id, net_amount, issue_date, supplier_name, tags, version, extra FROM cases"
     ) == ['doc-1|12345678901234567890123456789012345678|2026-11-23|Łódź 😀 "Ltd"|{a,b}|10|{"amounts": {"tip": 1}}']
