@@ -14,6 +14,7 @@ from demand_pipeline.events import CONTRACT, Run, ScanRequest, StagedChunk, Stag
 from demand_pipeline.scan import scan_segment
 from demand_pipeline.tables import MAX_KEY_BYTES, Column, ColumnType, Table
 from demand_pipeline.transform import transform_chunk
+from local.seed import create_table
 from tests.integration.conftest import UNLIMITED, Runs
 
 FILES = Table(
@@ -36,12 +37,7 @@ UNFIT = (b"\0", b"\0")
 def make_table() -> None:
     """Items of 100 kB each, so that a page of 1 MB holds about ten."""
     dynamodb = boto3.client("dynamodb")
-    dynamodb.create_table(
-        TableName=FILES.source,
-        KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}, {"AttributeName": "part", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "B"} for name in ("digest", "part")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, FILES.source, FILES)
     for digest, part in [UNFIT, *PLAIN, LONGEST, TOO_LONG]:
         day = "yesterday" if (digest, part) == UNFIT else "2026-11-23"
         item = {"digest": {"B": digest}, "part": {"B": part}, "storedOn": {"S": day}, "padding": {"S": "x" * 100_000}}

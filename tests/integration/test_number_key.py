@@ -12,6 +12,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.errors import DuplicateKeyError
 from demand_pipeline.events import Strategy
 from demand_pipeline.tables import Column, ColumnType, Table
+from local.seed import create_table
 from tests.integration.conftest import Runs, run_at
 from tests.integration.test_binary_key import stage
 
@@ -32,12 +33,7 @@ SENSORS = ["1", "-0.5", "1E-130", "9" * 38, "9.999999999999999999999999999999999
 
 def make_table() -> None:
     dynamodb = boto3.client("dynamodb")
-    dynamodb.create_table(
-        TableName=READINGS.source,
-        KeySchema=[{"AttributeName": "sensor.id", "KeyType": "HASH"}, {"AttributeName": "number", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "N"} for name in ("sensor.id", "number")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, READINGS.source, READINGS)
     for sensor in SENSORS:
         for number in (-1, 10):
             values = {"L": [{"NULL": True}, {"M": {"t-2.0": {"N": "20.50"}}}]}
