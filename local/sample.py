@@ -14,7 +14,7 @@ from typing import Any
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Column, ColumnType, Table
 from local.sample_relations import Relations, key_number
-from local.sample_values import SPOILT, Value, draw, identifies, numbered
+from local.sample_values import SPOILT, ExampleError, Value, draw, identifies, numbered
 
 type Item = dict[str, Value]
 type Drawer = Callable[[int], Value | None]  # the attribute of the item of that number; None where it has none
@@ -72,7 +72,7 @@ class Sample:
             number_of = self._key_number(relations, table, column)
             named = owner_of_key.key[0] if owner_of_key else column
             return lambda number: numbered(named, number_of(number))
-        return lambda number: _perhaps(column, self._random(table, column.name, number))
+        return lambda number: _perhaps(table, column, self._random(table, column.name, number))
 
     def _key_number(self, relations: Relations, table: Table, column: Column) -> Callable[[int], int]:
         """The number of the key that an item has in a column, as its own or of the item that it refers to."""
@@ -148,8 +148,8 @@ def _drawn_columns(table: Table) -> list[Column]:
     return [column for column in table.columns if by_path[column.path] is column and column.path not in inner]
 
 
-def _perhaps(column: Column, random: Random) -> Value | None:
-    """Draw a value, or NULL, or nothing at all."""
+def _perhaps(table: Table, column: Column, random: Random) -> Value | None:
+    """Draw a value, or NULL, or nothing at all. Raises ExampleError, naming the table too."""
     chance = random.random()
     if chance < _MISSING:
         return None
@@ -157,7 +157,10 @@ def _perhaps(column: Column, random: Random) -> Value | None:
         return {"NULL": True}
     if chance < _MISSING + _NULL + _EMPTY and column.type is ColumnType.TEXT:
         return {"S": ""}
-    return draw(column, random)
+    try:
+        return draw(column, random)
+    except ExampleError as error:
+        raise ExampleError(f"{table.name}.{error}") from error
 
 
 def _put_extra(table: Table, item: Item, random: Random) -> None:

@@ -58,12 +58,11 @@ def _text(path: Path) -> str | None:
 
 
 def main() -> int:
-    """Write or compare; the answer is the exit status."""
+    """Write or compare; the answer is the exit status. What is wrong goes to standard error, in one line."""
     try:
         return _report_stale() if "--check" in sys.argv[1:] else _write()
-    except (ExampleError, state_machine.TooManyTablesError) as error:
-        print(error)
-        return 1
+    except (ExampleError, regions.RegionError, state_machine.TooManyTablesError) as error:
+        sys.exit(str(error))
 
 
 def _report_stale() -> int:

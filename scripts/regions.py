@@ -2,12 +2,25 @@
 
 from pathlib import Path
 
-from cogapp import Cog  # type: ignore[import-untyped]  # it ships no types
+from cogapp.cogapp import Cog, CogError  # type: ignore[import-untyped]  # it ships no types
+
+
+class RegionError(ValueError):
+    """A region's marker is damaged; the message names the file, the line, and the command that restores it."""
 
 
 def render(path: Path, module: str) -> str:
-    """The file with every region written again; a region calls functions of the module by its name in `scripts`."""
+    """The file with every region written again; a region calls functions of the module by its name in `scripts`.
+
+    Raises RegionError, and the ValueError of a declaration that the region's function cannot take.
+    """
     cog = Cog()
     cog.options.prologue = f"from scripts import {module}"
-    text: str = cog.process_string(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text: str = cog.process_string(path.read_text(encoding="utf-8"), str(path))
+    except CogError as error:
+        if isinstance(declaration := error.__context__, ValueError):
+            raise declaration from None
+        *_, reason = str(error).splitlines()
+        raise RegionError(f"{path}: {reason}; restore the markers, for example with git checkout {path}") from error
     return text

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.tables import Column, ColumnType
-from scripts import data_dictionary, generate
+from scripts import data_dictionary, generate, regions
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,13 +64,19 @@ STATUS = 'Column("status", ColumnType.TEXT, "status", '
         ),
         ("case_builder", STATUS, f"{STATUS})", r".*\(case_builder.py, line [0-9]+\)$"),
         (
+            "case_builder",
+            '("2026-03-31", "2026-11-02")',
+            '("31.03.2026",)',
+            "cases.issue_date: expected an example of type date, got '31.03.2026'",
+        ),
+        (
             "__init__",
             "registry(CASES, ",
             "registry(CASES, CASES, ",
             "cases: expected another name than cases has, got ",
         ),
     ],
-    ids=["type", "name", "member", "syntax", "registry"],
+    ids=["type", "name", "member", "syntax", "example", "registry"],
 )
 def test_a_declaration_that_cannot_work_is_one_line_and_no_traceback(
     tmp_path: Path, file: str, old: str, new: str, line: str
@@ -87,6 +93,18 @@ def test_a_declaration_that_cannot_work_is_one_line_and_no_traceback(
     assert (done.returncode, done.stdout) == (1, "")
     assert re.match(line, done.stderr)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("marker", ["[[[end]]]", "cog.out(template.alarms())"])
+def test_a_damaged_marker_is_reported_with_the_file_and_the_command_that_restores_it(
+    marker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "template.yaml"
+    damaged.write_text((ROOT / "template.yaml").read_text().replace(marker, "damaged()"))
+    monkeypatch.setattr(generate, "GENERATED", {damaged: partial(regions.render, damaged, "template")})
+    monkeypatch.setattr("sys.argv", ["generate"])
+    with pytest.raises(SystemExit, match=f"^{damaged}: .+; restore the markers, .+ git checkout {damaged}$"):
+        generate.main()
 
 
 @pytest.mark.parametrize(
