@@ -1,5 +1,6 @@
 """Runnable copies of the sample events: what a run on this stack left takes the place of keys and ARNs made up."""
 
+import base64
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def write(stack: Stack, arn: str) -> Path:
     folder.mkdir(exist_ok=True)
     for number, event in enumerate(function_events()):
         sample = json.loads(event.path(SAMPLES).read_text())
-        text = json.dumps(copies.runnable(event.name, number, sample), indent=2)
+        text = json.dumps(copies.runnable(event.name, number, sample), indent=2, default=_base64)
         event.path(folder).write_text(f"{text}\n")
     return folder
 
@@ -135,6 +136,11 @@ class _Copies:
         with self._staging.create(key, TABLES[table] if stage is Stage.STAGED else None) as stream:
             stream.write(content)
         return key
+
+
+def _base64(content: bytes) -> str:
+    """What a start key's binary part is in an event, as in DynamoDB's JSON."""
+    return base64.b64encode(content).decode()
 
 
 def _chunks(table: dict[str, Any]) -> Iterator[dict[str, Any]]:

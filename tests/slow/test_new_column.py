@@ -1,17 +1,11 @@
 """A column is one line in one file: with one of each type in every declaration, all that could break still passes."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import re
 
-import pytest
-
+from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import ColumnType
+from tests.slow.conftest import Project, page_section
 
-ROOT = Path(__file__).parents[2]
-BUILDERS = "layers/shared/demand_pipeline/builders"
 # A line for each type, as somebody would write it; the names of types and attributes are all that differs.
 EXAMPLES = {
     ColumnType.TEXT: '("a", "b")',
@@ -56,41 +50,18 @@ LEFT_OUT = (
 )
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, with the environments of the original."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in [name for name in names if (ROOT / name).is_file()]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, tmp_path / name)
-    for environment in ROOT.glob(".venv*"):
-        (tmp_path / environment.name).symlink_to(environment)
-    return tmp_path
-
-
-def python(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the copy. Its library comes before the original's, which the environment finds by itself."""
-    environment = os.environ | {"PYTHONPATH": f"{project / 'layers' / 'shared'}:{project}"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=project, env=environment, check=False, capture_output=True, text=True)
-
-
-def test_a_column_of_each_type_is_a_line_in_its_declaration(project: Path) -> None:
+def test_a_column_of_each_type_is_a_line_in_its_declaration(project: Project) -> None:
     assert EXAMPLES.keys() == set(ColumnType)
-    for path in (project / BUILDERS).glob("*_builder.py"):
+    shown = re.findall(r"^Column[(].+$", page_section("A column"), re.MULTILINE)
+    assert len(shown) == 1
+    for path in project.builders.glob("*_builder.py"):
         declaration = path.read_text(encoding="utf-8")
         assert declaration.endswith(END)
-        path.write_text(declaration.removesuffix(END) + "".join(LINES) + END, encoding="utf-8")
+        path.write_text(f"{declaration.removesuffix(END)}        {shown[0]}\n{''.join(LINES)}{END}", encoding="utf-8")
     code = "import demand_pipeline.builders as b; print(b.__file__, *[len(t.columns) for t in b.TABLES.values()])"
-    before, after = python(ROOT, "-c", code).stdout.split(), python(project, "-c", code).stdout.split()
-    assert after[0] == str(project / BUILDERS / "__init__.py")
-    assert [int(count) for count in after[1:]] == [int(count) + len(LINES) for count in before[1:]]
+    file, *columns = project.python("-c", code).split()
+    assert file == str(project.builders / "__init__.py")
+    assert [int(count) for count in columns] == [len(table.columns) + 1 + len(LINES) for table in TABLES.values()]
 
-    generated = python(project, "-m", "scripts.generate")
-    assert (generated.returncode, generated.stderr) == (0, "")
-    assert "docs/data-dictionary.md: written" in generated.stdout
-    quietly = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"]
-    left_out = [f"--ignore={path}" for path in LEFT_OUT]
-    tested = python(project, "-m", "pytest", *quietly, *left_out, *TESTS)
-    assert tested.returncode == 0, tested.stdout[-20_000:]
+    project.generate()
+    project.test(*(f"--ignore={path}" for path in LEFT_OUT), *TESTS)

@@ -129,11 +129,12 @@ def test_the_alarms_dimensions_are_those_of_the_metric_that_a_load_emits(
 ) -> None:
     """CloudWatch: a metric with another set of dimensions is another metric."""
     monkeypatch.setenv("STACK_NAME", "demand-pipeline-test")
-    emit_metrics("cases", TableRefreshed=1)
+    table = next(iter(TABLES))
+    emit_metrics(table, TableRefreshed=1)
     emitted = json.loads(capsys.readouterr().out)
     (metric,) = emitted["_aws"]["CloudWatchMetrics"]
     (dimensions,) = metric["Dimensions"]
-    alarm = ALARMS["NoSuccessCasesAlarm"]
+    alarm = ALARMS[f"NoSuccess{camel_case(table)}Alarm"]
     assert (metric["Namespace"], metric["Metrics"][0]["Name"]) == (alarm["Namespace"], alarm["MetricName"])
     values = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
     assert set(values) == set(dimensions)
