@@ -11,9 +11,9 @@ from benchmarks.peers import singer_files
 from benchmarks.process import Usage, run
 from benchmarks.stand import ROOT, Stand
 from benchmarks.workload import CASES
+from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
-from demand_pipeline.warehouse.schema import Layout, create_table
 
 SCHEMA = "public"
 # Beside the primary key, alike for all: the case, and a supplier's invoices by date.
@@ -61,7 +61,7 @@ def _make_table(stand: Stand, *, arrays: bool = True) -> None:
     columns = CASES.stored_columns
     if not arrays:
         columns = tuple(replace(each, type=ColumnType.JSONB) if each.type.endswith("[]") else each for each in columns)
-    stand.postgres.execute(create_table(SCHEMA, Layout(CASES.name, CASES.description, columns)))
+    stand.postgres.execute(create_table(SCHEMA, TableSchema(CASES.name, CASES.description, columns)))
     _make_indexes(stand, CASES.name, _as_declared)
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import workload
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.events import CONTRACT
 
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template

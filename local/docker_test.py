@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from demand_pipeline.dynamodb.typed_json import summarize_whole_page
 from demand_pipeline.errors import PipelineError
-from demand_pipeline.scan import READERS
-from demand_pipeline.staging import Staging
-from demand_pipeline.wire import summarize_whole_page
+from demand_pipeline.s3.staging import Staging
+from demand_pipeline.scan.segment import READERS
 from local import docker, lambda_image, sam
 from local.console import Console
 from local.invoke import Answer, InvokeError, invoke

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import Run
-from demand_pipeline.fields import Fields
-from demand_pipeline.staging import Stage, Staging, chunk_key
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.dynamodb.typed_json import summarize_whole_page
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key
 from demand_pipeline.tables import camel_case
-from demand_pipeline.wire import summarize_whole_page
 from local import run, seed
 from local.stack import PROJECT, Stack
 

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import CONTRACT
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.tables import ColumnType, Table
 
 type Event = dict[str, Any]

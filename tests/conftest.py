@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 from moto.dynamodb.models import dynamo_type
 
-from demand_pipeline import aws as clients
+from demand_pipeline import clients
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.postgres import credentials
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.staging import Staging
 from local.postgres import PostgresServer
 
 BUCKET = "staging"

@@ -11,7 +11,7 @@ from benchmarks.cost.plan import Plan, concurrency, events, function_setting, pa
 from benchmarks.cost.sizes import mean_stored_bytes
 from benchmarks.figures import Figure
 from demand_pipeline.deadline import RESERVE_SECONDS
-from demand_pipeline.upload import PART_BYTES
+from demand_pipeline.s3.upload import PART_BYTES
 
 _UNIT_BYTES = 8192  # DynamoDB: eventually consistent, a read unit is two times 4 KB
 _GB = 2**30

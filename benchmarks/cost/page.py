@@ -19,7 +19,7 @@ from benchmarks.cost.model import Measured, Run, usable_seconds
 from benchmarks.cost.plan import concurrency, function_setting, functions_at_once, parameter
 from benchmarks.figures import Results
 from benchmarks.report.numbers import number
-from demand_pipeline.upload import PART_BYTES
+from demand_pipeline.s3.upload import PART_BYTES
 from scripts.state_machine import share
 
 DOCS = Path(__file__).parents[2] / "docs"

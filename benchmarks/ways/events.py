@@ -6,7 +6,7 @@ from benchmarks.dynamodb_endpoint import ARN
 from benchmarks.run_function import new_run
 from benchmarks.stand import CHUNK_BYTES
 from benchmarks.workload import CASES
-from demand_pipeline.events import CONTRACT
+from demand_pipeline.contracts.event import CONTRACT
 
 type Event = dict[str, Any]
 

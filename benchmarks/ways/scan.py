@@ -17,7 +17,7 @@ from benchmarks.items import TABLE
 from benchmarks.run_function import UNLIMITED, invoke
 from benchmarks.stand import CHUNK_BYTES
 from benchmarks.ways.events import scan_event
-from demand_pipeline.pages import RawPages
+from demand_pipeline.dynamodb.raw_pages import RawPages
 
 type Task = dict[str, Any]
 type Done = dict[str, Any]

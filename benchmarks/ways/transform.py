@@ -13,9 +13,9 @@ import boto3
 from benchmarks.run_function import UNLIMITED, invoke
 from benchmarks.ways import deserialized, unchecked
 from benchmarks.ways.events import transform_event
-from demand_pipeline import aws
-from demand_pipeline.staging import Staging
-from demand_pipeline.wire import iterate_items
+from demand_pipeline import clients
+from demand_pipeline.dynamodb.typed_json import iterate_items
+from demand_pipeline.s3.staging import Staging
 
 type Task = dict[str, Any]
 type Done = dict[str, Any]
@@ -53,12 +53,16 @@ def floor(task: Task) -> Done:
 
 def reading_floor(task: Task) -> Done:
     """The same, but from the raw chunk in S3, as the function has it."""
-    return {"items": sum(map(_parse, Staging(_BUCKET, aws.client("s3", UNLIMITED)).lines(task["key"])))}
+    return {"items": sum(map(_parse, Staging(_BUCKET, clients.client("s3", UNLIMITED)).lines(task["key"])))}
 
 
 def no_checks(task: Task) -> Done:
     """The function's own rows, by a conversion that takes every item for what it should be, from S3 and to S3."""
-    items, key, staging = 0, task["key"].replace("/raw/", "/unchecked/"), Staging(_BUCKET, aws.client("s3", UNLIMITED))
+    items, key, staging = (
+        0,
+        task["key"].replace("/raw/", "/unchecked/"),
+        Staging(_BUCKET, clients.client("s3", UNLIMITED)),
+    )
     with staging.create(key) as stream:
         for page in staging.lines(task["key"]):
             rows = [unchecked.row(item) for item in iterate_items(page)]

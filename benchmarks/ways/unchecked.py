@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.workload import CASES
-from demand_pipeline.conversion.jsonb import quote, to_json
-from demand_pipeline.conversion.rows import RowMaker
-from demand_pipeline.conversion.values import epoch_text
 from demand_pipeline.tables import Column, ColumnType
+from demand_pipeline.transform.column_types import epoch_text
+from demand_pipeline.transform.jsonb import quote, to_json
+from demand_pipeline.transform.rows import RowMaker
 
 # Nothing but the staged text is made: no range, no digits, no length, no leftover attribute is looked at.
 _CELLS = {

@@ -12,8 +12,8 @@ from benchmarks.items import make_items, pages
 from benchmarks.s3_endpoint import S3Endpoint
 from benchmarks.ways import deserialized, scan, transform, unchecked
 from benchmarks.workload import CASES
-from demand_pipeline.conversion.rows import RowMaker
 from demand_pipeline.tables import ColumnType
+from demand_pipeline.transform.rows import RowMaker
 
 type Way = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -147,11 +147,11 @@ def _fold(runs: Sequence[str], ran: Mapping[str, Ran]) -> tuple[dict[str, Expect
 
 def _differences(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> tuple[int, int, int]:
     """How many rows a merge is to insert, update and delete."""
-    changed = [key for key in new.keys() & old.keys() if _image(old[key]) != _image(new[key])]
+    changed = [key for key in new.keys() & old.keys() if _row_value(old[key]) != _row_value(new[key])]
     return len(new.keys() - old.keys()), len(changed), len(old.keys() - new.keys())
 
 
-def _image(value: Any) -> str:
+def _row_value(value: Any) -> str:
     """The same text for rows that PostgreSQL shows the same: 1.0 is not 1.00, but 1E+2 is 100."""
 
     def shown(part: Any) -> str:

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from demand_pipeline import pages, staging, transform
 from demand_pipeline.builders import TABLES
+from demand_pipeline.dynamodb import raw_pages
+from demand_pipeline.load import merge, temporary_tables, transaction, truncate
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
-from demand_pipeline.staging import Staging
+from demand_pipeline.s3 import staging
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
-from demand_pipeline.warehouse import load, merge, stage, truncate
+from demand_pipeline.transform import chunk
 from tests.faults.faults import Fault
 from tests.faults.schedule import Schedule
 
@@ -56,13 +58,17 @@ def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
 
 def unchecked() -> list[tuple[Any, str, Any]]:
     """No count of the load's is compared."""
-    copy = stage.Stager._copy
+    copy = temporary_tables.ChunkCopier._copy
 
     def uncounted(stager: Any, name: str, layout: Any, blocks: Any, key: str, _: int) -> int:
         return copy(stager, name, layout, blocks, key, Anything())
 
     nothing = lambda *_: None  # noqa: E731 - three times the same
-    return [(stage.Stager, "_copy", uncounted), (load, "check_rows", nothing), (load, "check_counts", nothing)]
+    return [
+        (temporary_tables.ChunkCopier, "_copy", uncounted),
+        (transaction, "check_rows", nothing),
+        (transaction, "check_counts", nothing),
+    ]
 
 
 def skip_reconciliation() -> AbstractContextManager[None]:
@@ -93,17 +99,17 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
 def swallow_a_reject() -> AbstractContextManager[None]:
     """An item that does not fit vanishes, and is not counted."""
     nothing = lambda *_, **__: None  # noqa: E731 - twice the same
-    return patched((transform._Output, "_reject", nothing), (transform, "_check_items", nothing))
+    return patched((chunk._Output, "_reject", nothing), (chunk, "_check_items", nothing))
 
 
 def ignore_the_stale_guard() -> AbstractContextManager[None]:
     """An old run replaces what a newer one has loaded."""
-    return patched((load, "refuse_stale", lambda *_: None))
+    return patched((transaction, "refuse_stale", lambda *_: None))
 
 
 def forget_what_is_committed() -> AbstractContextManager[None]:
     """A run that is committed already is loaded once more."""
-    found = load.find_result
+    found = transaction.find_result
 
     def forgetful(connection: Connection, schema: str, request: Any) -> Any:
         # Asked for the first time in a session, it knows of nothing; after the commit it must tell the result.
@@ -112,7 +118,7 @@ def forget_what_is_committed() -> AbstractContextManager[None]:
         connection.asked = True
         return None
 
-    return patched((load, "find_result", forgetful))
+    return patched((transaction, "find_result", forgetful))
 
 
 def trust_a_cut_off_object() -> AbstractContextManager[None]:
@@ -129,7 +135,7 @@ def trust_a_cut_off_object() -> AbstractContextManager[None]:
 
 def truncate_before_staging() -> AbstractContextManager[None]:
     """Readers find the tables empty, or locked, while the rows are still on their way."""
-    begin = load._Load.begin
+    begin = transaction._Load.begin
 
     def early(self: Any) -> Any:
         known = begin(self)
@@ -138,7 +144,7 @@ def truncate_before_staging() -> AbstractContextManager[None]:
             self.connection.execute(f"TRUNCATE {names}; COMMIT; BEGIN")
         return known
 
-    return patched((load._Load, "begin", early))
+    return patched((transaction._Load, "begin", early))
 
 
 def tell_the_password() -> AbstractContextManager[None]:
@@ -156,29 +162,29 @@ def tell_the_password() -> AbstractContextManager[None]:
 
 def accept_a_wrong_checksum() -> AbstractContextManager[None]:
     """What boto3 hands over after its last attempt is taken as it is."""
-    return patched((pages, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
+    return patched((raw_pages, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
 
 
 def log_a_reject() -> AbstractContextManager[None]:
     """A reject's reason, which quotes what was found, gets into the log."""
-    reject = transform._Output._reject
+    reject = chunk._Output._reject
 
     def talkative(self: Any, item: Any, reason: str) -> None:
-        transform.logger.warning(reason, extra={"item": item})
+        chunk.logger.warning(reason, extra={"item": item})
         reject(self, item, reason)
 
-    return patched((transform._Output, "_reject", talkative))
+    return patched((chunk._Output, "_reject", talkative))
 
 
 def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
     """A page without items ends the segment, whatever key it has to go on from."""
-    summarize = pages.Page.summarize
+    summarize = raw_pages.Page.summarize
 
-    def hasty(page: pages.Page) -> Any:
+    def hasty(page: raw_pages.Page) -> Any:
         summary = summarize(page)
         return replace(summary, next_key=summary.next_key if summary.items else None)
 
-    return patched((pages.Page, "summarize", hasty))
+    return patched((raw_pages.Page, "summarize", hasty))
 
 
 def keep_what_is_gone() -> AbstractContextManager[None]:

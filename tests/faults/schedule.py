@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.scan import READERS
+from demand_pipeline.scan.segment import READERS
 from demand_pipeline.tables import camel_case
 from tests.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 

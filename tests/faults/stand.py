@@ -26,12 +26,14 @@ import botocore.endpoint
 import moto.s3.models
 from moto import mock_aws
 
-from demand_pipeline import aws, scan, upload
+from demand_pipeline import clients
 from demand_pipeline.builders import TABLES
+from demand_pipeline.load import copy_csv, locks, truncate
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
+from demand_pipeline.s3 import upload
+from demand_pipeline.scan import segment
 from demand_pipeline.tables import Table, camel_case
-from demand_pipeline.warehouse import copy_csv, locks, truncate
 from local.postgres import PostgresServer
 from local.seed import create_table
 from tests.conftest import AS_NEW, BUCKET
@@ -187,7 +189,7 @@ class Stand(ExitStack):
 
     def _patch(self) -> None:
         """Take the waiting out of retries, and make parts, blocks and pages small."""
-        make, lock = aws.client, threading.Lock()
+        make, lock = clients.client, threading.Lock()
 
         def client(*arguments: Any) -> Any:
             with lock:  # a session makes one client at a time
@@ -195,7 +197,7 @@ class Stand(ExitStack):
 
         for target, name, new in (
             (botocore.endpoint, "time", _NO_SLEEP),
-            (aws, "client", client),
+            (clients, "client", client),
             (locks, "_PAUSE_SECONDS", 0.05),
             (locks, "_ATTEMPTS", 2),
             (upload, "PART_BYTES", self.schedule.part_bytes),
@@ -203,7 +205,7 @@ class Stand(ExitStack):
             (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),
             (truncate, "_MANY_ROWS", 4),
-            (scan, "ThreadPoolExecutor", attempts.Pool),
+            (segment, "ThreadPoolExecutor", attempts.Pool),
         ):
             self.enter_context(mock.patch.object(target, name, new))
 

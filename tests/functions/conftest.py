@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline.staging import Staging
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import Table
 from tests.conftest import BUCKET, Context
 

@@ -34,7 +34,7 @@ def test_the_layer_needs_nothing_but_itself_and_the_runtime(layer: Path, tmp_pat
     for name in RUNTIME:
         (tmp_path / name).symlink_to(SITE_PACKAGES / name)
     modules = [f"demand_pipeline.{module.name}" for module in pkgutil.iter_modules(demand_pipeline.__path__)]
-    modules += ["demand_pipeline.warehouse.load", "demand_pipeline.conversion.rows"]
+    modules += ["demand_pipeline.load.transaction", "demand_pipeline.transform.rows"]
     path = [str(layer), str(tmp_path)]
     imports = f"import sys; sys.path[:0] = {path}\nimport {', '.join(modules)}"
     subprocess.run([sys.executable, "-I", "-S", "-c", imports], check=True)
@@ -56,6 +56,6 @@ def test_the_layer_brings_bytecode_that_counts_whatever_the_dates(layer: Path) -
 
 
 def test_the_layer_s_bytecode_does_not_depend_on_where_it_was_built(layer: Path) -> None:
-    bytecode = Path(importlib.util.cache_from_source(str(layer / "demand_pipeline" / "scan.py"))).read_bytes()
-    assert b"/opt/python/demand_pipeline/scan.py" in bytecode
+    bytecode = Path(importlib.util.cache_from_source(str(layer / "demand_pipeline" / "settings.py"))).read_bytes()
+    assert b"/opt/python/demand_pipeline/settings.py" in bytecode
     assert str(layer).encode() not in bytecode

@@ -7,9 +7,9 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.conversion.rows import RowMaker
-from demand_pipeline.staging import Staging, rejects_key
+from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
+from demand_pipeline.transform.rows import RowMaker
 from local.seed import create_table, key_item
 from tests.conftest import Warehouse
 from tests.functions.conftest import Invoke, put

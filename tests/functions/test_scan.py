@@ -10,15 +10,16 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto.core.botocore_stubber import MockRawResponse
 
-from demand_pipeline import scan
 from demand_pipeline.builders import CASES
+from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
+from demand_pipeline.dynamodb.raw_pages import Page, RawPages
+from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import TransientError
-from demand_pipeline.events import CONTRACT, Item, Run, ScanRequest, ScanResult
-from demand_pipeline.pages import Page, RawPages
-from demand_pipeline.scan import READERS, Pace, scan_segment
-from demand_pipeline.staging import Staging
-from demand_pipeline.wire import iterate_items
+from demand_pipeline.s3.staging import Staging
+from demand_pipeline.scan import segment
+from demand_pipeline.scan.segment import READERS, RateLimiter, scan_segment
 from tests.functions.conftest import Invoke, keys, read
 
 RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
@@ -132,9 +133,9 @@ def test_a_chunk_near_the_deadline_hands_over_what_it_has(staging: Staging) -> N
 
 def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     page = b'{"Items":[],"ConsumedCapacity":{"CapacityUnits":128},"LastEvaluatedKey":{"documentId":{"S":"d"}}}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", page, checked=False))
+    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", page, checked=False))
     clock = Clock()
-    monkeypatch.setattr(scan, "Pace", lambda units: Pace(units, clock=clock, sleep=clock.sleep))
+    monkeypatch.setattr(segment, "RateLimiter", lambda units: RateLimiter(units, clock=clock, sleep=clock.sleep))
     left = Deadline(lambda: int((RESERVE_SECONDS + 300 - (clock.now - 100)) * 1000))
     result = scan_segment(request(read_units_per_second=1), staging, left)
     assert (result.pages, result.next_keys is None) == (2, False)  # 128 s each: a third would end past the limit
@@ -155,7 +156,7 @@ def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, mon
 def test_an_answer_that_is_no_scan_response_is_tried_again(
     staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool
 ) -> None:
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked))
+    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked))
     with pytest.raises(TransientError, match="scanning documents: expected a Scan response, got"):
         scan_segment(request(), staging, PLENTY)
     assert keys() == []
@@ -170,7 +171,7 @@ def test_max_items_is_exact(staging: Staging, cap: int) -> None:
 
 def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked=True))
+    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked=True))
     result = scan_segment(request(), staging, PLENTY)
     assert len(read(staging, result.key)) == result.pages
     assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}] * result.pages
@@ -208,7 +209,7 @@ class Clock:
 
 def test_pages_are_paced_to_the_share_of_read_units() -> None:
     clock = Clock()
-    pace = Pace(units_per_second=64, clock=clock, sleep=clock.sleep)
+    pace = RateLimiter(units_per_second=64, clock=clock, sleep=clock.sleep)
     for _ in range(10):
         pace.spend(128)
     assert clock.now == pytest.approx(100 + 10 * 128 / 64)
@@ -216,7 +217,7 @@ def test_pages_are_paced_to_the_share_of_read_units() -> None:
 
 def test_a_slow_reader_is_not_slowed_further() -> None:
     clock = Clock()
-    pace = Pace(units_per_second=128, clock=clock, sleep=clock.sleep)
+    pace = RateLimiter(units_per_second=128, clock=clock, sleep=clock.sleep)
     for _ in range(3):
         clock.now += 10
         pace.spend(128)
@@ -225,5 +226,5 @@ def test_a_slow_reader_is_not_slowed_further() -> None:
 
 def test_no_limit_is_no_wait() -> None:
     clock = Clock()
-    Pace(units_per_second=0, clock=clock, sleep=clock.sleep).spend(1e9)
+    RateLimiter(units_per_second=0, clock=clock, sleep=clock.sleep).spend(1e9)
     assert clock.now == 100

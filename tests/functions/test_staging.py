@@ -7,12 +7,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
-from demand_pipeline import aws as aws_module
+from demand_pipeline import clients
 from demand_pipeline.builders import AUDIT, CASES
+from demand_pipeline.contracts.event import Run
 from demand_pipeline.errors import StagingError, TransientError
-from demand_pipeline.events import Run
-from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
-from demand_pipeline.upload import PART_BYTES
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.upload import PART_BYTES
 from tests.conftest import BUCKET
 from tests.functions.conftest import keys, put, read
 
@@ -94,10 +94,10 @@ def client_error(code: str, status: int) -> ClientError:
     ids=lambda failure: type(failure).__name__,
 )
 def test_what_may_pass_by_itself_is_transient(failure: Exception) -> None:
-    with pytest.raises(TransientError, match="writing k: "), aws_module.failures_named("writing k"):
+    with pytest.raises(TransientError, match="writing k: "), clients.translate_errors("writing k"):
         raise failure
 
 
 def test_what_needs_a_person_keeps_its_name() -> None:
-    with pytest.raises(ClientError, match="AccessDenied"), aws_module.failures_named("writing k"):
+    with pytest.raises(ClientError, match="AccessDenied"), clients.translate_errors("writing k"):
         raise client_error("AccessDenied", 403)

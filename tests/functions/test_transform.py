@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import CASES, TABLES
+from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
-from demand_pipeline.events import CONTRACT, Run, TransformRequest
-from demand_pipeline.staging import Staging, rejects_key
-from demand_pipeline.transform import transform_chunk
+from demand_pipeline.s3.staging import Staging, rejects_key
+from demand_pipeline.transform.chunk import transform_chunk
 from local.seed import key_item
 from tests.functions.conftest import Invoke, keys, put, read
 from tests.unit.staged import staged_row

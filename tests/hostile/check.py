@@ -9,17 +9,19 @@ from decimal import Decimal
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.conversion.jsonb import sanitize
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.contracts.loading import StagedChunk, StagedTable
+from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.events import Run, StagedChunk, StagedTable, TransformRequest
+from demand_pipeline.load import truncate
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.load.temporary_tables import ChunkCopier
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.staging import rejects_key
+from demand_pipeline.s3.staging import rejects_key
 from demand_pipeline.tables import Table
-from demand_pipeline.transform import transform_chunk
-from demand_pipeline.warehouse import truncate
-from demand_pipeline.warehouse.control import REJECTED_ITEMS
-from demand_pipeline.warehouse.schema import Layout, create_table
-from demand_pipeline.warehouse.stage import Stager
+from demand_pipeline.transform.chunk import transform_chunk
+from demand_pipeline.transform.jsonb import sanitize
 from tests.hostile.generator import SERIAL, Generator
 from tests.unit.reference import RejectedBy, expected_row, plain, storable
 from tests.unit.staged import array_elements
@@ -53,7 +55,7 @@ def prepare(connection: Connection) -> None:
     """Make the warehouse's tables, as a load would."""
 
     connection.execute("CREATE SCHEMA hostile")
-    for layout in (REJECTED_ITEMS, *map(Layout.of, TABLES.values())):
+    for layout in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
         connection.execute(create_table("hostile", layout))
 
 
@@ -85,10 +87,10 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     """Stage, fill the table with its primary key, and read all of it as text."""
     connection.execute("BEGIN")
-    stager = Stager(connection, "hostile", memory, RUN, DEADLINE)
-    assert stager.stage_rows(staged) == staged.staged
-    stager.stage_rejects(staged)
-    assert truncate.fill(connection, "hostile", Layout.of(staged.table)) == staged.staged
+    stager = ChunkCopier(connection, "hostile", memory, RUN, DEADLINE)
+    assert stager.copy_rows(staged) == staged.staged
+    stager.copy_rejects(staged)
+    assert truncate.fill(connection, "hostile", TableSchema.of(staged.table)) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
     select = f'SELECT {columns} FROM hostile."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608

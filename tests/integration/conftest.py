@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import LoadRequest, LoadResult, Run, StagedChunk, StagedTable, Strategy
-from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.contracts.loading import LoadRequest, LoadResult, StagedChunk, StagedTable, Strategy
+from demand_pipeline.load import transaction
+from demand_pipeline.load.context import Changes, LoadContext
+from demand_pipeline.load.transaction import load_warehouse
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
-from demand_pipeline.warehouse import load
-from demand_pipeline.warehouse.load import load_warehouse
-from demand_pipeline.warehouse.placement import Changes, Placement
 from tests.conftest import UNLIMITED, Warehouse
 
 LOADER_ROLE = Path(__file__).parents[2] / "docs" / "loader-role.sql"
@@ -103,15 +104,15 @@ def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
     return Runs(staging, warehouse, strategy=strategy)
 
 
-def before_placing(patch: pytest.MonkeyPatch, act: Callable[[Placement], None]) -> None:
+def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]) -> None:
     """Do something when everything is staged and checked, and nothing yet put in place."""
-    for strategy, put_in_place in load._STRATEGIES.items():
+    for strategy, replace_rows in transaction._STRATEGIES.items():
 
-        def acted(placement: Placement, then: Callable[..., Any] = put_in_place) -> dict[str, Changes]:
-            act(placement)
-            return then(placement)
+        def acted(context: LoadContext, then: Callable[..., Any] = replace_rows) -> dict[str, Changes]:
+            act(context)
+            return then(context)
 
-        patch.setitem(load._STRATEGIES, strategy, acted)
+        patch.setitem(transaction._STRATEGIES, strategy, acted)
 
 
 def run_loader_role(warehouse: Warehouse, schema: str = "warehouse") -> None:

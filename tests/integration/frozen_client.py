@@ -14,12 +14,12 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from demand_pipeline import aws
-from demand_pipeline.events import Strategy
+from demand_pipeline import clients
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
 from demand_pipeline.postgres.connection import Timeouts
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 
 
@@ -48,8 +48,8 @@ def main() -> None:
     given = json.load(sys.stdin)
     stop_at(given["point"])
     if given["seconds"] is not None:
-        stage._COPY_SECONDS = given["seconds"]
-        load.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc]
+        temporary_tables._COPY_SECONDS = given["seconds"]
+        transaction.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc]
     with mock_aws():
         manager = boto3.client("secretsmanager")
         login = manager.create_secret(Name="login", SecretString=given["login"])["ARN"]
@@ -57,11 +57,11 @@ def main() -> None:
         boto3.client("s3").create_bucket(
             Bucket="staging", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        staging = Staging("staging", aws.client("s3", UNLIMITED))
+        staging = Staging("staging", clients.client("s3", UNLIMITED))
         settings = PostgresSettings(**given["settings"], secret=login, tls_root_secret=root)
         runs = Runs(staging, None, strategy=Strategy(given["strategy"]))  # type: ignore[arg-type]
         request = runs.request(run_at(9), {"cases": documents(2)})
-        load.load_warehouse(request, settings, staging, UNLIMITED)
+        transaction.load_warehouse(request, settings, staging, UNLIMITED)
 
 
 if __name__ == "__main__":

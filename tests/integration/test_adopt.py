@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import CASES
+from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.errors import DatabasePrivilegeError, PipelineError, SchemaMismatchError
-from demand_pipeline.events import StagedChunk
+from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.warehouse.load import load_warehouse
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, row, run_at
 from tests.integration.test_connection import wait_until_closed

@@ -10,10 +10,13 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import CONTRACT, Run, ScanRequest, StagedChunk, StagedTable, Strategy, TransformRequest
-from demand_pipeline.scan import scan_segment
+from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.contracts.loading import StagedChunk, StagedTable, Strategy
+from demand_pipeline.contracts.scanning import ScanRequest
+from demand_pipeline.contracts.transforming import TransformRequest
+from demand_pipeline.scan.segment import scan_segment
 from demand_pipeline.tables import MAX_KEY_BYTES, Column, ColumnType, Table
-from demand_pipeline.transform import transform_chunk
+from demand_pipeline.transform.chunk import transform_chunk
 from local.seed import create_table
 from tests.integration.conftest import UNLIMITED, Runs
 

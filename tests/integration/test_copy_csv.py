@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from demand_pipeline.load import copy_csv
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import copy_csv
 from tests.conftest import Warehouse
 
 # Each has bitten somebody's loader.

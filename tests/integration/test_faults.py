@@ -7,6 +7,7 @@ from typing import Any
 import pg8000.native
 import pytest
 
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import (
     DatabaseAuthenticationError,
     DatabaseDataError,
@@ -17,12 +18,11 @@ from demand_pipeline.errors import (
     LockTimeoutError,
     TransientError,
 )
-from demand_pipeline.events import Strategy
+from demand_pipeline.load import merge, transaction, truncate
 from demand_pipeline.postgres import credentials
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.sqlstates import failure
-from demand_pipeline.warehouse import load, merge, truncate
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 from tests.integration.test_connection import causes, wait_until_closed
@@ -194,7 +194,7 @@ def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
 POINTS = [
     *((strategy, point) for strategy in Strategy for point in ("begin", "_stage", "record", "COMMIT")),
     *((Strategy.TRUNCATE, point) for point in ("empty", "drop_indexes", "fill")),
-    *((Strategy.MERGE, point) for point in ("index_stage", "delete", "update", "insert", "count")),
+    *((Strategy.MERGE, point) for point in ("index_temporary", "delete", "update", "insert", "count")),
 ]
 
 
@@ -216,16 +216,16 @@ def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried
     with monkeypatch.context() as patch:
         cut_off(patch, point, strike)
         with pytest.raises(TransientError):
-            load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
+            transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "3"
     wait_until_closed(warehouse)
-    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
+    assert transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "5"
 
 
 def cut_off(patch: pytest.MonkeyPatch, point: str, strike: Any) -> None:
     """Strike right before the named step of a load."""
-    owners: tuple[Any, ...] = (load._Load, load, truncate, merge)
+    owners: tuple[Any, ...] = (transaction._Load, transaction, truncate, merge)
     owner: Any = next((owner for owner in owners if hasattr(owner, point)), Connection)
     name = "execute" if owner is Connection else point
     original = getattr(owner, name)
@@ -246,7 +246,7 @@ def test_the_session_is_closed_whatever_fails(
 
     for point in ("begin", "_stage", "refresh", "finish"):
         with monkeypatch.context() as patch:
-            patch.setattr(load._Load, point, fail)
+            patch.setattr(transaction._Load, point, fail)
             with pytest.raises(KeyboardInterrupt):
                 runs.load(run_at(1))
         wait_until_closed(warehouse)

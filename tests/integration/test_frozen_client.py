@@ -13,10 +13,10 @@ import time
 
 import pytest
 
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.events import Strategy
+from demand_pipeline.load import locks, temporary_tables, transaction
 from demand_pipeline.postgres.connection import Timeouts
-from demand_pipeline.warehouse import load, locks, stage
 from tests.conftest import Warehouse
 from tests.integration.conftest import Runs, documents, run_at
 
@@ -25,7 +25,7 @@ LONGEST = 60 if SECONDS is None else SECONDS + 5
 
 
 def test_what_is_deployed_adds_up_to_less_than_a_minute() -> None:
-    assert stage._FEED_SECONDS < stage._COPY_SECONDS < locks._FROZEN_SECONDS < 60
+    assert temporary_tables._FEED_SECONDS < temporary_tables._COPY_SECONDS < locks._FROZEN_SECONDS < 60
     assert Timeouts().idle < 60
 
 
@@ -49,7 +49,7 @@ def test_a_client_that_is_gone_or_frozen_is_noticed(
 ) -> None:
     if SECONDS is not None:
         monkeypatch.setattr(locks, "_FROZEN_SECONDS", SECONDS)
-        monkeypatch.setattr(load, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.5))
+        monkeypatch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.5))
     runs.load(run_at(1), {"cases": documents(3)})
     settings = {name: getattr(warehouse.settings, name) for name in ("host", "port", "database", "schema")}
     login = json.dumps({"username": warehouse.server.user, "password": warehouse.server.password})

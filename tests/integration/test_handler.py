@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.contracts.loading import LoadRequest
 from demand_pipeline.errors import ConfigurationError, InvalidEventError, ReconciliationError, RejectLimitError
-from demand_pipeline.events import CONTRACT, LoadRequest
 from functions.load_warehouse.app import lambda_handler
 from tests.conftest import STACK, Context, Warehouse
 from tests.integration.conftest import Runs, documents, reject, row, run_at

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from demand_pipeline.errors import DuplicateKeyError
-from demand_pipeline.warehouse import truncate
+from demand_pipeline.load import truncate
 from tests.conftest import Warehouse
 from tests.integration.conftest import TRUNCATE_ALONE, Runs, documents, row, run_at
 

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import CASES, TABLES
+from demand_pipeline.contracts.loading import LoadRequest, StagedChunk, Strategy
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import (
     DatabaseError,
@@ -26,11 +27,10 @@ from demand_pipeline.errors import (
     StaleRunError,
     TransientError,
 )
-from demand_pipeline.events import LoadRequest, StagedChunk, Strategy
+from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.staging import rejects_key
-from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
+from demand_pipeline.s3.staging import rejects_key
 from tests.conftest import BUCKET, Warehouse
 from tests.integration.conftest import (
     UNLIMITED,
@@ -103,7 +103,7 @@ def test_a_run_that_is_committed_is_not_loaded_again(runs: Runs, warehouse: Ware
     boto3.resource("s3").Bucket(BUCKET).objects.delete()
     chunk = StagedChunk("runs/gone", 3, 3, 0, 0, 0.0, 0)
     request = runs.request(run_at(1), {name: [chunk] for name in EVERYTHING})
-    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED) == first
+    assert transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED) == first
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "0"
     wait_until_closed(warehouse)
 
@@ -362,7 +362,7 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
 
     monkeypatch.setattr(copy_csv, "_convert", slow)
     with pytest.raises(DeadlineError) as caught:
-        load.load_warehouse(
+        transaction.load_warehouse(
             runs.request(run_at(2), {"cases": chunks}), warehouse.settings, runs.staging, Deadline(clock)
         )
     assert str(caught.value) == f"out of time at cases, chunk 3 of 3, 3 of 4 rows copied; {ADVICE}"
@@ -388,7 +388,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     monkeypatch.setattr(merge, "update", slow)
     start = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
-        load.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
+        transaction.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
     assert str(caught.value) == f"out of time at cases, all 1 rows copied, not yet put in place; {ADVICE}"
     assert time.monotonic() - start < 5
     wait_until_closed(warehouse)
@@ -398,10 +398,10 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
 @pytest.mark.parametrize(
     ("place", "done"),
     [
-        ((load, "refuse_stale"), "the start, no row copied"),
-        ((load._Load, "_count_previous"), "the start, no row copied"),
-        ((stage.Stager, "stage_rejects"), "cases, not yet staged"),
-        ((load, "record"), "all 1 rows put in place, not committed"),
+        ((transaction, "refuse_stale"), "the start, no row copied"),
+        ((transaction._Load, "_count_previous"), "the start, no row copied"),
+        ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet staged"),
+        ((transaction, "record"), "all 1 rows put in place, not committed"),
     ],
 )
 def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
@@ -416,7 +416,7 @@ def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
 
     monkeypatch.setattr(*place, slow)
     with pytest.raises(DeadlineError) as caught:
-        load.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
+        transaction.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
     assert str(caught.value) == f"out of time at {done}; {ADVICE}"
 
 
@@ -432,7 +432,7 @@ def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
 
     monkeypatch.setattr(Connection, "copy_in", counted)
     monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(stage, "_FEED_SECONDS", 0)
+    monkeypatch.setattr(temporary_tables, "_FEED_SECONDS", 0)
     assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
     assert len(copies) > 5
 
@@ -500,9 +500,9 @@ def test_a_commit_whose_answer_is_lost_is_found_by_the_next_attempt(
     with monkeypatch.context() as patch:
         commits(patch, commit_and_break)
         with pytest.raises(TransientError):
-            load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
+            transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
     boto3.client("s3").delete_object(Bucket=BUCKET, Key=request.tables[0].chunks[0].key)
-    assert load.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
+    assert transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
     assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
 
 
@@ -549,7 +549,7 @@ def test_a_load_needs_no_more_memory_for_more_rows(runs: Runs) -> None:
         request: LoadRequest = runs.request(run_at(number), {"cases": [runs.chunk(run, "cases", rows, number=number)]})
         del rows
         tracemalloc.start()
-        load.load_warehouse(request, runs.warehouse.settings, runs.staging, UNLIMITED)
+        transaction.load_warehouse(request, runs.warehouse.settings, runs.staging, UNLIMITED)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + (4 << 20)

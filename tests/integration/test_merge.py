@@ -8,10 +8,10 @@ import pytest
 
 from demand_pipeline.builders import CASES
 from demand_pipeline.errors import DuplicateKeyError, LockTimeoutError, ReconciliationError
+from demand_pipeline.load import merge, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.warehouse import load, merge
 from tests.conftest import Warehouse
 from tests.integration.conftest import MERGE_ALONE, Runs, documents, row, run_at
 
@@ -199,7 +199,7 @@ def test_readers_read_on_at_every_point_of_a_merge(
         with monkeypatch.context() as patch:
             patch.setattr(Connection, "execute", watched)
             with pytest.raises(LockTimeoutError):  # who locks rows makes it wait, and fail, like any other writer
-                patch.setattr(load, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
+                patch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
                 runs.load(run_at(2), {"cases": documents(2, status="new")})
             execute(older, "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ")
             older.query("SELECT count(*) FROM warehouse.cases")
@@ -236,7 +236,7 @@ def test_a_writer_that_does_not_end_makes_the_load_give_up(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.load(run_at(1), {"cases": documents(1)})
-    monkeypatch.setattr(load, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
+    monkeypatch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
     with session(warehouse) as writer:
         writer.execute("BEGIN; UPDATE warehouse.cases SET status = 'mine'")
         with pytest.raises(LockTimeoutError):

@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import DuplicateKeyError
-from demand_pipeline.events import Strategy
 from demand_pipeline.tables import Column, ColumnType, Table
 from local.seed import create_table
 from tests.integration.conftest import Runs, run_at

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRunError
+from demand_pipeline.load import locks, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import load, locks
 from tests.conftest import Warehouse
 from tests.integration.conftest import TRUNCATE_ALONE, UNLIMITED, Runs, before_placing, documents, row, run_at
 from tests.integration.test_connection import wait_until_closed
@@ -136,10 +136,10 @@ def wait_for_lock(warehouse: Warehouse) -> None:
 def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     request = runs.request(run_at(1), of_hour(1))
     placed: list[str] = []
-    before_placing(monkeypatch, lambda placement: placed.extend(layout.name for layout in placement.layouts))
+    before_placing(monkeypatch, lambda context: placed.extend(layout.name for layout in context.layouts))
     arguments = (request, warehouse.settings, runs.staging, UNLIMITED)
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(load.load_warehouse, *arguments) for _ in range(2)]
+        both = [pool.submit(transaction.load_warehouse, *arguments) for _ in range(2)]
     assert both[0].result() == both[1].result()
     assert placed == ["cases", "audit"]
 
@@ -149,7 +149,7 @@ def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse)
     requests = [runs.request(run, of_hour(1)) for run in (mine, replace(mine, arn="another machine's"))]
     with ThreadPoolExecutor(2) as pool:
         both = [
-            pool.submit(load.load_warehouse, request, warehouse.settings, runs.staging, UNLIMITED)
+            pool.submit(transaction.load_warehouse, request, warehouse.settings, runs.staging, UNLIMITED)
             for request in requests
         ]
     [error] = [error for error in (one.exception() for one in both) if error is not None]
@@ -160,11 +160,11 @@ def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse)
 def test_a_load_waits_for_another_no_longer_than_it_may(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
+    monkeypatch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
     with session(warehouse) as other:
         other.execute("BEGIN")
-        locks.take_turn(other, warehouse.settings.schema)
+        locks.acquire_load_lock(other, warehouse.settings.schema)
         with pytest.raises(LockTimeoutError, match="another load of the schema warehouse"):
             runs.load(run_at(1))
         other_schema = warehouse.at(schema="elsewhere")
-        assert load.load_warehouse(runs.request(run_at(1)), other_schema, runs.staging, UNLIMITED).committed
+        assert transaction.load_warehouse(runs.request(run_at(1)), other_schema, runs.staging, UNLIMITED).committed

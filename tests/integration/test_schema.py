@@ -7,12 +7,12 @@ import pytest
 
 from demand_pipeline.builders import CASES, TABLES
 from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, DuplicateKeyError
+from demand_pipeline.load.control_tables import CONTROL_TABLES
+from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.warehouse.control import CONTROL_TABLES
-from demand_pipeline.warehouse.load import load_warehouse
-from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
 from tests.conftest import Warehouse
 from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at, run_loader_role
@@ -101,9 +101,9 @@ def comments(warehouse: Warehouse, table: str) -> dict[str, str]:
     return dict(line.split("|", 1) for line in warehouse.sql(COMMENTS.format(table)).splitlines())
 
 
-@pytest.mark.parametrize("layout", [Layout.of(CASES), *CONTROL_TABLES], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", [TableSchema.of(CASES), *CONTROL_TABLES], ids=lambda layout: layout.name)
 def test_tables_and_columns_have_their_descriptions_as_comments(
-    runs: Runs, warehouse: Warehouse, layout: Layout
+    runs: Runs, warehouse: Warehouse, layout: TableSchema
 ) -> None:
     runs.load(run_at(1))
     described = {column.name: column.description for column in layout.columns}
@@ -168,7 +168,7 @@ def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) ->
 
 
 def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
-    layout = Layout("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
+    layout = TableSchema("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
     assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text)'
 
 

@@ -7,10 +7,11 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import CASES
+from demand_pipeline.contracts.loading import StagedChunk
+from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.errors import StagingError
-from demand_pipeline.events import StagedChunk, TransformRequest
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.transform import transform_chunk
+from demand_pipeline.transform.chunk import transform_chunk
 from tests.conftest import BUCKET
 from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
 

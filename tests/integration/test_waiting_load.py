@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError
+from demand_pipeline.load import locks
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import locks
 from tests.conftest import Warehouse
 from tests.integration.conftest import TRUNCATE_ALONE, Runs, documents, row, run_at
 

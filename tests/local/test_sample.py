@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.conversion.rows import RejectError, RowMaker
 from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.transform.rows import RejectError, RowMaker
 from local import seed
 from local.sample import Item, Sample, put
 from local.sample_relations import Relations

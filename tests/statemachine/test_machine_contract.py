@@ -1,6 +1,6 @@
 """The state machine and the functions speak of the same version of events."""
 
-from demand_pipeline.events import CONTRACT
+from demand_pipeline.contracts.event import CONTRACT
 from tests.statemachine.harness import FUNCTIONS, definition
 from tests.statemachine.lint import states
 

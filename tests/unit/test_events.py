@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demand_pipeline.builders import CASES, TABLES
+from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.contracts.loading import LoadRequest
+from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
+from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.errors import ContractVersionError, InvalidEventError
-from demand_pipeline.events import CONTRACT, LoadRequest, ScanRequest, ScanResult, TransformRequest
 
 RUN = {"id": "run-1", "arn": "arn:aws:states:…:run-1", "startedAt": "2026-11-23T04:00:00.123Z"}
 SCAN = {

@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from demand_pipeline.builders import CASES, METADATA, TABLES
-from demand_pipeline.conversion import rows
-from demand_pipeline.conversion.rows import RejectError, RowMaker, _cell
 from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.transform import rows
+from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
 from local.sample import put
 from local.sample_values import draw
 from tests.unit.reference import RejectedBy, expected_row
@@ -87,7 +87,7 @@ def test_compiled_code_says_what_the_same_row_without_it_says(
     table = data.draw(declarations)
     item = data.draw(items(table))
     maker = RowMaker(table)
-    assert outcome(maker.line, item) == outcome(maker.any_line, item)
+    assert outcome(maker.line, item) == outcome(maker.slow_path, item)
 
 
 # A second column of an attribute, one of a whole map beside its member's, and names that want quoting.
@@ -118,7 +118,7 @@ def test_any_declaration_can_be_compiled(amounts: Any) -> None:
     if amounts:
         item["amounts"] = amounts
     maker = RowMaker(ODD)
-    assert maker.line(item) == maker.any_line(item)
+    assert maker.line(item) == maker.slow_path(item)
     assert staged_row(maker.line(item), ODD)["quoted"] == "found"
 
 
@@ -158,7 +158,7 @@ def test_a_usual_item_goes_through_compiled_code(table: Table, monkeypatch: pyte
     def is_usual(column: Column) -> bool:
         return column.type == "text" and all(isinstance(step, str) for step in column.path)
 
-    monkeypatch.setattr(RowMaker, "any_line", unusual)
+    monkeypatch.setattr(RowMaker, "slow_path", unusual)
     monkeypatch.setattr(rows, "_cell", lambda column: unusual if is_usual(column) else _cell(column))
     random, maker = Random(1), RowMaker(table)  # noqa: S311
     for _ in range(20):

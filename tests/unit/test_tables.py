@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders import AUDIT, CASES, TABLES
+from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.tables import Column, ColumnType, Table, registry
-from demand_pipeline.warehouse.control import CONTROL_TABLES
 
 KEY = Column("id", ColumnType.TEXT, "id", "The key.", key=True)
 LINES = Column("lines", ColumnType.JSONB, "lines", "The lines.")

@@ -18,13 +18,13 @@ logger = Logger(service=SERVICE)
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
-def observed(handler: Handler) -> Handler:
+def inject_logger(handler: Handler) -> Handler:
     """Give a Lambda handler its logger; the event is not recorded."""
     logged: Handler = logger.inject_lambda_context(handler, clear_state=True)
     return logged
 
 
-def identify(run: str, table: str | None = None, segment: int | None = None) -> None:
+def add_log_keys(run: str, table: str | None = None, segment: int | None = None) -> None:
     """Put stack, run, table and segment on every log record from here on; raises ConfigurationError without a stack."""
     fields = {"stack": stack_name(), "run": run, "table": table, "segment": segment}
     logger.append_keys(**{name: value for name, value in fields.items() if value is not None})

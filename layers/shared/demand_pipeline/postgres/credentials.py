@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demand_pipeline import aws
+from demand_pipeline import clients
 from demand_pipeline.errors import ConfigurationError
 from demand_pipeline.settings import PostgresSettings
 
@@ -52,7 +52,7 @@ def read_tls_root(settings: PostgresSettings) -> str | None:
 @cache
 def secrets() -> SecretsProvider:
     """Secrets Manager, with this project's timeouts and retries."""
-    return SecretsProvider(boto3_client=aws.client("secretsmanager"))
+    return SecretsProvider(boto3_client=clients.client("secretsmanager"))
 
 
 def _read(secret: str, *, renew: bool = False) -> str:
@@ -65,7 +65,7 @@ def _read(secret: str, *, renew: bool = False) -> str:
             return value
         raise ConfigurationError(f"{secret}: expected a secret of text, got binary")
     try:
-        with aws.failures_named(f"reading {secret}"):
+        with clients.translate_errors(f"reading {secret}"):
             raise failure
     except (ClientError, BotoCoreError) as error:
         raise ConfigurationError(f"{secret}: {error}") from error

@@ -5,10 +5,10 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from demand_pipeline import aws
+from demand_pipeline import clients
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.dynamodb.typed_json import Item, PageSummary, summarize_page, summarize_whole_page
 from demand_pipeline.errors import TransientError
-from demand_pipeline.wire import Item, PageSummary, summarize_page, summarize_whole_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RawPages:
     """Scan's answers as bytes: botocore checks and retries them, but does not parse the items."""
 
     def __init__(self, source: str, deadline: Deadline) -> None:
-        self._client = aws.client("dynamodb", deadline)
+        self._client = clients.client("dynamodb", deadline)
         self._client.meta.events.register("before-parse.dynamodb.Scan", _keep_body)
         self._source = source
 
@@ -51,7 +51,7 @@ class RawPages:
             arguments["ExclusiveStartKey"] = _for_boto3(key)
         if limit is not None:
             arguments["Limit"] = limit
-        with aws.failures_named(f"scanning {self._source}"):
+        with clients.translate_errors(f"scanning {self._source}"):
             answer = self._client.scan(**arguments)
         body: bytes = answer[_RAW_PAGE]
         checksum = answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM)

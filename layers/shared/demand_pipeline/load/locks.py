@@ -20,12 +20,12 @@ _ATTEMPTS = 15
 _FROZEN_SECONDS = 50.0
 
 
-def take_turn(connection: Connection, schema: str) -> None:
+def acquire_load_lock(connection: Connection, schema: str) -> None:
     """Wait for other loads of the schema to end, or end them if they are frozen; readers notice nothing of it.
 
     The transaction's end gives the turn back. Raises LockTimeoutError.
     """
-    for _ in connection.query(statement("end_frozen_loads"), seconds=str(_FROZEN_SECONDS)):
+    for _ in connection.query(statement("end_hung_loads"), seconds=str(_FROZEN_SECONDS)):
         logger.warning("a load with a frozen client was ended")
     try:
         connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
@@ -33,7 +33,7 @@ def take_turn(connection: Connection, schema: str) -> None:
         raise LockTimeoutError(f"another load of the schema {schema} is under way") from error
 
 
-def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+def lock_exclusive(connection: Connection, schema: str, tables: Iterable[str]) -> None:
     """Lock readers and writers out of the tables until the transaction ends.
 
     Raises LockTimeoutError if somebody holds on to one of them through every attempt.
@@ -56,7 +56,7 @@ def lock_out(connection: Connection, schema: str, tables: Iterable[str]) -> None
     )
 
 
-def lock_writers_out(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+def lock_out_writers(connection: Connection, schema: str, tables: Iterable[str]) -> None:
     """Lock writers out of the tables until the transaction ends; readers go on.
 
     No reader queues behind this lock, so it waits as long as any. That is longer than deadlock_timeout, after which

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from demand_pipeline.events import LoadResult
+from demand_pipeline.contracts.loading import LoadResult
 from demand_pipeline.observability import emit_metrics, logger
 
 

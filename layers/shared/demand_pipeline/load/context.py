@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.warehouse.schema import Layout
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class LoadContext:
     """Tables whose new rows are staged and checked, to be put in the place of the old ones.
 
     `staged` and `previous` are numbers of rows by table; `additions` are statements that add missing
@@ -19,7 +19,7 @@ class Placement:
 
     connection: Connection
     schema: str
-    layouts: tuple[Layout, ...]
+    layouts: tuple[TableSchema, ...]
     additions: tuple[str, ...]
     staged: Mapping[str, int]
     previous: Mapping[str, int]

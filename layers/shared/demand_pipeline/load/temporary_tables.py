@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from demand_pipeline.conversion.jsonb import REPLACEMENT, item_to_json, sanitize
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.contracts.loading import StagedTable
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseDataError, DatabaseTimeoutError, StagingError, TransientError
-from demand_pipeline.events import Run, StagedTable
+from demand_pipeline.load import copy_csv
+from demand_pipeline.load.checks import check_time
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, quote, statement
-from demand_pipeline.staging import Staging, rejects_key
+from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.warehouse import copy_csv
-from demand_pipeline.warehouse.checks import check_time
-from demand_pipeline.warehouse.control import REJECTED_ITEMS
-from demand_pipeline.warehouse.schema import Layout
+from demand_pipeline.transform.jsonb import REPLACEMENT, item_to_json, sanitize
 
 _TEMPORARY = "pg_temp"
 
@@ -27,7 +28,7 @@ _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 
 
-def stage_name(table: str) -> str:
+def temporary_name(table: str) -> str:
     """The qualified name of the temporary table that holds a table's new rows."""
     return f"{_TEMPORARY}.{quote(table)}"
 
@@ -38,7 +39,7 @@ def limit_statements(connection: Connection, seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Stager:
+class ChunkCopier:
     """One load's way from the staging bucket into its transaction.
 
     Raises StagingError if an object is missing, cut short, malformed or has another number of lines
@@ -51,10 +52,10 @@ class Stager:
     run: Run
     deadline: Deadline
 
-    def stage_rows(self, staged: StagedTable) -> int:
+    def copy_rows(self, staged: StagedTable) -> int:
         """Copy a table's chunks into its temporary table and return the number of rows."""
-        layout = Layout.of(staged.table)
-        name = stage_name(staged.table.name)
+        layout = TableSchema.of(staged.table)
+        name = temporary_name(staged.table.name)
         self.connection.execute(f"CREATE TEMPORARY TABLE {name} ({layout.definition()}) ON COMMIT DROP")
         rows = 0
         for number, chunk in enumerate(staged.chunks, 1):
@@ -64,7 +65,7 @@ class Stager:
                 rows += self._copy(name, layout, blocks, chunk.key, chunk.staged)
         return rows
 
-    def stage_rejects(self, staged: StagedTable) -> None:
+    def copy_rejects(self, staged: StagedTable) -> None:
         """Replace a table's rejected items by this run's."""
         table = staged.table.name
         self.connection.execute(statement("delete_rejected_items", schema=self.schema), table=table)
@@ -76,7 +77,7 @@ class Stager:
                 blocks = self._in_time(copy_csv.from_values(rows), f"{table}, rejects of chunk {number}")
                 self._copy(name, REJECTED_ITEMS, blocks, key, chunk.rejected)
 
-    def reject_twins(self, staged: StagedTable) -> int:
+    def reject_key_collisions(self, staged: StagedTable) -> int:
         """Move rows whose key became another row's by U+FFFD to the rejected items, all but the first; their number.
 
         Two keys of DynamoDB may differ by U+0000 alone. Equal keys without a replaced character stay:
@@ -89,7 +90,7 @@ class Stager:
         shown = ", ".join([f":attribute_{i}::text, {_as_json(column)}" for i, column in enumerate(staged.table.key)])
         replaced = " OR ".join([f"strpos({quote(name)}, :replacement) > 0" for name in texts])
         number = f"row_number() OVER (PARTITION BY {key} ORDER BY ctid)"
-        name = stage_name(staged.table.name)
+        name = temporary_name(staged.table.name)
         return self.connection.execute(
             f"WITH numbered AS (SELECT ctid AS place, {number} AS number "  # noqa: S608
             f"FROM {name} WHERE {replaced}), "
@@ -104,7 +105,7 @@ class Stager:
             **{f"attribute_{i}": column.attribute for i, column in enumerate(staged.table.key)},
         )
 
-    def _copy(self, name: str, layout: Layout, blocks: Iterator[bytes], key: str, expected: int) -> int:
+    def _copy(self, name: str, layout: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> int:
         copy = f"COPY {name} ({column_list(layout.names)}) FROM STDIN WITH {copy_csv.OPTIONS}"
         rows = 0
         try:

@@ -4,8 +4,8 @@ import re
 from json.encoder import encode_basestring
 from typing import Any
 
-from demand_pipeline.conversion.numbers import as_json_number, is_plain_number, sort_numbers
-from demand_pipeline.wire import AttributeValue, Item
+from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
+from demand_pipeline.transform.numbers import as_json_number, is_plain_number, sort_numbers
 
 quote = encode_basestring
 """A string as JSON, other than ASCII as it is: the C encoder that json.dumps uses."""

@@ -6,19 +6,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
+from demand_pipeline.contracts.scanning import Keys, ScanRequest, ScanResult
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.events import Keys, ScanRequest, ScanResult
+from demand_pipeline.dynamodb.raw_pages import Page, RawPages
+from demand_pipeline.dynamodb.typed_json import Item, PageSummary
 from demand_pipeline.observability import emit_metrics, logger
-from demand_pipeline.pages import Page, RawPages
-from demand_pipeline.staging import Stage, Staging, chunk_key
-from demand_pipeline.wire import Item, PageSummary
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key
 
 # A page takes DynamoDB longer to send than the function to write, so a segment is read in two halves at once.
 READERS = 2
 
 
 @dataclass(slots=True)
-class Pace:
+class RateLimiter:
     """Keeps a segment within its share of read units: sleeps off what was read ahead of time."""
 
     units_per_second: float
@@ -80,7 +80,7 @@ class _Chunk:
 
     def __post_init__(self) -> None:
         self._source = RawPages(self.request.source, self.deadline)
-        self._pace = Pace(self.request.read_units_per_second)
+        self._pace = RateLimiter(self.request.read_units_per_second)
         self._reading: dict[Future[Page], str] = {}
 
     def pages(self) -> Iterator[bytes]:

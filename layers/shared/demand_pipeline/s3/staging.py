@@ -12,11 +12,11 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
-from demand_pipeline import aws
+from demand_pipeline import clients
+from demand_pipeline.contracts.event import Run
 from demand_pipeline.errors import StagingError
-from demand_pipeline.events import Run
+from demand_pipeline.s3.upload import Upload
 from demand_pipeline.tables import Table
-from demand_pipeline.upload import Upload
 
 # gzip level 1 is three times as fast as level 6 here, for a sixth more bytes.
 _COMPRESSION = 1
@@ -68,7 +68,7 @@ class Staging:
         fresh attempt may succeed.
         """
         metadata = {_COLUMNS: table.fingerprint} if table else {}
-        with aws.failures_named(f"writing {key}"), Upload(self.s3, self.bucket, key, metadata) as upload:
+        with clients.translate_errors(f"writing {key}"), Upload(self.s3, self.bucket, key, metadata) as upload:
             with gzip.GzipFile(fileobj=upload, mode="wb", compresslevel=_COMPRESSION, mtime=0, filename="") as stream:
                 yield cast("BinaryIO", stream)
             upload.complete()
@@ -81,14 +81,14 @@ class Staging:
         `TransientError` if the connection broke.
         """
         try:
-            with aws.failures_named(f"reading {key}"):
+            with clients.translate_errors(f"reading {key}"):
                 answer = self.s3.get_object(Bucket=self.bucket, Key=key)
                 with answer["Body"] as body, gzip.GzipFile(fileobj=body, mode="rb") as stream:
                     if table:
                         _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
                     yield stream
         except ClientError as error:
-            if aws.error_code(error) != "NoSuchKey":
+            if clients.error_code(error) != "NoSuchKey":
                 raise
             raise StagingError(f"{key}: expected an object in {self.bucket}, found none") from error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -5,15 +5,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from demand_pipeline.conversion.jsonb import item_to_json
-from demand_pipeline.conversion.rows import RejectError, RowMaker
+from demand_pipeline.contracts.transforming import TransformRequest, TransformResult
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import ReconciliationError, StagingError
-from demand_pipeline.events import TransformRequest, TransformResult
 from demand_pipeline.observability import emit_metrics, logger
-from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
-from demand_pipeline.wire import Item, iterate_items
+from demand_pipeline.transform.jsonb import item_to_json
+from demand_pipeline.transform.rows import RejectError, RowMaker
 
 
 def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadline) -> TransformResult:

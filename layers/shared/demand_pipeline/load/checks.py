@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from demand_pipeline.contracts.loading import StagedTable
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import (
     DatabaseTimeoutError,
@@ -11,7 +12,6 @@ from demand_pipeline.errors import (
     RejectLimitError,
     ShrinkLimitError,
 )
-from demand_pipeline.events import StagedTable
 
 
 def check_counts(table: StagedTable) -> None:

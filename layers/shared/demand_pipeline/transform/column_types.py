@@ -11,10 +11,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demand_pipeline.conversion.jsonb import quote, to_json
-from demand_pipeline.conversion.numbers import PlainDecimal, as_bigint, as_numeric, is_json_number, sort_numbers
+from demand_pipeline.dynamodb.typed_json import AttributeValue
 from demand_pipeline.tables import ColumnType
-from demand_pipeline.wire import AttributeValue
+from demand_pipeline.transform.jsonb import quote, to_json
+from demand_pipeline.transform.numbers import (
+    PlainDecimal,
+    as_bigint,
+    as_numeric,
+    is_json_number,
+    sort_numbers,
+)
 
 type Converter = Callable[[AttributeValue], str]
 """Makes a staged value of a typed value; raises ValueError if the column cannot take it."""
@@ -30,7 +36,7 @@ _MICROSECONDS = 6
 _in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
 
 
-class Unfit(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
+class TypeMismatch(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
     """The column does not take this type of value."""
 
 
@@ -57,19 +63,19 @@ def _text(kind: str, content: Any) -> str:
             return quote(content)
         case "BOOL":
             return '"true"' if content else '"false"'
-    raise Unfit
+    raise TypeMismatch
 
 
 def _numeric(kind: str, content: Any) -> str:
     if kind not in ("N", "S"):
-        raise Unfit
+        raise TypeMismatch
     number = as_numeric(content)
     return number if is_json_number(number) else quote(number)
 
 
 def _bigint(kind: str, content: Any) -> str:
     if kind not in ("N", "S"):
-        raise Unfit
+        raise TypeMismatch
     return as_bigint(content)
 
 
@@ -81,12 +87,12 @@ def _boolean(kind: str, content: Any) -> str:
             return text
         case "N" if (number := as_bigint(content)) in ("0", "1"):
             return "true" if number == "1" else "false"
-    raise Unfit
+    raise TypeMismatch
 
 
 def _date(kind: str, content: Any) -> str:
     if kind != "S":
-        raise Unfit
+        raise TypeMismatch
     return date_text(content)
 
 
@@ -101,7 +107,7 @@ def _timestamptz(kind: str, content: Any) -> str:
             return timestamp_text(content)
         case "N":
             return epoch_text(content)
-    raise Unfit
+    raise TypeMismatch
 
 
 def timestamp_text(text: str) -> str:
@@ -142,7 +148,7 @@ def text_array(kind: str, content: Any) -> str:
         case "L":
             elements = [_array_element(element, "S", _array_text) for element in content]
         case _:
-            raise Unfit
+            raise TypeMismatch
     return quote("{" + ",".join(elements) + "}")
 
 
@@ -154,7 +160,7 @@ def numeric_array(kind: str, content: Any) -> str:
         case "L":
             elements = [_array_element(element, "N", as_numeric) for element in content]
         case _:
-            raise Unfit
+            raise TypeMismatch
     return quote("{" + ",".join(elements) + "}")
 
 
@@ -163,7 +169,7 @@ def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str
     if kind == "NULL":
         return "NULL"
     if kind != wanted:
-        raise Unfit
+        raise TypeMismatch
     return as_element(content)
 
 
@@ -178,7 +184,7 @@ def _jsonb(kind: str, content: Any) -> str:
 
 def _bytea(kind: str, content: Any) -> str:
     if kind not in ("B", "S"):
-        raise Unfit
+        raise TypeMismatch
     try:
         return quote("\\x" + base64.b64decode(content, validate=True).hex())
     except binascii.Error as error:

@@ -96,7 +96,7 @@ def error_code(error: ClientError) -> str:
 
 
 @contextmanager
-def failures_named(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Raise `TransientError` for a failure that may pass by itself; let every other one through.
 
     boto3 has retried already by then; a fresh attempt of the whole state is what is left.

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from itertools import zip_longest
 from typing import NamedTuple
 
-from demand_pipeline.conversion.compiled import UNUSUAL, Cell, Leaves, compile_line
-from demand_pipeline.conversion.jsonb import map_to_json, quote, sanitize, to_json
-from demand_pipeline.conversion.values import NULL, converter
+from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Column, ColumnType, Table
-from demand_pipeline.wire import AttributeValue, Item
+from demand_pipeline.transform.column_types import NULL, converter
+from demand_pipeline.transform.fast_path import UNUSUAL, Cell, ColumnTree, compile_fast_path
+from demand_pipeline.transform.jsonb import map_to_json, quote, sanitize, to_json
 
 _MAX_REASON = 200
 
@@ -34,8 +34,8 @@ class RowMaker:
     def __init__(self, table: Table) -> None:
         self._cells = tuple(_cell(column) for column in table.columns)
         self._key_types = {i: column.type for i, column in enumerate(table.columns) if column.key}
-        self._leaves = _leaves(table)
-        self._usual_line = compile_line(table, self._leaves, self._cells, self._extra)
+        self._column_tree = _column_tree(table)
+        self._fast_path = compile_fast_path(table, self._column_tree, self._cells, self._extra)
 
     def make(self, item: Item) -> Row:
         """Convert an item; raises `RejectError` if a column cannot take its value."""
@@ -49,18 +49,18 @@ class RowMaker:
     def line(self, item: Item) -> str:
         """The row of an item that PostgreSQL can store every character of, as its line only."""
         try:
-            return self._usual_line(item)
+            return self._fast_path(item)
         except UNUSUAL:
-            return self.any_line(item)
+            return self.slow_path(item)
 
-    def any_line(self, item: Item) -> str:
+    def slow_path(self, item: Item) -> str:
         """The same line without compiled code: the reference for it, and the one that knows the reasons."""
         cells = [cell(item) for cell in self._cells]
         self._check_key(cells)
         return "[" + ",".join([*cells, self._extra(item)]) + "]\n"
 
     def _extra(self, item: Item) -> str:
-        rest = _unread(item, self._leaves)
+        rest = _unread(item, self._column_tree)
         return quote(_json("extra", rest)) if rest else NULL
 
     def _check_key(self, cells: list[str]) -> None:
@@ -127,12 +127,12 @@ def _reader(column: Column) -> Callable[[Item], AttributeValue | None]:
     return read
 
 
-def _leaves(table: Table) -> Leaves:
+def _column_tree(table: Table) -> ColumnTree:
     """The tree of everything the columns read; a column that reads a whole value covers those inside it.
 
     It ends where a list's index comes: what columns read of its elements stays in the list.
     """
-    root: Leaves = {}
+    root: ColumnTree = {}
     for column in sorted(table.columns, key=lambda column: len(column.path)):
         node = root
         for name, inner in zip_longest(column.path, column.path[1:]):
@@ -145,7 +145,7 @@ def _leaves(table: Table) -> Leaves:
     return root
 
 
-def _unread(item: Item, leaves: Leaves) -> Item:
+def _unread(item: Item, leaves: ColumnTree) -> Item:
     """What no column reads: whole attributes, lists with elements read, and the rest of maps that were read in part."""
     rest: Item = {}
     for name, value in item.items():

@@ -6,17 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult, StagedTable, Strategy
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError
-from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, StagedTable, Strategy
-from demand_pipeline.observability import logger
-from demand_pipeline.postgres.connection import Connection, Timeouts
-from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import qualified, statement
-from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import merge, truncate
-from demand_pipeline.warehouse.checks import (
+from demand_pipeline.load import merge, truncate
+from demand_pipeline.load.checks import (
     check_counts,
     check_rejects,
     check_rows,
@@ -24,16 +18,22 @@ from demand_pipeline.warehouse.checks import (
     check_time,
     in_time,
 )
-from demand_pipeline.warehouse.control import CONTROL_TABLES, find_result, record, refuse_stale
-from demand_pipeline.warehouse.export import export_table
-from demand_pipeline.warehouse.locks import take_turn
-from demand_pipeline.warehouse.placement import Changes, Placement
-from demand_pipeline.warehouse.report import report_changes, report_refreshed
-from demand_pipeline.warehouse.schema import Layout, add_comments, ensure_schema, prepare
-from demand_pipeline.warehouse.stage import Stager, limit_statements
+from demand_pipeline.load.context import Changes, LoadContext
+from demand_pipeline.load.control_tables import CONTROL_TABLES, find_result, record, refuse_stale
+from demand_pipeline.load.export import export_table
+from demand_pipeline.load.locks import acquire_load_lock
+from demand_pipeline.load.report import report_changes, report_refreshed
+from demand_pipeline.load.schema import TableSchema, add_comments, ensure_schema, prepare
+from demand_pipeline.load.temporary_tables import ChunkCopier, limit_statements
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.s3.staging import Staging
+from demand_pipeline.settings import PostgresSettings
 
 _START = "the start, no row copied"
-_STRATEGIES = {Strategy.TRUNCATE: truncate.put_in_place, Strategy.MERGE: merge.put_in_place}
+_STRATEGIES = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 
 
 def load_warehouse(
@@ -77,7 +77,7 @@ class _Load:
     def begin(self) -> LoadResult | None:
         """Open the transaction when it is this load's turn; the result if the run is committed already."""
         self.connection.execute(statement("begin"))
-        take_turn(self.connection, self.schema)
+        acquire_load_lock(self.connection, self.schema)
         ensure_schema(self.connection, self.schema)
         for addition in prepare(self.connection, self.schema, CONTROL_TABLES):
             self.connection.execute(addition)
@@ -102,8 +102,8 @@ class _Load:
             with self._timed(tables[name]), in_time(self.deadline, done):
                 yield
 
-        placement = Placement(self.connection, self.schema, self._layouts, tuple(additions), rows, previous, step)
-        changes = _STRATEGIES[self.request.strategy](placement)
+        context = LoadContext(self.connection, self.schema, self._layouts, tuple(additions), rows, previous, step)
+        changes = _STRATEGIES[self.request.strategy](context)
         for name, staged in tables.items():
             check_rows(staged, changes[name].rows, "in the table")
         return tuple(self._loaded(staged, previous[name], changes[name]) for name, staged in tables.items())
@@ -123,8 +123,8 @@ class _Load:
         return result
 
     @property
-    def _layouts(self) -> tuple[Layout, ...]:
-        return tuple(Layout.of(staged.table) for staged in self.request.tables)
+    def _layouts(self) -> tuple[TableSchema, ...]:
+        return tuple(TableSchema.of(staged.table) for staged in self.request.tables)
 
     def _count_previous(self, staged: StagedTable) -> int:
         table = qualified(self.schema, staged.table.name)
@@ -133,13 +133,13 @@ class _Load:
         return int(rows)
 
     def _stage(self, staged: StagedTable) -> StagedTable:
-        stager = Stager(self.connection, self.schema, self.staging, self.request.run, self.deadline)
+        stager = ChunkCopier(self.connection, self.schema, self.staging, self.request.run, self.deadline)
         with in_time(self.deadline, f"{staged.table.name}, not yet staged"):
             with self._timed(staged):
-                rows = stager.stage_rows(staged)
+                rows = stager.copy_rows(staged)
                 check_rows(staged, rows, "copied")
-                stager.stage_rejects(staged)
-                staged = replace(staged, twins=stager.reject_twins(staged))
+                stager.copy_rejects(staged)
+                staged = replace(staged, twins=stager.reject_key_collisions(staged))
             check_rejects(staged, self.request.max_reject_percent)
             if self.request.save_csv:
                 export_table(self.connection, self.staging, self.request.run, staged.table)

@@ -18,7 +18,7 @@ _TABLES = ("r", "p")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableSchema:
     """A table in PostgreSQL: its columns in order, those of the primary key among them (there may be none)."""
 
     name: str
@@ -54,7 +54,7 @@ class Layout:
         return ", ".join([f"{quote(column.name)} {column.type}" for column in self.columns])
 
 
-def create_table(schema: str, layout: Layout) -> str:
+def create_table(schema: str, layout: TableSchema) -> str:
     """The statement that makes the table."""
     key = f", PRIMARY KEY ({column_list(layout.key)})" if layout.key else ""
     return f"CREATE TABLE {qualified(schema, layout.name)} ({layout.definition()}{key})"
@@ -66,7 +66,7 @@ def ensure_schema(connection: Connection, schema: str) -> None:
         connection.execute(statement("create_schema", schema=schema))
 
 
-def prepare(connection: Connection, schema: str, layouts: tuple[Layout, ...]) -> list[str]:
+def prepare(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> list[str]:
     """Create the missing tables, check the others, and return the statements that add missing columns.
 
     Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises DatabasePrivilegeError or
@@ -86,7 +86,7 @@ def prepare(connection: Connection, schema: str, layouts: tuple[Layout, ...]) ->
     return [addition for table in tables for addition in table.additions()]
 
 
-def add_comments(connection: Connection, schema: str, layouts: tuple[Layout, ...]) -> None:
+def add_comments(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> None:
     """Describe the tables and columns that have no comment; what people wrote stays.
 
     Each statement takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
@@ -101,7 +101,7 @@ def add_comments(connection: Connection, schema: str, layouts: tuple[Layout, ...
 class _Table:
     """A table that is there; `types` are what each declared column has (None: it is missing) and should have."""
 
-    layout: Layout
+    layout: TableSchema
     name: str
     kind: str
     owner: str
@@ -162,7 +162,7 @@ class _Table:
             yield f"ADD PRIMARY KEY ({column_list(self.layout.key)})"
 
 
-def _find(connection: Connection, name: str, layout: Layout) -> _Table | None:
+def _find(connection: Connection, name: str, layout: TableSchema) -> _Table | None:
     for kind, owner, owned, loader, key_name, key in connection.query(statement("relation"), relation=name):
         columns = connection.query(
             statement("columns"),

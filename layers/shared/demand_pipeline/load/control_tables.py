@@ -5,15 +5,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from demand_pipeline.conversion.jsonb import sanitize
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
 from demand_pipeline.errors import RunNameTakenError, StaleRunError
-from demand_pipeline.events import LoadedTable, LoadRequest, LoadResult, Run
+from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import column_list, qualified, statement
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.warehouse.schema import Layout
+from demand_pipeline.transform.jsonb import sanitize
 
-REJECTED_ITEMS = Layout(
+REJECTED_ITEMS = TableSchema(
     "rejected_items",
     "Items that do not fit their table, whole, of each table's last run.",
     (
@@ -25,7 +26,7 @@ REJECTED_ITEMS = Layout(
     ),
 )
 
-PIPELINE_RUNS = Layout(
+PIPELINE_RUNS = TableSchema(
     "pipeline_runs",
     "The committed runs.",
     (
@@ -38,7 +39,7 @@ PIPELINE_RUNS = Layout(
     ),
 )
 
-PIPELINE_RUN_TABLES = Layout(
+PIPELINE_RUN_TABLES = TableSchema(
     "pipeline_run_tables",
     "What each committed run did to each of its tables.",
     (

@@ -12,18 +12,24 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from demand_pipeline.conversion.jsonb import quote, to_json
-from demand_pipeline.conversion.numbers import as_bigint, is_plain_number
-from demand_pipeline.conversion.values import date_text, epoch_text, numeric_array, text_array, timestamp_text
+from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, ColumnType, Table
-from demand_pipeline.wire import AttributeValue, Item
+from demand_pipeline.transform.column_types import (
+    date_text,
+    epoch_text,
+    numeric_array,
+    text_array,
+    timestamp_text,
+)
+from demand_pipeline.transform.jsonb import quote, to_json
+from demand_pipeline.transform.numbers import as_bigint, is_plain_number
 
 UNUSUAL = (AttributeError, LookupError, TypeError, ValueError)
 
 type Cell = Callable[[Item], str]
 """Makes a part of an item's staged line."""
 
-type Leaves = dict[str, "Leaves | None"]
+type ColumnTree = dict[str, "ColumnTree | None"]
 """The attributes that columns read, as a tree: None where one reads the whole value, empty for elements of a list."""
 
 # A table has few different dates and small numbers, and they come again and again.
@@ -77,7 +83,7 @@ _NAMES = {
 }
 
 
-def compile_line(table: Table, leaves: Leaves, cells: Sequence[Cell], unread: Cell) -> Cell:
+def compile_fast_path(table: Table, leaves: ColumnTree, cells: Sequence[Cell], unread: Cell) -> Cell:
     """A function that makes an item's staged line, or raises one of `UNUSUAL`.
 
     `cells` make any column's part of the line, `unread` that of `extra`.
@@ -89,7 +95,7 @@ def compile_line(table: Table, leaves: Leaves, cells: Sequence[Cell], unread: Ce
     return line
 
 
-def source(table: Table, leaves: Leaves) -> str:
+def source(table: Table, leaves: ColumnTree) -> str:
     """The text of that function: a block a map, with a block an attribute in it."""
     columns = range(len(table.columns))
     key = " + ".join([f"len(part_{i})" for i in columns if table.columns[i].key])
@@ -108,7 +114,7 @@ def source(table: Table, leaves: Leaves) -> str:
     return "\n    ".join(["def line(item):", *lines]) + "\n"
 
 
-def _read_map(table: Table, leaves: Leaves, path: tuple[str, ...] = (), number: str = "0") -> Iterator[str]:
+def _read_map(table: Table, leaves: ColumnTree, path: tuple[str, ...] = (), number: str = "0") -> Iterator[str]:
     """Look up every member that is read; those and the missing ones make up the map, or something is left over."""
     yield f"get_{number} = map_{number}.get"
     yield f"missing_{number} = 0"

@@ -1,0 +1,163 @@
+"""What the state machine passes to the load and gets back."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from demand_pipeline.contracts.event import Run, read_event, read_table, to_camel_case
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.errors import InvalidEventError
+from demand_pipeline.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """What the load is told of one chunk: its staged object and its counts."""
+
+    key: str
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    read_units: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTable:
+    """All chunks of one table, in segment order.
+
+    `twins` are staged rows that the load made rejects, since U+FFFD for U+0000 gave them another row's key.
+    """
+
+    table: Table
+    segments: int
+    chunks: tuple[StagedChunk, ...]
+    twins: int = 0
+
+    @property
+    def scanned(self) -> int:
+        """Items of all chunks."""
+        return sum(chunk.scanned for chunk in self.chunks)
+
+    @property
+    def staged(self) -> int:
+        """Rows of all chunks."""
+        return sum(chunk.staged for chunk in self.chunks) - self.twins
+
+    @property
+    def rejected(self) -> int:
+        """Items of all chunks that did not fit."""
+        return sum(chunk.rejected for chunk in self.chunks) + self.twins
+
+    @property
+    def sanitized(self) -> int:
+        """Rows of all chunks that hold U+FFFD for U+0000."""
+        return sum(chunk.sanitized for chunk in self.chunks)
+
+    @property
+    def read_units(self) -> float:
+        """What scanning the table cost in DynamoDB's read units."""
+        return sum(chunk.read_units for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the table's pages, uncompressed."""
+        return sum(chunk.bytes for chunk in self.chunks)
+
+
+class Strategy(StrEnum):
+    """How a load replaces the rows of its tables: the template's parameter `LoadStrategy`."""
+
+    TRUNCATE = "truncate"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """The tables to load in one transaction, and the run's own limits, in percent."""
+
+    run: Run
+    input: dict[str, Any]
+    dry_run: bool
+    save_csv: bool
+    force: bool
+    strategy: Strategy
+    max_reject_percent: float
+    max_shrink_percent: float
+    tables: tuple[StagedTable, ...]
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of the LoadWarehouse state; raises `ContractVersionError`, `InvalidEventError`."""
+        fields = read_event(event)
+        tables = tuple(_staged_table(table) for table in fields.objects("tables"))
+        names = [staged.table.name for staged in tables]
+        if not tables or len(set(names)) < len(names):
+            raise InvalidEventError("tables", names, "at least one table, each once")
+        return cls(
+            run=Run.read(fields),
+            input=fields.dictionary("input"),
+            dry_run=fields.flag("dryRun"),
+            save_csv=fields.flag("saveCsv"),
+            force=fields.flag("force"),
+            strategy=Strategy(fields.text("strategy", among=tuple(Strategy))),
+            max_reject_percent=fields.number("maxRejectPercent", maximum=100),
+            max_shrink_percent=fields.number("maxShrinkPercent", maximum=100),
+            tables=tables,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTable:
+    """What the load did to one table: a row of `pipeline_run_tables`, by the same names."""
+
+    table: str
+    segments: int
+    chunks: int
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    loaded: int
+    inserted: int
+    updated: int
+    deleted: int
+    previous_rows: int
+    read_units: float
+    bytes: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What the run came to; not committed means a dry run."""
+
+    committed: bool
+    tables: tuple[LoadedTable, ...]
+
+    def to_event(self) -> dict[str, Any]:
+        """As the execution's output shows it."""
+        return {"committed": self.committed, "tables": [to_camel_case(table) for table in self.tables]}
+
+
+def _staged_table(fields: Fields) -> StagedTable:
+    table = read_table(fields)
+    segments = list(fields.objects("segments"))
+    return StagedTable(
+        table=table,
+        segments=len(segments),
+        chunks=tuple(
+            StagedChunk(
+                key=chunk.text("key"),
+                scanned=chunk.integer("scanned"),
+                staged=chunk.integer("staged"),
+                rejected=chunk.integer("rejected"),
+                sanitized=chunk.integer("sanitized"),
+                read_units=chunk.number("readUnits"),
+                bytes=chunk.integer("bytes"),
+            )
+            for segment in segments
+            for chunk in segment.objects("chunks")
+        ),
+    )

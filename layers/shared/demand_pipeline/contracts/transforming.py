@@ -1,0 +1,54 @@
+"""What the state machine passes to a transform and gets back."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from demand_pipeline.contracts.event import Run, read_event, read_table, to_camel_case
+from demand_pipeline.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class TransformRequest:
+    """One raw chunk to convert from `page` on; `items` is what the scan counted from there to its end."""
+
+    run: Run
+    table: Table
+    segment: int
+    chunk: int
+    key: str
+    page: int
+    items: int
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of a Transform state; raises `ContractVersionError`, `InvalidEventError`."""
+        fields = read_event(event)
+        raw = fields.object("raw")
+        return cls(
+            run=Run.read(fields),
+            table=read_table(fields),
+            segment=fields.integer("segment"),
+            chunk=fields.integer("chunk"),
+            key=raw.text("key"),
+            page=raw.integer("page"),
+            items=raw.integer("items"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TransformResult:
+    """A staged chunk in S3 (`key`) and its counts of items; rejects lie beside it, under `rejects/`.
+
+    `next_page` is the raw chunk's page to go on from, None if it was converted to its end.
+    """
+
+    key: str
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    next_page: int | None
+
+    def to_event(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        return to_camel_case(self)

@@ -1,0 +1,1 @@
+"""Reading DynamoDB: pages as bytes, and its typed JSON."""

@@ -1,0 +1,1 @@
+"""Chunks in S3, written and read as streams."""

@@ -1,0 +1,1 @@
+"""The scan: one segment's pages into raw chunks."""
