@@ -5,28 +5,16 @@ import re
 from pathlib import Path
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import Column, ColumnType, ItemPath, Table
+from demand_pipeline.tables import Column, ItemPath, Table
+from demand_pipeline.transform.column_types import RULES
 
 PAGE = Path("docs/data-dictionary.md")
-
-TAKES = {
-    ColumnType.TEXT: "S; N; BOOL",
-    ColumnType.NUMERIC: "N; S that is a plain decimal number",
-    ColumnType.BIGINT: "N or such S that is a whole number in range",
-    ColumnType.BOOLEAN: "BOOL; S `true`/`false`; N 0/1",
-    ColumnType.DATE: "S, ISO 8601 date or timestamp",
-    ColumnType.TIMESTAMPTZ: "S, ISO 8601; N, epoch seconds or milliseconds",
-    ColumnType.TEXT_ARRAY: "SS; L of S",
-    ColumnType.NUMERIC_ARRAY: "NS; L of N",
-    ColumnType.JSONB: "any type",
-    ColumnType.BYTEA: "B; S of base64",
-}
 
 HEAD = """# Data dictionary
 
 Made from the declarations in `layers/shared/demand_pipeline/builders/` by `make generate`; do not edit.
 A missing attribute or NULL is null; so is an empty string, but in `text` and `jsonb`. A value of any other type
-than a column takes makes the item a reject, kept whole in `rejected_items`.
+than a column accepts makes the item a reject, kept whole in `rejected_items`.
 """
 
 
@@ -42,7 +30,7 @@ def _table(table: Table) -> str:
         "",
         f"{table.description} Refreshed from the DynamoDB table `{table.source}`; primary key: {key}.",
         "",
-        "| column | type | from attribute | takes | what it is | for example |",
+        "| column | type | from attribute | accepts | what it is | for example |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(column) for column in table.columns),
         "| extra | jsonb | all that no column reads | any type | the rest of the item, null when there is none | |",
@@ -56,7 +44,7 @@ def _row(column: Column) -> str:
         f"**{column.name}**" if column.key else column.name,
         column.type,
         _attribute(column.path),
-        TAKES[column.type],
+        RULES[column.type].accepts,
         column.description,
         f"`{column.examples[0]}`" if column.examples else "",
     )

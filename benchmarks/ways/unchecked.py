@@ -10,33 +10,33 @@ from typing import Any
 
 from benchmarks.workload import CASES
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.transform.column_types import epoch_text
-from demand_pipeline.transform.jsonb import quote, to_json
+from demand_pipeline.transform.jsonb import json_string, to_json
 from demand_pipeline.transform.rows import RowMaker
+from demand_pipeline.transform.times import epoch_text
 
 # Nothing but the staged text is made: no range, no digits, no length, no leftover attribute is looked at.
 _CELLS = {
-    ColumnType.TEXT: "quote({}['S'])",
+    ColumnType.TEXT: "json_string({}['S'])",
     ColumnType.NUMERIC: "{}['N']",
     ColumnType.BIGINT: "{}['N']",
     ColumnType.BOOLEAN: "BOOLEANS[{}['BOOL']]",
-    ColumnType.DATE: "quote({}['S'])",
+    ColumnType.DATE: "json_string({}['S'])",
     ColumnType.TIMESTAMPTZ: "timestamp({})",
     ColumnType.TEXT_ARRAY: "text_array({}['SS'])",
-    ColumnType.JSONB: "quote(to_json({}))",
+    ColumnType.JSONB: "json_string(to_json({}))",
     ColumnType.BYTEA: "bytea({}['B'])",
 }
 
 
 def _timestamp(value: dict[str, str]) -> str:
-    return quote(value["S"]) if "S" in value else epoch_text(value["N"])
+    return json_string(value["S"]) if "S" in value else epoch_text(value["N"])
 
 
 def _text_array(elements: list[str]) -> str:
     text = '{"' + '","'.join(sorted(elements)) + '"}'
     if "\\" in text:
         raise KeyError(text)
-    return quote(text)
+    return json_string(text)
 
 
 def _bytea(text: str) -> str:
@@ -49,7 +49,13 @@ def _value(column: Column) -> str:
 
 def _compile() -> Callable[[Any], str]:
     cells = ",".join(f"{{{_CELLS[column.type].format(_value(column))}}}" for column in CASES.columns)
-    names = {"quote": quote, "to_json": to_json, "timestamp": _timestamp, "text_array": _text_array, "bytea": _bytea}
+    names = {
+        "json_string": json_string,
+        "to_json": to_json,
+        "timestamp": _timestamp,
+        "text_array": _text_array,
+        "bytea": _bytea,
+    }
     unchecked: Callable[[Any], str] = eval(  # noqa: S307 - written above, from the declaration alone
         f"lambda item: f'''[{cells},null]\\n'''", names | {"BOOLEANS": {True: "true", False: "false"}}
     )

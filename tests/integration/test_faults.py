@@ -192,7 +192,7 @@ def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
 
 
 POINTS = [
-    *((strategy, point) for strategy in Strategy for point in ("begin", "_stage", "record", "COMMIT")),
+    *((strategy, point) for strategy in Strategy for point in ("begin", "_copy", "record", "COMMIT")),
     *((Strategy.TRUNCATE, point) for point in ("empty", "drop_indexes", "fill")),
     *((Strategy.MERGE, point) for point in ("index_temporary", "delete", "update", "insert", "count")),
 ]
@@ -244,7 +244,7 @@ def test_the_session_is_closed_whatever_fails(
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for point in ("begin", "_stage", "refresh", "finish"):
+    for point in ("begin", "_copy", "refresh", "finish"):
         with monkeypatch.context() as patch:
             patch.setattr(transaction._Load, point, fail)
             with pytest.raises(KeyboardInterrupt):

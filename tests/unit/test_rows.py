@@ -1,6 +1,7 @@
 """Any item becomes the row that the reference says, or a reject with a reason."""
 
 import json
+import traceback
 from collections.abc import Callable
 from decimal import Decimal
 from random import Random
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from demand_pipeline.builders import CASES, METADATA, TABLES
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.transform import rows
+from demand_pipeline.transform import fast_path, rows
 from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
 from local.sample import put
 from local.sample_values import draw
+from scripts import show_fast_path
 from tests.unit.reference import RejectedBy, expected_row
 from tests.unit.staged import staged_row
 from tests.unit.strategies import items, tables, wire
@@ -313,3 +315,20 @@ def test_a_keys_length_is_that_of_its_bytes_in_postgresql(key: str, fits: bool) 
 @pytest.mark.parametrize("zero", ["0e999999999", "-0e-16383", "0E+125"])
 def test_zero_is_zero_whatever_its_exponent(zero: str) -> None:
     assert row_of(case(pageCount={"S": zero}))["page_count"] == 0
+
+
+def test_a_traceback_shows_the_lines_of_the_generated_code() -> None:
+    with pytest.raises(AttributeError) as caught:
+        RowMaker(CASES)._fast_path(None)  # type: ignore[arg-type]
+    assert "get_0 = map_0.get" in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_command_prints_the_generated_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["show_fast_path", "cases"])
+    assert show_fast_path.main() == 0
+    assert capsys.readouterr().out == fast_path.source(CASES)
+    monkeypatch.setattr("sys.argv", ["show_fast_path", "nothing"])
+    assert show_fast_path.main() == 2
+    assert capsys.readouterr().err == f"table: expected one of {', '.join(TABLES)}, got 'nothing'\n"

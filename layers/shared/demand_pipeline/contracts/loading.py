@@ -25,15 +25,11 @@ class StagedChunk:
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """All chunks of one table, in segment order.
-
-    `twins` are staged rows that the load made rejects, since U+FFFD for U+0000 gave them another row's key.
-    """
+    """All chunks of one table, in segment order."""
 
     table: Table
     segments: int
     chunks: tuple[StagedChunk, ...]
-    twins: int = 0
 
     @property
     def scanned(self) -> int:
@@ -43,12 +39,12 @@ class StagedTable:
     @property
     def staged(self) -> int:
         """Rows of all chunks."""
-        return sum(chunk.staged for chunk in self.chunks) - self.twins
+        return sum(chunk.staged for chunk in self.chunks)
 
     @property
     def rejected(self) -> int:
         """Items of all chunks that did not fit."""
-        return sum(chunk.rejected for chunk in self.chunks) + self.twins
+        return sum(chunk.rejected for chunk in self.chunks)
 
     @property
     def sanitized(self) -> int:

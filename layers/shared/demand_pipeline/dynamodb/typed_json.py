@@ -12,6 +12,11 @@ type AttributeValue = dict[str, Any]
 type Item = dict[str, AttributeValue]
 """An item or a key: typed values by attribute name."""
 
+
+class TypeMismatch(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
+    """A value has a DynamoDB type that the column does not accept."""
+
+
 _scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
 _skip_space = re.compile(r"[ \t\r\n]*").match
 

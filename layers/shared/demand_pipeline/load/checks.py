@@ -24,14 +24,15 @@ def check_counts(table: StagedTable) -> None:
             )
 
 
-def check_rejects(table: StagedTable, limit: float) -> None:
-    """At most `limit` percent of the items are rejected; raises RejectLimitError."""
-    if table.rejected * 100 > limit * table.scanned:
+def check_rejects(table: StagedTable, limit: float, key_collisions: int = 0) -> None:
+    """At most `limit` percent of the items are rejected, key collisions included; raises RejectLimitError."""
+    rejected = table.rejected + key_collisions
+    if rejected * 100 > limit * table.scanned:
         raise RejectLimitError(
-            f"{table.table.name}: {table.rejected} of {table.scanned} items rejected, "
-            f"{table.rejected / table.scanned:.2%}, and MaxRejectPercent (run input: maxRejectPercent) is {limit:g}; "
+            f"{table.table.name}: {rejected} of {table.scanned} items rejected, "
+            f"{rejected / table.scanned:.2%}, and MaxRejectPercent (run input: maxRejectPercent) is {limit:g}; "
             "the reasons are under rejects/ in the staging bucket"
-            + (f"; {table.twins} had another item's key once U+0000 was replaced" if table.twins else "")
+            + (f"; {key_collisions} had another item's key once U+0000 was replaced" if key_collisions else "")
         )
 
 
@@ -45,10 +46,10 @@ def check_shrinkage(table: StagedTable, previous: int, limit: float) -> None:
         )
 
 
-def check_rows(table: StagedTable, rows: int, where: str) -> None:
+def check_rows(table: str, staged: int, rows: int, where: str) -> None:
     """As many rows as were staged; raises ReconciliationError."""
-    if rows != table.staged:
-        raise ReconciliationError(f"{table.table.name}: {table.staged} rows staged, but {rows} {where}")
+    if rows != staged:
+        raise ReconciliationError(f"{table}: {staged} rows staged, but {rows} {where}")
 
 
 def check_time(deadline: Deadline, done: str) -> None:

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult, StagedTable, Strategy
 from demand_pipeline.deadline import Deadline
@@ -73,6 +73,8 @@ class _Load:
     request: LoadRequest
     deadline: Deadline
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    # By table: staged rows that became rejects, since U+FFFD for U+0000 gave them another row's key.
+    key_collisions: dict[str, int] = field(default_factory=dict)
 
     def begin(self) -> LoadResult | None:
         """Open the transaction when it is this load's turn; the result if the run is committed already."""
@@ -91,8 +93,8 @@ class _Load:
         with in_time(self.deadline, _START):
             additions = prepare(self.connection, self.schema, self._layouts)
             previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
-        tables = {staged.table.name: self._stage(staged) for staged in self.request.tables}
-        rows = {name: staged.staged for name, staged in tables.items()}
+        tables = {staged.table.name: staged for staged in self.request.tables}
+        rows = {name: self._copy(staged) for name, staged in tables.items()}
         check_time(self.deadline, f"all {sum(rows.values())} rows copied, none put in place")
 
         @contextmanager
@@ -104,8 +106,8 @@ class _Load:
 
         context = LoadContext(self.connection, self.schema, self._layouts, tuple(additions), rows, previous, step)
         changes = _STRATEGIES[self.request.strategy](context)
-        for name, staged in tables.items():
-            check_rows(staged, changes[name].rows, "in the table")
+        for name in tables:
+            check_rows(name, rows[name], changes[name].rows, "in the table")
         return tuple(self._loaded(staged, previous[name], changes[name]) for name, staged in tables.items())
 
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
@@ -132,19 +134,21 @@ class _Load:
         check_shrinkage(staged, rows, self.request.max_shrink_percent)
         return int(rows)
 
-    def _stage(self, staged: StagedTable) -> StagedTable:
-        stager = ChunkCopier(self.connection, self.schema, self.staging, self.request.run, self.deadline)
+    def _copy(self, staged: StagedTable) -> int:
+        """Copy a table's rows and rejects; returns the number of rows."""
+        name = staged.table.name
+        copier = ChunkCopier(self.connection, self.schema, self.staging, self.request.run, self.deadline)
         with in_time(self.deadline, f"{staged.table.name}, not yet staged"):
             with self._timed(staged):
-                rows = stager.copy_rows(staged)
-                check_rows(staged, rows, "copied")
-                stager.copy_rejects(staged)
-                staged = replace(staged, twins=stager.reject_key_collisions(staged))
-            check_rejects(staged, self.request.max_reject_percent)
+                rows = copier.copy_rows(staged)
+                check_rows(name, staged.staged, rows, "copied")
+                copier.copy_rejects(staged)
+                collisions = self.key_collisions[name] = copier.reject_key_collisions(staged)
+            check_rejects(staged, self.request.max_reject_percent, collisions)
             if self.request.save_csv:
                 export_table(self.connection, self.staging, self.request.run, staged.table)
-        logger.info("table staged", table=staged.table.name, rows=staged.staged)
-        return staged
+        logger.info("table copied", table=name, rows=rows - collisions)
+        return rows - collisions
 
     @contextmanager
     def _timed(self, staged: StagedTable) -> Iterator[None]:
@@ -158,8 +162,8 @@ class _Load:
             segments=staged.segments,
             chunks=len(staged.chunks),
             scanned=staged.scanned,
-            staged=staged.staged,
-            rejected=staged.rejected,
+            staged=staged.staged - self.key_collisions[staged.table.name],
+            rejected=staged.rejected + self.key_collisions[staged.table.name],
             sanitized=staged.sanitized,
             loaded=changes.rows,
             inserted=changes.inserted,

@@ -82,7 +82,7 @@ class _Output:
                 except RejectError as reason:
                     self._reject(item, str(reason))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            # The error may quote an item, so that only its kind is told.
+            # The error may json_string an item, so that only its kind is told.
             raise StagingError(
                 f"{source}: expected a Scan response a line, with items in DynamoDB's JSON, got {type(error).__name__}"
             ) from None

@@ -1,4 +1,4 @@
-"""The conversion table of the data contract: one typed value in, one staged JSON value out.
+"""What each column type accepts and how a value becomes a staged one: one entry per type in `RULES`.
 
 A staged value is what COPY can take without parsing it: a JSON string, number, boolean or null;
 an array is a string holding PostgreSQL's array literal, a jsonb a string holding its text.
@@ -6,53 +6,54 @@ an array is a string holding PostgreSQL's array literal, a jsonb a string holdin
 
 import base64
 import binascii
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from demand_pipeline.dynamodb.typed_json import AttributeValue
+from demand_pipeline.dynamodb.typed_json import AttributeValue, TypeMismatch
 from demand_pipeline.tables import ColumnType
-from demand_pipeline.transform.jsonb import quote, to_json
-from demand_pipeline.transform.numbers import (
-    PlainDecimal,
-    as_bigint,
-    as_numeric,
-    is_json_number,
-    sort_numbers,
-)
+from demand_pipeline.transform.arrays import numeric_array, numeric_list, text_array, text_set
+from demand_pipeline.transform.jsonb import json_string, to_json
+from demand_pipeline.transform.numbers import as_bigint, as_numeric, is_json_number, is_plain_number
+from demand_pipeline.transform.times import date_text, epoch_text, timestamp_text
 
 type Converter = Callable[[AttributeValue], str]
 """Makes a staged value of a typed value; raises ValueError if the column cannot take it."""
 
-type _Rule = Callable[[str, Any], str]
-
 NULL = "null"
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, which the text says then
-_USUAL_DIGITS = 15  # of seconds and milliseconds alike
-_MILLISECONDS_FROM = 10**11
-_MICROSECONDS = 6
-_in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
+# A table has few different dates and small numbers, and they come again and again.
+_REMEMBERED = 4096
 
 
-class TypeMismatch(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
-    """The column does not take this type of value."""
+@dataclass(frozen=True, slots=True)
+class TypeRule:
+    """One column type: what it accepts (for people to read), and how it converts.
+
+    `convert` takes any DynamoDB type and its content; it raises ValueError for what the type does not accept.
+    `fast` are the usual cases as Python expressions, for the code that is generated per table: when `value`, a typed
+    value, is one of them, and what is staged for it then. The expressions may use the names in `FAST_NAMES`.
+    """
+
+    accepts: str
+    convert: Callable[[str, Any], str]
+    fast: tuple[tuple[str, str], ...]
+    keeps_empty: bool = False
 
 
 def converter(column_type: ColumnType) -> Converter:
-    """The contract's row for a column type, with what holds for every type.
+    """The type's conversion, with what is the same for every type.
 
-    NULL is null, and so is an empty string where the column is neither text nor jsonb.
+    NULL is null, and so is an empty string where the type does not keep it.
     """
-    rule = _RULES[column_type]
-    keeps_empty = column_type in (ColumnType.TEXT, ColumnType.JSONB)
+    rule = RULES[column_type]
 
     def convert(value: AttributeValue) -> str:
         [(kind, content)] = value.items()
-        if kind == "NULL" or (content == "" and kind == "S" and not keeps_empty):
+        if kind == "NULL" or (content == "" and kind == "S" and not rule.keeps_empty):
             return NULL
-        return rule(kind, content)
+        return rule.convert(kind, content)
 
     return convert
 
@@ -60,7 +61,7 @@ def converter(column_type: ColumnType) -> Converter:
 def _text(kind: str, content: Any) -> str:
     match kind:
         case "S" | "N":
-            return quote(content)
+            return json_string(content)
         case "BOOL":
             return '"true"' if content else '"false"'
     raise TypeMismatch
@@ -70,7 +71,7 @@ def _numeric(kind: str, content: Any) -> str:
     if kind not in ("N", "S"):
         raise TypeMismatch
     number = as_numeric(content)
-    return number if is_json_number(number) else quote(number)
+    return number if is_json_number(number) else json_string(number)
 
 
 def _bigint(kind: str, content: Any) -> str:
@@ -96,11 +97,6 @@ def _date(kind: str, content: Any) -> str:
     return date_text(content)
 
 
-def date_text(text: str) -> str:
-    """A date, or the date of a timestamp in its own offset, as it is staged; raises ValueError if it is neither."""
-    return f'"{datetime.fromisoformat(text).date().isoformat()}"'
-
-
 def _timestamptz(kind: str, content: Any) -> str:
     match kind:
         case "S":
@@ -110,96 +106,74 @@ def _timestamptz(kind: str, content: Any) -> str:
     raise TypeMismatch
 
 
-def timestamp_text(text: str) -> str:
-    """A timestamp as it is staged, in UTC, which it is taken for without an offset; raises ValueError if it is none."""
-    moment = datetime.fromisoformat(text)
-    if _in_utc(text):  # as PostgreSQL reads it too
-        return f'"{text}"'
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    try:
-        return f'"{moment.astimezone(UTC).isoformat()}"'
-    except OverflowError as error:
-        raise ValueError("outside the years 1 to 9999 in UTC") from error
-
-
-def epoch_text(text: str) -> str:
-    """Seconds since 1970, or milliseconds from 10^11 on, as a staged timestamp; raises ValueError for no such number.
-
-    What is smaller than a microsecond is cut.
-    """
-    if text.isascii() and text.isdecimal() and len(text) <= _USUAL_DIGITS:
-        number = int(text)
-        microseconds = number * (1000 if number >= _MILLISECONDS_FROM else 1_000_000)
-    else:
-        exact = PlainDecimal.parse(text)
-        in_milliseconds = abs(exact.scaled(0)) >= _MILLISECONDS_FROM
-        microseconds = exact.scaled(_MICROSECONDS - 3 if in_milliseconds else _MICROSECONDS)
-    try:
-        return f'"{(_EPOCH + timedelta(microseconds=microseconds)).isoformat()}Z"'
-    except OverflowError as error:
-        raise ValueError("outside the years 1 to 9999") from error
-
-
-def text_array(kind: str, content: Any) -> str:
-    """An array literal of SS, or of L of S, as it is staged; raises ValueError for anything else."""
-    match kind:
-        case "SS":
-            elements = [_array_text(element) for element in sorted(content)]
-        case "L":
-            elements = [_array_element(element, "S", _array_text) for element in content]
-        case _:
-            raise TypeMismatch
-    return quote("{" + ",".join(elements) + "}")
-
-
-def numeric_array(kind: str, content: Any) -> str:
-    """An array literal of NS, or of L of N, as it is staged; raises ValueError for anything else."""
-    match kind:
-        case "NS":
-            elements = sort_numbers(content)
-        case "L":
-            elements = [_array_element(element, "N", as_numeric) for element in content]
-        case _:
-            raise TypeMismatch
-    return quote("{" + ",".join(elements) + "}")
-
-
-def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str], str]) -> str:
-    [(kind, content)] = value.items()
-    if kind == "NULL":
-        return "NULL"
-    if kind != wanted:
-        raise TypeMismatch
-    return as_element(content)
-
-
-def _array_text(text: str) -> str:
-    """One element of PostgreSQL's array literal, always quoted, so that NULL and `{` are plain text."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _jsonb(kind: str, content: Any) -> str:
-    return quote(to_json({kind: content}))
+    return json_string(to_json({kind: content}))
 
 
 def _bytea(kind: str, content: Any) -> str:
     if kind not in ("B", "S"):
         raise TypeMismatch
     try:
-        return quote("\\x" + base64.b64decode(content, validate=True).hex())
+        return json_string("\\x" + base64.b64decode(content, validate=True).hex())
     except binascii.Error as error:
         raise ValueError("no base64") from error
 
 
-_RULES: dict[ColumnType, _Rule] = {
-    ColumnType.TEXT: _text,
-    ColumnType.NUMERIC: _numeric,
-    ColumnType.BIGINT: _bigint,
-    ColumnType.BOOLEAN: _boolean,
-    ColumnType.DATE: _date,
-    ColumnType.TIMESTAMPTZ: _timestamptz,
-    ColumnType.TEXT_ARRAY: text_array,
-    ColumnType.NUMERIC_ARRAY: numeric_array,
-    ColumnType.JSONB: _jsonb,
-    ColumnType.BYTEA: _bytea,
+def _bytea_fast(text: str) -> str:
+    return f'"\\\\x{binascii.a2b_base64(text, strict_mode=True).hex()}"'
+
+
+RULES: dict[ColumnType, TypeRule] = {
+    ColumnType.TEXT: TypeRule(
+        accepts="S; N; BOOL", convert=_text, fast=(("'S' in value", "json_string(value['S'])"),), keeps_empty=True
+    ),
+    ColumnType.NUMERIC: TypeRule(
+        accepts="N; S that is a plain decimal number",
+        convert=_numeric,
+        fast=(("'N' in value and is_plain_number(value['N'])", "value['N']"),),
+    ),
+    ColumnType.BIGINT: TypeRule(
+        accepts="N or such S that is a whole number in range",
+        convert=_bigint,
+        fast=(("'N' in value", "bigint(value['N'])"),),
+    ),
+    ColumnType.BOOLEAN: TypeRule(
+        accepts="BOOL; S `true`/`false`; N 0/1",
+        convert=_boolean,
+        fast=(("'BOOL' in value", "'true' if value['BOOL'] else 'false'"),),
+    ),
+    ColumnType.DATE: TypeRule(
+        accepts="S, ISO 8601 date or timestamp", convert=_date, fast=(("'S' in value", "date(value['S'])"),)
+    ),
+    ColumnType.TIMESTAMPTZ: TypeRule(
+        accepts="S, ISO 8601; N, epoch seconds or milliseconds",
+        convert=_timestamptz,
+        fast=(("'S' in value", "timestamp(value['S'])"), ("'N' in value", "epoch(value['N'])")),
+    ),
+    ColumnType.TEXT_ARRAY: TypeRule(
+        accepts="SS; L of S", convert=text_array, fast=(("'SS' in value", "text_set(value['SS'])"),)
+    ),
+    ColumnType.NUMERIC_ARRAY: TypeRule(
+        accepts="NS; L of N", convert=numeric_array, fast=(("'L' in value", "numeric_list(value['L'])"),)
+    ),
+    ColumnType.JSONB: TypeRule(
+        accepts="any type",
+        convert=_jsonb,
+        fast=(("'NULL' not in value", "json_string(to_json(value))"),),
+        keeps_empty=True,
+    ),
+    ColumnType.BYTEA: TypeRule(accepts="B; S of base64", convert=_bytea, fast=(("'B' in value", "bytea(value['B'])"),)),
+}
+
+FAST_NAMES: dict[str, Any] = {
+    "json_string": json_string,
+    "to_json": to_json,
+    "is_plain_number": is_plain_number,
+    "bigint": lru_cache(_REMEMBERED)(as_bigint),
+    "date": lru_cache(_REMEMBERED)(date_text),
+    "timestamp": timestamp_text,
+    "epoch": epoch_text,
+    "text_set": text_set,
+    "numeric_list": numeric_list,
+    "bytea": _bytea_fast,
 }

@@ -7,7 +7,7 @@ from typing import Any
 from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.transform.numbers import as_json_number, is_plain_number, sort_numbers
 
-quote = encode_basestring
+json_string = encode_basestring
 """A string as JSON, other than ASCII as it is: the C encoder that json.dumps uses."""
 
 # PostgreSQL stores neither U+0000 nor, since its text is UTF-8, half a surrogate pair.
@@ -31,7 +31,7 @@ def to_json(value: AttributeValue) -> str:
 def _scalar_to_json(kind: str, content: Any) -> str:
     match kind:
         case "S" | "B":
-            return quote(content)
+            return json_string(content)
         case "N":
             return as_json_number(content)
         case "BOOL":
@@ -39,7 +39,7 @@ def _scalar_to_json(kind: str, content: Any) -> str:
         case "NULL":
             return "null"
         case "SS" | "BS":
-            return "[" + ",".join([quote(element) for element in sorted(content)]) + "]"
+            return "[" + ",".join([json_string(element) for element in sorted(content)]) + "]"
         case "NS":
             return "[" + ",".join([as_json_number(element) for element in sort_numbers(content)]) + "]"
         case _:
@@ -52,11 +52,11 @@ def map_to_json(item: Item) -> str:
     for name, value in item.items():
         # Strings and plain numbers, which is what maps are full of, are written without another call.
         if "S" in value:
-            members.append(f"{quote(name)}:{quote(value['S'])}")
+            members.append(f"{json_string(name)}:{json_string(value['S'])}")
         elif "N" in value and is_plain_number(number := value["N"]):
-            members.append(f"{quote(name)}:{number}")
+            members.append(f"{json_string(name)}:{number}")
         else:
-            members.append(f"{quote(name)}:{to_json(value)}")
+            members.append(f"{json_string(name)}:{to_json(value)}")
     return f"{{{','.join(members)}}}"
 
 

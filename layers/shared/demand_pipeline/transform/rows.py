@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from itertools import zip_longest
 from typing import NamedTuple
 
 from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Column, ColumnType, Table
+from demand_pipeline.transform.column_tree import column_tree, unread
 from demand_pipeline.transform.column_types import NULL, converter
-from demand_pipeline.transform.fast_path import UNUSUAL, Cell, ColumnTree, compile_fast_path
-from demand_pipeline.transform.jsonb import map_to_json, quote, sanitize, to_json
+from demand_pipeline.transform.fast_path import UNUSUAL, Cell, compile_fast_path
+from demand_pipeline.transform.jsonb import json_string, map_to_json, sanitize, to_json
 
 _MAX_REASON = 200
 
@@ -34,8 +34,8 @@ class RowMaker:
     def __init__(self, table: Table) -> None:
         self._cells = tuple(_cell(column) for column in table.columns)
         self._key_types = {i: column.type for i, column in enumerate(table.columns) if column.key}
-        self._column_tree = _column_tree(table)
-        self._fast_path = compile_fast_path(table, self._column_tree, self._cells, self._extra)
+        self._column_tree = column_tree(table)
+        self._fast_path = compile_fast_path(table, self._cells, self._extra)
 
     def make(self, item: Item) -> Row:
         """Convert an item; raises `RejectError` if a column cannot take its value."""
@@ -60,8 +60,8 @@ class RowMaker:
         return "[" + ",".join([*cells, self._extra(item)]) + "]\n"
 
     def _extra(self, item: Item) -> str:
-        rest = _unread(item, self._column_tree)
-        return quote(_json("extra", rest)) if rest else NULL
+        rest = unread(item, self._column_tree)
+        return json_string(_json("extra", rest)) if rest else NULL
 
     def _check_key(self, cells: list[str]) -> None:
         if sum([len(cells[i]) for i in self._key_types]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
@@ -125,40 +125,6 @@ def _reader(column: Column) -> Callable[[Item], AttributeValue | None]:
         return value
 
     return read
-
-
-def _column_tree(table: Table) -> ColumnTree:
-    """The tree of everything the columns read; a column that reads a whole value covers those inside it.
-
-    It ends where a list's index comes: what columns read of its elements stays in the list.
-    """
-    root: ColumnTree = {}
-    for column in sorted(table.columns, key=lambda column: len(column.path)):
-        node = root
-        for name, inner in zip_longest(column.path, column.path[1:]):
-            if isinstance(name, int):
-                break
-            below = node.setdefault(name, None if inner is None else {})
-            if below is None:
-                break
-            node = below
-    return root
-
-
-def _unread(item: Item, leaves: ColumnTree) -> Item:
-    """What no column reads: whole attributes, lists with elements read, and the rest of maps that were read in part."""
-    rest: Item = {}
-    for name, value in item.items():
-        if name not in leaves:
-            rest[name] = value
-        elif (inner := leaves[name]) is None:
-            continue
-        elif "M" in value and inner:
-            if unread := _unread(value["M"], inner):
-                rest[name] = {"M": unread}
-        elif "NULL" not in value:
-            rest[name] = value
-    return rest
 
 
 def _describe(value: AttributeValue) -> str:

@@ -1,0 +1,62 @@
+"""Arrays as they are staged: JSON strings holding PostgreSQL's array literals."""
+
+from collections.abc import Callable
+from typing import Any
+
+from demand_pipeline.dynamodb.typed_json import AttributeValue, TypeMismatch
+from demand_pipeline.transform.jsonb import json_string
+from demand_pipeline.transform.numbers import as_numeric, is_plain_number, sort_numbers
+
+
+def text_array(kind: str, content: Any) -> str:
+    """An array literal of SS, or of L of S, as it is staged; raises ValueError for anything else."""
+    match kind:
+        case "SS":
+            elements = [_array_text(element) for element in sorted(content)]
+        case "L":
+            elements = [_array_element(element, "S", _array_text) for element in content]
+        case _:
+            raise TypeMismatch
+    return json_string("{" + ",".join(elements) + "}")
+
+
+def numeric_array(kind: str, content: Any) -> str:
+    """An array literal of NS, or of L of N, as it is staged; raises ValueError for anything else."""
+    match kind:
+        case "NS":
+            elements = sort_numbers(content)
+        case "L":
+            elements = [_array_element(element, "N", as_numeric) for element in content]
+        case _:
+            raise TypeMismatch
+    return json_string("{" + ",".join(elements) + "}")
+
+
+def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str], str]) -> str:
+    [(kind, content)] = value.items()
+    if kind == "NULL":
+        return "NULL"
+    if kind != wanted:
+        raise TypeMismatch
+    return as_element(content)
+
+
+def _array_text(text: str) -> str:
+    """One element of PostgreSQL's array literal, always quoted, so that NULL and `{` are plain text."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def text_set(elements: list[str]) -> str:
+    """The array literal of SS, faster where no element has anything to escape."""
+    plain = "".join(elements)
+    if len(json_string(plain)) != len(plain) + len('""'):  # something in it is to be escaped
+        return text_array("SS", elements)
+    return '"{\\"' + '\\",\\"'.join(sorted(elements)) + '\\"}"'
+
+
+def numeric_list(elements: list[AttributeValue]) -> str:
+    """The array literal of L, faster where every element is a plain number; raises ValueError as `numeric_array`."""
+    numbers = [element["N"] for element in elements if "N" in element]
+    if len(numbers) != len(elements) or not all(map(is_plain_number, numbers)):
+        return numeric_array("L", elements)
+    return '"{' + ",".join(numbers) + '}"'

@@ -1,0 +1,43 @@
+"""Which attributes a table's columns read, as a tree, and what of an item they do not read."""
+
+from itertools import zip_longest
+
+from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.tables import Table
+
+type ColumnTree = dict[str, "ColumnTree | None"]
+"""The attributes that columns read, as a tree: None where one reads the whole value, empty for elements of a list."""
+
+
+def column_tree(table: Table) -> ColumnTree:
+    """The tree of everything the columns read; a column that reads a whole value covers those inside it.
+
+    It ends where a list's index comes: what columns read of its elements stays in the list.
+    """
+    root: ColumnTree = {}
+    for column in sorted(table.columns, key=lambda column: len(column.path)):
+        node = root
+        for name, inner in zip_longest(column.path, column.path[1:]):
+            if isinstance(name, int):
+                break
+            below = node.setdefault(name, None if inner is None else {})
+            if below is None:
+                break
+            node = below
+    return root
+
+
+def unread(item: Item, tree: ColumnTree) -> Item:
+    """What no column reads: whole attributes, lists with elements read, and the rest of maps that were read in part."""
+    rest: Item = {}
+    for name, value in item.items():
+        if name not in tree:
+            rest[name] = value
+        elif (inner := tree[name]) is None:
+            continue
+        elif "M" in value and inner:
+            if rest_of_map := unread(value["M"], inner):
+                rest[name] = {"M": rest_of_map}
+        elif "NULL" not in value:
+            rest[name] = value
+    return rest

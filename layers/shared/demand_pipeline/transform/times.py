@@ -1,0 +1,47 @@
+"""Dates and timestamps as they are staged: JSON strings that PostgreSQL reads, timestamps in UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from demand_pipeline.transform.numbers import PlainDecimal
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, which the text says then
+_USUAL_DIGITS = 15  # of seconds and milliseconds alike
+_MILLISECONDS_FROM = 10**11
+_MICROSECONDS = 6
+_in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
+
+
+def date_text(text: str) -> str:
+    """A date, or the date of a timestamp in its own offset, as it is staged; raises ValueError if it is neither."""
+    return f'"{datetime.fromisoformat(text).date().isoformat()}"'
+
+
+def timestamp_text(text: str) -> str:
+    """A timestamp as it is staged, in UTC, which it is taken for without an offset; raises ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    if _in_utc(text):  # as PostgreSQL reads it too
+        return f'"{text}"'
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    try:
+        return f'"{moment.astimezone(UTC).isoformat()}"'
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999 in UTC") from error
+
+
+def epoch_text(text: str) -> str:
+    """Seconds since 1970, or milliseconds from 10^11 on, as a staged timestamp; raises ValueError for no such number.
+
+    What is smaller than a microsecond is cut.
+    """
+    if text.isascii() and text.isdecimal() and len(text) <= _USUAL_DIGITS:
+        number = int(text)
+        microseconds = number * (1000 if number >= _MILLISECONDS_FROM else 1_000_000)
+    else:
+        exact = PlainDecimal.parse(text)
+        in_milliseconds = abs(exact.scaled(0)) >= _MILLISECONDS_FROM
+        microseconds = exact.scaled(_MICROSECONDS - 3 if in_milliseconds else _MICROSECONDS)
+    try:
+        return f'"{(_EPOCH + timedelta(microseconds=microseconds)).isoformat()}Z"'
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999") from error
