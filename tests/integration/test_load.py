@@ -389,7 +389,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     start = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
         transaction.load_warehouse(runs.request(run_at(2)), warehouse.settings, runs.staging, Deadline(clock))
-    assert str(caught.value) == f"out of time at cases, all 1 rows copied, not yet put in place; {ADVICE}"
+    assert str(caught.value) == f"out of time at cases, all 1 rows copied, not yet written to the target; {ADVICE}"
     assert time.monotonic() - start < 5
     wait_until_closed(warehouse)
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "2"
@@ -401,7 +401,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
         ((transaction, "refuse_stale"), "the start, no row copied"),
         ((transaction._Load, "_count_previous"), "the start, no row copied"),
         ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet staged"),
-        ((transaction, "record"), "all 1 rows put in place, not committed"),
+        ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],
 )
 def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(

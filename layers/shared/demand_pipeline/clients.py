@@ -1,4 +1,4 @@
-"""boto3 clients as this project wants them, and what their failures mean here."""
+"""boto3 clients with this project's timeouts and retries, and their failures as this project's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ _NOT_NOW = frozenset(
 )
 _SERVER_ERROR = 500
 
-# A connection refused, broken or silent, or a body that did not arrive whole.
+# A connection refused, broken or silent, or an incomplete body.
 _BROKEN = (
     ChecksumError,
     ConnectionError,
@@ -64,7 +64,7 @@ class OutOfTimeError(Exception):
 def client(service: str, deadline: Deadline | None = None) -> Any:
     """A boto3 client whose calls end before the function's time limit, retries included.
 
-    A page or a part is answered within seconds, so that ten seconds of silence are a dead connection. botocore
+    A page or a part is answered within seconds, so ten seconds of silence mean a dead connection. botocore
     retries while there is time for another attempt. Without a deadline, which is for calls at a function's
     start, there are three attempts.
     """
@@ -97,7 +97,7 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def translate_errors(doing: str) -> Iterator[None]:
-    """Raise `TransientError` for a failure that may pass by itself; let every other one through.
+    """Raise `TransientError` for a failure that is transient; re-raise every other one.
 
     boto3 has retried already by then; a fresh attempt of the whole state is what is left.
     """

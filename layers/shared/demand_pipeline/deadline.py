@@ -37,7 +37,7 @@ class Deadline:
         return self._seconds() - RESERVE_SECONDS
 
     def allows_attempt(self) -> bool:
-        """Whether an attempt at a call of AWS that starts now ends before the limit, however it ends."""
+        """Whether an attempt at a call of AWS that starts now ends before the limit, successful or not."""
         return self._seconds() >= ATTEMPT_SECONDS
 
     def _seconds(self) -> float:

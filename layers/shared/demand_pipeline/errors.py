@@ -2,7 +2,7 @@
 
 What may be retried is named here once: `TransientError` at any task; at the load also
 `LockTimeoutError`, after long pauses, and `DatabaseConnectionError`, for about a minute. Everything
-else needs a person, so the state machine lets it fail at once.
+else needs manual repair, so the state machine lets it fail at once.
 """
 
 from typing import Any

@@ -64,7 +64,7 @@ class Column:
 
     `source` says where its value is. A string is an attribute's name; a `.` goes into a map. A tuple is the path
     itself, for names with dots and for elements of lists: `("lines", 0, "unit.price")`. `examples` are values
-    an attribute may have, as plain text: shown in the data dictionary, drawn from by the sample data.
+    an attribute may have, as plain text: shown in the data dictionary, and used by the sample data.
     """
 
     name: str

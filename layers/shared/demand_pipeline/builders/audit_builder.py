@@ -1,4 +1,4 @@
-"""`audit` in DynamoDB becomes `audit` in the warehouse: a row an action on a document or case."""
+"""`audit` in DynamoDB becomes `audit` in the warehouse: one row per action on a document or case."""
 
 from demand_pipeline.tables import Column, ColumnType, Table
 

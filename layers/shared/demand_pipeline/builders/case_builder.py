@@ -1,4 +1,4 @@
-"""`documents` in DynamoDB becomes `cases` in the warehouse: a row an invoice document."""
+"""`documents` in DynamoDB becomes `cases` in the warehouse: one row per invoice document."""
 
 from demand_pipeline.tables import Column, ColumnType, Table
 

@@ -1,4 +1,4 @@
-"""`metadata` in DynamoDB becomes `metadata` in the warehouse: a row a field extracted from a document."""
+"""`metadata` in DynamoDB becomes `metadata` in the warehouse: one row per field extracted from a document."""
 
 from demand_pipeline.tables import Column, ColumnType, Table
 

@@ -1,11 +1,11 @@
-"""`templates` in DynamoDB becomes `templates` in the warehouse: a row a version of an extraction template."""
+"""`templates` in DynamoDB becomes `templates` in the warehouse: one row per version of an extraction template."""
 
 from demand_pipeline.tables import Column, ColumnType, Table
 
 TEMPLATES = Table(
     name="templates",
     source="templates",
-    description="Extraction templates, each version a row.",
+    description="Extraction templates, one row per version.",
     columns=(
         Column("template_id", ColumnType.TEXT, "templateId", "The template.", ("tpl-0001",), key=True),
         Column("version", ColumnType.BIGINT, "version", "Its version, from 1.", ("1", "2"), key=True),

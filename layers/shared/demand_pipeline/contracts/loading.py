@@ -12,7 +12,7 @@ from demand_pipeline.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class StagedChunk:
-    """What the load is told of one chunk: its staged object and its counts."""
+    """One staged chunk: its object and its counts."""
 
     key: str
     scanned: int
@@ -127,7 +127,7 @@ class LoadedTable:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What the run came to; not committed means a dry run."""
+    """The run's result; not committed means a dry run."""
 
     committed: bool
     tables: tuple[LoadedTable, ...]

@@ -37,7 +37,7 @@ class TransformRequest:
 
 @dataclass(frozen=True, slots=True)
 class TransformResult:
-    """A staged chunk in S3 (`key`) and its counts of items; rejects lie beside it, under `rejects/`.
+    """A staged chunk in S3 (`key`) and its counts of items; rejects are under `rejects/`.
 
     `next_page` is the raw chunk's page to go on from, None if it was converted to its end.
     """

@@ -20,11 +20,11 @@ class Page:
     checked: bool
 
     def summarize(self) -> PageSummary:
-        """What the page says beside its items; raises TransientError if it is no Scan response."""
+        """What the page says besides its items; raises TransientError if it is no Scan response."""
         try:
             return summarize_whole_page(self.body) if self.checked else summarize_page(self.body)
         except (ValueError, RecursionError) as error:
-            # What was checked by no checksum may be cut off; the error may quote an item: only its kind is told.
+            # Without a checksum a page may be cut off. The error may quote an item, so only its class is named.
             raise TransientError(
                 f"scanning {self.source}: expected a Scan response, got {type(error).__name__}"
             ) from None

@@ -23,7 +23,7 @@ _skip_space = re.compile(r"[ \t\r\n]*").match
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """What a page says beside its items; `next_key` is None on a segment's last page."""
+    """What a page says besides its items; `next_key` is None on a segment's last page."""
 
     items: int
     read_units: float
@@ -102,7 +102,7 @@ def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterat
                 others[name], position = _scan_value(text, position)
             position = _next_member(text, position, "}")
         if _skip(text, position + 1) != len(text):
-            raise ValueError(f"no Scan response: it goes on after its end, at character {position + 1}")
+            raise ValueError(f"no Scan response: it has trailing data, at character {position + 1}")
     except (StopIteration, IndexError) as error:
         raise ValueError(f"no Scan response: it ends or breaks off after {len(text)} characters") from error
 

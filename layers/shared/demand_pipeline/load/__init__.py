@@ -1,1 +1,1 @@
-"""The load: everything staged and checked, then one transaction."""
+"""The load: copy and check everything, then replace the rows, all in one transaction."""

@@ -63,7 +63,7 @@ def check_time(deadline: Deadline, done: str) -> None:
 
 @contextmanager
 def in_time(deadline: Deadline, done: str) -> Iterator[None]:
-    """Run a statement that the deadline may cut off; raises DeadlineError then, and before it if it is late already."""
+    """Run a statement that the deadline may cut off; raises DeadlineError then, or at once if no time is left."""
     check_time(deadline, done)
     try:
         yield

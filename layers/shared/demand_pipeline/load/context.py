@@ -1,4 +1,4 @@
-"""What a load strategy is given, and what it tells."""
+"""What a load strategy receives and returns."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from demand_pipeline.postgres.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """Tables whose new rows are staged and checked, to be put in the place of the old ones.
+    """Tables whose new rows are copied and checked, to replace the old ones.
 
     `staged` and `previous` are numbers of rows by table; `additions` are statements that add missing
     columns, and take an exclusive lock. Each statement that takes long runs within a `step` of its

@@ -1,4 +1,4 @@
-"""The pipeline's own tables in the warehouse: what ran, what it came to, what was rejected."""
+"""The pipeline's own tables in the warehouse: runs, their results, and rejected items."""
 
 import json
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ PIPELINE_RUN_TABLES = TableSchema(
         Column("rejected", ColumnType.BIGINT, "", "Items that did not fit."),
         Column("sanitized", ColumnType.BIGINT, "", "Rows with a character replaced."),
         Column("loaded", ColumnType.BIGINT, "", "Rows in the table after the load."),
-        Column("inserted", ColumnType.BIGINT, "", "Rows written anew."),
+        Column("inserted", ColumnType.BIGINT, "", "Rows inserted."),
         Column("updated", ColumnType.BIGINT, "", "Rows changed."),
         Column("deleted", ColumnType.BIGINT, "", "Rows removed."),
         Column("previous_rows", ColumnType.BIGINT, "", "Rows before the load."),
@@ -69,7 +69,7 @@ _FIELDS = {"table_name": "table"}
 
 
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
-    """What the run came to if it is committed: a redrive, or a retry after an answer that was lost.
+    """The run's result if it is committed: a redrive, or a retry after an answer that was lost.
 
     Raises RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
     one state machine. A redrive keeps ARN and start time.
@@ -114,7 +114,7 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
 
 
 def record(connection: Connection, schema: str, request: LoadRequest, tables: Iterable[LoadedTable]) -> None:
-    """Write down the run and its tables."""
+    """Record the run and its tables."""
     run = request.run
     connection.execute(
         statement("insert_run", schema=schema),

@@ -3,7 +3,7 @@ r"""Staged rows as CSV for COPY, nearly always without being parsed.
 A row is staged as a JSON array of strings, numbers, booleans and nulls, without white space between
 them (to CSV a space is text). Without its brackets that is a line of CSV, if COPY is told that `\`
 escapes and that a bare `null` is NULL. Only JSON's other escapes (`\n`, `\u0001`, …) mean nothing to
-COPY; lines with one of them are parsed and written anew.
+COPY; lines with one of them are parsed and written again.
 """
 
 import io
@@ -28,7 +28,7 @@ class MalformedError(ValueError):
 def from_staged(stream: io.BufferedIOBase) -> Iterator[bytes]:
     """Yield the rows of a staged object as CSV, in blocks of about BLOCK_BYTES.
 
-    Raises MalformedError if a line is no JSON array of plain values.
+    Raises MalformedError if a line is not a JSON array of plain values.
     """
     rest = b""
     while data := stream.read1(BLOCK_BYTES):
@@ -69,7 +69,7 @@ def _strip_brackets(lines: bytes) -> bytes:
         stripped = b"\n".join(rows)
         if stripped.count(b"\n") == len(rows) - 1:
             return stripped
-    raise MalformedError("expected a JSON array a line")
+    raise MalformedError("expected one JSON array per line")
 
 
 def _has_json_escapes(lines: bytes) -> bool:
@@ -87,7 +87,7 @@ def _convert_line(line: bytes) -> bytes:
             return _line(row)
     except (json.JSONDecodeError, UnicodeError):  # either would carry the line
         pass
-    raise MalformedError("expected a JSON array in UTF-8 a line")
+    raise MalformedError("expected one JSON array in UTF-8 per line")
 
 
 class _Number(str):

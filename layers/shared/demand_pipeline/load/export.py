@@ -11,7 +11,7 @@ from demand_pipeline.tables import Table
 
 
 def export_table(connection: Connection, staging: Staging, run: Run, table: Table) -> None:
-    """Write `exports/{run}/{table}.csv.gz` from the staged rows: a header line, then a row a record.
+    """Write `exports/{run}/{table}.csv.gz` from the staged rows: a header line, then one row per record.
 
     PostgreSQL's CSV: an empty field is null, `""` the empty string.
     """

@@ -1,4 +1,4 @@
-"""The locks of a load: its turn among loads, and the moment when no reader may look, or nobody else may write."""
+"""The locks of a load: one load at a time, and exclusive access to the tables while their rows are replaced."""
 
 import hashlib
 import time
@@ -9,34 +9,34 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, statement
 
-# Whoever waits for an exclusive lock makes every new reader queue behind it: so wait briefly, let the
-# readers pass, try again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s), all its locks together, so
-# that a reader that reads the tables in another order is never cancelled.
+# New readers queue behind a session that waits for an exclusive lock: so wait briefly, let the readers continue, try
+# again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that a reader that
+# reads the tables in another order is never cancelled.
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
 
-# A load feeds a COPY for 20 s at most (`stage`); one this old that still waits for its client waits for ever.
+# A load feeds a COPY for 20 s at most (`stage`); one this old that still waits for its client is hung.
 _FROZEN_SECONDS = 50.0
 
 
 def acquire_load_lock(connection: Connection, schema: str) -> None:
-    """Wait for other loads of the schema to end, or end them if they are frozen; readers notice nothing of it.
+    """Wait for other loads of the schema to end, and end those whose client hangs; readers are not affected.
 
-    The transaction's end gives the turn back. Raises LockTimeoutError.
+    The lock is released when the transaction ends. Raises LockTimeoutError.
     """
     for _ in connection.query(statement("end_hung_loads"), seconds=str(_FROZEN_SECONDS)):
-        logger.warning("a load with a frozen client was ended")
+        logger.warning("a load with a hung client was terminated")
     try:
         connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
     except LockTimeoutError as error:
-        raise LockTimeoutError(f"another load of the schema {schema} is under way") from error
+        raise LockTimeoutError(f"another load of the schema {schema} is running") from error
 
 
 def lock_exclusive(connection: Connection, schema: str, tables: Iterable[str]) -> None:
     """Lock readers and writers out of the tables until the transaction ends.
 
-    Raises LockTimeoutError if somebody holds on to one of them through every attempt.
+    Raises LockTimeoutError if other sessions hold one of them through every attempt.
     """
     relations = [qualified(schema, table) for table in tables]
     names = ", ".join(relations)

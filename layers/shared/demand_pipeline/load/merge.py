@@ -45,9 +45,9 @@ def replace_rows(context: LoadContext) -> dict[str, Changes]:
 
 
 def index_temporary(connection: Connection, layout: TableSchema) -> None:
-    """See to it that every staged key is one row's, and that the planner knows how many there are.
+    """Make sure that each new key is unique, and give the planner statistics.
 
-    The index is named as PostgreSQL names the table's, for DuplicateKeyError to say the same as ever.
+    The index has the name of the table's, so that DuplicateKeyError names the same one in both strategies.
     """
     stage = temporary_name(layout.name)
     key = ", ".join([f"{column}{collation}" for column, collation in _key(layout)])
@@ -94,7 +94,7 @@ def _same_key(layout: TableSchema) -> str:
 
 
 def _key(layout: TableSchema) -> list[tuple[str, str]]:
-    """The key's columns; texts are compared byte by byte, faster than by a language, and whatever the table's is."""
+    """The key's columns. Texts are compared byte by byte: faster than by a language, and the same for every table."""
     return [(quote(name), ' COLLATE "C"' if layout.types[name] is ColumnType.TEXT else "") for name in layout.key]
 
 

@@ -1,4 +1,4 @@
-"""What a load came to, as metrics and a log record for each table."""
+"""A load's result, as metrics and a log record for each table."""
 
 from dataclasses import asdict
 
@@ -17,6 +17,6 @@ def report_changes(result: LoadResult) -> None:
 
 
 def report_refreshed(result: LoadResult) -> None:
-    """Say of each table that it is refreshed, but not of a dry run; the alarm on stale tables waits for this."""
+    """Emit `TableRefreshed` for each committed table; the alarms on stale tables wait for it."""
     for table in result.tables if result.committed else ():
         emit_metrics(table.table, TableRefreshed=1)

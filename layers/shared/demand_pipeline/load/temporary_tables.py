@@ -22,8 +22,8 @@ from demand_pipeline.transform.jsonb import REPLACEMENT, item_to_json, sanitize
 
 _TEMPORARY = "pg_temp"
 
-# A session in a COPY looks at work however long its client is silent, so no COPY is fed for long: by its age, a load
-# whose client froze can be told from one at work (`locks`), and a client that comes to again finds its COPY refused.
+# A session in a COPY looks active however long its client is silent, so each COPY is short: by its age, a load
+# whose client hangs can be told from an active one (`locks`), and a client that resumes finds its COPY refused.
 _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 
@@ -114,7 +114,7 @@ class ChunkCopier:
                 rows += self.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
             limit_statements(self.connection, self.deadline.seconds_left())
         except DatabaseTimeoutError as error:
-            raise TransientError(f"{key}: copying came to a halt for {_COPY_SECONDS:g} s") from error
+            raise TransientError(f"{key}: copying stalled for {_COPY_SECONDS:g} s") from error
         except copy_csv.MalformedError as error:
             raise StagingError(f"{key}: {error}") from error
         except DatabaseDataError as error:
@@ -148,5 +148,5 @@ def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple
             key, reason, item = (reject[name] for name in ("key", "reason", "item"))
             row = (run.id, table, item_to_json(key), sanitize(reason), item_to_json(item))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise copy_csv.MalformedError("expected key, reason and item of a reject a line") from None
+            raise copy_csv.MalformedError("expected one reject per line, with key, reason and item") from None
         yield row

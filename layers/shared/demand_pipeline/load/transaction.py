@@ -39,11 +39,11 @@ _STRATEGIES = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.r
 def load_warehouse(
     request: LoadRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline
 ) -> LoadResult:
-    """Load the run's tables, or leave the warehouse as it was.
+    """Load the run's tables, or leave the warehouse unchanged.
 
-    A run that is committed already is not loaded again: its result is returned. Raises the errors of
-    `checks`, `stage`, `schema`, `control` and `postgres`; whatever it is, nothing was changed, but for
-    a TransientError at the commit, after which a retry finds out.
+        A run that is committed already is not loaded again: its result is returned. Raises the errors of
+    the load's other modules and of `postgres`. Nothing was changed then, except perhaps after a
+        TransientError at the commit: a retry finds out.
     """
     for staged in request.tables:
         check_counts(staged)
@@ -77,7 +77,7 @@ class _Load:
     key_collisions: dict[str, int] = field(default_factory=dict)
 
     def begin(self) -> LoadResult | None:
-        """Open the transaction when it is this load's turn; the result if the run is committed already."""
+        """Open the transaction and acquire the load lock; the result if the run is committed already."""
         self.connection.execute(statement("begin"))
         acquire_load_lock(self.connection, self.schema)
         ensure_schema(self.connection, self.schema)
@@ -89,18 +89,18 @@ class _Load:
         return known
 
     def refresh(self) -> tuple[LoadedTable, ...]:
-        """Stage and check everything, and only then put it in the place of the old rows."""
+        """Copy and check everything, and only then replace the old rows."""
         with in_time(self.deadline, _START):
             additions = prepare(self.connection, self.schema, self._layouts)
             previous = {staged.table.name: self._count_previous(staged) for staged in self.request.tables}
         tables = {staged.table.name: staged for staged in self.request.tables}
         rows = {name: self._copy(staged) for name, staged in tables.items()}
-        check_time(self.deadline, f"all {sum(rows.values())} rows copied, none put in place")
+        check_time(self.deadline, f"all {sum(rows.values())} rows copied, none written to the target")
 
         @contextmanager
         def step(name: str) -> Iterator[None]:
             limit_statements(self.connection, self.deadline.seconds_left())
-            done = f"{name}, all {rows[name]} rows copied, not yet put in place"
+            done = f"{name}, all {rows[name]} rows copied, not yet written to the target"
             with self._timed(tables[name]), in_time(self.deadline, done):
                 yield
 
@@ -112,7 +112,9 @@ class _Load:
 
     def finish(self, tables: tuple[LoadedTable, ...]) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
-        with in_time(self.deadline, f"all {sum(table.loaded for table in tables)} rows put in place, not committed"):
+        with in_time(
+            self.deadline, f"all {sum(table.loaded for table in tables)} rows written to the target, not committed"
+        ):
             add_comments(self.connection, self.schema, (*CONTROL_TABLES, *self._layouts))
             record(self.connection, self.schema, self.request, tables)
         if self.request.dry_run:

@@ -1,4 +1,4 @@
-"""The load strategy `truncate`: empty the tables and fill them anew from the temporary ones.
+"""The load strategy `truncate`: empty the tables and fill them again from the temporary ones.
 
 Readers are locked out from the first of these statements to the commit, and no longer: everything
 was staged and checked before. PostgreSQL: a reader whose snapshot is older sees the tables empty

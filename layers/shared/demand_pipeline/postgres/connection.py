@@ -24,8 +24,8 @@ _APPLICATION_NAME_BYTES = 63
 class Timeouts:
     """Seconds that one step may take before it is given up.
 
-    `connect` holds for name, TCP, TLS and login each; `lock` for each lock; `idle` for the server's
-    patience with a client that holds a transaction open and says nothing.
+    `connect` applies to name, TCP, TLS and login each; `lock` to each lock; `idle` to a client that holds a
+    transaction open and sends nothing.
     """
 
     connect: float = 10
@@ -86,7 +86,7 @@ class Connection:
     """A session; leaving its `with` block closes it, and what was not committed is rolled back.
 
     Every method raises the errors of `sqlstates`, or TransientError if the connection broke. After
-    any error but one inside a savepoint the connection is of no more use than to be closed.
+    any error but one inside a savepoint the connection can only be closed.
     """
 
     def __init__(self, driver: pg8000.native.Connection, sock: ssl.SSLSocket) -> None:
@@ -121,7 +121,7 @@ class Connection:
     def close(self) -> None:
         """End the session, in whatever state it is."""
         with contextlib.suppress(pg8000.native.Error, OSError, ValueError):
-            self._sock.settimeout(1)  # for the farewell; the server does not need it
+            self._sock.settimeout(1)  # for the closing message, which the server does not need
             self._driver.close()
         network.hang_up(self._sock)
 
@@ -183,7 +183,7 @@ def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None
 
 
 def _known(raised: BaseException, sock: ssl.SSLSocket) -> PipelineError | None:
-    """What an error of pg8000 means; None for a mistake of ours, which is to stay loud."""
+    """What an error of pg8000 means; None for our own bug, which is re-raised."""
     # pg8000 closes a connection that was refused, and if that fails too, it hides the reason beneath.
     current: BaseException | None = raised
     while current is not None:

@@ -19,7 +19,7 @@ _RDS_ROOTS = Path(__file__).parent / "certificates" / "rds-global-bundle.pem"
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _YES = b"S"
 
-# A server that is gone is noticed within a minute, between statements and in the midst of one.
+# A server that is gone is noticed within a minute, between statements and during one.
 # Names, because not every system has each of them.
 _TCP_OPTIONS = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 50_000}
 
@@ -40,8 +40,8 @@ def trust(root: str | None) -> ssl.SSLContext:
 def open_tls(host: str, port: int, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
     """Connect and encrypt, each step within `seconds`.
 
-    Raises DatabaseConnectionError if nobody answers there, DatabaseCertificateError if it is not
-    whom it should be, TransientError if the connection breaks.
+    Raises DatabaseConnectionError if nobody answers there, DatabaseCertificateError if it is not the
+    expected host, TransientError if the connection breaks.
     """
     try:
         plain = socket.create_connection((host, port), seconds)
@@ -67,7 +67,7 @@ def open_tls(host: str, port: int, context: ssl.SSLContext, seconds: float) -> s
 
 def _start_tls(plain: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSocket:
     plain.sendall(_SSL_REQUEST)
-    answer = plain.recv(1)  # one byte: what a third party slips in behind it stays outside of the TLS session
+    answer = plain.recv(1)  # one byte: injected data behind it stays outside of the TLS session
     if not answer:
         raise ConnectionResetError("connection closed before TLS")
     if answer != _YES:
@@ -91,7 +91,7 @@ def is_lost(connection: ssl.SSLSocket) -> bool:
 
 
 def hang_up(connection: ssl.SSLSocket) -> None:
-    """Close for certain: `close` alone waits until the last file made of the socket is gone."""
+    """Close the socket at once: `close` alone waits until the last file made of it is closed."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()

@@ -9,7 +9,7 @@ from demand_pipeline.settings import PostgresSettings
 
 
 def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
-    """Connect as the secret's user; a refused password is read anew once, for it may just have been rotated.
+    """Connect as the secret's user; a refused password is read again once: it may just have been rotated.
 
     `run` names the session in `pg_stat_activity`. Raises what `connect` and `read_credentials` raise.
     """

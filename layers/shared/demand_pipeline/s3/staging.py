@@ -1,4 +1,4 @@
-"""Chunks in S3: where they lie, and how they are written and read as streams."""
+"""Chunks in S3: their keys, and how they are written and read as streams."""
 
 import gzip
 import io
@@ -28,23 +28,23 @@ _COLUMNS = "columns"
 class Stage(StrEnum):
     """What a chunk's object holds."""
 
-    RAW = "raw"  # pages as DynamoDB sent them, one a line
-    STAGED = "staged"  # rows, a JSON array a line
-    REJECTS = "rejects"  # items that did not fit: key, reason and the item itself, one a line
+    RAW = "raw"  # pages as DynamoDB sent them, one per line
+    STAGED = "staged"  # rows, one JSON array per line
+    REJECTS = "rejects"  # rejects: key, reason and the item itself, one per line
 
 
 def chunk_key(run: Run, stage: Stage, table: str, segment: int, chunk: int) -> str:
     """A new key for an attempt at a chunk.
 
-    Every attempt writes its own object, and the state machine passes on the key it was given
-    back: what a late, half-dead attempt writes is never read.
+    Every attempt writes its own object, and the state machine passes on the key that it returned:
+    what a late attempt writes is never read.
     """
     attempt = secrets.token_hex(4)
     return f"runs/{run.started_at:%Y-%m-%d}/{run.id}/{stage}/{table}/{segment}/{chunk}-{attempt}.json.gz"
 
 
 def rejects_key(staged_key: str) -> str:
-    """Where the rejects of a staged chunk lie: beside it."""
+    """The key of a staged chunk's rejects."""
     return staged_key.replace(f"/{Stage.STAGED}/", f"/{Stage.REJECTS}/", 1)
 
 

@@ -1,4 +1,4 @@
-"""A file that S3 receives while it is written: one part in memory, whatever the object's size."""
+"""A file that is uploaded to S3 while it is written, with one part in memory at a time."""
 
 import io
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Upload(io.RawIOBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._upload is not None:
-            # Best effort: what it leaves behind, the bucket's lifecycle removes after a day.
+            # Best effort: the bucket's lifecycle removes the rest after a day.
             self._abort(self._upload)
         self.close()
 

@@ -19,7 +19,7 @@ READERS = 2
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Keeps a segment within its share of read units: sleeps off what was read ahead of time."""
+    """Keeps a segment within its share of read units: sleeps after reading ahead of its share."""
 
     units_per_second: float
     clock: Callable[[], float] = time.monotonic
@@ -121,5 +121,5 @@ class _Chunk:
 
 
 def _one_line(page: bytes) -> bytes:
-    """A page as one line: between JSON's tokens a line break is mere white space, inside strings it is escaped."""
+    """A page as one line: between JSON's tokens a line break is only white space, inside strings it is escaped."""
     return page.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"

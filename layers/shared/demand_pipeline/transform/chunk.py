@@ -1,4 +1,4 @@
-"""Convert one raw chunk into a staged chunk, with its rejects beside it."""
+"""Convert one raw chunk into a staged chunk, and an object of rejects if there are any."""
 
 import json
 from contextlib import ExitStack
@@ -51,7 +51,7 @@ def _check_items(request: TransformRequest, found: int, *, complete: bool) -> No
 
 @dataclass
 class _Output:
-    """A staged object, the rejects beside it once there are any, and the counts of both."""
+    """A staged object, an object of rejects once there are any, and the counts of both."""
 
     table: Table
     staging: Staging
@@ -71,7 +71,7 @@ class _Output:
         return self.staged + self.rejected
 
     def convert(self, page: bytes, source: str) -> None:
-        """Write a page's rows and rejects; raises StagingError if its items are none that DynamoDB has."""
+        """Write a page's rows and rejects; raises StagingError if they are not DynamoDB's JSON."""
         # What PostgreSQL cannot store comes as a `\u` escape only: U+0000, and half a surrogate pair.
         make_line = self._storable_line if b"\\u" in page else self._maker.line
         lines: list[str] = []
@@ -82,9 +82,9 @@ class _Output:
                 except RejectError as reason:
                     self._reject(item, str(reason))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            # The error may json_string an item, so that only its kind is told.
+            # The error may quote an item, so only its class is named.
             raise StagingError(
-                f"{source}: expected a Scan response a line, with items in DynamoDB's JSON, got {type(error).__name__}"
+                f"{source}: expected one Scan response per line, items in DynamoDB's JSON, got {type(error).__name__}"
             ) from None
         self._rows.write("".join(lines).encode())
         self.staged += len(lines)
@@ -95,7 +95,7 @@ class _Output:
         return line
 
     def _reject(self, item: Item, reason: str) -> None:
-        item_to_json(item)  # what the load is to write: an item that is none of DynamoDB's must not get there
+        item_to_json(item)  # raises ValueError for an item that is not DynamoDB's JSON, before the load has to write it
         key = {column.attribute: item[column.attribute] for column in self.table.key if column.attribute in item}
         line = json.dumps({"key": key, "reason": reason, "item": item}).encode() + b"\n"
         if self._rejects is None:

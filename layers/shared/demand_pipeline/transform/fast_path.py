@@ -1,8 +1,8 @@
-"""Staged lines by code that is written from a table's declaration, for what items nearly always look like.
+"""The fast path: code generated from a table's declaration that makes the staged lines of usual items.
 
 The code expects the usual DynamoDB type for each column, a map wherever a path goes through one, and
-no attribute that no column reads. A value of another type, and any in a list, it tree to the column's cell,
-attributes that are left over to `unread`; whatever else it meets raises one of `UNUSUAL`, and `conversion.rows`
+no attribute that no column reads. A value of another type, and any in a list, it leaves to the column's cell,
+attributes that are left over to `unread`; anything else raises one of `UNUSUAL`, and `rows`
 makes the line without it.
 """
 

@@ -1,4 +1,4 @@
-"""Items into staged rows, by a table's declaration: a line of JSON, or a reason why not."""
+"""Items into staged rows, by a table's declaration: one line of JSON, or a reason for the reject."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class RowMaker:
-    """Makes the rows of one table; built once, called an item."""
+    """Makes the rows of one table; built once, called for each item."""
 
     def __init__(self, table: Table) -> None:
         self._cells = tuple(_cell(column) for column in table.columns)

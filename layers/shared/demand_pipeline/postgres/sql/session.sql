@@ -1,4 +1,4 @@
--- Text both sides agree on, and no name that somebody else could put in our way (CVE-2018-1058).
+-- Text in a form that both sides know, and no names that other users could shadow (CVE-2018-1058).
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 SET timezone = 'UTC';
