@@ -141,9 +141,7 @@ DEEP = b'{"M":{"a":' * 5000 + b'{"N":"1"}' + b"}}" * 5000
 )
 def test_what_dynamodb_never_answers_is_a_staging_error_that_quotes_nothing(staging: Staging, line: bytes) -> None:
     put(staging, "raw", [line + b"\n"])
-    with pytest.raises(
-        StagingError, match=r"^raw: expected one Scan response per line, with items in DynamoDB's JSON, got"
-    ):
+    with pytest.raises(StagingError, match=r"^raw: expected one Scan response per line, items in DynamoDB's JSON, got"):
         transform_chunk(request(1), staging, PLENTY)
     assert keys("runs/") == []
 

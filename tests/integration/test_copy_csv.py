@@ -129,4 +129,4 @@ def test_the_digits_of_numbers_are_not_touched_in_a_parsed_line() -> None:
 def test_a_line_that_is_no_row_is_malformed_and_not_quoted(lines: bytes) -> None:
     with pytest.raises(copy_csv.MalformedError) as caught:
         list(copy_csv.from_staged(io.BytesIO(lines)))
-    assert str(caught.value).startswith("expected a ")
+    assert str(caught.value).startswith(("expected a ", "expected one "))

@@ -10,8 +10,8 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, statement
 
 # New readers queue behind a session that waits for an exclusive lock: so wait briefly, let the readers continue, try
-# again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that a reader that
-# reads the tables in another order is never cancelled.
+# again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that no reader
+# is cancelled that reads the tables in another order.
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
