@@ -1,0 +1,28 @@
+"""The benchmark's figures that the model needs; `make generate` copies them into `measured.json`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+FILE = Path(__file__).with_name("measured.json")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """CPU and sizes of one item of the benchmark. Its names are those of the file."""
+
+    date: str
+    scan_us: float
+    transform_us: float
+    load_us: float  # from start to end: PostgreSQL's work included
+    stored_bytes: float  # as DynamoDB counts them
+    response_bytes: float  # DynamoDB JSON
+    raw_bytes: float  # compressed
+    staged_bytes: float  # compressed
+    cold_start_ms: float
+
+    @classmethod
+    def load(cls, path: Path = FILE) -> Self:
+        """Read the file."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))

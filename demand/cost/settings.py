@@ -1,0 +1,57 @@
+"""What a deployment is set to, AWS's limits, and what the model assumes."""
+
+from dataclasses import dataclass
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.deadline import RESERVE_SECONDS
+
+# Step Functions: events of an execution, a state's input. Lambda: concurrency of an account. S3: parts of an object.
+EVENTS, PAYLOAD_BYTES, ACCOUNT_FUNCTIONS, UPLOAD_PARTS = 25_000, 256 * 1024, 1_000, 10_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The deployment's settings. The defaults are the template's and the library's; a test compares them."""
+
+    tables: int = len(TABLES)
+    memory_mb: int = 1769  # one processor
+    timeout_seconds: int = 900
+    min_segments: int = 1
+    max_segments: int = 40
+    segment_bytes: int = 2 << 30
+    chunk_bytes: int = 256 << 20
+    part_bytes: int = 8 << 20
+    run_chunks: int = 400  # that fit into the load's event, of all tables together
+    functions_per_table: int = 40
+    read_units_per_second: int = 0  # the limit of a table's scan; 0 is none
+    staging_days: int = 30
+
+    @property
+    def usable_seconds(self) -> float:
+        """What is left of a function's time for its work."""
+        return self.timeout_seconds - RESERVE_SECONDS
+
+    @property
+    def chunks_per_table(self) -> int:
+        """The table's share of the run's chunks; no table has more segments either."""
+        return self.run_chunks // self.tables
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is neither measured nor set: how fast AWS answers."""
+
+    # DynamoDB: 3,000 read units a second for a partition of at most 10 GB, 128 for a page of 1 MB. So a single reader
+    # of a partition waits this long for a page.
+    page_units: int = 128
+    page_seconds: float = 128 / 3000
+    partition_bytes: float = 10e9
+    partition_units_per_second: float = 3000
+    # DynamoDB: the default quota of an on-demand table; AWS raises it on request.
+    table_units_per_second: float = 40_000
+    # S3: one connection; AWS documents 85 to 90 MB/s.
+    s3_bytes_per_second: float = 85e6
+    # Lambda's processor compared with the measured one.
+    processor: float = 1.0
+    # Cold starts per invocation: one is too many, but costs little.
+    cold_starts: float = 1.0

@@ -1,0 +1,167 @@
+"""The cost model, compared with an example worked by hand, the template and the state machine itself."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonata
+import pytest
+from cfnlint.decode import cfn_yaml
+
+from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings
+from demand_pipeline.builders import TABLES
+from demand_pipeline.s3.upload import PART_BYTES
+from tests.statemachine.fakes import FIRST, handlers, sized
+from tests.statemachine.harness import Machine
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = cfn_yaml.load(str(ROOT / "template.yaml"))
+STATES = json.loads((ROOT / "statemachine/demand_pipeline.asl.json").read_text())["States"]
+SHARE = 400 // len(TABLES)
+# A hundred million items of 1,000 bytes: 100 GB, ten partitions.
+MEASURED = Measured(
+    "2026-11-23", 5, 25, 10, stored_bytes=1000, response_bytes=1600, raw_bytes=400, staged_bytes=100, cold_start_ms=500
+)
+RUN = Run(100_000_000, 100e9, MEASURED)
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, rel=0.001)
+
+
+def evaluate(expression: str, **known: Any) -> Any:
+    """An expression of the state machine, with the template's defaults."""
+    for name, declared in TEMPLATE["Parameters"].items():
+        expression = expression.replace(f"${{{name}}}", str(known.pop(name, declared.get("Default"))))
+    compiled = jsonata.Jsonata(expression.removeprefix("{%").removesuffix("%}"))
+    for name, value in known.items():
+        compiled.assign(name, value)
+    return compiled.evaluate(None)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(0, 40), (0, 150), (100, 40), (1280, 40)])
+@pytest.mark.parametrize("table_bytes", [0, 1, 2**31, 2**31 + 1, 50e9, 100e9, 10e12])
+def test_a_table_is_cut_as_the_state_machine_cuts_it(table_bytes: float, limit: int, most: int) -> None:
+    (describe,) = (
+        state for name, state in STATES["Refresh"]["Branches"][0]["States"].items() if name.startswith("Describe")
+    )
+    expression = STATES["PrepareRun"]["Assign"]["segmentLimit"]
+    known = {
+        "states": {"result": {"Table": {"TableSizeBytes": round(table_bytes)}}},
+        "settings": {"maxItems": None},
+        "segmentLimit": evaluate(expression, MaxReadUnitsPerSecond=limit, MaxSegments=most),
+    }
+    run = Run(1, table_bytes, MEASURED, Settings(read_units_per_second=limit, max_segments=most))
+    assert run.segments == evaluate(describe["Assign"]["segments"], **known)
+    assert run.chunk_bytes == evaluate(describe["Assign"]["chunkBytes"], **known)
+
+
+def test_the_settings_are_those_of_the_template_and_the_library() -> None:
+    parameters = {
+        "min_segments": "MinSegments",
+        "max_segments": "MaxSegments",
+        "segment_bytes": "SegmentBytes",
+        "chunk_bytes": "ChunkBytes",
+        "functions_per_table": "MaxFunctionsPerTable",
+        "read_units_per_second": "MaxReadUnitsPerSecond",
+        "staging_days": "StagingRetentionDays",
+    }
+    settings = Settings()
+    for name, parameter in parameters.items():
+        assert getattr(settings, name) == int(TEMPLATE["Parameters"][parameter]["Default"]), name
+    functions = TEMPLATE["Globals"]["Function"]
+    assert (settings.memory_mb, settings.timeout_seconds) == (functions["MemorySize"], functions["Timeout"])
+    assert (settings.tables, settings.part_bytes) == (len(STATES["Refresh"]["Branches"]), PART_BYTES)
+
+
+@pytest.mark.parametrize(("table_bytes", "chunks"), [(0, 1), (5 * 2**30, 2)])
+def test_states_and_events_are_those_of_the_machine(table_bytes: int, chunks: int) -> None:
+    with Machine(handlers(chunks=chunks), around=sized(table_bytes)) as machine:
+        history = machine.history(machine.start({"tables": [FIRST]}))
+    # Small responses, so that a chunk is what the fakes say: all of a segment, or half.
+    size = (chunks - 0.5) * Settings().chunk_bytes
+    segments = Run(1, table_bytes, MEASURED).segments
+    measured = Measured(
+        **vars(MEASURED) | {"response_bytes": size * segments / table_bytes * 1000 if table_bytes else 1}
+    )
+    run = Run(1, table_bytes, measured)
+    assert (run.segments, run.chunks) == (3 if table_bytes else 1, segments * chunks)
+    assert run.events == len(history)
+    assert run.transitions == sum(event["type"].endswith("StateEntered") for event in history)
+
+
+def test_scans_wait_for_the_partitions_as_worked_by_hand() -> None:
+    # 2.5 million items a segment, 4 GB of responses, in chunks of the table's share.
+    assert RUN.chunks == 40 * math.ceil(4e9 / (100e9 / SHARE)) == 160
+    # 12.2 million units at 30,000 a second take 407 seconds, for which 40 functions wait.
+    assert RUN.read_units == near(12_207_031)
+    assert RUN.reading_seconds == near(40 * 406.9)
+    assert RUN.scan_seconds == near(16_276 + 500 + 40e9 / 85e6)
+    limited = Run(100_000_000, 100e9, MEASURED, Settings(read_units_per_second=12_800))
+    assert limited.reading_seconds == near(40 * 953.7)
+
+
+def test_a_small_table_is_read_page_by_page() -> None:
+    # 954 pages of 128 units, 42.7 ms each
+    assert Run(1_000_000, 1e9, MEASURED).reading_seconds == near(953.7 * 0.04267)
+
+
+def test_a_run_costs_what_was_worked_by_hand() -> None:
+    lambda_seconds = (17_246.6 + 80) + (2_500 + 588.2 + 80) + 1000.5
+    assert RUN.dollars == {
+        "Lambda": near(1769 / 1024 * lambda_seconds * 0.0000166667 + 321 * 0.0000002),
+        "Step Functions": near((7 + 2 * (len(TABLES) - 1) + 40 + 3 * 160) * 0.000025),
+        # 250 MB raw are 30 parts, 62.5 MB staged 8, and two requests around each.
+        "S3 requests": near(160 * (32 + 10) * 0.000005 + 320 * 0.0000004),
+        "S3 storage": near(46.566 * 0.023 * 30 / 30.417),
+        "DynamoDB reads": near(12.207 * 0.125),
+    }
+    assert RUN.total == near(3.247)
+    assert RUN.seconds == near((17_246.6 + 3_088.2) / 40 + 1000)
+
+
+def test_large_items_cost_in_proportion_and_small_ones_as_much_as_the_benchmark_s() -> None:
+    large, small = Run(50_000_000, 100e9, MEASURED), Run(200_000_000, 100e9, MEASURED)
+    assert large.total == RUN.total
+    assert large.load_seconds == RUN.load_seconds
+    assert small.load_seconds == 2 * RUN.load_seconds
+    assert small.dollars["DynamoDB reads"] == RUN.dollars["DynamoDB reads"]
+
+
+def test_an_empty_table_costs_almost_nothing() -> None:
+    assert 0 < Run(0, 0, MEASURED).total < 0.002
+
+
+def test_a_chunk_ends_with_the_function_s_time_too() -> None:
+    slow = Run(100_000_000, 100e9, MEASURED, assumed=Assumptions(table_units_per_second=3000))
+    # 162,760 seconds for DynamoDB and 971 for work, in 40 segments, of 840 seconds a function
+    assert slow.chunks == 40 * math.ceil(163_731 / 40 / 840)
+
+
+def test_the_limit_that_binds_is_above_one() -> None:
+    assert {name: share for name, share in RUN.limits.items() if share > 1} == {
+        "time of the load, 840 s": near(1000 / 840)
+    }
+    assert RUN.limits["events of an execution, 25,000"] == RUN.events / 25_000
+
+
+def test_every_price_names_its_source() -> None:
+    prices = [price for price in vars(PRICES).values() if isinstance(price, Price)]
+    assert len(prices) == 7
+    assert all(price.source.startswith("https://aws.amazon.com/") and price.check for price in prices)
+
+
+def test_it_needs_the_standard_library_and_the_pipeline_only() -> None:
+    code = "from demand.cost import *; print(Run(10, 5000, Measured.load()).total > 0)"
+    # -S: without installed packages
+    command = [
+        sys.executable,
+        "-S",
+        "-c",
+        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'layers/shared')]}; {code}",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={})
+    assert (result.stdout, result.stderr) == ("True\n", "")
