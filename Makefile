@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
-BENCH := pandas awswrangler dlt singer-tap singer-target
+BENCH := pandas dlt singer-tap singer-target chart
 AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
 
@@ -34,8 +34,10 @@ soak: setup  ## run N rounds of the fault campaign (N=n); before them, without S
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
 	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
-bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed beside others' (QUICK=1: only whether all of it works)
+bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed and compare with others' (QUICK=1: only whether all of it works)
 	@$(PYTHON) -m benchmarks $(if $(QUICK),--quick)
+	@.venv-bench-chart/bin/python -m benchmarks.chart benchmarks/results/$(if $(QUICK),quick.json benchmarks/results/quick.svg,latest.json docs/performance.svg)
+	@$(if $(QUICK),,$(PYTHON) -m scripts.generate)
 
 lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
 	$(PYTHON) -m ruff check .

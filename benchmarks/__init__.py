@@ -1,1 +1,1 @@
-"""How fast the pipeline is, beside its floors and what others use for the same work."""
+"""How fast the pipeline is, compared with lower bounds and with what others use for the same work."""

@@ -1,113 +1,94 @@
-"""Who does the same work: the table they start from, the commands they are, and where they leave the rows."""
+"""Who does the same work: how each prepares its table and fills it, and where its columns are."""
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from shlex import join
 
+from benchmarks.environment import ROOT, Environment
 from benchmarks.peers import singer_files
-from benchmarks.process import Usage, run
-from benchmarks.stand import ROOT, Stand
+from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
 from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
 
 SCHEMA = "public"
-# Beside the primary key, alike for all: the case, and a supplier's invoices by date.
+# In addition to the primary key, the same for all: the case, and a supplier's invoices by date.
 _INDEXES = (("case_id",), ("supplier_tax_id", "issue_date"))
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """`prepare` makes the empty table; `refresh` fills it, measured; `column` names a column's place in it."""
+    """`prepare` makes the empty table; `refresh` fills it, measured; `column` gives a column's name in it."""
 
     name: str
     table: str
-    prepare: Callable[[Stand], None]
-    refresh: Callable[[Stand], Usage]
-    column: Callable[[str], str]
+    prepare: Callable[[Environment], None]
+    refresh: Callable[[Environment], Usage]
+    column: Callable[[str], str] = str
 
 
-def _as_declared(name: str) -> str:
-    return name
-
-
-def _peer(name: str, module: str, *arguments: str, arrays: bool = True) -> Contestant:
-    def refresh(stand: Stand) -> Usage:
-        command = [str(python(name)), "-m", f"benchmarks.peers.{module}", *arguments]
-        return run(command, environment=_peer_environment(stand))
-
-    return Contestant(name, CASES.name, partial(_make_table, arrays=arrays), refresh, _as_declared)
-
-
-def python(name: str) -> Path:
-    """The interpreter of a peer's environment."""
-    return ROOT / f".venv-bench-{name}" / "bin" / "python"
-
-
-def _peer_environment(stand: Stand) -> Mapping[str, str]:
-    columns = stand.folder / "columns.json"
-    columns.write_text(json.dumps([[column.name, column.type, column.path] for column in CASES.columns]))
-    here = {"PYTHONPATH": str(ROOT), "BENCHMARK_COLUMNS": str(columns), "HOME": str(stand.folder)}
-    here |= {"RUNTIME__DLTHUB_TELEMETRY": "false"}
-    return stand.aws_environment() | stand.postgres.environment() | here
-
-
-def _make_table(stand: Stand, *, arrays: bool = True) -> None:
-    stand.empty()
+def make_table(environment: Environment, *, arrays: bool = True) -> None:
+    """Make the empty table as declared, with its indexes; or with JSON in place of arrays."""
+    environment.empty()
     columns = CASES.stored_columns
     if not arrays:
         columns = tuple(replace(each, type=ColumnType.JSONB) if each.type.endswith("[]") else each for each in columns)
-    stand.postgres.execute(create_table(SCHEMA, TableSchema(CASES.name, CASES.description, columns)))
-    _make_indexes(stand, CASES.name, _as_declared)
+    environment.postgres.execute(create_table(SCHEMA, TableSchema(CASES.name, CASES.description, columns)))
+    _make_indexes(environment, CASES.name, str)
 
 
-def _make_indexes(stand: Stand, table: str, column: Callable[[str], str]) -> None:
+def _make_indexes(environment: Environment, table: str, column: Callable[[str], str]) -> None:
     for names in _INDEXES:
         columns = ", ".join([quote(column(name)) for name in names])
-        stand.postgres.execute(f"CREATE INDEX ON {qualified(SCHEMA, table)} ({columns})")
+        environment.postgres.execute(f"CREATE INDEX ON {qualified(SCHEMA, table)} ({columns})")
 
 
-def _singer_column(name: str) -> str:
-    return singer_files.SEPARATOR.join(next(map(str, column.path) for column in CASES.columns if column.name == name))
+def _refresh_ours(environment: Environment) -> Usage:
+    return environment.run_python(["benchmarks.run_function", "refresh"], 2)[0]
 
 
-def _singer_target(stand: Stand) -> list[str]:
-    program = ROOT / ".venv-bench-singer-target" / "bin" / "target-postgres"
-    return [str(program), "--config", str(stand.folder / "target.json")]
+def _refresh_by(peer: str, environment: Environment) -> Usage:
+    return run([_program(peer, "python"), "-m", f"benchmarks.peers.{peer}_refresh"], _peer_variables(environment))
 
 
-def _prepare_singer(stand: Stand) -> None:
-    stand.empty()
-    singer_files.write(stand.folder, stand.postgres)
-    subprocess.run(_singer_target(stand), input=singer_files.schema_message(), check=True, capture_output=True)
-    _make_indexes(stand, CASES.source, _singer_column)
+def _program(peer: str, name: str) -> str:
+    """A program of a peer's environment."""
+    return str(ROOT / f".venv-bench-{peer}" / "bin" / name)
 
 
-def _refresh_singer(stand: Stand) -> Usage:
-    files = {name: str(stand.folder / f"{name}.json") for name in ("tap", "catalog")}
-    tap = [str(python("singer-tap")), "-m", "benchmarks.peers.singer_tap"]
-    tap += ["--config", files["tap"], "--catalog", files["catalog"]]
-    return run(tap, _singer_target(stand), environment=_peer_environment(stand))
+def _peer_variables(environment: Environment) -> dict[str, str]:
+    columns = environment.folder / "columns.json"
+    columns.write_text(json.dumps([[column.name, column.type, column.path] for column in CASES.columns]))
+    own = {"PYTHONPATH": str(ROOT), "BENCHMARK_COLUMNS": str(columns), "HOME": str(environment.folder)}
+    own |= {"RUNTIME__DLTHUB_TELEMETRY": "false"}
+    return environment.aws_variables() | environment.postgres.environment() | own
 
 
-def ours(segments: int = 2, processes: int = 2) -> Contestant:
-    """Ours, as the state machine runs it; see `parts.end_to_end` for why so."""
-    return Contestant(
-        "ours",
-        CASES.name,
-        _make_table,
-        lambda stand: stand.refresh(segments=segments, processes=processes)[0],
-        _as_declared,
-    )
+def _prepare_singer(environment: Environment) -> None:
+    environment.empty()
+    singer_files.write(environment.folder, environment.postgres)
+    subprocess.run(_singer_target(environment), input=singer_files.schema_message(), check=True, capture_output=True)
+    _make_indexes(environment, CASES.source, singer_files.column)
 
 
+def _singer_target(environment: Environment) -> list[str]:
+    return [_program("singer-target", "target-postgres"), "--config", str(environment.folder / "target.json")]
+
+
+def _refresh_singer(environment: Environment) -> Usage:
+    tap = [_program("singer-tap", "python"), "-m", "benchmarks.peers.singer_tap"]
+    tap += ["--config", str(environment.folder / "tap.json"), "--catalog", str(environment.folder / "catalog.json")]
+    pipeline = f"set -o pipefail; {join(tap)} | {join(_singer_target(environment))}"
+    return run(["bash", "-c", pipeline], _peer_variables(environment))
+
+
+OURS = Contestant("ours", CASES.name, make_table, _refresh_ours)
 PEERS = (
-    _peer("pandas", "pandas_execute_values"),
-    _peer("awswrangler", "awswrangler_to_sql"),
-    _peer("dlt", "dlt_pipeline", arrays=False),
-    Contestant("singer", CASES.source, _prepare_singer, _refresh_singer, _singer_column),
+    Contestant("pandas", CASES.name, make_table, partial(_refresh_by, "pandas")),
+    Contestant("dlt", CASES.name, partial(make_table, arrays=False), partial(_refresh_by, "dlt")),
+    Contestant("singer", CASES.source, _prepare_singer, _refresh_singer, singer_files.column),
 )

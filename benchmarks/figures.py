@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 FOLDER = Path(__file__).parent / "results"
-LATEST = FOLDER / "latest.json"  # what docs/performance.md is made from
+LATEST = FOLDER / "latest.json"  # what docs/performance.md and docs/cost.md show
 QUICK = FOLDER / "quick.json"
+TIMES = "\N{MULTIPLICATION SIGN}"  # the unit of a ratio
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class Target:
         """Whether the value is at least as good."""
         return value >= self.value if self.better == "higher" else value <= self.value
 
+    def __str__(self) -> str:
+        return f"{'≥' if self.better == 'higher' else '≤'} {number(self.value)}"
 
-# The one place where targets stand: the parts only measure.
+
 TARGETS = {
     "scan_cpu_vs_resource_scan": Target(35, "higher"),
     "transform_cpu_vs_parse_floor": Target(2.7, "lower"),
@@ -45,12 +48,15 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; a ratio's is report.numbers.TIMES."""
+    """One measured number; four significant digits are kept, more would be noise."""
 
     name: str
     value: float
     unit: str
-    note: str = ""  # what a reader must know beside the number
+    note: str = ""  # what a reader must know about the number
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(f"{self.value:.4g}"))
 
     @property
     def target(self) -> Target | None:
@@ -60,21 +66,37 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None without one."""
-        return None if self.target is None else self.target.is_met_by(_rounded(self.value))
+        return None if self.target is None else self.target.is_met_by(self.value)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what stands under the figure's name in the file."""
-        target = self.target
-        document = {"value": _rounded(self.value), "unit": self.unit, "target": target and target.value}
+        """The figure's entry in the file, under its name."""
+        document = {"value": self.value, "unit": self.unit, "target": self.target and self.target.value}
         return document | {"met": self.met} | ({"note": self.note} if self.note else {})
+
+    def __str__(self) -> str:
+        if self.unit == "share":
+            return f"{number(100 * self.value)} %"
+        return f"{number(self.value)}{'' if self.unit == TIMES else ' '}{self.unit.replace('us/', 'µs/')}"
+
+
+def number(value: float) -> str:
+    """About three significant digits: 22,900, 44.1, 0.85; whole numbers below 1,000 stay whole."""
+    size = abs(value)
+    if value == round(value) or size >= 100:  # noqa: PLR2004 - three digits
+        return f"{value:,.0f}"
+    if size >= 10:  # noqa: PLR2004
+        return f"{value:,.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
 
 
 def _machine() -> dict[str, Any]:
-    """What the figures depend on; nothing that names the machine."""
+    """What the figures depend on; nothing that identifies the machine."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    model = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": model[0] if model else platform.machine(),
+        "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(pages / 2**30, 1),
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
@@ -82,43 +104,35 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
-
-
 @dataclass
 class Results:
     """The figures of one machine, in the order they were measured."""
 
     machine: dict[str, Any] = field(default_factory=_machine)
-    date: str = field(default_factory=lambda: date.today().isoformat())  # noqa: DTZ011 - the day of who measures
+    date: str = field(default_factory=lambda: date.today().isoformat())  # noqa: DTZ011 - the local day
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path = LATEST) -> Self:
         """Read a file of results; FileNotFoundError when there is none."""
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
         figures = {
-            name: Figure(name, float(entry["value"]), entry["unit"], entry.get("note", ""))
+            name: Figure(name, entry["value"], entry["unit"], entry.get("note", ""))
             for name, entry in document["figures"].items()
         }
         return cls(document["machine"], document["date"], figures)
 
     def merge(self, figures: Iterable[Figure]) -> None:
-        """Add figures; one measured before is replaced and keeps its place."""
+        """Add figures; one that was measured before is replaced and keeps its place."""
         self.figures.update((figure.name, figure) for figure in figures)
 
     def write(self, path: Path = LATEST) -> None:
         """Write the file, whole or not at all."""
-        document = {
-            "machine": self.machine,
-            "date": self.date,
-            "figures": {name: figure.to_json() for name, figure in self.figures.items()},
-        }
+        figures = {name: figure.to_json() for name, figure in self.figures.items()}
+        document = {"machine": self.machine, "date": self.date, "figures": figures}
         path.parent.mkdir(exist_ok=True)
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(path)
 
 
@@ -126,56 +140,19 @@ class Results:
 class Size:
     """How much each part measures: items, rows, and repetitions of which the median counts."""
 
-    quick: bool
     scan_items: int
-    scan_repetitions: int
     transform_items: int
-    transform_repetitions: int
     load_rows: int
-    load_repetitions: int
     end_to_end_items: int
-    end_to_end_repetitions: int
     stall_rows: tuple[int, ...]
     growth_items: tuple[int, ...]
+    stage_repetitions: int  # scan and transform
+    load_repetitions: int
+    end_to_end_repetitions: int
     cold_start_repetitions: int
 
-    @classmethod
-    def full(cls) -> Self:
-        """The sizes of the published figures: all parts in less than 25 minutes on two cores."""
-        return cls(
-            quick=False,
-            scan_items=300_000,
-            scan_repetitions=5,
-            transform_items=50_000,
-            transform_repetitions=5,
-            load_rows=1_000_000,
-            load_repetitions=3,
-            end_to_end_items=50_000,
-            end_to_end_repetitions=3,
-            stall_rows=(200_000, 1_000_000),
-            growth_items=(10_000, 100_000, 1_000_000),
-            cold_start_repetitions=9,
-        )
 
-    @classmethod
-    def small(cls) -> Self:
-        """Whether everything still works, and roughly how fast: less than 4 minutes."""
-        return cls(
-            quick=True,
-            scan_items=30_000,
-            scan_repetitions=3,
-            transform_items=5_000,
-            transform_repetitions=3,
-            load_rows=50_000,
-            load_repetitions=1,
-            end_to_end_items=5_000,
-            end_to_end_repetitions=1,
-            stall_rows=(20_000,),
-            growth_items=(1_000, 10_000),
-            cold_start_repetitions=3,
-        )
-
-
-def _rounded(value: float) -> float:
-    """Four significant digits: more would be noise."""
-    return float(f"{value:.4g}")
+# The published figures: all parts in less than 25 minutes on two cores.
+FULL_SIZE = Size(300_000, 50_000, 1_000_000, 50_000, (200_000, 1_000_000), (10_000, 100_000, 1_000_000), 5, 3, 3, 9)
+# Only whether everything works, in less than 4 minutes.
+QUICK_SIZE = Size(30_000, 5_000, 50_000, 5_000, (20_000,), (1_000, 10_000), 3, 1, 1, 3)

@@ -1,7 +1,7 @@
 """Made-up items of the `documents` table, and the pages in which DynamoDB's Scan answers with them.
 
-An item depends on the seed and its number alone, whatever the number of items, pages and segments. Items
-are made from templates, drawn once from the seed, by putting numbers in: a million takes some seconds.
+An item depends on its number alone, whatever the number of items, pages and segments. Items are made from templates,
+drawn once, by filling in numbers: a million takes some seconds.
 """
 
 import base64
@@ -16,11 +16,11 @@ from typing import Any
 SEED = 2026
 TABLE = "documents"
 PAGE_BYTES = 1 << 20  # DynamoDB: a page ends at 1 MB
+STORED_BYTES = 502.1  # of an item, as DynamoDB counts them; a test computes it
 
 _TEMPLATES = 1000  # of which a share of 1/_LONG has 38-digit numbers, 1/_UNREAD attributes that no column reads …
 _LONG, _UNREAD, _MISSING, _NULL = 50, 40, 20, 25
-_ENVELOPE_BYTES = 300  # what stands around a page's items, at most
-_REJECT_EVERY = 500  # items
+_ENVELOPE_BYTES = 300  # what surrounds a page's items, at most
 _UNIT_BYTES = 4096  # DynamoDB: half a read unit for each, eventually consistent
 
 _SUPPLIERS = (
@@ -34,16 +34,12 @@ _LABELS = ("urgent", "recurring", "größer als 10k", "reviewed", "paper", "cost
 _ITEM_NAMES = ("Drucktinte schwarz", "Kopierpapier A4, 500 Blatt", "Wartung", "Toner cartridge", "Versandkosten")
 
 
-def make_items(count: int, start: int = 0, *, seed: int = SEED, rejects: bool = False) -> Iterator[bytes]:
-    """Yield the items from number `start` on as compact JSON of about 895 B.
-
-    With `rejects`, one of 500 has a date that is none.
-    """
-    templates = _templates(seed)
+def make_items(count: int, start: int = 0) -> Iterator[bytes]:
+    """Yield the items from number `start` on as compact DynamoDB JSON of about 895 B."""
+    templates = _templates()
     for number in range(start, start + count):
-        template, bad = templates[number * 7919 % _TEMPLATES]
         cents = number * 48_271 % 9_000_000 + 100_000 | 1  # DynamoDB: a number has no trailing zeros
-        values = {
+        yield templates[number * 7919 % _TEMPLATES] % {
             b"number": number,
             b"case": number // 3,
             b"euros": cents // 100,
@@ -54,31 +50,25 @@ def make_items(count: int, start: int = 0, *, seed: int = SEED, rejects: bool = 
             b"second": number % 60,
             b"digits": (number + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 10**36 + 10**36,
         }
-        yield (bad if rejects and number % _REJECT_EVERY == _REJECT_EVERY // 2 else template) % values
 
 
 class Items:
     """All items of a table in one block of memory, from which the pages of any number of segments are cut."""
 
-    def __init__(self, count: int, *, seed: int = SEED, rejects: bool = False) -> None:
+    def __init__(self, count: int) -> None:
         self._text = bytearray()  # items with a comma after each
         self._ends = array("Q", [0])
-        for item in make_items(count, seed=seed, rejects=rejects):
+        for item in make_items(count):
             self._text += item + b","
             self._ends.append(len(self._text))
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @property
-    def size(self) -> int:
-        """Bytes of all items."""
-        return len(self._text) - len(self)
-
     def pages(self, segments: int = 1, segment: int = 0) -> Iterator[tuple[bytes, memoryview, bytes]]:
         """Yield a segment's pages as DynamoDB writes them, of at most 1 MB; the last has no LastEvaluatedKey.
 
-        A page comes in three parts: what stands before its items, they, and what follows.
+        A page comes in three parts: what precedes its items, the items, and what follows.
         """
         start, end = len(self) * segment // segments, len(self) * (segment + 1) // segments
         while True:
@@ -100,63 +90,44 @@ class Items:
         return head.encode(), items, f']{key},"ScannedCount":{end - start}}}'.encode()
 
 
-def pages(count: int, segments: int = 1, segment: int = 0) -> Iterator[bytes]:
-    """Yield the pages of one segment of a table of its own."""
-    for parts in Items(count).pages(segments, segment):
-        yield b"".join(parts)
-
-
 @cache
-def _templates(seed: int) -> list[tuple[bytes, bytes]]:
-    """Draw the templates, each as it should be and with a date that is none."""
-    random = Random(seed)
-    templates = []
-    for number in range(_TEMPLATES):
-        item = _draw(random, number)
-        templates.append((_format(item), _format(item | {"issueDate": {"S": "31/12/2026"}})))
+def _templates() -> list[bytes]:
+    random = Random(SEED)
+    templates = [_compact(_draw(random, number)).encode() for number in range(_TEMPLATES)]
     random.shuffle(templates)
     return templates
 
 
 def _draw(random: Random, number: int) -> dict[str, Any]:
-    """One item; `<name>` is what its number decides."""
+    """One template, with places for what the item's number decides."""
     month = random.randrange(1, 12)
-    digits = {"N": "<digits>.5"} if number % _LONG == 0 else None
+    digits = {"N": "%(digits)d.5"} if number % _LONG == 0 else None
+    received = [{"S": f"2026-{month:02}-%(day)02dT08:15:%(second)02dZ"}, {"N": "17750250%(second)02d"}]
     item: dict[str, Any] = {
         "status": {"S": random.choice(["received", "extracted", "approved", "paid"])},
-        "receivedAt": random.choice([{"S": f"2026-{month:02}-<day>T08:15:<second>Z"}, {"N": "17750250<second>"}]),
+        "receivedAt": random.choice(received),
         "lineItems": {"L": [_line_item(random, digits) for _ in range(random.choice([1, 2]))]},
-        "documentId": {"S": "doc-<number>"},
+        "documentId": {"S": "doc-%(number)09d"},
         "tags": {"SS": sorted(random.sample(_LABELS, random.randint(1, 2)))},
         "pageCount": {"N": str(random.randint(1, 40))},
         "amounts": {
             "M": {
-                "tax": {"N": "<tax>.<cents>"},
-                "net": {"N": "<euros>.<cents>"},
-                "gross": digits or {"N": "<gross>.<cents>"},
+                "tax": {"N": "%(tax)d.%(cents)02d"},
+                "net": {"N": "%(euros)d.%(cents)02d"},
+                "gross": digits or {"N": "%(gross)d.%(cents)02d"},
             }
         },
-        "invoiceNumber": {"S": "INV-2026/<number>"},
-        "issueDate": {"S": f"2026-{month:02}-<day>"},
+        "invoiceNumber": {"S": "INV-2026/%(number)09d"},
+        "issueDate": {"S": f"2026-{month:02}-%(day)02d"},
         "contentHash": {"B": base64.b64encode(random.randbytes(32)).decode()},
-        "parties": {
-            "M": {
-                "supplier": {
-                    "M": {
-                        "name": {"S": random.choice(_SUPPLIERS)},
-                        "taxId": {"S": f"DE{random.randrange(10**8, 10**9)}"},
-                    }
-                },
-                "buyer": {"M": {"name": {"S": random.choice(["Nordwind AG", "Südwind SE"])}}},
-            }
-        },
+        "parties": {"M": {"supplier": {"M": _supplier(random)}, "buyer": {"M": _buyer(random)}}},
         "currency": {"S": random.choice(["EUR", "EUR", "USD", "CHF"])},
         "tenantId": {"S": random.choice(["acme-de", "acme-fr", "nordwind"])},
         "isDuplicate": {"BOOL": random.random() < 0.1},  # noqa: PLR2004 - a share
-        "caseId": {"S": "case-<case>"},
+        "caseId": {"S": "case-%(case)08d"},
         "documentType": {"S": random.choice(["invoice", "invoice", "credit_note"])},
         "version": {"N": str(random.randint(1, 9))},
-        "dueDate": {"S": f"2026-{month + 1:02}-<day>"},
+        "dueDate": {"S": f"2026-{month + 1:02}-%(day)02d"},
     }
     if number % _UNREAD == 1:
         item["collectorVersion"] = {"S": "3.2.0"}
@@ -168,35 +139,22 @@ def _draw(random: Random, number: int) -> dict[str, Any]:
     return item
 
 
+def _supplier(random: Random) -> dict[str, Any]:
+    return {"name": {"S": random.choice(_SUPPLIERS)}, "taxId": {"S": f"DE{random.randrange(10**8, 10**9)}"}}
+
+
+def _buyer(random: Random) -> dict[str, Any]:
+    return {"name": {"S": random.choice(["Nordwind AG", "Südwind SE"])}}
+
+
 def _line_item(random: Random, digits: dict[str, str] | None) -> dict[str, Any]:
     members = {
         "name": {"S": random.choice(_ITEM_NAMES)},
         "sku": {"S": f"A-{random.randrange(1000)}"},
         "qty": {"N": str(random.randint(1, 20))},
-        "price": digits or {"N": "<euros>.<cents>"},
+        "price": digits or {"N": "%(euros)d.%(cents)02d"},
     }
     return {"M": members}
-
-
-# How a number is written in place of its name.
-_PLACES = {
-    "number": b"%(number)09d",
-    "case": b"%(case)08d",
-    "euros": b"%(euros)d",
-    "cents": b"%(cents)02d",
-    "tax": b"%(tax)d",
-    "gross": b"%(gross)d",
-    "day": b"%(day)02d",
-    "second": b"%(second)02d",
-    "digits": b"%(digits)d",
-}
-
-
-def _format(item: dict[str, Any]) -> bytes:
-    text = _compact(item).encode().replace(b"%", b"%%")
-    for name, place in _PLACES.items():
-        text = text.replace(f"<{name}>".encode(), place)
-    return text
 
 
 def _compact(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Runs one command and writes what it took, as JSON, into the file named first.
+"""Runs one command and writes what it used, as JSON, into the file named first.
 
-A process's peak memory begins with that of the process it was forked from (Linux carries it over
-exec), so a large benchmark must not start what it measures by itself: this small process does.
+A process's peak memory begins with that of the process that forked it (Linux carries it over exec), so a large
+benchmark must not start what it measures by itself: this small process does.
 """
 
 import json
@@ -16,5 +16,5 @@ if __name__ == "__main__":
     _, status, used = os.wait4(pid, 0)
     wall = time.monotonic() - start
     with open(report, "w") as file:  # noqa: PTH123 - pathlib would take more memory than all the rest
-        json.dump({"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_kb": used.ru_maxrss}, file)
+        json.dump({"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}, file)
     sys.exit(os.waitstatus_to_exitcode(status) != 0)

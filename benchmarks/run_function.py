@@ -1,11 +1,11 @@
 """Runs the deployed functions' handlers in this process, as Lambda and the state machine call them.
 
-    python -m benchmarks.run_function invoke FUNCTION EVENT ANSWER     one handler; EVENT and ANSWER are JSON files
-    python -m benchmarks.run_function refresh PLAN ANSWER              scan, transform and load of one table
+    python -m benchmarks.run_function FUNCTION EVENT ANSWER     one handler
+    python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
 
-The environment is that of a deployed function (`benchmarks.stand`). A plan has `table`, `source`, `segments`,
-`strategy`, `chunkBytes` and `processes`: segments are read by that many processes at a time, as the state
-machine's Map has them read by functions of their own, and loaded by one.
+EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
+(`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
+their own; the first one also loads.
 """
 
 import gc
@@ -14,16 +14,20 @@ import json
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from benchmarks import workload
+from benchmarks.dynamodb_server import ARN
+from benchmarks.workload import CASES, register
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.deadline import Deadline
 
+CHUNK_BYTES = 256 << 20  # the state machine's own
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template
 
@@ -32,24 +36,8 @@ UNLIMITED = Deadline(lambda: 1000 * _TIMEOUT_SECONDS)
 type Event = dict[str, Any]
 
 
-class Context:
-    """What the functions use of Lambda's context."""
-
-    memory_limit_in_mb = 1769
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-    def __init__(self, function: str) -> None:
-        self.function_name = function
-        self.invoked_function_arn = f"arn:aws:lambda:eu-west-1:111111111111:function:{function}"
-        self._end = time.monotonic() + _TIMEOUT_SECONDS
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would end the function."""
-        return int((self._end - time.monotonic()) * 1000)
-
-
 @cache
-def handler(function: str) -> Callable[[Event, Context], Event]:
+def handler(function: str) -> Callable[[Event, Any], Event]:
     """The handler of a folder of functions/, imported once, as Lambda does."""
     spec = importlib.util.spec_from_file_location(f"{function}_app", _FUNCTIONS / function / "app.py")
     if spec is None or spec.loader is None:
@@ -60,8 +48,16 @@ def handler(function: str) -> Callable[[Event, Context], Event]:
 
 
 def invoke(function: str, event: Event) -> Event:
-    """Call a handler with an event; both event and answer pass through JSON, as between Lambdas."""
-    answer = handler(function)(json.loads(json.dumps(event)), Context(function))
+    """Call a handler; event and answer pass through JSON, as between Lambdas."""
+    end = time.monotonic() + _TIMEOUT_SECONDS
+    context = SimpleNamespace(
+        function_name=function,
+        invoked_function_arn=f"arn:aws:lambda:eu-west-1:111111111111:function:{function}",
+        memory_limit_in_mb=1769,
+        aws_request_id="00000000-0000-0000-0000-000000000000",
+        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
+    )
+    answer = handler(function)(json.loads(json.dumps(event)), context)
     decoded: Event = json.loads(json.dumps(answer))
     return decoded
 
@@ -71,106 +67,75 @@ def new_run() -> Event:
     now = time.time()
     name = f"benchmark-{now:.6f}-{os.getpid()}"
     started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
-    return {
-        "id": name,
-        "arn": f"arn:aws:states:eu-west-1:111111111111:execution:benchmark:{name}",
-        "startedAt": started,
-    }
+    arn = f"arn:aws:states:eu-west-1:111111111111:execution:benchmark:{name}"
+    return {"id": name, "arn": arn, "startedAt": started}
 
 
-def refresh(plan: Event) -> Event:
-    """Scan, transform and load one table; the answer of the load."""
-    run = new_run()
-    segments = range(plan["segments"])
-    handler("scan_segment"), handler("transform"), handler("load_warehouse")
-    if plan["processes"] > 1:
-        chunks = _in_processes(run, plan)
-    else:
-        chunks = [_segment(run, plan, segment) for segment in segments]
-    return invoke("load_warehouse", load_event(run, plan["table"], chunks, plan["strategy"]))
+def scan_event(**changes: Any) -> Event:
+    """Scan the first chunk of the whole table without limits, but for the changes."""
+    where = {"contract": CONTRACT, "run": new_run(), "table": CASES.name, "source": ARN}
+    chunk = {"segment": 0, "totalSegments": 1, "chunk": 0, "startKeys": None, "chunkBytes": CHUNK_BYTES}
+    return {**where, **chunk, "readUnitsPerSecond": 0, "maxItems": None, **changes}
 
 
-def load_event(run: Event, table: str, chunks: list[list[Event]], strategy: str) -> Event:
-    """What the load is told when nothing but the table is given; a list of chunks for each segment."""
+def transform_event(scanned: Event, **changes: Any) -> Event:
+    """Transform the raw chunk that a scan answered with."""
+    raw = {"key": scanned["key"], "items": scanned["items"], "page": 0}
+    where = {"contract": CONTRACT, "run": new_run(), "table": CASES.name, "segment": 0, "chunk": 0}
+    return {**where, "raw": raw, **changes}
+
+
+def staged_chunk(scanned: Event, transformed: Event) -> Event:
+    """A chunk's record in the load's event, as the state machine puts it together."""
+    counts = {name: value for name, value in transformed.items() if name != "nextPage"}
+    return counts | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]}
+
+
+def load_event(segments: list[list[Event]], strategy: str, run: Event | None = None) -> Event:
+    """Load the table with the defaults of a run; a list of chunks for each segment."""
+    chunks = [{"segment": number, "chunks": each} for number, each in enumerate(segments)]
     return {
         "contract": CONTRACT,
-        "run": run,
-        "input": {"tables": [table]},
+        "run": run or new_run(),
+        "input": {"tables": [CASES.name]},
         "dryRun": False,
         "saveCsv": False,
         "force": False,
         "strategy": strategy,
         "maxRejectPercent": 1,
         "maxShrinkPercent": 100,
-        "tables": [
-            {"table": table, "segments": [{"segment": number, "chunks": each} for number, each in enumerate(chunks)]}
-        ],
+        "tables": [{"table": CASES.name, "segments": chunks}],
     }
 
 
-def _segment(run: Event, plan: Event, segment: int) -> list[Event]:
+def refresh(segments: int) -> Event:
+    """Scan, transform and load the table; the answer of the load."""
+    run = new_run()
+    handler("scan_segment"), handler("transform"), handler("load_warehouse")
+    gc.freeze()  # Python's advice before a fork: children that collect garbage would copy all that is imported
+    with ProcessPoolExecutor(segments - 1, get_context("fork")) as pool:  # a fork, so that imports happen once
+        others = [pool.submit(_read_segment, run, number, segments) for number in range(1, segments)]
+        chunks = [_read_segment(run, 0, segments), *(other.result() for other in others)]
+    return invoke("load_warehouse", load_event(chunks, "truncate", run))
+
+
+def _read_segment(run: Event, segment: int, segments: int) -> list[Event]:
     """Scan and transform a segment chunk by chunk; its staged chunks."""
     chunks: list[Event] = []
-    where = {"contract": CONTRACT, "run": run, "table": plan["table"], "segment": segment}
     start: Event | None = None
-    for number in range(10_000):  # the state machine ends sooner, at 25,000 events
-        scanned = invoke(
-            "scan_segment",
-            where
-            | {"source": plan["source"], "totalSegments": plan["segments"], "chunk": number, "startKeys": start}
-            | {"chunkBytes": plan["chunkBytes"], "readUnitsPerSecond": 0, "maxItems": None},
-        )
-        raw = {"key": scanned["key"], "items": scanned["items"], "page": 0}
-        staged = invoke("transform", where | {"chunk": number, "raw": raw})
-        del staged["nextPage"]  # None: the deadline is never near
-        chunks.append(staged | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]})
+    while start is not None or not chunks:
+        where = {"run": run, "segment": segment, "chunk": len(chunks)}
+        scanned = invoke("scan_segment", scan_event(**where, totalSegments=segments, startKeys=start))
+        chunks.append(staged_chunk(scanned, invoke("transform", transform_event(scanned, **where))))
         start = scanned["nextKeys"]
-        if start is None:
-            break
     return chunks
 
 
-def _in_processes(run: Event, plan: Event) -> list[list[Event]]:
-    """Each process reads every n-th segment; forked, so that what is imported is imported once."""
-    count = min(plan["processes"], plan["segments"])
-    gc.freeze()  # Python's advice before a fork: children that collect garbage would copy all that is imported
-    readers = [_fork(run, plan, number, count) for number in range(1, count)]
-    answers = _every_nth(run, plan, 0, count)
-    for pid, out in readers:
-        with os.fdopen(out) as file:
-            said = file.read()
-        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-            raise ChildProcessError(f"reading segments of {plan['table']} failed")
-        answers |= json.loads(said)
-    return [answers[str(segment)] for segment in range(plan["segments"])]
-
-
-def _every_nth(run: Event, plan: Event, first: int, step: int) -> dict[str, list[Event]]:
-    """The staged chunks of some of the segments, by segment."""
-    return {str(segment): _segment(run, plan, segment) for segment in range(first, plan["segments"], step)}
-
-
-def _fork(run: Event, plan: Event, first: int, step: int) -> tuple[int, int]:
-    """Start a process that reads some of the segments; its pid, and where its answer can be read."""
-    out, into = os.pipe()
-    pid = os.fork()
-    if pid != 0:
-        os.close(into)
-        return pid, out
-    try:
-        with os.fdopen(into, "w") as file:
-            json.dump(_every_nth(run, plan, first, step), file)
-        os._exit(0)
-    finally:
-        traceback.print_exc()
-        os._exit(1)
-
-
 if __name__ == "__main__":
-    workload.register()
-    mode, *names, answer_path = sys.argv[1:]
-    given = json.loads(Path(names[-1]).read_text())
-    answered = invoke(names[0], given) if mode == "invoke" else refresh(given)
-    Path(answer_path).write_text(json.dumps(answered))
+    register()
+    function, source, target = sys.argv[1:]
+    given = json.loads(Path(source).read_text())
+    answered = refresh(given) if function == "refresh" else invoke(function, given)
+    Path(target).write_text(json.dumps(answered))
     sys.stdout.flush()
-    os._exit(0)  # Lambda does not take an interpreter down either, which would cost 0.1 s and more
+    os._exit(0)  # Lambda does not shut an interpreter down either, which would cost 0.1 s and more

@@ -1,47 +1,47 @@
-"""The table that the benchmark fills: always the same one, so that figures of different versions can be compared.
+"""The benchmark's table: always the same one, so that figures of different versions can be compared.
 
-It is the project's `cases` of November 2026. Whatever tables the project has, they do not change it.
+It is the project's `cases` of November 2026. Changes to the project's tables do not change it.
 """
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Column, ColumnType, Table
 
-_COLUMNS = (
-    ("document_id", ColumnType.TEXT, "documentId"),
-    ("case_id", ColumnType.TEXT, "caseId"),
-    ("tenant_id", ColumnType.TEXT, "tenantId"),
-    ("invoice_number", ColumnType.TEXT, "invoiceNumber"),
-    ("document_type", ColumnType.TEXT, "documentType"),
-    ("status", ColumnType.TEXT, "status"),
-    ("currency", ColumnType.TEXT, "currency"),
-    ("net_amount", ColumnType.NUMERIC, "amounts.net"),
-    ("tax_amount", ColumnType.NUMERIC, "amounts.tax"),
-    ("gross_amount", ColumnType.NUMERIC, "amounts.gross"),
-    ("issue_date", ColumnType.DATE, "issueDate"),
-    ("due_date", ColumnType.DATE, "dueDate"),
-    ("received_at", ColumnType.TIMESTAMPTZ, "receivedAt"),
-    ("page_count", ColumnType.BIGINT, "pageCount"),
-    ("is_duplicate", ColumnType.BOOLEAN, "isDuplicate"),
-    ("supplier_name", ColumnType.TEXT, "parties.supplier.name"),
-    ("supplier_tax_id", ColumnType.TEXT, "parties.supplier.taxId"),
-    ("buyer_name", ColumnType.TEXT, "parties.buyer.name"),
-    ("tags", ColumnType.TEXT_ARRAY, "tags"),
-    ("line_items", ColumnType.JSONB, "lineItems"),
-    ("content_hash", ColumnType.BYTEA, "contentHash"),
-    ("version", ColumnType.BIGINT, "version"),
-)
+_COLUMNS = {
+    "document_id": (ColumnType.TEXT, "documentId"),
+    "case_id": (ColumnType.TEXT, "caseId"),
+    "tenant_id": (ColumnType.TEXT, "tenantId"),
+    "invoice_number": (ColumnType.TEXT, "invoiceNumber"),
+    "document_type": (ColumnType.TEXT, "documentType"),
+    "status": (ColumnType.TEXT, "status"),
+    "currency": (ColumnType.TEXT, "currency"),
+    "net_amount": (ColumnType.NUMERIC, "amounts.net"),
+    "tax_amount": (ColumnType.NUMERIC, "amounts.tax"),
+    "gross_amount": (ColumnType.NUMERIC, "amounts.gross"),
+    "issue_date": (ColumnType.DATE, "issueDate"),
+    "due_date": (ColumnType.DATE, "dueDate"),
+    "received_at": (ColumnType.TIMESTAMPTZ, "receivedAt"),
+    "page_count": (ColumnType.BIGINT, "pageCount"),
+    "is_duplicate": (ColumnType.BOOLEAN, "isDuplicate"),
+    "supplier_name": (ColumnType.TEXT, "parties.supplier.name"),
+    "supplier_tax_id": (ColumnType.TEXT, "parties.supplier.taxId"),
+    "buyer_name": (ColumnType.TEXT, "parties.buyer.name"),
+    "tags": (ColumnType.TEXT_ARRAY, "tags"),
+    "line_items": (ColumnType.JSONB, "lineItems"),
+    "content_hash": (ColumnType.BYTEA, "contentHash"),
+    "version": (ColumnType.BIGINT, "version"),
+}
 
 CASES = Table(
     name="cases",
     source="documents",
     description="The benchmark's table.",
     columns=tuple(
-        Column(name, kind, source, f"The attribute {source}.", key=position == 0)
-        for position, (name, kind, source) in enumerate(_COLUMNS)
+        Column(name, kind, source, f"The attribute {source}.", key=name == "document_id")
+        for name, (kind, source) in _COLUMNS.items()
     ),
 )
 
 
 def register() -> None:
-    """Let the functions of this process find it by its name, as if the project had it."""
+    """Let the functions of this process find the table by its name."""
     TABLES[CASES.name] = CASES

@@ -20,23 +20,25 @@ except Exception as error:
     place = "" if isinstance(error, ValueError | SyntaxError) else f"{Path(where.filename).name}:{where.lineno}: "
     sys.exit(place + " ".join(str(error).split()))
 
-from benchmarks.cost import page as cost
-from benchmarks.cost.assumptions import Assumptions
-from benchmarks.figures import Results
 from local.sample_values import ExampleError
-from scripts import data_dictionary, event_files, regions, state_machine
+from scripts import cost_page, data_dictionary, event_files, regions, state_machine
 
 EVENTS = Path("events")
 
 # Files with generated regions, and the module that writes them.
-WITH_REGIONS = {Path("template.yaml"): "template", Path("README.md"): "pages", Path("docs/deploy.md"): "pages"}
+WITH_REGIONS = {
+    Path("template.yaml"): "template",
+    Path("README.md"): "pages",
+    Path("docs/deploy.md"): "pages",
+    Path("docs/performance.md"): "performance",
+    Path("docs/cost.md"): "cost_page",
+}
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
     state_machine.DEFINITION: state_machine.render,
+    Path("demand/cost/measured.json"): cost_page.measured_file,
     **{path: partial(regions.render, path, module) for path, module in WITH_REGIONS.items()},
-    # Its figures are of the last benchmark; its limits are of the template and the state machine.
-    Path("docs/cost.md"): lambda: cost.render(Results.load(), Assumptions()),
     **{EVENTS / f"{name}.json": partial(event_files.render, name) for name in event_files.events()},
 }
 

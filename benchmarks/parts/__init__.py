@@ -1,1 +1,1 @@
-"""What is measured: a module for each part, each yielding its figures."""
+"""What is measured: one module per part, which yields its figures."""

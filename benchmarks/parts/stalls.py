@@ -1,68 +1,49 @@
-"""How long a reader waits at worst while the table is loaded, for each strategy and for the two plain ways."""
+"""How long a reader waits at most while the table is loaded, for each strategy and for the two plain ways."""
 
-import json
-import subprocess
-import sys
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from typing import Any
 
-from benchmarks.figures import Figure, Size
+import pg8000.native
+
+from benchmarks.environment import Environment, environment
+from benchmarks.figures import TIMES, Figure, Size
 from benchmarks.loading import CHANGE, TABLE, copy, load, psql, stage, write_csv
-from benchmarks.report.numbers import TIMES
-from benchmarks.stand import Stand, stand
 
 _KEYS = 500
+_PAUSE_SECONDS = 0.001
 _IDLE_SECONDS = 5
-_NOTES = {
-    "idle": "nothing else going on",
-    "merge": "1 % of the rows changed",
-    "truncate_first": "TRUNCATE, then psql \\copy, in one transaction",
-    "delete_insert": "DELETE, then psql \\copy, in one transaction",
-}
-
-
-@dataclass
-class Waits:
-    """What a reader said, in milliseconds: its longest wait, and what one query of a thousand exceeded."""
-
-    found: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def worst(self) -> float:
-        """The longest wait."""
-        return float(self.found["worst"])
-
-    @property
-    def note(self) -> str:
-        """What else it said."""
-        return f"99.9 % of {self.found['queries']:,} queries within {self.found['thousandth']:.1f} ms"
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Yield each way's longest wait at each size, and what of it has a target from the largest."""
-    waits: dict[str, Waits] = {}
+    """Yield each way's longest wait at each size, and the ones with a target from the largest."""
+    worst: dict[str, float] = {}
     for rows in size.stall_rows:
         progress(f"{rows:,} staged rows")
-        with stand(items=rows) as servers:
-            for way, do in _ways(servers).items():
-                progress(f"{way}, {rows:,} rows")
-                with read_beside(servers) as waits[way]:
+        with environment(items=rows) as servers:
+            for name, do in _ways(servers).items():
+                progress(f"{name}, {rows:,} rows")
+                with reading(servers) as waits:
                     do()
-                note = "; ".join(filter(None, (_NOTES.get(way), waits[way].note)))
-                yield Figure(f"stall_{way}_{rows}_ms", waits[way].worst, "ms", note)
-                if way == "idle":
+                waits.sort()
+                worst[name] = waits[-1]
+                note = f"99.9 % of {len(waits):,} queries within {waits[len(waits) * 999 // 1000]:.1f} ms"
+                yield Figure(f"stall_{name}_{rows}_ms", worst[name], "ms", note)
+                if name == "idle":
                     psql(servers, CHANGE)
-    yield Figure("reader_stall_ms", waits["merge"].worst, "ms", f"merge, at {rows:,} rows, 1 % of them changed")
-    ratio = waits["truncate"].worst / waits["truncate_first"].worst
+    yield Figure("reader_stall_ms", worst["merge"], "ms", f"merge, at {rows:,} rows, 1 % of them changed")
+    ratio = worst["truncate"] / worst["truncate_first"]
     yield Figure("truncate_stall_vs_truncate_first", ratio, TIMES, f"at {rows:,} rows")
 
 
-def _ways(servers: Stand) -> dict[str, Callable[[], Any]]:
-    """What is done beside the reader, in this order: the table is full before each."""
+def _ways(servers: Environment) -> dict[str, Callable[[], Any]]:
+    """What runs while the reader reads, in this order: the table is full before each."""
     chunk = stage(servers)
     load(servers, chunk, "truncate")
     path = write_csv(servers)
@@ -76,19 +57,38 @@ def _ways(servers: Stand) -> dict[str, Callable[[], Any]]:
 
 
 @contextmanager
-def read_beside(servers: Stand) -> Iterator[Waits]:
-    """Let a reader in a process of its own query the table while the block lasts; its waits are there afterwards."""
-    some = f"SELECT document_id, case_id FROM {TABLE} ORDER BY hashtext(document_id) LIMIT {_KEYS}"
-    keys = servers.postgres.execute(some)
-    command = [sys.executable, "-m", "benchmarks.reader", TABLE]
-    environment = servers.environment() | servers.postgres.environment()
-    waits = Waits()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as reader:
-        if reader.stdin is None or reader.stdout is None:
-            raise TypeError("expected pipes to the reader")
-        reader.stdin.write(f"{keys}\n\n")
-        reader.stdin.flush()
-        reader.stdout.readline()
-        yield waits
-        reader.stdin.close()
-        waits.found.update(json.loads(reader.stdout.read()))
+def reading(servers: Environment) -> Iterator[list[float]]:
+    """Read the table in a thread while the block lasts: how many milliseconds each query took, in order.
+
+    What is measured must run in other processes, so that the thread never waits for Python's lock.
+    """
+    server = servers.postgres
+    waits: list[float] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        """Ask for a row by its key, and for a count over an index, in turns."""
+        for document, case in cycle(keys):
+            for query, value in ((by_key, document), (by_case, case)):
+                start = time.perf_counter()
+                query.run(id=value)
+                waits.append(1000 * (time.perf_counter() - start))
+                time.sleep(_PAUSE_SECONDS)
+            if ended.is_set():
+                return
+
+    login = {"host": server.host, "port": server.port, "database": server.database, "password": server.password}
+    trusted = ssl.create_default_context(cafile=str(server.ca_path))
+    with (
+        pg8000.native.Connection(server.user, **login, ssl_context=trusted) as connection,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        keys = connection.run(f"SELECT document_id, case_id FROM {TABLE} ORDER BY hashtext(document_id) LIMIT {_KEYS}")
+        by_key = connection.prepare(f"SELECT status, line_items::text FROM {TABLE} WHERE document_id = :id")
+        by_case = connection.prepare(f"SELECT count(*) FROM {TABLE} WHERE case_id = :id")
+        reader = pool.submit(read)
+        try:
+            yield waits
+        finally:
+            ended.set()
+        reader.result()

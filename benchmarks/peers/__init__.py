@@ -1,1 +1,1 @@
-"""The same work by what people use today, each in an environment of its own that knows nothing of this project."""
+"""The same work by what people use today, each in an environment that does not know this project."""

@@ -1,4 +1,4 @@
-"""The columns of the table to fill, as the benchmark hands them over, and how a deserialised item fills them."""
+"""The columns of the table to fill, which the benchmark passes in a file, and how a deserialised item fills them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ NAMES = [name for name, _, _ in COLUMNS]
 
 
 def pages(**arguments: Any) -> Iterator[list[dict[str, Any]]]:
-    """Read the table page by page through boto3's resource, which turns items into Python's values."""
+    """Read the table page by page through boto3's resource, which turns items into Python values."""
     table = boto3.resource("dynamodb").Table(SOURCE)
     while True:
         page = table.scan(**arguments)

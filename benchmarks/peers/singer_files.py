@@ -1,7 +1,7 @@
-"""What Singer's two programs are told: the tap's configuration and catalog, the target's configuration.
+"""The configuration of Singer's two programs: the tap's with its catalog, and the target's.
 
-A catalog's schema is written by hand where the tap finds none, as for DynamoDB: Singer knows JSON's types, so
-that a number is `numeric`, and what may be text or a number is text. Maps are flattened by the target.
+A catalog's schema is written by hand where the tap finds none, as for DynamoDB. Singer knows JSON's types: a number is
+`numeric`, and what may be text or a number is text. The target flattens maps.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 
 from benchmarks.items import TABLE
 from benchmarks.workload import CASES
-from demand_pipeline.tables import Column, ColumnType
+from demand_pipeline.tables import ColumnType
 from local.postgres import PostgresServer
 
-SEPARATOR = "__"
-_FLATTENED_LEVELS = 3
+_SEPARATOR = "__"
+_KEYS = [column.attribute for column in CASES.key]
 _TYPES: dict[ColumnType, dict[str, Any]] = {
     ColumnType.TEXT: {"type": ["null", "string"]},
     ColumnType.NUMERIC: {"type": ["null", "number"]},
@@ -30,35 +30,11 @@ _TYPES: dict[ColumnType, dict[str, Any]] = {
 
 def write(folder: Path, server: PostgresServer) -> None:
     """Write `tap.json`, `catalog.json` and `target.json` into the folder."""
+    selected = {"selected": True, "replication-method": "FULL_TABLE", "table-key-properties": _KEYS}
+    stream: dict[str, Any] = {"table_name": TABLE, "stream": TABLE, "tap_stream_id": TABLE, "schema": _schema()}
+    stream["metadata"] = [{"breadcrumb": [], "metadata": selected}]
     tap = {"account_id": "111111111111", "external_id": "x", "role_name": "x", "region_name": "eu-west-1"}
-    documents: dict[str, Any] = {
-        "tap.json": tap | {"use_local_dynamo": "true"},
-        "catalog.json": {"streams": [_stream()]},
-        "target.json": _target(server),
-    }
-    for name, document in documents.items():
-        (folder / name).write_text(json.dumps(document))
-
-
-def schema_message() -> bytes:
-    """The message with which a target makes its table before there are records."""
-    message = {"type": "SCHEMA", "stream": TABLE, "schema": _schema(), "key_properties": _keys()}
-    return json.dumps(message).encode() + b"\n"
-
-
-def _stream() -> dict[str, Any]:
-    facts = {"selected": True, "replication-method": "FULL_TABLE", "table-key-properties": _keys()}
-    return {
-        "table_name": TABLE,
-        "stream": TABLE,
-        "tap_stream_id": TABLE,
-        "schema": _schema(),
-        "metadata": [{"breadcrumb": [], "metadata": facts}],
-    }
-
-
-def _target(server: PostgresServer) -> dict[str, Any]:
-    return {
+    target = {
         "host": server.host,
         "port": server.port,
         "user": server.user,
@@ -74,24 +50,31 @@ def _target(server: PostgresServer) -> dict[str, Any]:
         "add_record_metadata": False,
         "validate_records": False,
         "flattening_enabled": True,
-        "flattening_max_depth": _FLATTENED_LEVELS,
-        "flattening_separator": SEPARATOR,
+        "flattening_max_depth": 3,
+        "flattening_separator": _SEPARATOR,
     }
+    (folder / "tap.json").write_text(json.dumps(tap | {"use_local_dynamo": "true"}))
+    (folder / "catalog.json").write_text(json.dumps({"streams": [stream]}))
+    (folder / "target.json").write_text(json.dumps(target))
 
 
-def _keys() -> list[str]:
-    return [column.attribute for column in CASES.key]
+def schema_message() -> bytes:
+    """The message with which a target makes its table before there are records."""
+    message = {"type": "SCHEMA", "stream": TABLE, "schema": _schema(), "key_properties": _KEYS}
+    return json.dumps(message).encode() + b"\n"
+
+
+def column(name: str) -> str:
+    """What the target calls a column of `cases`."""
+    return next(_SEPARATOR.join(map(str, each.path)) for each in CASES.columns if each.name == name)
 
 
 def _schema() -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
-    for column in CASES.columns:
-        _put(schema, column)
+    for each in CASES.columns:
+        *maps, last = each.path
+        inner = schema
+        for name in maps:
+            inner = inner["properties"].setdefault(name, {"type": ["null", "object"], "properties": {}})
+        inner["properties"][last] = _TYPES[each.type]
     return schema
-
-
-def _put(schema: dict[str, Any], column: Column) -> None:
-    *way, last = column.path
-    for name in way:
-        schema = schema["properties"].setdefault(name, {"type": ["null", "object"], "properties": {}})
-    schema["properties"][last] = _TYPES[column.type]

@@ -1,6 +1,6 @@
 """The rows of `cases` by boto3's TypeDeserializer: the slow, plain way to what the functions stage.
 
-It is right for items that fit; what does not fit raises whatever it raises.
+It is right for items that fit the declaration; others raise some exception.
 """
 
 import base64
@@ -19,7 +19,7 @@ _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 
 
 def row(item: dict[str, Any]) -> str:
-    """The staged line of an item in DynamoDB's JSON."""
+    """The staged line of an item in DynamoDB JSON."""
     values = {name: _deserialize(_with_bytes(value)) for name, value in item.items()}
     cells = [_cell(column.type, _take(values, column.path)) for column in CASES.columns]
     rest = {name: value for name, value in values.items() if value is not None and value != {}}
@@ -27,12 +27,12 @@ def row(item: dict[str, Any]) -> str:
 
 
 def _with_bytes(typed: dict[str, Any]) -> dict[str, Any]:
-    """On the wire binaries are base64, which boto3's parser would have decoded."""
+    """Decode base64, as boto3's parser would have done."""
     return {"B": base64.b64decode(typed["B"])} if "B" in typed else typed
 
 
 def _take(values: Any, path: ItemPath) -> Any:
-    """Take a value out, and leave what no column reads; maps that are read to the end are left empty."""
+    """Take a value out, and its map too once that is empty: what no column reads remains."""
     first, *rest = path
     if not rest:
         return values.pop(first, None)
@@ -46,9 +46,7 @@ def _take(values: Any, path: ItemPath) -> Any:
 
 
 def _cell(kind: ColumnType, value: Any) -> str:
-    if value is None:
-        return "null"
-    return _CELLS[kind](value)
+    return "null" if value is None else _CELLS[kind](value)
 
 
 def _timestamp(value: Any) -> str:
@@ -65,7 +63,7 @@ def _array(values: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON with a number's own digits, which json.dumps would make a float."""
+    """JSON with a number's own digits; json.dumps would make it a float."""
     match value:
         case Decimal():
             return str(value)

@@ -1,7 +1,7 @@
 """The original design: boto3's resource, a DataFrame of the whole table, psycopg2's `execute_values`.
 
-psycopg2's documentation has `execute_values` as the fastest way to insert; `page_size` is what it sends
-at once, and 1000 rows were faster here than its default of 100.
+psycopg2's documentation calls `execute_values` the fastest way to insert; 1000 rows at once (`page_size`) were faster
+here than the default of 100.
 """
 
 import pandas as pd

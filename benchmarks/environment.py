@@ -1,42 +1,40 @@
-"""Everything that the functions reach, started for a block: source, staging bucket, secrets and warehouse."""
+"""The test environment, started for a block: source, staging bucket, secrets and warehouse."""
 
 import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dynamodb_endpoint import ARN, DynamoDBEndpoint
-from benchmarks.process import Usage, run
-from benchmarks.s3_endpoint import S3Endpoint
-from benchmarks.workload import CASES
+from benchmarks.dynamodb_server import DynamoDBServer
+from benchmarks.s3_server import S3Server
+from benchmarks.usage import Usage, run
 from local.postgres import PostgresServer
 
 ROOT = Path(__file__).parent.parent
-CHUNK_BYTES = 256 << 20  # the state machine's own
 _SECRET = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:warehouse"  # noqa: S105 - a name
 _ROOT_SECRET = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:warehouse-root"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True)
-class Stand:
+class Environment:
     """The servers, and how to run this project's functions against them."""
 
-    dynamodb: DynamoDBEndpoint
-    s3: S3Endpoint
+    dynamodb: DynamoDBServer
+    s3: S3Server
     postgres: PostgresServer
     folder: Path
 
     @property
     def servers(self) -> dict[str, int]:
-        """Their pids by name, for `process.watched`."""
+        """Their pids by name, for `usage.watched`."""
         return {"dynamodb": self.dynamodb.pid, "s3": self.s3.pid, "postgres": self.postgres.process.pid}
 
-    def aws_environment(self) -> dict[str, str]:
-        """What any AWS client needs to find the endpoints."""
+    def aws_variables(self) -> dict[str, str]:
+        """What any AWS client needs to find the servers."""
         return {
             "AWS_ACCESS_KEY_ID": "benchmark",
             "AWS_SECRET_ACCESS_KEY": "benchmark",
@@ -46,9 +44,9 @@ class Stand:
             "AWS_ENDPOINT_URL_S3": self.s3.url,
         }
 
-    def environment(self) -> dict[str, str]:
-        """What a deployed function has in its environment, tracing switched on."""
-        return self.aws_environment() | {
+    def variables(self) -> dict[str, str]:
+        """What a deployed function has in its environment, with tracing on."""
+        return self.aws_variables() | {
             "PYTHONPATH": f"{ROOT / 'layers' / 'shared'}:{ROOT}",
             "LAMBDA_TASK_ROOT": str(ROOT),
             "_X_AMZN_TRACE_ID": "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=1",
@@ -65,43 +63,29 @@ class Stand:
         }
 
     def invoke(self, function: str, event: dict[str, Any]) -> tuple[Usage, dict[str, Any]]:
-        """Run one handler in a process of its own: what it took, and its answer."""
-        return self._run(["invoke", function], event)
+        """Run one handler in a process of its own: what it used, and its answer."""
+        return self.run_python(["benchmarks.run_function", function], event)
 
-    def refresh(
-        self, *, segments: int = 1, processes: int = 1, strategy: str = "truncate"
-    ) -> tuple[Usage, dict[str, Any]]:
-        """Run a refresh of `cases`, scan to load, in one process with or without children; the same."""
-        plan = {"table": CASES.name, "source": ARN, "chunkBytes": CHUNK_BYTES, "strategy": strategy}
-        return self._run(["refresh"], plan | {"segments": segments, "processes": processes})
+    def run_python(self, module: list[str], given: Any) -> tuple[Usage, dict[str, Any]]:
+        """Run a module that takes its arguments, an input file and an output file, both JSON."""
+        source, target = self.folder / "input.json", self.folder / "output.json"
+        source.write_text(json.dumps(given))
+        usage = run([sys.executable, "-m", *module, str(source), str(target)], self.variables())
+        return usage, json.loads(target.read_text())
 
     def empty(self) -> None:
         """Drop every table, so that the next run starts as the first did."""
         self.postgres.execute("DROP OWNED BY CURRENT_USER; CREATE SCHEMA IF NOT EXISTS public")
 
-    def _run(self, mode: Sequence[str], given: dict[str, Any]) -> tuple[Usage, dict[str, Any]]:
-        event, answer = self.folder / "event.json", self.folder / "answer.json"
-        event.write_text(json.dumps(given))
-        command = [sys.executable, "-m", "benchmarks.run_function", *mode, str(event), str(answer)]
-        usage = run(command, environment=self.environment())
-        return usage, json.loads(answer.read_text())
-
 
 @contextlib.contextmanager
-def stand(
-    *,
-    items: int,
-    segments: int | tuple[int, ...] = 1,
-    latency_ms: float = 0,
-    postgres: PostgresServer | None = None,
-) -> Iterator[Stand]:
+def environment(*, items: int, latency_ms: float = 0, postgres: PostgresServer | None = None) -> Iterator[Environment]:
     """Start everything, PostgreSQL too unless one is given; it is gone when the block ends."""
     with contextlib.ExitStack() as stack:
-        dynamodb = stack.enter_context(DynamoDBEndpoint(items=items, segments=segments, latency_ms=latency_ms))
-        s3 = stack.enter_context(S3Endpoint())
         postgres = postgres or stack.enter_context(PostgresServer.temporary())
+        login = json.dumps({"username": postgres.user, "password": postgres.password})
+        secrets = {_SECRET: login, _ROOT_SECRET: postgres.ca_pem}
+        dynamodb = stack.enter_context(DynamoDBServer(items=items, latency_ms=latency_ms, secrets=secrets))
+        s3 = stack.enter_context(S3Server())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        login = {"username": postgres.user, "password": postgres.password}
-        dynamodb.put_secret(_SECRET, json.dumps(login))
-        dynamodb.put_secret(_ROOT_SECRET, postgres.ca_pem)
-        yield Stand(dynamodb, s3, postgres, folder)
+        yield Environment(dynamodb, s3, postgres, folder)

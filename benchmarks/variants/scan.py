@@ -1,10 +1,11 @@
-"""Ways to read the pages of a segment: at most `pages` of them, or all."""
+"""Variants of reading the pages of a segment: at most `pages` of them, or all."""
 
 import json
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -14,9 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from benchmarks.items import TABLE
-from benchmarks.run_function import UNLIMITED, invoke
-from benchmarks.stand import CHUNK_BYTES
-from benchmarks.ways.events import scan_event
+from benchmarks.run_function import CHUNK_BYTES, UNLIMITED, invoke, scan_event
 from demand_pipeline.dynamodb.raw_pages import RawPages
 
 type Task = dict[str, Any]
@@ -27,23 +26,17 @@ _last_key = re.compile(rb'\],"LastEvaluatedKey":(\{.*?\}\}),"ScannedCount":').se
 _count = re.compile(rb'"Count":(\d+)').search
 
 
-def handler(task: Task) -> Done:
-    """The deployed function, chunk by chunk: pages checked, compressed, uploaded to S3."""
-    return _scan(task, read_units=0)
+def handler(task: Task, read_units: int = 0) -> Done:
+    """The deployed function, chunk by chunk: pages checked, compressed, uploaded to S3.
 
-
-def one_reader(task: Task) -> Done:
-    """The deployed function with a limit that is never reached, for which it reads one page at a time."""
-    return _scan(task, read_units=1_000_000_000)
-
-
-def _scan(task: Task, read_units: int) -> Done:
+    With a limit of read units, even one that is never reached, it reads one page at a time.
+    """
     one_page = task["pages"] == 1
     limits = {"chunkBytes": 1 if one_page else CHUNK_BYTES, "readUnitsPerSecond": read_units}
-    answers = [invoke("scan_segment", scan_event() | limits)]
+    answers = [invoke("scan_segment", scan_event(**limits))]
     while answers[-1]["nextKeys"] is not None and not one_page:
         more = {"chunk": len(answers), "startKeys": answers[-1]["nextKeys"]}
-        answers.append(invoke("scan_segment", scan_event() | limits | more))
+        answers.append(invoke("scan_segment", scan_event(**limits, **more)))
     chunks = [{name: answer[name] for name in ("key", "items", "bytes")} for answer in answers]
     return {"items": sum(chunk["items"] for chunk in chunks), "chunks": chunks}
 
@@ -61,7 +54,7 @@ def client(task: Task) -> Done:
 def _read(scan: Callable[..., Any], arguments: dict[str, Any], task: Task) -> Done:
     items = 0
     start: dict[str, Any] = {}
-    for _ in _pages(task):
+    for _ in _turns(task):
         answer = scan(**arguments, **start)
         items += len(answer["Items"])
         if "LastEvaluatedKey" not in answer:
@@ -72,17 +65,17 @@ def _read(scan: Callable[..., Any], arguments: dict[str, Any], task: Task) -> Do
 
 def floor(task: Task) -> Done:
     """Requests signed by hand, pages checked against their checksum and dropped: reading cannot cost less."""
-    host = os.environ["AWS_ENDPOINT_URL"]
+    url = os.environ["AWS_ENDPOINT_URL"] + "/"
     signer = SigV4Auth(Credentials("benchmark", "benchmark"), "dynamodb", "eu-west-1")
     pool = urllib3.PoolManager()
     headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.Scan"}
     items = 0
     start: dict[str, Any] = {}
-    for _ in _pages(task):
+    for _ in _turns(task):
         body = json.dumps({"TableName": TABLE, **_SEGMENT, **start}).encode()
-        request = AWSRequest("POST", host + "/", headers=headers, data=body)
+        request = AWSRequest("POST", url, headers=headers, data=body)
         signer.add_auth(request)
-        answer = pool.request("POST", host + "/", body=body, headers=dict(request.headers.items()))
+        answer = pool.request("POST", url, body=body, headers=dict(request.headers.items()))
         page = answer.data
         if zlib.crc32(page) != int(answer.headers["x-amz-crc32"]):
             raise ValueError("a page does not match its checksum")
@@ -95,11 +88,11 @@ def floor(task: Task) -> Done:
 
 
 def plain_loop(task: Task) -> Done:
-    """Pages by boto3, not parsed, checked as the function does, compressed, and put to S3 at once: nothing else."""
+    """Pages by boto3, not parsed, checked as the function does, compressed, put to S3 at once, and nothing else."""
     source, compressor = RawPages(TABLE, UNLIMITED), zlib.compressobj(1, wbits=31)
     compressed: list[bytes] = []
     items, key = 0, None
-    for _ in _pages(task):
+    for _ in _turns(task):
         page = source.read("0/1", key, None)
         summary = page.summarize()
         compressed.append(compressor.compress(page.body))
@@ -111,14 +104,14 @@ def plain_loop(task: Task) -> Done:
     return {"items": items}
 
 
-def _pages(task: Task) -> Iterator[int]:
+def _turns(task: Task) -> Iterator[int]:
     """As many turns as pages are wanted."""
     return iter(range(task["pages"] or 1_000_000))
 
 
-WAYS: dict[str, Callable[[Task], Done]] = {
+VARIANTS: dict[str, Callable[[Task], Done]] = {
     "handler": handler,
-    "one_reader": one_reader,
+    "one_reader": partial(handler, read_units=1_000_000_000),
     "resource": resource,
     "client": client,
     "floor": floor,

@@ -1,7 +1,6 @@
-"""The rows of `cases` without a check: what the transform costs if every item is taken for what it should be.
+"""The rows of `cases` without a single check: what the transform would cost if every item were right.
 
-It is right for items that have what the columns read, and nothing else. One that lacks an attribute, or has a
-backslash in a set, goes the project's own way.
+An item that lacks an attribute, or has a backslash in a set, is converted by the project itself.
 """
 
 from binascii import a2b_base64
@@ -14,7 +13,7 @@ from demand_pipeline.transform.jsonb import json_string, to_json
 from demand_pipeline.transform.rows import RowMaker
 from demand_pipeline.transform.times import epoch_text
 
-# Nothing but the staged text is made: no range, no digits, no length, no leftover attribute is looked at.
+# No range, no digits, no length, no leftover attribute is looked at.
 _CELLS = {
     ColumnType.TEXT: "json_string({}['S'])",
     ColumnType.NUMERIC: "{}['N']",
@@ -49,15 +48,10 @@ def _value(column: Column) -> str:
 
 def _compile() -> Callable[[Any], str]:
     cells = ",".join(f"{{{_CELLS[column.type].format(_value(column))}}}" for column in CASES.columns)
-    names = {
-        "json_string": json_string,
-        "to_json": to_json,
-        "timestamp": _timestamp,
-        "text_array": _text_array,
-        "bytea": _bytea,
-    }
+    names = {"json_string": json_string, "to_json": to_json, "BOOLEANS": {True: "true", False: "false"}}
+    names |= {"timestamp": _timestamp, "text_array": _text_array, "bytea": _bytea}
     unchecked: Callable[[Any], str] = eval(  # noqa: S307 - written above, from the declaration alone
-        f"lambda item: f'''[{cells},null]\\n'''", names | {"BOOLEANS": {True: "true", False: "false"}}
+        f"lambda item: f'''[{cells},null]\\n'''", names
     )
     return unchecked
 
@@ -67,7 +61,7 @@ _unchecked = _compile()
 
 
 def row(item: dict[str, Any]) -> str:
-    """The staged line of an item in DynamoDB's JSON."""
+    """The staged line of an item in DynamoDB JSON."""
     try:
         return _unchecked(item)
     except KeyError:

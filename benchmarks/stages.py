@@ -1,0 +1,41 @@
+"""Measures the variants of a stage, each in fresh processes, in turns."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from statistics import median
+from typing import Any
+from urllib.request import Request, urlopen
+
+from benchmarks.environment import Environment
+from benchmarks.usage import interleaved
+
+type Task = Mapping[str, Any]
+type Done = dict[str, Any]
+
+
+def run_variants(
+    environment: Environment,
+    stage: str,
+    tasks: Mapping[str, tuple[Task, Task]],
+    repetitions: int,
+    progress: Callable[[str], None],
+) -> dict[str, list[Done]]:
+    """Let each variant do its first task to warm up, then its second one: `cpu` and `wall` seconds, and its answer."""
+
+    def run(variant: str) -> Done:
+        progress(f"{stage}: {variant}")
+        return environment.run_python(["benchmarks.variants", stage, variant], tasks[variant])[1]
+
+    return interleaved({variant: partial(run, variant) for variant in tasks}, repetitions)
+
+
+def us_per_item(runs: Mapping[str, list[Done]], what: str = "cpu") -> dict[str, float]:
+    """The median of the repetitions, in microseconds, by variant."""
+    return {name: median(1e6 * done[what] / done["items"] for done in each) for name, each in runs.items()}
+
+
+def object_bytes(environment: Environment, key: str) -> int:
+    """The size of an object in the staging bucket."""
+    request = Request(f"{environment.s3.url}/staging/{key}", method="HEAD")  # noqa: S310 - our own server
+    with urlopen(request) as answer:  # noqa: S310 - the same
+        return int(answer.headers["Content-Length"])

@@ -1,0 +1,115 @@
+"""What whole processes use from start to end, and what servers use while they work for others."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Self
+
+import psutil
+
+from benchmarks import launcher
+
+_SAMPLE_SECONDS = 0.25
+
+
+class CommandFailedError(RuntimeError):
+    """A measured command failed; the message ends with its output."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds from start to end, seconds of CPU (children included), and the peak memory of the largest process."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+    @classmethod
+    def median(cls, repetitions: Sequence[Self]) -> Self:
+        """The median of each."""
+        return cls(*(median(getattr(usage, name) for usage in repetitions) for name in ("wall", "cpu", "peak_mb")))
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Usage:
+    """Run a command and measure it, with `environment` added to this process's own; raises CommandFailedError."""
+    with tempfile.NamedTemporaryFile() as report, tempfile.TemporaryFile() as output:
+        launch = [sys.executable, "-IS", launcher.__file__, report.name, *command]
+        variables = {**os.environ, **(environment or {})}
+        done = subprocess.run(
+            launch, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=variables, check=False
+        )
+        if done.returncode != 0:
+            output.seek(0)
+            raise CommandFailedError(f"{' '.join(command)}:\n{output.read().decode()[-4000:]}")
+        return Usage(**json.loads(Path(report.name).read_text()))
+
+
+def interleaved[T](contestants: Mapping[str, Callable[[], T]], repetitions: int) -> dict[str, list[T]]:
+    """Call all contestants in turn, `repetitions` times, another one first each time; their results by name."""
+    results: dict[str, list[T]] = {name: [] for name in contestants}
+    order = list(contestants)
+    for _ in range(repetitions):
+        for name in order:
+            results[name].append(contestants[name]())
+        order = order[1:] + order[:1]
+    return results
+
+
+@dataclass
+class Watch:
+    """What servers used within a `with` block, by name: CPU seconds, and the most memory seen."""
+
+    cpu: dict[str, float]
+    peak_mb: dict[str, float]
+
+
+@contextlib.contextmanager
+def watched(servers: Mapping[str, int]) -> Iterator[Watch]:
+    """Watch processes by name and pid; the figures are complete when the block has ended."""
+    watch = Watch({name: -cpu_of(pid) for name, pid in servers.items()}, dict.fromkeys(servers, 0.0))
+    ended = threading.Event()
+
+    def sample() -> None:
+        for name, pid in servers.items():
+            watch.peak_mb[name] = max(watch.peak_mb[name], memory_of(pid))
+
+    def sample_until_end() -> None:
+        while not ended.wait(_SAMPLE_SECONDS):
+            sample()
+
+    sampler = threading.Thread(target=sample_until_end)
+    sampler.start()
+    try:
+        yield watch
+    finally:
+        ended.set()
+        sampler.join()
+        sample()
+        for name, pid in servers.items():
+            watch.cpu[name] += cpu_of(pid)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process and its children have used, those that have ended included."""
+    return sum([float(sum(times[:4])) for times in _of_all(pid, psutil.Process.cpu_times)])
+
+
+def memory_of(pid: int) -> float:
+    """Megabytes that a process and its children hold now; a page shared by several counts once."""
+    return sum([float(memory.pss) for memory in _of_all(pid, psutil.Process.memory_full_info)]) / 2**20
+
+
+def _of_all(pid: int, ask: Callable[[psutil.Process], Any]) -> Iterator[Any]:
+    """Ask a process and its descendants; one that has ended meanwhile is left out."""
+    process = psutil.Process(pid)
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield ask(each)

@@ -1,0 +1,24 @@
+"""Runs one variant of a stage and reports what it used: python -m benchmarks.variants STAGE VARIANT TASKS DONE.
+
+TASKS is a JSON file with two tasks: the first is a small one, so that everything is imported, connected and cached;
+the second is measured. So start-up, which the end-to-end part counts, is left out.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import workload
+from benchmarks.variants import scan, transform
+
+if __name__ == "__main__":
+    workload.register()
+    stage, variant, tasks, target = sys.argv[1:]
+    run = {"scan": scan.VARIANTS, "transform": transform.VARIANTS}[stage][variant]
+    warm, work = json.loads(Path(tasks).read_text())
+    run(warm)
+    start, cpu = time.monotonic(), time.process_time()
+    done = run(work)
+    used = {"cpu": time.process_time() - cpu, "wall": time.monotonic() - start}
+    Path(target).write_text(json.dumps(used | done))

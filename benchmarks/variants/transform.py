@@ -1,0 +1,85 @@
+"""Variants of making a staged chunk of a raw one, or of parsing it only."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from benchmarks.run_function import UNLIMITED, invoke, transform_event
+from benchmarks.variants import deserialized, unchecked
+from demand_pipeline import clients
+from demand_pipeline.dynamodb.typed_json import iterate_items
+from demand_pipeline.s3.staging import Staging
+
+type Task = dict[str, Any]
+type Done = dict[str, Any]
+type Item = dict[str, Any]
+
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
+
+
+def handler(task: Task) -> Done:
+    """The deployed function: raw chunk from S3, staged chunk to S3."""
+    answer = invoke("transform", transform_event(task))
+    return {"items": answer["staged"], "key": answer["key"]}
+
+
+def deserializer(task: Task) -> Done:
+    """The same rows by boto3's TypeDeserializer, from whole pages, also from S3 and to S3."""
+    return _convert(task, lambda page: json.loads(page)["Items"], deserialized.row)
+
+
+def no_checks(task: Task) -> Done:
+    """The function's own rows, by a conversion that checks nothing, also from S3 and to S3."""
+    return _convert(task, iterate_items, unchecked.row)
+
+
+def _convert(task: Task, items: Callable[[bytes], Iterable[Item]], row: Callable[[Item], str]) -> Done:
+    count, staging = 0, _staging()
+    with staging.create("converted.json.gz") as stream:
+        for page in staging.lines(task["key"]):
+            rows = [row(item) for item in items(page)]
+            stream.write("".join(rows).encode())
+            count += len(rows)
+    return {"items": count}
+
+
+def floor(task: Task) -> Done:
+    """Parse the items one by one and drop each before the next, as fast as the standard library can.
+
+    The pages are in memory already, so that neither S3 nor gzip counts.
+    """
+    return {"items": sum(map(_parse, _pages_in_memory(task["key"])))}
+
+
+def reading_floor(task: Task) -> Done:
+    """The same, but from the raw chunk in S3, as in the function."""
+    return {"items": sum(map(_parse, _staging().lines(task["key"])))}
+
+
+def _parse(page: bytes) -> int:
+    text, items = page.decode(), 0
+    position = text.index('"Items":[') + len('"Items":')
+    while text[position] != "]":
+        _, position = _scan_value(text, position + 1)
+        items += 1
+    return items
+
+
+@cache
+def _pages_in_memory(key: str) -> list[bytes]:
+    return list(_staging().lines(key))
+
+
+def _staging() -> Staging:
+    return Staging(os.environ["STAGING_BUCKET"], clients.client("s3", UNLIMITED))
+
+
+VARIANTS: dict[str, Callable[[Task], Done]] = {
+    "handler": handler,
+    "deserializer": deserializer,
+    "floor": floor,
+    "reading_floor": reading_floor,
+    "no_checks": no_checks,
+}

@@ -1,0 +1,127 @@
+"""The tables of docs/performance.md, from the figures of the last benchmark."""
+
+import re
+from collections.abc import Mapping
+
+from benchmarks.figures import TARGETS, Figure, Results
+from scripts.tables import markdown
+
+_CONTESTANTS = {"this project": "ours", "Singer": "singer", "dlt": "dlt", "pandas": "pandas"}
+_END_TO_END = {
+    "speed": "e2e_{}_items_per_s",
+    "CPU": "e2e_{}_cpu_us_per_item",
+    "PostgreSQL's CPU meanwhile": "e2e_{}_postgres_cpu_us_per_item",
+    "peak memory": "e2e_{}_peak_rss_mb",
+}
+_SCAN = {
+    "this project": "scan_handler",
+    "boto3 `Table.scan`": "scan_resource",
+    "boto3 `client.scan`": "scan_client",
+    "practical limit: boto3 unparsed, check, compress, store": "scan_plain_loop",
+    "lower bound: signed by hand, check, drop": "scan_floor",
+}
+_TRANSFORM = {
+    "this project": "transform_handler",
+    "boto3 `TypeDeserializer`": "transform_deserializer",
+    "practical limit: the same without any check": "transform_no_checks",
+    "lower bound: parse from S3, drop": "transform_reading_floor",
+    "lower bound: parse from memory, drop": "transform_floor",
+}
+_LOAD = {"`truncate`": "truncate", "`merge`, 1 % of the rows changed": "merge", "`psql \\copy`": "psql_copy"}
+_READERS = {
+    "nothing": "idle",
+    "`merge`": "merge",
+    "`truncate`": "truncate",
+    "TRUNCATE, then COPY": "truncate_first",
+    "DELETE, then COPY": "delete_insert",
+}
+
+
+def measured() -> str:
+    """When and where."""
+    results = Results.load()
+    machine = results.machine
+    size = f"{machine['cores']} cores, {machine['memory_gb']} GB"
+    where = f"{machine['processor']}, {size}, {machine['system']}, Python {machine['python']}"
+    return f"Measured on {results.date} on {where}."
+
+
+def targets() -> str:
+    """Every target, and whether it is met."""
+    met = {True: "yes", False: "**no**"}
+    figures = [_figures()[name] for name in TARGETS]
+    rows = [(f"`{figure.name}`", str(figure), str(figure.target), met[bool(figure.met)]) for figure in figures]
+    return markdown(("figure", "measured", "target", "met"), rows)
+
+
+def end_to_end() -> str:
+    """A column per contestant; what arrived, and whose memory it is, is in the figures' notes."""
+    figures, slugs = _figures(), _CONTESTANTS.values()
+    rows = [(label, *_cells(template, _CONTESTANTS)) for label, template in _END_TO_END.items()]
+    rows += [("memory", *(figures[f"e2e_{slug}_peak_rss_mb"].note or "of the process" for slug in slugs))]
+    arrived = [re.findall(r"([^;]+?) ([\d,]+ of [\d,]+)", figures[f"e2e_{slug}_kept"].note) for slug in slugs]
+    rows += [(each[0][0].strip(), *(count for _, count in each)) for each in zip(*arrived, strict=True)]
+    return markdown(("", *_CONTESTANTS), rows)
+
+
+def scan() -> str:
+    """A row per way to read the pages."""
+    return _list("CPU", {label: f"{slug}_cpu_us_per_item" for label, slug in _SCAN.items()})
+
+
+def transform() -> str:
+    """A row per way to convert the items."""
+    return _list("CPU", {label: f"{slug}_cpu_us_per_item" for label, slug in _TRANSFORM.items()})
+
+
+def load() -> str:
+    """A row per way to load the rows."""
+    return _grid("", {"time": "load_{}_us_per_row", "client's CPU": "load_{}_cpu_us_per_row"}, _LOAD)
+
+
+def readers() -> str:
+    """A row per way to load, a column per number of rows."""
+    sizes = _sizes("stall_idle_", "_ms")
+    return _grid("while this runs", {f"{size:,} rows": f"stall_{{}}_{size}_ms" for size in sizes}, _READERS)
+
+
+def growth() -> str:
+    """A row per number of items, two columns per function."""
+    rows = {f"{size:,}": str(size) for size in _sizes("growth_scan_us_per_item_")}
+    measures = {"time": "us_per_item", "memory": "rss_mb"}
+    stages = ("scan", "transform", "load")
+    columns = {f"{s}, {label}": f"growth_{s}_{slug}_{{}}" for label, slug in measures.items() for s in stages}
+    return _grid("items", columns, rows)
+
+
+def cold_start() -> str:
+    """A row per function."""
+    names = [
+        name.removeprefix("cold_").removesuffix("_import_ms") for name in _figures() if name.endswith("_import_ms")
+    ]
+    rows = {name.replace("_", " "): name for name in [*names, "layer"]}
+    return _grid("", {"import": "cold_{}_import_ms", "package": "cold_{}_package_kb"}, rows)
+
+
+def _figures() -> Mapping[str, Figure]:
+    return Results.load().figures
+
+
+def _cells(template: str, slugs: Mapping[str, str]) -> list[str]:
+    """The figures of a row or a column; empty where there is none."""
+    return [str(_figures().get(template.format(slug), "")) for slug in slugs.values()]
+
+
+def _grid(corner: str, columns: Mapping[str, str], rows: Mapping[str, str]) -> str:
+    """A table of the figures whose names are a column's template with a row's slug."""
+    cells = zip(*(_cells(template, rows) for template in columns.values()), strict=True)
+    return markdown((corner, *columns), [(label, *row) for label, row in zip(rows, cells, strict=True)])
+
+
+def _list(heading: str, names: Mapping[str, str]) -> str:
+    return _grid("", {heading: "{}"}, names)
+
+
+def _sizes(start: str, end: str = "") -> list[int]:
+    """The numbers of items or rows at which a figure was measured."""
+    return [int(match[1]) for name in _figures() if (match := re.fullmatch(rf"{start}(\d+){end}", name))]
