@@ -1,4 +1,4 @@
-"""The regions of README.md and docs/deploy.md that derive from the declarations."""
+"""The regions of README.md and the pages in docs/ that derive from the declarations."""
 
 import json
 from textwrap import fill
@@ -14,12 +14,12 @@ _COUNTS = ("scanned", "staged", "rejected", "sanitized", "loaded")
 
 def what_it_does() -> str:
     """The first paragraph."""
-    sources = ", ".join(table.source for table in TABLES.values())
+    sources = ", ".join(f"`{table.source}`" for table in TABLES.values())
     tables = ", ".join(f"`{name}`" for name in TABLES)
     text = (
-        f"Refreshes the Invoice Transactions warehouse: the DynamoDB tables {sources} become the PostgreSQL tables "
-        f"{tables} in `invoice-transactions-{{env}}-dw`, on a schedule. A run lands whole or leaves yesterday's data "
-        "untouched, however large the tables are and wherever it breaks."
+        f"Refreshes the Invoice Transactions warehouse on a schedule: the DynamoDB tables {sources} become the "
+        f"PostgreSQL tables {tables} in `invoice-transactions-{{env}}-dw`. A run commits completely or leaves "
+        "yesterday's data untouched, however large the tables are and wherever it fails."
     )
     return _filled(text)
 
@@ -40,27 +40,20 @@ def demo_result() -> str:
     return "\n".join(["```text", head, " " + "─" * (len(head) - 1), *lines, "```"])
 
 
-def parameters() -> str:
-    """The parameters that name the source tables."""
-    return _filled(
-        f"**Other table names, another account.** The parameters {_parameters()} and `SourceAccountId`; another "
-        "account's tables also need [policies](docs/deploy.md#tables-of-another-account)."
-    )
-
-
 def source_parameters() -> str:
-    """The same parameters, in the guide for deployment."""
-    return _filled(f"The source tables are named by {_parameters()}. They are in the stack's region.")
+    """The parameters that name the source tables."""
+    names = ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
+    return _filled(f"The source tables are named by {names}. They are in the stack's region.")
 
 
 def alarms() -> str:
-    """The alarms of tables that no run has refreshed."""
+    """The alarms for tables that no run has refreshed."""
     names = ", ".join(f"`NoSuccess{camel_case(name)}Alarm`" for name in TABLES)
     return _filled(f"The `NoSuccess…Alarm` are: {names}.")
 
 
 def invoke_commands() -> str:
-    """One command for each kind of function."""
+    """One command per kind of function."""
     settings, events = "--config-file .local/samconfig.toml", ".local/events"
     return "\n".join(
         [
@@ -77,13 +70,9 @@ def invoke_commands() -> str:
 
 
 def first_look() -> str:
-    """A run's input that touches nothing."""
+    """The input of a run that changes nothing."""
     look = {"tables": [_FIRST], "dryRun": True, "maxItems": 1000, "maxRejectPercent": 100}
     return f"```json\n{json.dumps(look)}\n```"
-
-
-def _parameters() -> str:
-    return ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
 
 
 def _filled(text: str) -> str:

@@ -11,8 +11,11 @@ import pytest
 from botocore import xform_name
 from botocore.session import Session
 
+from scripts import words
+
 DOCUMENTS = {
-    str(path): path.read_text(encoding="utf-8") for path in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+    str(path): path.read_text(encoding="utf-8")
+    for path in [*sorted(Path().glob("*.md")), *sorted(Path("docs").glob("*.md"))]
 }
 TEXT = re.sub(r" \\\n\s*", " ", "\n".join(DOCUMENTS.values()))
 OF_EVERY_COMMAND = {"query", "output", "region", "profile"}
@@ -78,3 +81,25 @@ def test_every_link_leads_somewhere(document: str) -> None:
         if heading:
             headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings], heading
+
+
+def test_the_readme_links_every_document() -> None:
+    linked = set(re.findall(r"\]\(([^):#]+)", DOCUMENTS["README.md"]))
+    assert set(DOCUMENTS) - linked == {"README.md"}
+
+
+def test_every_file_and_folder_of_the_map_exists() -> None:
+    paths = re.findall(r"`([\w./-]+/[\w./-]*)`", DOCUMENTS["CONTRIBUTING.md"])
+    assert len(paths) > 20
+    assert [path for path in paths if not Path(path).exists()] == []
+
+
+@pytest.mark.parametrize("phrase", words.AVOID)
+def test_a_phrase_to_avoid_is_found_in_any_case_over_the_end_of_a_line_and_in_a_comment(phrase: str) -> None:
+    assert (1, phrase) in words.found(f"{phrase.upper()}.")
+    assert (2, phrase) in words.found("\n    # ({})".format(phrase.replace(" ", "\n    # ")))
+
+
+@pytest.mark.parametrize("phrase", words.AVOID)
+def test_a_phrase_to_avoid_is_not_found_within_other_words(phrase: str) -> None:
+    assert list(words.found(f"re{phrase} {phrase}ed")) == []

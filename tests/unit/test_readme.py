@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README and the guides for operators and developers say is so."""
 
 import ast
 import inspect
@@ -16,10 +16,14 @@ from local.invoke import command
 from local.sample_events import function_events
 
 README = Path("README.md").read_text(encoding="utf-8")
+OPERATE = Path("docs/operate.md").read_text(encoding="utf-8")
+DEVELOP = Path("docs/develop.md").read_text(encoding="utf-8")
+GUIDES = README + OPERATE + DEVELOP + Path("CONTRIBUTING.md").read_text(encoding="utf-8")
 DEFINITION = Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8")
+MAKEFILE = Path("Makefile").read_text(encoding="utf-8")
 ASL = json.loads(DEFINITION)
 
-PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+PROSE = re.sub(r"```.*?```", "", GUIDES, flags=re.DOTALL)
 
 # Roots that are never raised themselves.
 ABSTRACT = {errors.PipelineError}
@@ -28,14 +32,14 @@ ABSTRACT = {errors.PipelineError}
 ADVICE = {
     name: row[2]
     for row in re.findall(
-        r"^\| (.*?) \| (.*?) \| (.*?) \|$", README.partition("| error |")[2].partition("\n\n")[0], re.MULTILINE
+        r"^\| (.*?) \| (.*?) \| (.*?) \|$", OPERATE.partition("| error |")[2].partition("\n\n")[0], re.MULTILINE
     )
     for name in re.findall(r"`([\w.…]+)`", row[0])
 }
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, document: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
 
 
 def test_the_errors_that_are_explained_are_those_that_are_raised() -> None:
@@ -64,9 +68,14 @@ def test_what_to_do_is_a_redrive_only_where_a_redrive_helps(error: str) -> None:
         assert "new run" in ADVICE[error]
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z-]+)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^\$ )make ([a-z-]+)", GUIDES, re.MULTILINE))))
 def test_every_make_target_exists(target: str) -> None:
-    assert re.search(rf"^{target}:", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+def test_every_make_target_is_explained() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) - {"help"}
+    assert set(re.findall(r"^\| `make ([a-z-]+)` \| ", DEVELOP, re.MULTILINE)) == targets
 
 
 def test_the_functions_are_tried_with_the_commands_that_are_tested() -> None:
@@ -75,25 +84,24 @@ def test_the_functions_are_tried_with_the_commands_that_are_tested() -> None:
         " ".join(command(event.function, event.path(local / "events"), local / "samconfig.toml"))
         for event in function_events()
     }
-    shown = re.findall(r"^\$ (sam local invoke .*)$", README, re.MULTILINE)
+    shown = re.findall(r"^\$ (sam local invoke .*)$", DEVELOP, re.MULTILINE)
     assert len(shown) == 3
     assert set(shown) <= tested
 
 
 def test_the_column_that_is_added_is_a_declaration() -> None:
-    [line] = blocks("python")
+    [line] = blocks("python", README)
     [call] = ast.parse(line).body[0].value.elts  # type: ignore[attr-defined]
     column = eval(ast.unparse(call), {"Column": Column, **vars(__import__("demand_pipeline.tables", fromlist=["x"]))})  # noqa: S307
     assert column.path == ("payment", "terms")
 
 
-def test_the_run_input_has_known_fields_only() -> None:
-    known = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \| ", README, re.MULTILINE))
-    fields = {name for pair in known for name in pair if name}
-    checked = set(re.findall(r"input\.(\w+)", json.dumps(ASL["States"]["CheckInput"])))
-    assert checked <= fields
-    for block in blocks("json"):
-        assert set(json.loads(block)) <= checked
+def test_the_fields_of_the_run_input_are_those_that_are_checked() -> None:
+    table = OPERATE.partition("| field |")[2].partition("\n\n")[0]
+    fields = {name for row in re.findall(r"^\| (`.*?`) \| ", table, re.MULTILINE) for name in re.findall(r"\w+", row)}
+    assert fields == set(re.findall(r"input\.(\w+)", json.dumps(ASL["States"]["CheckInput"])))
+    for block in blocks("json", OPERATE):
+        assert set(json.loads(block)) <= fields
 
 
 PARAMETERS = r"`((?:Max|Min)[A-Z]\w+|ChunkBytes|SourceAccountId|Postgres\w+|\w+Table)`"
