@@ -21,7 +21,7 @@ down:  ## stop what make demo started and remove what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-test-slow: setup  ## run the tests that take minutes: what a change of the declarations breaks
+test-slow: setup  ## run the tests that take minutes: what a change to the declarations can break
 	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
@@ -30,16 +30,16 @@ test-docker: setup  ## run every sample event through sam local invoke (needs a 
 test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQL 14 to 18 (needs npm)
 	@$(PYTHON) -m scripts.test_postgres
 
-soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
+soak: setup  ## run N rounds of the fault campaign; without SEED=n, first the slow tests of the deployed timeouts
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
 	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
-bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed and compare with others' (QUICK=1: only whether all of it works)
+bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed and compare with other tools (QUICK=1: only check that everything works)
 	@$(PYTHON) -m benchmarks $(if $(QUICK),--quick)
 	@.venv-bench-chart/bin/python -m benchmarks.chart benchmarks/results/$(if $(QUICK),quick.json benchmarks/results/quick.svg,latest.json docs/performance.svg)
 	@$(if $(QUICK),,$(PYTHON) -m scripts.generate)
 
-lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, policies
+lint: setup .venv-checkov/.stamp  ## check style, types, words, generated files, template and policies
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
@@ -47,7 +47,7 @@ lint: setup .venv-checkov/.stamp  ## style, types, template, state machine, poli
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
-audit: .venv-supply/.stamp  ## look for known vulnerabilities of what runs in Lambda (asks PyPI; AUDIT_SERVICE=osv)
+audit: .venv-supply/.stamp  ## look for known vulnerabilities in what runs in Lambda (asks PyPI; AUDIT_SERVICE=osv)
 	.venv-supply/bin/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip \
 		--requirement layers/shared/requirements.txt
 
@@ -62,10 +62,10 @@ format: setup  ## rewrite the code in the project's style
 fuzz: setup  ## send hostile items through the conversion into PostgreSQL (N=items, SEED=)
 	@$(PYTHON) -m tests.hostile --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
 
-generate: setup  ## write every file that derives from others: state machine, template, sample events, docs
+generate: setup  ## write every generated file: state machine, template, sample events, docs
 	@$(PYTHON) -m scripts.generate
 
-lock: $(UV)  ## resolve requirements/*.in anew (hashes, no download addresses)
+lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
 	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \

@@ -1,4 +1,4 @@
-"""docs/data-dictionary.md, from the declarations."""
+"""docs/data-dictionary.md, generated from the declarations."""
 
 import json
 import re
@@ -12,14 +12,14 @@ PAGE = Path("docs/data-dictionary.md")
 
 HEAD = """# Data dictionary
 
-Made from the declarations in `layers/shared/demand_pipeline/builders/` by `make generate`; do not edit.
-A missing attribute or NULL is null; so is an empty string, but in `text` and `jsonb`. A value of any other type
-than a column accepts makes the item a reject, kept whole in `rejected_items`.
+Generated from the declarations in `layers/shared/demand_pipeline/builders/` by `make generate`; do not edit.
+A missing attribute or NULL becomes null; so does an empty string, except in `text` and `jsonb`. An item with a value of
+any other type than its column accepts is a reject, kept whole in `rejected_items`.
 """
 
 
 def render() -> str:
-    """The whole page, as Markdown."""
+    """The whole page as Markdown."""
     return "\n".join([HEAD, *(_table(table) for table in TABLES.values())])
 
 
@@ -33,7 +33,7 @@ def _table(table: Table) -> str:
         "| column | type | from attribute | accepts | what it is | for example |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(column) for column in table.columns),
-        "| extra | jsonb | all that no column reads | any type | the rest of the item, null when there is none | |",
+        "| extra | jsonb | all that no other column reads | any type | the rest of the item, null if there is none | |",
         "",
     ]
     return "\n".join(lines)
@@ -52,7 +52,7 @@ def _row(column: Column) -> str:
 
 
 def _attribute(path: ItemPath) -> str:
-    """Names with dots between them; an index in brackets, and so a name that has more than letters and digits."""
+    """Names separated by dots; an index in brackets, and so a name with other characters than letters and digits."""
     if all(map(_is_plain, path)):
         return ".".join(map(str, path))
     steps = [f".{step}" if _is_plain(step) else f"[{json.dumps(step, ensure_ascii=False)}]" for step in path]

@@ -1,6 +1,6 @@
-"""The sample events in `events/`: one for every function and table, and a few of what is less usual.
+"""The sample events in `events/`: one per function and table, and a few for less common cases.
 
-They name an account and objects that do not exist; `make demo` writes copies that run.
+They name an account and objects that do not exist; `make demo` writes runnable copies.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _KEY_VALUES = {ColumnType.BIGINT: {"N": "7"}, ColumnType.NUMERIC: {"N": "7"}, Co
 
 
 def events() -> dict[str, Event]:
-    """Every sample event, by the name of its file without `.json`."""
+    """Every sample event, by its file name without `.json`."""
     tables = list(TABLES.values())
     first, last, subset = tables[0], tables[-1], tables[-2:]
     compound = next((table for table in tables if len(table.key) > 1), first)
@@ -51,7 +51,7 @@ def events() -> dict[str, Event]:
 
 
 def render(name: str) -> str:
-    """One sample event's file."""
+    """The file of a sample event."""
     return json.dumps(events()[name], indent=2, ensure_ascii=False) + "\n"
 
 
@@ -79,7 +79,7 @@ def _transform(table: Table, items: int, page: int = 0) -> Event:
 def _load(
     tables: list[Table], given: Event, staged: tuple[int, ...], rejected: int = 0, strategy: str = "truncate"
 ) -> Event:
-    """A load of one chunk in each segment; `staged` are their rows, `rejected` is the first one's."""
+    """A load of one chunk per segment; `staged` has their row counts, `rejected` is the first chunk's."""
     limits = {"maxRejectPercent": 1, "maxShrinkPercent": 100}
     flags = dict.fromkeys(("dryRun", "saveCsv", "force"), False)
     settings = flags | {"strategy": strategy} | limits

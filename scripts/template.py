@@ -1,6 +1,6 @@
 """The regions of template.yaml that derive from the declarations: cogapp writes each between its two markers.
 
-A region names one of the functions here; what is the same for every table stands in the texts below, once.
+A region names one of the functions here. The texts below have what is the same for every table, once.
 """
 
 from string import Template
@@ -15,19 +15,19 @@ def source_parameters() -> str:
 
 
 def parameters() -> str:
-    """A parameter for each source table's name."""
+    """One parameter per source table: its name."""
     return _each("""\
 ${Source}Table:
   Type: String
   Default: $source
-  Description: Name of the DynamoDB table that becomes $table.
+  Description: Name of the DynamoDB table that is loaded into $table.
   AllowedPattern: ^[a-zA-Z0-9_.-]{3,255}$$
   ConstraintDescription: a DynamoDB table's name
 """)
 
 
 def substitutions() -> str:
-    """What the state machine's definition needs to know of each table: its source, and the function for it."""
+    """The values of each table in the state machine's definition: its source and its function."""
     return _each("""\
 ${Source}TableArn: !Sub
   - arn:$${AWS::Partition}:dynamodb:$${AWS::Region}:$${Account}:table/$${${Source}Table}
@@ -51,12 +51,12 @@ def source_arns() -> str:
 
 
 def transforms() -> str:
-    """A transform function for each table, its log group, and a role that reaches this table's objects alone."""
+    """One transform function per table, its log group, and a role that can access only this table's objects."""
     return _each("""\
 Transform$Table:
   Type: AWS::Serverless::Function
   Properties:
-    Description: Converts one raw chunk into staged rows of $table, and what does not fit into rejects.
+    Description: Converts one raw chunk into staged rows of $table, and rejects for items that do not fit.
     CodeUri: functions/transform
     Role: !GetAtt Transform${Table}Role.Arn
     LoggingConfig: {LogGroup: !Ref Transform${Table}Logs}
@@ -82,7 +82,7 @@ Transform${Table}Role:
             - Effect: Allow
               Action: s3:GetObject
               Resource: !Sub $${StagingBucket.Arn}/runs/*/raw/$table/*
-            # Without this S3 calls a missing chunk forbidden; reading one names no prefix.
+            # Without this S3 answers 403 for a missing chunk, not 404. GetObject names no prefix.
             - Effect: Allow
               Action: s3:ListBucket
               Resource: !GetAtt StagingBucket.Arn
@@ -107,7 +107,7 @@ Transform${Table}Role:
 
 
 def alarms() -> str:
-    """An alarm for each table that no run has refreshed for too long."""
+    """One alarm per table: no run has refreshed it for too long."""
     return _each("""\
 NoSuccess${Table}Alarm:
   Type: AWS::CloudWatch::Alarm
@@ -125,14 +125,14 @@ NoSuccess${Table}Alarm:
     EvaluationPeriods: !Ref MaxHoursWithoutSuccess
     ComparisonOperator: LessThanThreshold
     Threshold: 1
-    # An hour in which nothing was loaded has no data point.
+    # An hour without a load has no data point.
     TreatMissingData: breaching
     AlarmActions: [!Ref AlarmTopic]
 """)
 
 
 def _each(text: str) -> str:
-    """A text for each table; resources have an empty line between them."""
+    """The text for each table; resources are separated by an empty line."""
     between = "\n" if "  Type: AWS::" in text else ""
     return between.join(Template(text).substitute(_names(table)) for table in TABLES.values())
 

