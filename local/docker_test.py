@@ -28,7 +28,7 @@ def find_image(console: Console) -> str:
         raise docker.DockerError(f"no Docker engine, which sam local invoke needs: {failure}") from None
     with console.step("finding Lambda's image"):
         image, is_stand_in = lambda_image.provide()
-    console.say(f"  {image}{', a stand-in built here' if is_stand_in else ''}")
+    console.say(f"  {image}{', a substitute built here' if is_stand_in else ''}")
     try:
         docker.run_python(image, "")
     except docker.DockerError as failure:
@@ -38,7 +38,7 @@ def find_image(console: Console) -> str:
 
 
 def check_that_containers_reach(stack: Stack, image: str) -> None:
-    """Raise DockerError when they do not: for a firewall, or since the engine is on another machine."""
+    """Raise DockerError if they do not: because of a firewall, or an engine on another machine."""
     for name, port in stack.container_ports.items():
         try:
             docker.run_python(image, f"import socket; socket.create_connection(({docker.HOST!r}, {port}), 10)")
@@ -48,7 +48,7 @@ def check_that_containers_reach(stack: Stack, image: str) -> None:
 
 
 def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], Answer] = invoke) -> str:
-    """Invoke one event after the other; returns how many were right, raises InvokeError when not all are."""
+    """Invoke one event after the other; returns how many passed, raises InvokeError if one failed."""
     checks = _Checks(stack, invoke)
     events = function_events()
     right = 0
@@ -58,7 +58,7 @@ def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], A
             wrong = "; ".join(f"{name}: expected {wanted}, got {found}" for name, wanted, found in checks.wrong(event))
         except InvokeError as failure:
             wrong = str(failure)
-        except (PipelineError, LookupError) as failure:  # a chunk that is not there, an answer without a count
+        except (PipelineError, LookupError) as failure:  # a missing chunk, an answer without a count
             wrong = f"{type(failure).__name__}: {failure}"
         right += not wrong
         console.say(f"{'✗' if wrong else '✓'} {event.name} {time.monotonic() - started:.1f} s {wrong}".rstrip())
@@ -70,7 +70,7 @@ def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], A
 
 @dataclass(frozen=True)
 class _Checks:
-    """Invokes events and looks at what came of them, in the staging bucket and in the warehouse too."""
+    """Invokes events and checks the results, in the staging bucket and in the warehouse too."""
 
     stack: Stack
     invoke: Callable[[Stack, SampleEvent], Answer]

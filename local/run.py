@@ -22,7 +22,7 @@ class RunError(RuntimeError):
 
 @dataclass
 class Tally:
-    """What the history tells so far: items scanned and converted of each table, and how far the load is."""
+    """Progress according to the history: items scanned and converted per table, and the state of the load."""
 
     scanned: Counter[str] = field(default_factory=Counter)
     converted: Counter[str] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class Tally:
 
     @classmethod
     def of(cls, events: list[Any]) -> Self:
-        """Count the results of the tasks that succeeded; the staging keys say whose they are."""
+        """Count the results of the tasks that succeeded; their staging keys name the table."""
         tally = cls()
         for event in events:
             if event["type"] == "TaskStateEntered":
@@ -49,7 +49,7 @@ class Tally:
 
 
 def answers(events: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Yield what the functions of a run have answered."""
+    """Yield the answers of a run's functions."""
     for event in events:
         if event["type"] == "TaskSucceeded":
             yield json.loads(event["taskSucceededEventDetails"]["output"]).get("Payload", {})
@@ -67,7 +67,7 @@ def start(stack: Stack, given: Mapping[str, Any]) -> str:
 
 
 def follow(stack: Stack, arn: str, console: Console, expected: Mapping[str, int]) -> dict[str, Any]:
-    """Show progress until the run has ended, return its output; raises RunError when it failed."""
+    """Show progress until the run has ended and return its output; raises RunError if it failed."""
     states = stack.client("stepfunctions")
     show = _Bars(console, expected) if console.rich.is_terminal else _Lines(console)
     with show:
@@ -125,7 +125,7 @@ def check(stack: Stack, output: Mapping[str, Any], expected: Mapping[str, Mappin
         wanted["in the warehouse"] = wanted["loaded"]
         wrong += [f"{name}: {key} {found[key]}, expected {wanted[key]}" for key in wanted if found[key] != wanted[key]]
     if wrong:
-        raise RunError("the run's counts are not those of the sample:\n" + "\n".join(wrong))
+        raise RunError("the run's counts differ from the sample's:\n" + "\n".join(wrong))
 
 
 def history(states: Any, arn: str) -> Iterator[Any]:
@@ -135,7 +135,7 @@ def history(states: Any, arn: str) -> Iterator[Any]:
 
 
 class _Bars:
-    """A bar a table, for terminals."""
+    """One bar per table, for terminals."""
 
     def __init__(self, console: Console, expected: Mapping[str, int]) -> None:
         self._progress = Progress(
@@ -168,7 +168,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line whenever something has changed, for logs."""
+    """One line per change, for logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""`sam build` and `sam deploy` of the real template, with the user's own AWS settings and home left alone."""
+"""`sam build` and `sam deploy` of the real template, without the user's AWS settings and home folder."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def build(folder: Path, tell: Callable[[str], None]) -> None:
 
 
 def deploy(folder: Path, aws: Mapping[str, str], parameters: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    """Deploy what `build` built with these values for the template's parameters."""
+    """Deploy what `build` has built, with these parameters."""
     template = folder / "build" / "template.yaml"
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     arguments = ["--template-file", str(template), "--no-progressbar", "--parameter-overrides", *overrides]
@@ -52,9 +52,9 @@ def _config() -> list[str]:
 
 
 def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    """Run sam, telling each line as it comes; raises SamError with all of them."""
+    """Run sam and report each line; raises SamError with all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    # sam looks at pypi.org for a newer version, once a week
+    # otherwise sam asks pypi.org for a newer version, once a week
     (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
     lines = []
     with subprocess.Popen(
@@ -79,7 +79,7 @@ def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Calla
 
 
 def environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment (pip's settings and proxies are in it) with no AWS setting but those given."""
+    """Return our environment (with pip's settings and proxies), but with the given AWS settings only."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     direct = [environment.get("NO_PROXY") or environment.get("no_proxy", ""), "127.0.0.1", "localhost"]
     return {
@@ -90,7 +90,7 @@ def environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
-        "SAM_CLI_POLL_DELAY": "0.5",  # seconds between two looks at the deployment
-        "__SAM_CLI_APP_DIR": str(folder),  # its notes, otherwise in the home folder
+        "SAM_CLI_POLL_DELAY": "0.5",  # seconds between checks of the deployment
+        "__SAM_CLI_APP_DIR": str(folder),  # its state, otherwise in the home folder
         **aws,
     }

@@ -1,7 +1,7 @@
 """Sample data for any tables, made from their declarations alone.
 
-A value depends on the seed, its table, its column and its item's number: another column changes no other value. On top
-come relations between the tables, attributes that no column reads, a string with U+0000, and a few items that must be
+A value depends on the seed, its table, its column and its item's number: a new column changes no other value. There are
+also relations between the tables, attributes that no column reads, a string with U+0000, and a few items that must be
 rejected.
 """
 
@@ -30,7 +30,7 @@ _TAKE_ALMOST_ANYTHING = (ColumnType.TEXT, ColumnType.JSONB)
 
 @dataclass
 class Sample:
-    """Draws `size` items of the first table, and what belongs to them of the others.
+    """Generates `size` items of the first table, and related items of the others.
 
     Counts per warehouse table what a run must find: `items`, `rejected`, `sanitized`.
     """
@@ -61,7 +61,7 @@ class Sample:
         }
 
     def _drawer(self, relations: Relations, table: Table, column: Column, *, repeat: bool = True) -> Drawer:
-        """How an attribute is drawn: as a key, from another table's keys, as another item has it, or on its own."""
+        """How an attribute is generated: as a key, from another table's keys, from another item, or independently."""
         if repeat and (found := relations.repeated(table, column)):
             reference, owner, theirs = found
             refers_to = self._key_number(relations, table, reference)
@@ -97,7 +97,7 @@ class Sample:
         return item
 
     def _spoil(self, table: Table, drawn: Iterable[Column], item: Item, turn: int) -> None:
-        """Give a column a value that it rejects: each type has its turn, in its first column."""
+        """Give a column a value that it rejects: each type in turn, in its first column."""
         columns = {column.type: column for column in reversed(list(drawn)) if not column.key}
         types = list(SPOILT)
         for kind in types[turn % len(types) :] + types[: turn % len(types)]:
@@ -107,7 +107,7 @@ class Sample:
                 return
 
     def _put_nul(self, table: Table, drawn: Iterable[Column], item: Item) -> None:
-        """Put U+0000, which PostgreSQL cannot store, into a text, rather none that identifies something."""
+        """Put U+0000, which PostgreSQL cannot store, into a text, preferably not into an identifier."""
         texts = [column for column in drawn if column.type is ColumnType.TEXT and not column.key]
         for column in sorted(texts, key=identifies)[:1]:
             put(item, column, {"S": "before\0after"})
@@ -118,7 +118,7 @@ class Sample:
 
 
 def put(item: Item, column: Column, value: Value) -> None:
-    """Put a value where the column looks for it, making the maps and lists on the way."""
+    """Put a value where the column reads it, and create the maps and lists on its path."""
     place: Value = {"M": item}
     for step in column.path:
         place = _place(place, step)

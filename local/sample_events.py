@@ -1,4 +1,4 @@
-"""Runnable copies of the sample events: what a run on this stack left takes the place of keys and ARNs made up."""
+"""Runnable copies of the sample events, with real keys and ARNs of a run on this stack."""
 
 import base64
 import json
@@ -19,9 +19,9 @@ from local import run, seed
 from local.stack import PROJECT, Stack
 
 SAMPLES = PROJECT / "events"
-# By how the names of its events begin: a run's steps, in order.
+# By the first word of the event's name, in the order of a run.
 _FUNCTIONS = {"scan": "ScanSegment", "transform": "Transform{table}", "load": "LoadWarehouse"}
-_EMPTY = "_empty_table"  # how the name of a sample of an empty table ends
+_EMPTY = "_empty_table"  # the suffix of samples of an empty table
 _NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
 
 
@@ -38,7 +38,7 @@ class SampleEvent:
 
 
 def function_events() -> list[SampleEvent]:
-    """Return the events of functions in the order of a run; what else there is are inputs of the state machine."""
+    """Return the events of functions in the order of a run; the other files are inputs of the state machine."""
     events = []
     for path in sorted(SAMPLES.glob("*.json")):
         step = path.stem.partition("_")[0]
@@ -49,7 +49,7 @@ def function_events() -> list[SampleEvent]:
 
 
 def write(stack: Stack, arn: str) -> Path:
-    """Write the copies from what the run `arn` of all tables has scanned and staged; returns their folder."""
+    """Write the copies, from the chunks of the run `arn` of all tables; returns their folder."""
     copies = _Copies(stack, arn)
     folder = stack.folder / "events"
     folder.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def write(stack: Stack, arn: str) -> Path:
 
 @dataclass
 class _Copies:
-    """What the copies are made of: the sources, the staging bucket, and the chunks that the run `arn` left there."""
+    """Makes the copies from the sources, the staging bucket and the chunks of the run `arn` in it."""
 
     stack: Stack
     arn: str
@@ -83,7 +83,7 @@ class _Copies:
                 self._segments = {table["table"]: table["segments"] for table in json.loads(entered["input"])}
 
     def runnable(self, name: str, number: int, event: dict[str, Any]) -> dict[str, Any]:
-        """Replace what a sample names; `number` orders the start times, everything else stays as it is."""
+        """Replace keys and ARNs of a sample; `number` orders the start times, everything else stays."""
         prefix, _, run_id = self.arn.rpartition(":")
         started = self.now + timedelta(milliseconds=number)
         event["run"] |= {
@@ -106,7 +106,7 @@ class _Copies:
         return event
 
     def _aim(self, event: dict[str, Any], *, empty: bool) -> None:
-        """Let a scan read the stack's own table, or one without items, and go on after keys of its own."""
+        """Let a scan read the stack's own table, or an empty one, and start after existing keys."""
         table = TABLES[event["table"]]
         name = seed.source_name(table)
         if empty:

@@ -1,6 +1,6 @@
-"""How the sample's tables belong together, from the names of their attributes.
+"""Relations between the sample's tables, derived from the names of their attributes.
 
-A column that is called as another table's partition key refers to that table. An item repeats the identifiers of the
+A column with the name of another table's partition key refers to that table. An item repeats the identifiers of the
 item that it refers to.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from demand_pipeline.tables import Column, Table
 from local.sample_values import identifies
 
-# Partition and sort key of six items one after the other: one, two and three items of a partition.
+# Partition and sort key of six consecutive items: partitions of one, two and three items.
 _PARTITIONS = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
 
 

@@ -16,15 +16,15 @@ type Value = dict[str, Any]  # as boto3's client takes it: {"S": "text"}, {"N": 
 
 _IDENTIFIER_DIGITS = re.compile(r"[0-9]{4,}$")  # INV-2026/0815 is one of many, reviewer-7 one of few
 _LAST_DIGITS = re.compile(r"[0-9]+$")
-_IDENTIFIERS = 300  # as many different ones, in every column of the same example: they can be joined
+_IDENTIFIERS = 300  # different ones, the same in every column with the same example, so that they join
 _SPREAD = 48_271  # a prime: what the identifiers' digits are multiples of
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_LARGE = 10**6  # such an example is there for its digits
+_LARGE = 10**6  # an example this large shows its digits
 _LONGEST_NUMBER = 38  # digits; DynamoDB: numbers have up to 38 significant digits
 
 
 class ExampleError(ValueError):
-    """A declaration's example is none of its column's type."""
+    """An example in a declaration does not have its column's type."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Number:
 
 
 def draw(column: Column, random: Random) -> Value:
-    """Draw a value that the column takes, mostly in its usual form, now and then in another that it takes too.
+    """Draw a value that the column takes: mostly in its usual form, sometimes in another valid form.
 
     Raises ExampleError.
     """
@@ -63,7 +63,7 @@ def numbered(column: Column, number: int) -> Value:
 
 
 def identifies(column: Column) -> bool:
-    """Whether a column's values look like an identifier, one of many."""
+    """Whether a column's values look like identifiers."""
     return column.type is ColumnType.TEXT and any(map(_IDENTIFIER_DIGITS.search, column.examples))
 
 
@@ -140,7 +140,7 @@ def _timestamp(_column: Column, example: str, random: Random) -> Value:
 
 
 def _array(member: str, element: re.Pattern[str]) -> Callable[[Column, str, Random], Value]:
-    """Return how to draw for an array: a list with one NULL at times, or else a set."""
+    """Return a function that draws an array: a list, sometimes with a NULL, or a set."""
 
     def array(column: Column, _example: str, random: Random) -> Value:
         known = list(dict.fromkeys(match[0] for example in _examples(column) for match in element.finditer(example)))
@@ -162,7 +162,7 @@ def _bytes(_column: Column, example: str, random: Random) -> Value:
     return _often(random, {"B": content}, {"S": base64.b64encode(content).decode()})
 
 
-# Examples of a column that has none; a text's is its name.
+# Default examples; that of a text column is its name.
 _EXAMPLE: dict[ColumnType, str] = {
     ColumnType.NUMERIC: "12.50",
     ColumnType.BIGINT: "10",
@@ -187,7 +187,7 @@ _DRAW: dict[ColumnType, Callable[[Column, str, Random], Value]] = {
     ColumnType.BYTEA: _bytes,
 }
 
-# What a column of each type must reject; one of jsonb takes anything.
+# A value that a column of each type must reject; jsonb takes anything.
 SPOILT: dict[ColumnType, Value] = {
     ColumnType.DATE: {"S": "31/12/2026"},
     ColumnType.NUMERIC: {"S": "12,50"},

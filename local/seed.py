@@ -1,4 +1,4 @@
-"""The source tables in DynamoDB: created from the declarations' keys, filled with the sample."""
+"""The source tables in DynamoDB: created from the keys of the declarations, filled with the sample."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from local.sample_values import numbered
 
 _BATCH = 25  # items; DynamoDB: BatchWriteItem takes up to 25
 _WRITERS = 4
-_WAVE = 2000  # items drawn before they are written: bounds the memory
+_WAVE = 2000  # items generated before they are written: limits the memory
 
 
 def source_name(table: Table) -> str:
@@ -22,7 +22,7 @@ def source_name(table: Table) -> str:
 
 
 def variable_name(table: Table) -> str:
-    """Return the variable that tells a shell this name: `line-items` is in `LINE_ITEMS_TABLE`."""
+    """Return the environment variable with this name: `line-items` is in `LINE_ITEMS_TABLE`."""
     return f"{re.sub(r'[^A-Z0-9]', '_', table.source.upper())}_TABLE"
 
 
@@ -51,7 +51,7 @@ def create_table(dynamodb: Any, name: str, table: Table) -> str:
 
 
 def key_item(table: Table, number: int) -> Item:
-    """Return an item that has nothing but its key, another one for each number."""
+    """Return an item with only its key, a different one for each number."""
     return {column.attribute: numbered(column, number) for column in table.key}
 
 

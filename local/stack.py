@@ -1,7 +1,7 @@
 """The local stack: emulator, PostgreSQL and the deployed template, recorded in a state folder.
 
-A later command finds what an earlier one started, after a crash too: what is written down is a pid with
-its start time, so that another process is never taken for ours.
+A later command finds what an earlier one started, even after a crash: the record is a pid with its start time, so
+another process is never taken for ours.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ from local.relay import Relay
 PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
 _DATABASE = "invoice-transactions-local-dw"
-# What the template's defaults leave idle on small tables: several segments and, with enough documents, chunks.
+# With the template's defaults small tables would have one segment and one chunk.
 _SMALL = {"MinSegments": "2", "ChunkBytes": "1048576", "LogRetentionInDays": "1", "ScheduleState": "DISABLED"}
 
 
 class StackError(RuntimeError):
-    """The stack is not up, or another command is changing it."""
+    """The stack is not running, or another command is changing it."""
 
 
 class Stack:
-    """Everything that runs locally; `folder` is the only place it writes to, beside a temporary one of PostgreSQL."""
+    """Everything that runs locally; it writes only to `folder` and to a temporary folder of PostgreSQL."""
 
     def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
         self.folder = folder.resolve()
@@ -44,19 +44,19 @@ class Stack:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other commands off the folder; raises StackError when one is at work."""
+        """Keep other commands off the folder; raises StackError if one is running."""
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise StackError(f"another command is at work on {self.folder}") from None
+            raise StackError(f"another command is running in {self.folder}") from None
         finally:
             os.close(handle)
 
     def up(self, console: Console, parameters: Mapping[str, str] | None = None) -> None:
-        """Start everything anew, whatever was up before, and deploy; leaves nothing behind when it fails."""
+        """Start everything from scratch, stop what ran before, and deploy; leaves nothing behind if it fails."""
         self.down(console)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -64,7 +64,7 @@ class Stack:
                 emulator = Emulator.create(self._emulator_folder)
             with console.step("starting PostgreSQL"):
                 folder = new_folder()
-                self._record(postgres=str(folder))  # before anything is in it: a crash from now on is cleaned up
+                self._record(postgres=str(folder))  # first, so that a crash from here on is cleaned up
                 PostgresServer.create(_DATABASE, folder=folder)
             self._let_containers_in(console)
             with console.step("creating tables and secrets"):
@@ -81,10 +81,10 @@ class Stack:
             raise
 
     def down(self, console: Console) -> None:
-        """Stop what was started and remove the folder; does nothing when nothing is there."""
+        """Stop what was started and remove the folder; does nothing if nothing was started."""
         state = self._state()
         if state or self._emulator_folder.exists():
-            with console.step("stopping the stack that was up"):
+            with console.step("stopping the running stack"):
                 with contextlib.suppress(FileNotFoundError):
                     self.emulator.remove()
                 with contextlib.suppress(FileNotFoundError):
@@ -96,7 +96,7 @@ class Stack:
     def require_up(self) -> None:
         """Raise StackError unless everything runs and is deployed."""
         if "outputs" not in self._state():
-            raise StackError("the stack is not up: start it with make demo")
+            raise StackError("the stack is not running: start it with make demo")
         for name, process in (("the emulator", self.emulator), ("PostgreSQL", self.postgres)):
             if not process.is_running():
                 raise StackError(f"{name} has died: start again with make demo")
@@ -113,7 +113,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `env` in the folder exports: all that a client of anyone's needs."""
+        """What `env` in the folder exports: all that any client needs."""
         outputs = self._state()["outputs"]
         tables = {seed.variable_name(table): seed.source_name(table) for table in TABLES.values()}
         return {
@@ -136,7 +136,7 @@ class Stack:
 
     @property
     def container_environment(self) -> dict[str, str]:
-        """What differs for a function in a container: where it finds AWS and PostgreSQL."""
+        """What differs for a function in a container: the addresses of AWS and PostgreSQL."""
         ports = self.container_ports
         return {
             "AWS_ENDPOINT_URL": f"http://{docker.HOST}:{ports['the emulator']}",
@@ -149,7 +149,7 @@ class Stack:
         return aws.client(service, self.emulator.client_environment())
 
     def _let_containers_in(self, console: Console) -> None:
-        """Relay from the address at which containers find this machine, and from no other, where an engine is up."""
+        """If an engine runs, relay from the address at which containers find this machine, and from no other."""
         try:
             address = docker.bridge_address()
         except docker.DockerError:
@@ -161,7 +161,7 @@ class Stack:
             console.say(f"not listening for containers on {address}, an address of another machine? {failure}")
 
     def _known_now(self) -> dict[str, str]:
-        """Return the values of the template's parameters that only this moment knows."""
+        """Return the values of the template's parameters that are known only now."""
         postgres = self.postgres
         secrets = self.client("secretsmanager")
         login = json.dumps({"username": postgres.user, "password": postgres.password})
@@ -184,7 +184,7 @@ class Stack:
         return state
 
     def _record(self, **more: Any) -> None:
-        """Write down what was just started; whole or not at all, whenever we are killed."""
+        """Record what was just started, atomically, so that a kill leaves no partial file."""
         _write_private(self._state_file, json.dumps(self._state() | more, indent=2))
 
     def _write_environment(self) -> None:

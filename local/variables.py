@@ -1,4 +1,4 @@
-"""The variables file of `sam local invoke --env-vars`, where SAM ignores what the template does not declare.
+"""The variables file of `sam local invoke --env-vars`; SAM ignores what the template does not declare.
 
 `python -m local.variables FILE` checks one.
 """
@@ -21,11 +21,11 @@ type Variables = dict[str, dict[str, str]]
 
 
 class VariablesError(RuntimeError):
-    """A variables file that would not do what it says; the message is one line."""
+    """A variables file with something that SAM would ignore; the message is one line."""
 
 
 def deployed(stack: Stack) -> Variables:
-    """Return what the deployed functions have, with the addresses that a container can reach."""
+    """Return the variables of the deployed functions, with addresses that a container can reach."""
     functions, containers = stack.client("lambda"), stack.container_environment
     variables = {}
     for name, physical in sam.functions(stack.client("cloudformation")).items():
@@ -53,7 +53,7 @@ def read(path: Path) -> Variables:
 
 
 def merged(variables: Variables, changes: Variables) -> Variables:
-    """Return the variables with those of a variables file in place."""
+    """Return the variables, overridden by those of a variables file."""
     common = changes.get(_ALL_FUNCTIONS, {})
     return {
         function: values | {name: value for name, value in common.items() if name in values} | changes.get(function, {})

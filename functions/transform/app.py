@@ -1,4 +1,4 @@
-"""Convert one raw chunk of any table. Each table has a function of its own, whose role reaches its data alone."""
+"""Convert one raw chunk of a table. Each table has its own function, whose role can access only that table's data."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The emulator of AWS: how it is started (`emulator.py`), and what it still lacks of AWS, in the other modules."""
+"""The AWS emulator: how it is started (`emulator.py`), and in the other modules what it lacks compared to AWS."""

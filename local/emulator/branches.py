@@ -34,7 +34,7 @@ def _run_parallel_branches(original: Function, state: Any, given: Any, execution
 
 @replaces(sf, "_run_map_items")
 def _run_map_items(original: Function, state: Any, given: Any, execution: Any, ctx: Any) -> Any:
-    """AWS: iterations that are under way are aborted, and the rest not begun, when one fails."""
+    """AWS: when one iteration fails, running ones are aborted and the others are not started."""
     processor = state.get("ItemProcessor", {})
     if not _is_jsonata(state, ctx) or processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":
         return original(state, given, execution, ctx)

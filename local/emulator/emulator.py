@@ -17,7 +17,7 @@ ACCOUNT = "000000000000"
 ACCESS_KEY = "test"
 _PROJECT = Path(__file__).parents[2]
 _COMMAND = [str(_PROJECT / ".venv-emulator" / "bin" / "python"), "-m", "local.emulator.server"]
-_STATE = "process.json"  # in the emulator's folder, for whoever finds it
+_STATE = "process.json"  # in the emulator's folder, for other processes
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 
@@ -100,7 +100,7 @@ class Emulator:
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
-    """The emulator's environment, which its functions inherit: nothing of the user's but the PATH."""
+    """The emulator's environment, which its functions inherit: only the PATH is the user's."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -115,7 +115,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # functions are processes: leave the user's Docker alone
-        "AUTH": "true",  # every function may do what its role allows, and nothing else
+        "AUTH": "true",  # enforce each function's role
         "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
         "SFTP_ENABLED": "0",  # likewise
         "AWS_XRAY_SDK_ENABLED": "false",

@@ -1,4 +1,4 @@
-"""Where the functions find AWS: here, whatever their environment says.
+"""Where the functions find AWS: at this emulator, even if their environment says otherwise.
 
 The template declares AWS_ENDPOINT_URL as empty, which means AWS itself.
 """

@@ -1,4 +1,4 @@
-"""Where in an execution a thread is: needed to abort siblings and to know a task again in a redrive."""
+"""Where in an execution a thread is: needed to abort siblings and to recognise a task in a redrive."""
 
 from collections import Counter
 from contextvars import ContextVar
@@ -12,7 +12,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: a sibling's is
 
 
 class Frame:
-    """A list of states at work: the machine's own, a branch's or an iteration's; or a group of such that run together.
+    """A running list of states: of the machine, a branch or an iteration; or a group of these that run together.
 
     `path` names it the same way in every redrive. A frame that replays adds no state to the history.
     """
@@ -30,12 +30,12 @@ class Frame:
         return type(self)((*self.path, name), self, replays=self._redriven)
 
     def visit(self, state: str) -> Path:
-        """Name one entry into a state: loops come to it more than once."""
+        """Name one entry into a state: loops enter it more than once."""
         self._visits[state] += 1
         return (*self.path, state, self._visits[state])
 
     def goes_on(self) -> None:
-        """Note that the replay is over here and in what surrounds it: from now on, states are new."""
+        """End the replay here and in all parents: from now on, states are new."""
         self.replays = False
         if self.parent is not None:
             self.parent.goes_on()

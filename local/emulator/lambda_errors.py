@@ -12,10 +12,10 @@ from local.emulator.patching import Function, replaces
 _REPORT = '"error": str(e), "trace": traceback.format_exc()'
 _REPORT_WITH_TYPE = _REPORT + ', "type": type(e).__name__'
 if _REPORT not in lambda_runtime._PYTHON_WORKER_SCRIPT:
-    raise RuntimeError("ministack's worker script has changed: mend local/emulator/lambda_errors.py")
+    raise RuntimeError("ministack's worker script has changed: fix local/emulator/lambda_errors.py")
 lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(_REPORT, _REPORT_WITH_TYPE)
 
-_last = threading.local()  # an invocation is one thread's work from beginning to end
+_last = threading.local()  # one thread handles an invocation from start to end
 
 
 @replaces(lambda_runtime.Worker, "invoke")

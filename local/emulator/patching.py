@@ -1,4 +1,4 @@
-"""How a function of ministack is replaced: by name, so that one it no longer has is an error at the start."""
+"""Replace functions of ministack by name, so that a missing one is an error at the start."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Function = Callable[..., Any]
 
 
 def replaces(owner: Any, name: str) -> Callable[[Function], Function]:
-    """Put the decorated function in place of `owner.name`; it gets the original as its first argument."""
+    """Replace `owner.name` by the decorated function, which gets the original as its first argument."""
     original = getattr(owner, name)
 
     def replace(replacement: Function) -> Function:

@@ -1,4 +1,4 @@
-"""RedriveExecution, which ministack does not have: the same execution goes on where it failed."""
+"""RedriveExecution, which ministack does not have: the same execution continues where it failed."""
 
 import contextvars
 import json
@@ -17,7 +17,7 @@ _machine: ContextVar[dict[str, Any]] = ContextVar("machine")  # of the execution
 
 
 class _StateMachines(AccountRegionScopedDict):  # type: ignore[misc]
-    """AWS: an execution keeps the definition that it started with, however its state machine is updated."""
+    """AWS: an execution keeps the definition that it started with, even if its state machine is updated."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ sf._state_machines = _StateMachines()
 
 @replaces(sf, "_run_execution")
 def _run_execution(original: Function, arn: str) -> None:
-    """Every attempt at an execution has a root of its own: what is left of an earlier one stays stopped."""
+    """Every attempt at an execution has its own root: what remains of an earlier one stays stopped."""
     execution = sf._executions[arn]
     # AWS: an update of the state machine changes neither definition nor role of what has started, redrives included.
     _machine.set(execution.setdefault("_machine", dict(sf._state_machines[execution["stateMachineArn"]])))
@@ -49,7 +49,7 @@ def _fail_execution(original: Function, execution: Any, error: str, cause: str) 
 
 @replaces(sf, "_stop_execution")
 def _stop_execution(original: Function, request: Any) -> Any:
-    """AWS: StopExecution aborts the states that are under way."""
+    """AWS: StopExecution aborts the running states."""
     response = original(request)
     execution = sf._executions.get(request.get("executionArn"), {})
     if execution.get("status") == "ABORTED" and "_root" in execution:
@@ -59,7 +59,7 @@ def _stop_execution(original: Function, request: Any) -> Any:
 
 @replaces(sf, "_describe_execution")
 def _describe_execution(original: Function, request: Any) -> Any:
-    """AWS: DescribeExecution tells how often an execution was redriven and whether it may be."""
+    """AWS: DescribeExecution returns how often an execution was redriven, and whether it can be."""
     status, headers, body = original(request)
     execution = sf._executions.get(request.get("executionArn"))
     if execution is None:
@@ -100,7 +100,7 @@ def _redrive(request: Any) -> Any:
 
 
 def _obstacle(execution: Any) -> str:
-    """Say in AWS's words why an execution cannot be redriven; nothing when it can."""
+    """Return AWS's message for why an execution cannot be redriven; empty if it can."""
     if execution["stateMachineArn"] not in sf._state_machines:
         return "State machine is in DELETING status."
     if execution["status"] not in _REDRIVABLE:

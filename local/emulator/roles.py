@@ -1,4 +1,4 @@
-"""Roles of states and schedules: ministack holds clients and functions to their policies, but not these two."""
+"""IAM for states and schedules: ministack enforces it for clients and functions, but not for these two."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ _INVOKE = "arn:aws:states:::lambda:invoke"
 
 @replaces(app, "pin_request_origin")
 def _pin_request_origin(original: Function, address: str, _secure: bool) -> None:  # noqa: FBT001 - ministack's own
-    """AWS: requests come over TLS. Here they come over the loopback interface, which is as private."""
+    """AWS: requests use TLS. Here they use the loopback interface, which is as private."""
     original(address, True)  # noqa: FBT003 - ministack's own
 
 
 @replaces(sf, "_invoke_resource")
 def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
-    """AWS: a task may do what the role of its state machine allows, as it was when the execution started."""
+    """AWS: the role of the state machine, as it was when the execution started, applies to its tasks."""
     execution, _ = tasks.current_task()
     role = execution["_machine"]["roleArn"]
     if resource == _INVOKE:
@@ -31,7 +31,7 @@ def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
     elif resource == _DESCRIBE_TABLE:
         error, action, target = "DynamoDb.DynamoDbException", "dynamodb:DescribeTable", arguments["TableName"]
     else:
-        raise RuntimeError(f"mend local/emulator/roles.py: it does not know what {resource} may do")
+        raise RuntimeError(f"fix local/emulator/roles.py: it does not know the permissions of {resource}")
     if denial := _denial(role, action, target):
         raise sf._ExecutionError(error, denial)
     return original(resource, arguments)
@@ -39,7 +39,7 @@ def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
 
 @replaces(eventbridge, "_invoke_target")
 def _invoke_target(original: Function, target: Any, event: Any, rule: Any, *view: Any) -> Any:
-    """AWS: a schedule may start what its role allows; one that may not is not delivered."""
+    """AWS: a schedule may start what its role allows; otherwise it is not delivered."""
     scheduled = event.get("Source") == "aws.scheduler"
     if scheduled and (denial := _denial(target["RoleArn"], "states:StartExecution", target["Arn"])):
         raise PermissionError(denial)
@@ -47,7 +47,7 @@ def _invoke_target(original: Function, target: Any, event: Any, rule: Any, *view
 
 
 def _denial(role: str, action: str, resource: str) -> str:
-    """Say in AWS's words why a role may not do something; nothing when it may."""
+    """Return AWS's message for why a role may not do something; empty if it may."""
     name = role.rpartition("/")[2]
     context = iam.EvalContext(
         principal_arn=role,

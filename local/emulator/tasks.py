@@ -52,7 +52,7 @@ def _execute_task(original: Function, state: Any, given: Any, execution: Any, ct
 
 @replaces(sf, "_invoke_resource_with_timeout")
 def _invoke_resource_with_timeout(_original: Function, resource: str, arguments: Any, timeout: float) -> Any:
-    """AWS: a task ends when its time is over or it is aborted, whatever its function still does."""
+    """AWS: a task ends when it times out or is aborted, even if its function still runs."""
     frame = current.get()
     pool = ThreadPoolExecutor(max_workers=1)
     future = pool.submit(contextvars.copy_context().run, sf._invoke_resource, resource, arguments)
@@ -78,7 +78,7 @@ def _invoke_resource_with_timeout(_original: Function, resource: str, arguments:
 
 @replaces(sf, "_scaled_sleep")
 def _scaled_sleep(_original: Function, seconds: float) -> None:
-    """AWS: a state that waits, for a retry too, is aborted at once."""
+    """AWS: a waiting state is aborted immediately, also while it waits for a retry."""
     frame = current.get()
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -88,7 +88,7 @@ def _scaled_sleep(_original: Function, seconds: float) -> None:
 
 @replaces(sf, "_find_matching_retrier")
 def _find_matching_retrier(original: Function, retriers: Any, error: str, counts: Any) -> Any:
-    """AWS: MaxDelaySeconds bounds the growth of a retry's pauses."""
+    """AWS: MaxDelaySeconds limits the pauses between retries."""
     retrier, index = original(retriers, error, counts)
     if retrier is not None and "MaxDelaySeconds" in retrier:
         pause = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** counts.get(index, 0)
@@ -98,7 +98,7 @@ def _find_matching_retrier(original: Function, retriers: Any, error: str, counts
 
 @replaces(sf, "_add_event")
 def _add_event(original: Function, execution: Any, kind: str, details: Any = None) -> Any:
-    """AWS: a redrive goes on with the history; states that were passed before do not enter it again."""
+    """AWS: a redrive continues the history; states that succeeded before do not enter it again."""
     replays = (frame := current.get(None)) is not None and frame.replays
     if replays and kind.endswith(("StateEntered", "StateExited")):
         return None
