@@ -51,7 +51,7 @@ class Stack:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise StackError(f"another command is running in {self.folder}") from None
+            raise StackError(f"another command is at work on {self.folder}") from None
         finally:
             os.close(handle)
 
