@@ -43,6 +43,7 @@ lint: setup .venv-checkov/.stamp  ## check style, types, words, generated files,
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m scripts.words
 	$(PYTHON) -m scripts.generate --check
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
