@@ -2,10 +2,13 @@
 
 import json
 import threading
+import zlib
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.endpoint
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto.core.botocore_stubber import MockRawResponse
@@ -98,18 +101,40 @@ def test_a_half_that_ends_early_leaves_the_other_to_the_next_chunk(staging: Stag
     assert (rest.pages, rest.next_keys) == (1, None)
 
 
-def test_a_start_key_is_sent_as_its_page_had_it(aws: None) -> None:
-    sent: list[dict[str, Any]] = []
+def answering(body: bytes, headers: dict[str, str], sent: list[Any]) -> RawPages:
+    """Pages from a service that always answers with `body`; what it is sent ends up in `sent`."""
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         sent.append(json.loads(request.body))
-        return AWSResponse(request.url, 200, {}, MockRawResponse(b"{}"))
+        return AWSResponse(request.url, 200, headers, MockRawResponse(body))
 
     pages = RawPages("documents", PLENTY)
     pages._client.meta.events.register("before-send.dynamodb.Scan", answer)
+    return pages
+
+
+def test_a_start_key_is_sent_as_its_page_had_it(aws: None) -> None:
+    sent: list[dict[str, Any]] = []
     key: Item = {"digest": {"B": "/wg="}, "number": {"N": "-1.50"}, "name": {"S": "/wg="}}
-    pages.read("0/1", key, None)
+    answering(b"{}", {}, sent).read("0/1", key, None)
     assert sent[0]["ExclusiveStartKey"] == key
+
+
+PAGE = b'{"Items":[],"Count":0}'
+CHECKSUM = zlib.crc32(PAGE)
+
+
+@pytest.mark.parametrize(("headers", "checked"), [({"x-amz-crc32": str(CHECKSUM)}, True), ({}, False)])
+def test_a_page_counts_as_checked_when_it_came_with_its_checksum(aws: None, headers: Any, checked: bool) -> None:
+    assert answering(PAGE, headers, []).read("0/1", None, None) == Page("documents", PAGE, checked)
+
+
+def test_a_page_that_never_matches_its_checksum_is_refused(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))
+    with pytest.raises(TransientError, match=r"^scanning documents: a page does not match its checksum$"):
+        answering(PAGE, {"x-amz-crc32": str(CHECKSUM + 1)}, sent).read("0/1", None, None)
+    assert len(sent) > 1  # boto3 has tried again
 
 
 def test_two_pages_are_asked_for_at_once(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,21 +168,26 @@ def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, mon
 
 
 @pytest.mark.parametrize(
-    ("body", "checked"),
+    ("body", "checked", "kind"),
     [
         *[
-            (body, checked)
-            for body in (b'{"Items":[{"a', b"<html>", b"\xff", b'{"Items":{}}')
+            (body, checked, kind)
+            for body, kind in (
+                (b'{"Items":[{"a', "JSONDecodeError"),
+                (b"<html>", "ValueError"),
+                (b"\xff", "UnicodeDecodeError"),
+                (b'{"Items":{}}', "ValueError"),
+            )
             for checked in (True, False)
         ],
-        (b'{"Items":[damaged],"Count":1}', False),  # with a checksum, nobody would have looked
+        (b'{"Items":[damaged],"Count":1}', False, "ValueError"),  # with a checksum, nobody would have looked
     ],
 )
 def test_an_answer_that_is_no_scan_response_is_tried_again(
-    staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool, kind: str
 ) -> None:
-    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked))
-    with pytest.raises(TransientError, match="scanning documents: expected a Scan response, got"):
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked))
+    with pytest.raises(TransientError, match=rf"^scanning documents: expected a Scan response, got {kind}$"):
         scan_segment(request(), staging, PLENTY)
     assert keys() == []
 

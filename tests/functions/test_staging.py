@@ -11,8 +11,9 @@ from demand_pipeline import clients
 from demand_pipeline.builders import AUDIT, CASES
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.errors import StagingError, TransientError
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
-from demand_pipeline.s3.upload import PART_BYTES
+from demand_pipeline.events import Run
+from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.upload import PART_BYTES, Upload
 from tests.conftest import BUCKET
 from tests.functions.conftest import keys, put, read
 
@@ -29,6 +30,30 @@ def test_an_object_larger_than_a_part_is_sent_in_parts(staging: Staging) -> None
     put(staging, "k", [line + b"\n"] * 5)
     assert boto3.client("s3").head_object(Bucket=BUCKET, Key="k", PartNumber=1)["PartsCount"] > 1
     assert read(staging, "k") == [line] * 5
+
+
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        ([PART_BYTES - 1], []),
+        ([PART_BYTES], [PART_BYTES]),
+        ([PART_BYTES - 1, 1], [PART_BYTES]),
+        ([PART_BYTES + 1], [PART_BYTES, 1]),
+        ([1, 2 * PART_BYTES], [PART_BYTES, PART_BYTES, 1]),
+    ],
+)
+def test_a_part_is_sent_as_soon_as_it_is_full(aws: None, written: list[int], parts: list[int]) -> None:
+    s3, sent = boto3.client("s3"), list[int]()
+    s3.meta.events.register(
+        "before-parameter-build.s3.UploadPart", lambda params, **_: sent.append(len(params["Body"]))
+    )
+    with Upload(s3, BUCKET, "k", {}) as upload:
+        for size in written:
+            assert upload.write(bytes(size)) == size
+        assert sent == [size for size in parts if size == PART_BYTES]
+        upload.complete()
+    assert sent == parts
+    assert s3.head_object(Bucket=BUCKET, Key="k")["ContentLength"] == sum(written)
 
 
 @pytest.mark.parametrize("size", [1, PART_BYTES + 1], ids=["one request", "in parts"])

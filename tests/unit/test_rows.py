@@ -312,6 +312,39 @@ def test_a_keys_length_is_that_of_its_bytes_in_postgresql(key: str, fits: bool) 
         assert reason_of({"documentId": {"S": key}}).startswith("key: expected at most 2600 bytes")
 
 
+def net(text: str) -> dict[str, Any]:
+    return case(amounts={"M": {"net": {"S": text}}})
+
+
+# PostgreSQL: "up to 131072 digits before the decimal point; up to 16383 digits after the decimal point".
+@pytest.mark.parametrize(
+    ("largest", "larger"),
+    [
+        ("9" * 131_072, "9" * 131_073),
+        ("1E+131071", "1E+131072"),
+        ("1." + "0" * 16_383, "1." + "0" * 16_384),
+        ("1E-16383", "1E-16384"),
+        ("0E-16383", "0E-16384"),
+    ],
+    ids=["digits before the point", "exponent", "digits after it", "negative exponent", "of zero"],
+)
+def test_a_number_has_as_many_digits_as_postgresql_takes(largest: str, larger: str) -> None:
+    assert row_of(net(largest))["net_amount"].as_tuple() == Decimal(largest).as_tuple()
+    assert reason_of(net(larger)).startswith("net_amount: expected numeric, got S '")
+
+
+@pytest.mark.parametrize("text", [".", "-", "+", "-.", "E5", "+.e-1"])
+def test_a_number_without_digits_is_none(text: str) -> None:
+    assert reason_of(net(text)) == f"net_amount: expected numeric, got S {text!r}"
+    assert reason_of(case(pageCount={"S": text})) == f"page_count: expected bigint, got S {text!r}"
+
+
+@pytest.mark.parametrize("text", ["AA", "AA=", "AA==AA==", "A\nA==", "AA==\n", "A-A_", "=AAA", "é==="])
+@pytest.mark.parametrize("kind", ["B", "S"], ids=["compiled code", "the column's cell"])
+def test_base64_is_taken_strictly(kind: str, text: str) -> None:
+    assert reason_of(case(contentHash={kind: text})) == f"content_hash: expected bytea, got {kind} {text!r}"
+
+
 @pytest.mark.parametrize("zero", ["0e999999999", "-0e-16383", "0E+125"])
 def test_zero_is_zero_whatever_its_exponent(zero: str) -> None:
     assert row_of(case(pageCount={"S": zero}))["page_count"] == 0
