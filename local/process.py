@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A pid, with boot and start time to tell its process from a later one with the same pid."""
+    """A pid and what tells its process from a later one of the same pid: its start, in seconds after the boot."""
 
     pid: int
-    started: str
+    started: float
 
     @classmethod
     def of(cls, pid: int) -> Self:
@@ -58,21 +60,17 @@ class ProcessId:
             self.wait(seconds)
 
 
-def _started(pid: int) -> str | None:
-    """Boot and start time of a running process; None if it has ended (or is a zombie)."""
-    with contextlib.suppress(ChildProcessError):  # reap our own child: an ended one stays a zombie otherwise
+def _started(pid: int) -> float | None:
+    """Seconds from the boot to the start of a live process, None when it has ended (or waits to be reaped)."""
+    with contextlib.suppress(ChildProcessError):  # an own child that has ended stays a zombie until somebody asks
         os.waitpid(pid, os.WNOHANG)
-    if Path("/proc/self/stat").exists():
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        fields = stat.rpartition(")")[2].split()  # proc(5): the name before it may hold anything
-        state, ticks = fields[0], fields[19]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return None if state in "ZX" else f"{boot}/{ticks}"
-    shown = _ps("stat=,lstart=", pid).strip()
-    return None if not shown or shown.startswith("Z") else shown.partition(" ")[2].strip()
+    try:
+        process = psutil.Process(pid)
+        # Not the time of day, which changes for all processes whenever the clock is set.
+        started = round(process.create_time() - psutil.boot_time(), 2)
+        return None if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else started
+    except psutil.NoSuchProcess:
+        return None
 
 
 _started_here: list[subprocess.Popen[bytes]] = []
@@ -101,16 +99,8 @@ def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Pop
 def command_line(pid: int) -> str:
     """The program and its arguments, separated by spaces; empty if there is no such process."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return _ps("command=", pid)
-
-
-def _ps(columns: str, pid: int) -> str:
-    """Output of ps, for macOS, which has no /proc."""
-    try:
-        return subprocess.run(["ps", "-o", columns, "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
         return ""
 
 
