@@ -21,7 +21,10 @@ down:  ## stop what make demo started and delete what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-test-slow: setup  ## run the tests that take minutes: what a change to the declarations can break
+test-fast: setup  ## run the quick tests of units, functions, template and state machine: under a minute
+	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
+
+test-slow: setup  ## run the tests that take minutes: what a change of the declarations breaks
 	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
@@ -32,7 +35,7 @@ test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQ
 
 soak: setup  ## run N rounds of the fault campaign; without SEED=n, first the slow tests of the deployed timeouts
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
-	@$(PYTHON) -m tests.faults.soak --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) -m campaigns.faults --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
 bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed and compare with other tools (QUICK=1: only check that everything works)
 	@$(PYTHON) -m benchmarks $(if $(QUICK),--quick)
@@ -60,8 +63,8 @@ format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-fuzz: setup  ## send hostile items through the conversion into PostgreSQL (N=items, SEED=)
-	@$(PYTHON) -m tests.hostile --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
+fuzz: setup  ## send random items through the conversion into PostgreSQL (N=items, SEED=)
+	@$(PYTHON) -m campaigns.fuzz --items $(or $(N),1000000) $(if $(SEED),--seed $(SEED))
 
 generate: setup  ## write every generated file: state machine, template, sample events, docs
 	@$(PYTHON) -m scripts.generate
@@ -105,4 +108,4 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo down test test-slow test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz
+.PHONY: help demo down test test-fast test-slow test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz

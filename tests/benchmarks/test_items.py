@@ -13,7 +13,7 @@ from benchmarks.dynamodb_server import ARN, DynamoDBServer
 from benchmarks.items import PAGE_BYTES, STORED_BYTES, Items, make_items
 from benchmarks.s3_server import S3Server
 from benchmarks.workload import CASES
-from tests.unit.reference import expected_row
+from tests.support.reference import RejectedBy, expected_row
 
 ITEMS = 2500
 SCAN = "DynamoDB_20120810.Scan"

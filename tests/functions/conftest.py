@@ -1,6 +1,5 @@
 """Calling a function as Lambda would, and looking at what it wrote."""
 
-import importlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,8 @@ import pytest
 
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import Table
-from tests.conftest import BUCKET, Context
+from tests.support.aws import BUCKET
+from tests.support.functions import Context, handler
 
 type Invoke = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -20,8 +20,7 @@ def invoke(aws: None, context: Context) -> Invoke:
     """Run a function's handler: JSON in, JSON out."""
 
     def run(function: str, event: dict[str, Any]) -> dict[str, Any]:
-        handler = importlib.import_module(f"functions.{function}.app").lambda_handler
-        result: dict[str, Any] = json.loads(json.dumps(handler(json.loads(json.dumps(event)), context)))
+        result: dict[str, Any] = json.loads(json.dumps(handler(function)(json.loads(json.dumps(event)), context)))
         return result
 
     return run

@@ -11,6 +11,8 @@ import pytest
 
 import demand_pipeline
 
+pytestmark = pytest.mark.long
+
 # In Lambda's Python 3.13 runtime beside the standard library.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 SITE_PACKAGES = Path(pytest.__file__).parents[1]

@@ -3,17 +3,15 @@
 import json
 from pathlib import Path
 
-import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
-from demand_pipeline.transform.rows import RowMaker
-from local.seed import create_table, key_item
-from tests.conftest import Warehouse
+from local.seed import key_item
 from tests.functions.conftest import Invoke, put
-from tests.unit.strategies import wire
+from tests.support.aws import create_source, dynamodb_json
+from tests.support.warehouse import Warehouse
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted(Path("events").glob("*.json"))}
 FUNCTIONS = sorted(path.name for path in Path("functions").iterdir() if (path / "app.py").exists())
@@ -42,12 +40,9 @@ def test_every_sample_event_is_for_a_function_or_a_run() -> None:
 def test_scan_events(name: str, account: None, invoke: Invoke) -> None:
     event = EVENTS[name]
     table = TABLES[event["table"]]
-    dynamodb = boto3.client("dynamodb")
-    source = event["source"].rpartition("/")[2]
-    create_table(dynamodb, source, table)
     count = 0 if "empty" in name else 5
-    for number in range(count):
-        dynamodb.put_item(TableName=source, Item=key_item(table, number + 1))
+    items = [key_item(table, number + 1) for number in range(count)]
+    create_source(table, items, name=event["source"].rpartition("/")[2])
     result = invoke("scan_segment", event)
     assert result["items"] <= count
     assert result["key"].startswith(f"runs/2026-11-23/{event['run']['id']}/raw/{table.name}/{event['segment']}/")
@@ -57,13 +52,14 @@ def test_scan_events(name: str, account: None, invoke: Invoke) -> None:
 def test_transform_events(name: str, invoke: Invoke, staging: Staging) -> None:
     event = EVENTS[name]
     table, count = TABLES[event["table"]], event["raw"]["items"]
-    page = {"Items": [wire(key_item(table, number + 1)) for number in range(count)], "Count": count}
+    page = {"Items": [dynamodb_json(key_item(table, number + 1)) for number in range(count)], "Count": count}
     done = [b'{"Items":[]}\n'] * event["raw"]["page"]
     put(staging, event["raw"]["key"], [*done, json.dumps(page).encode() + b"\n"])
     result = invoke("transform", event)
     assert (result["staged"], result["rejected"]) == (count, 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", events_of("load_warehouse"))
 def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: Warehouse, environment: None) -> None:
     event = EVENTS[name]
@@ -83,4 +79,4 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
 
 
 def staged_line(table: Table, number: int) -> bytes:
-    return RowMaker(table).make(wire(key_item(table, number + 1))).line.encode()
+    return RowMaker(table).make(dynamodb_json(key_item(table, number + 1))).line.encode()

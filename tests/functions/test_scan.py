@@ -3,11 +3,9 @@
 import json
 import threading
 import zlib
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import botocore.endpoint
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -20,27 +18,22 @@ from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import TransientError
-from demand_pipeline.s3.staging import Staging
-from demand_pipeline.scan import segment
-from demand_pipeline.scan.segment import READERS, RateLimiter, scan_segment
+from demand_pipeline.events import CONTRACT, Item, ScanRequest, ScanResult
+from demand_pipeline.pages import Page, RawPages
+from demand_pipeline.scan import READERS, Pace, scan_segment
+from demand_pipeline.staging import Staging
+from demand_pipeline.wire import iterate_items
 from tests.functions.conftest import Invoke, keys, read
+from tests.support.aws import create_source
+from tests.support.functions import OUT_OF_TIME, UNLIMITED
+from tests.support.runs import run_at
 
-RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
-PLENTY = Deadline(lambda: 900_000)
-OUT_OF_TIME = Deadline(lambda: int(RESERVE_SECONDS * 1000))
+RUN = run_at(1)
 
 
 def make_table(count: int) -> None:
     """Items of 100 kB each, so that a page of 1 MB holds about ten."""
-    dynamodb = boto3.client("dynamodb")
-    dynamodb.create_table(
-        TableName="documents",
-        KeySchema=[{"AttributeName": "documentId", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "documentId", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    for n in range(count):
-        dynamodb.put_item(TableName="documents", Item={"documentId": {"S": f"d{n}"}, "padding": {"S": "é" * 50_000}})
+    create_source(CASES, [{"documentId": {"S": f"d{n}"}, "padding": {"S": "é" * 50_000}} for n in range(count)])
 
 
 def request(**changes: Any) -> ScanRequest:
@@ -57,7 +50,7 @@ def items_of(staging: Staging, result: ScanResult) -> list[Item]:
 
 def test_a_whole_segment_becomes_one_chunk(staging: Staging) -> None:
     make_table(25)
-    result = scan_segment(request(), staging, PLENTY)
+    result = scan_segment(request(), staging, UNLIMITED)
     assert (result.items, result.pages, result.next_keys) == (25, 4, None)  # a segment in two halves of two pages
     assert result.read_units > 0
     assert result.bytes > 2_500_000
@@ -66,14 +59,14 @@ def test_a_whole_segment_becomes_one_chunk(staging: Staging) -> None:
 
 def test_segments_together_hold_every_item_once(staging: Staging) -> None:
     make_table(25)
-    results = [scan_segment(request(segment=n, total_segments=3), staging, PLENTY) for n in range(3)]
+    results = [scan_segment(request(segment=n, total_segments=3), staging, UNLIMITED) for n in range(3)]
     found = [item["documentId"]["S"] for result in results for item in items_of(staging, result)]
     assert sorted(found) == sorted(f"d{n}" for n in range(25))
 
 
 def test_an_empty_table_is_an_empty_chunk(staging: Staging) -> None:
     make_table(0)
-    result = scan_segment(request(), staging, PLENTY)
+    result = scan_segment(request(), staging, UNLIMITED)
     assert (result.items, result.next_keys, items_of(staging, result)) == (0, None, [])
 
 
@@ -83,7 +76,7 @@ def test_chunks_follow_one_another_without_gap_or_overlap(staging: Staging, rate
     found, start, chunks = [], None, 0
     while chunks == 0 or start is not None:
         result = scan_segment(
-            request(chunk=chunks, start_keys=start, chunk_bytes=1, read_units_per_second=rate), staging, PLENTY
+            request(chunk=chunks, start_keys=start, chunk_bytes=1, read_units_per_second=rate), staging, UNLIMITED
         )
         assert result.pages == (1 if rate else 2)  # one of each half
         found += [str(item["documentId"]) for item in items_of(staging, result)]
@@ -94,10 +87,10 @@ def test_chunks_follow_one_another_without_gap_or_overlap(staging: Staging, rate
 
 def test_a_half_that_ends_early_leaves_the_other_to_the_next_chunk(staging: Staging) -> None:
     make_table(25)
-    first = scan_segment(request(chunk_bytes=1), staging, PLENTY)
+    first = scan_segment(request(chunk_bytes=1), staging, UNLIMITED)
     assert first.next_keys is not None
     assert set(first.next_keys) == {"0/2", "1/2"}
-    rest = scan_segment(request(start_keys={"1/2": first.next_keys["1/2"]}), staging, PLENTY)
+    rest = scan_segment(request(start_keys={"1/2": first.next_keys["1/2"]}), staging, UNLIMITED)
     assert (rest.pages, rest.next_keys) == (1, None)
 
 
@@ -108,7 +101,7 @@ def answering(body: bytes, headers: dict[str, str], sent: list[Any]) -> RawPages
         sent.append(json.loads(request.body))
         return AWSResponse(request.url, 200, headers, MockRawResponse(body))
 
-    pages = RawPages("documents", PLENTY)
+    pages = RawPages("documents", UNLIMITED)
     pages._client.meta.events.register("before-send.dynamodb.Scan", answer)
     return pages
 
@@ -145,7 +138,7 @@ def test_two_pages_are_asked_for_at_once(staging: Staging, monkeypatch: pytest.M
         return Page("documents", b'{"Items":[{"documentId":{"S":"%s"}}],"Count":1}' % segment.encode(), checked=True)
 
     monkeypatch.setattr(RawPages, "read", read)
-    result = scan_segment(request(segment=2, total_segments=3), staging, PLENTY)
+    result = scan_segment(request(segment=2, total_segments=3), staging, UNLIMITED)
     assert {item["documentId"]["S"] for item in items_of(staging, result)} == {"4/6", "5/6"}
 
 
@@ -188,28 +181,28 @@ def test_an_answer_that_is_no_scan_response_is_tried_again(
 ) -> None:
     monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked))
     with pytest.raises(TransientError, match=rf"^scanning documents: expected a Scan response, got {kind}$"):
-        scan_segment(request(), staging, PLENTY)
+        scan_segment(request(), staging, UNLIMITED)
     assert keys() == []
 
 
 @pytest.mark.parametrize("cap", [1, 10, 14, 25, 99])
 def test_max_items_is_exact(staging: Staging, cap: int) -> None:
     make_table(25)
-    result = scan_segment(request(max_items=cap), staging, PLENTY)
+    result = scan_segment(request(max_items=cap), staging, UNLIMITED)
     assert (result.items, result.next_keys) == (min(cap, 25), None)
 
 
 def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
-    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked=True))
-    result = scan_segment(request(), staging, PLENTY)
+    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked=True))
+    result = scan_segment(request(), staging, UNLIMITED)
     assert len(read(staging, result.key)) == result.pages
     assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}] * result.pages
 
 
 def test_a_missing_table_is_the_aws_error_by_name(staging: Staging) -> None:
     with pytest.raises(Exception, match="ResourceNotFound") as caught:
-        scan_segment(request(), staging, PLENTY)
+        scan_segment(request(), staging, UNLIMITED)
     assert type(caught.value).__name__ == "ResourceNotFoundException"
     assert keys() == []
 

@@ -1,7 +1,6 @@
 """Chunks are streamed to S3 whole or not at all, and only whole ones are read."""
 
 import secrets
-from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -11,13 +10,13 @@ from demand_pipeline import clients
 from demand_pipeline.builders import AUDIT, CASES
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.errors import StagingError, TransientError
-from demand_pipeline.events import Run
 from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.upload import PART_BYTES, Upload
-from tests.conftest import BUCKET
 from tests.functions.conftest import keys, put, read
+from tests.support.aws import BUCKET
+from tests.support.runs import run_at
 
-RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+RUN = run_at(1)
 
 
 def test_what_was_written_is_read(staging: Staging) -> None:

@@ -19,8 +19,9 @@ from botocore.response import StreamingBody
 from demand_pipeline.deadline import RESERVE_SECONDS
 from demand_pipeline.errors import TransientError
 from demand_pipeline.postgres import credentials
-from tests.conftest import BUCKET, STACK, Context, boto_session
 from tests.functions.conftest import Invoke
+from tests.support.aws import VARIABLES, boto_session
+from tests.support.functions import Context
 
 # botocore: up to 20 s before a retry, and 5 s more if the service asks for it.
 LONGEST_PAUSE = 25
@@ -134,12 +135,8 @@ def service() -> Iterator[Service]:
 def aws(service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The service in place of AWS."""
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-west-1",
+        **VARIABLES,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{service.server_port}",
-        "STAGING_BUCKET": BUCKET,
-        "STACK_NAME": STACK,
         **dict.fromkeys(("POSTGRES_HOST", "POSTGRES_DATABASE", "POSTGRES_SCHEMA", "POSTGRES_SECRET_ARN"), "x"),
         "POSTGRES_PORT": "5432",
     }.items():

@@ -1,7 +1,6 @@
 """A raw chunk becomes staged rows and rejects, and every item is counted."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,16 +10,17 @@ from demand_pipeline.contracts.event import CONTRACT, Run
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
-from demand_pipeline.s3.staging import Staging, rejects_key
-from demand_pipeline.transform.chunk import transform_chunk
+from demand_pipeline.events import CONTRACT, TransformRequest
+from demand_pipeline.staging import Staging, rejects_key
+from demand_pipeline.transform import transform_chunk
 from local.seed import key_item
 from tests.functions.conftest import Invoke, keys, put, read
-from tests.unit.staged import staged_row
-from tests.unit.strategies import wire
+from tests.support.aws import dynamodb_json
+from tests.support.functions import OUT_OF_TIME, UNLIMITED
+from tests.support.runs import run_at
+from tests.support.staged import staged_row
 
-RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
-PLENTY = Deadline(lambda: 900_000)
-OUT_OF_TIME = Deadline(lambda: int(RESERVE_SECONDS * 1000))
+RUN = run_at(1)
 GOOD = {"documentId": {"S": "a"}, "amounts": {"M": {"net": {"N": "1.50"}}}}
 DIRTY = {"documentId": {"S": "b"}, "note": {"S": "x\0y"}}
 BAD = {"documentId": {"S": "c"}, "issueDate": {"S": "31/12/2026"}, "blob": {"B": "AA=="}}
@@ -44,7 +44,7 @@ def names(staging: Staging, key: str) -> list[str]:
 
 def test_every_item_is_a_staged_row_or_a_reject(staging: Staging) -> None:
     put(staging, "raw", [page(GOOD, BAD), page(), page(DIRTY)])
-    result = transform_chunk(request(3), staging, PLENTY)
+    result = transform_chunk(request(3), staging, UNLIMITED)
     assert (result.scanned, result.staged, result.rejected, result.sanitized) == (3, 2, 1, 1)
     rows = [staged_row(line, CASES) for line in read(staging, result.key)]
     assert [row["document_id"] for row in rows] == ["a", "b"]
@@ -53,7 +53,7 @@ def test_every_item_is_a_staged_row_or_a_reject(staging: Staging) -> None:
 
 def test_a_reject_is_kept_whole_with_its_key_and_reason(staging: Staging) -> None:
     put(staging, "raw", [page(BAD)])
-    result = transform_chunk(request(1), staging, PLENTY)
+    result = transform_chunk(request(1), staging, UNLIMITED)
     [line] = read(staging, rejects_key(result.key))
     assert json.loads(line) == {
         "key": {"documentId": {"S": "c"}},
@@ -64,20 +64,20 @@ def test_a_reject_is_kept_whole_with_its_key_and_reason(staging: Staging) -> Non
 
 def test_no_rejects_means_no_rejects_object(staging: Staging) -> None:
     put(staging, "raw", [page(GOOD)])
-    transform_chunk(request(1), staging, PLENTY)
+    transform_chunk(request(1), staging, UNLIMITED)
     assert [key for key in keys() if "/rejects/" in key] == []
 
 
 def test_an_empty_chunk_is_an_empty_staged_object(staging: Staging) -> None:
     put(staging, "raw", [page()])
-    result = transform_chunk(request(0), staging, PLENTY)
+    result = transform_chunk(request(0), staging, UNLIMITED)
     assert (result.scanned, read(staging, result.key)) == (0, [])
 
 
 def test_items_that_the_scan_did_not_count_stop_the_chunk(staging: Staging) -> None:
     put(staging, "raw", [page(GOOD)])
     with pytest.raises(ReconciliationError, match="raw: expected 2 items from page 0 on as the scan counted, got 1"):
-        transform_chunk(request(2), staging, PLENTY)
+        transform_chunk(request(2), staging, UNLIMITED)
     assert keys("runs/") == []
 
 
@@ -108,7 +108,7 @@ def test_a_chunk_goes_on_as_far_as_its_time_allows(staging: Staging) -> None:
     assert (names(staging, result.key), result.next_page) == (["b", "c", "d", "e"], 5)
 
 
-@pytest.mark.parametrize(("items", "deadline"), [(0, OUT_OF_TIME), (1, PLENTY), (3, PLENTY)])
+@pytest.mark.parametrize(("items", "deadline"), [(0, OUT_OF_TIME), (1, UNLIMITED), (3, UNLIMITED)])
 def test_pieces_that_do_not_add_up_stop_the_chunk(staging: Staging, items: int, deadline: Deadline) -> None:
     put(staging, "raw", [documents("a"), documents("b"), documents("c")])
     with pytest.raises(ReconciliationError, match="from page 1 on"):
@@ -141,20 +141,22 @@ DEEP = b'{"M":{"a":' * 5000 + b'{"N":"1"}' + b"}}" * 5000
 )
 def test_what_dynamodb_never_answers_is_a_staging_error_that_quotes_nothing(staging: Staging, line: bytes) -> None:
     put(staging, "raw", [line + b"\n"])
-    with pytest.raises(StagingError, match=r"^raw: expected one Scan response per line, items in DynamoDB's JSON, got"):
-        transform_chunk(request(1), staging, PLENTY)
+    with pytest.raises(
+        StagingError, match=r"^raw: expected a Scan response a line, with items in DynamoDB's JSON, got"
+    ):
+        transform_chunk(request(1), staging, UNLIMITED)
     assert keys("runs/") == []
 
 
 def test_a_reject_nested_as_deep_as_dynamodb_allows_is_kept(staging: Staging) -> None:
     deep = json.loads('{"M":{"a":' * 31 + '{"N":"1"}' + "}}" * 31)
     put(staging, "raw", [page({**BAD, "deep": deep})])
-    assert transform_chunk(request(1), staging, PLENTY).rejected == 1
+    assert transform_chunk(request(1), staging, UNLIMITED).rejected == 1
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_handler_takes_every_tables_chunks(invoke: Invoke, staging: Staging, table: str) -> None:
-    put(staging, "raw", [page(wire(key_item(TABLES[table], 1)))])
+    put(staging, "raw", [page(dynamodb_json(key_item(TABLES[table], 1)))])
     event = {
         "contract": CONTRACT, "run": {"id": "run-1", "arn": "arn", "startedAt": "2026-11-23T04:00:00Z"},
         "table": table, "segment": 0, "chunk": 0, "raw": {"key": "raw", "page": 0, "items": 1},

@@ -20,7 +20,10 @@ from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction,
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
-from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
+from demand_pipeline.staging import Staging
+from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
+from tests.support.functions import UNLIMITED
+from tests.support.runs import Runs, documents, run_at
 
 
 def stop_here() -> None:

@@ -12,9 +12,8 @@ from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.errors import DatabasePrivilegeError, PipelineError, SchemaMismatchError
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.tables import Column, ColumnType
-from tests.conftest import Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, row, run_at
-from tests.integration.test_connection import wait_until_closed
+from tests.support.runs import Runs, documents, row, run_at
+from tests.support.warehouse import Warehouse
 
 # What a load would fail on if it read a chunk before it looked at the tables.
 LOST = [StagedChunk("runs/lost", 1, 1, 0, 0, 0.0, 0)]
@@ -61,7 +60,7 @@ def test_a_table_of_another_shape_is_refused_and_stays_until_the_statement_is_ru
     with pytest.raises(SchemaMismatchError, match=message) as caught:
         runs.load(run_at(2), {"cases": LOST})
     assert warehouse.sql("TABLE warehouse.cases") == before
-    wait_until_closed(warehouse)
+    warehouse.wait_until_closed()
     assert follow(warehouse, caught.value, "pipeline") == 1
     assert runs.load(run_at(2), {"cases": documents(3)}).committed
 
@@ -90,15 +89,14 @@ def test_a_view_in_a_tables_place_is_refused(runs: Runs, warehouse: Warehouse) -
 
 def test_names_are_quoted_in_the_statements(runs: Runs, warehouse: Warehouse) -> None:
     odd = 'DW "é", DROP'
-    settings = warehouse.at(schema=odd)
     runs.tables["cases"] = replace(CASES, columns=(*CASES.columns, Column('A "b"', ColumnType.DATE, "b", "It.")))
-    load_warehouse(runs.request(run_at(1), {"cases": []}), settings, runs.staging, UNLIMITED)
+    runs.carry_out(runs.request(run_at(1), {"cases": []}), schema=odd)
     warehouse.sql('ALTER TABLE "DW ""é"", DROP".cases DROP CONSTRAINT cases_pkey, ALTER COLUMN "A ""b""" TYPE text')
     request = runs.request(run_at(2), {"cases": []})
     with pytest.raises(SchemaMismatchError) as caught:
-        load_warehouse(request, settings, runs.staging, UNLIMITED)
+        runs.carry_out(request, schema=odd)
     assert follow(warehouse, caught.value, "pipeline") == 1
-    assert load_warehouse(request, settings, runs.staging, UNLIMITED).committed
+    assert runs.carry_out(request, schema=odd).committed
 
 
 # What a script with pandas makes of the tables: its own types, no keys, the master user's.

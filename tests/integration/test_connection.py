@@ -25,7 +25,7 @@ from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.credentials import Credentials, read_credentials
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.settings import PostgresSettings
-from tests.conftest import Warehouse
+from tests.support.warehouse import Warehouse
 
 SHORT = Timeouts(connect=2)
 
@@ -60,15 +60,7 @@ def test_the_session_is_encrypted_and_named_after_the_run(warehouse: Warehouse) 
 def test_the_session_is_gone_when_its_block_is_left(warehouse: Warehouse) -> None:
     with opened(warehouse.settings):
         assert warehouse.sessions() == 1
-    wait_until_closed(warehouse)
-
-
-def wait_until_closed(warehouse: Warehouse) -> None:
-    """The server takes a moment to end a session whose client has gone."""
-    for _ in range(100):
-        if warehouse.sessions() == 0:
-            return
-    raise AssertionError("a session is still open")
+    warehouse.wait_until_closed()
 
 
 def test_the_session_forgives_no_setting_of_role_or_database(warehouse: Warehouse) -> None:
@@ -192,7 +184,7 @@ def without_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_session_is_closed_even_if_saying_goodbye_fails(warehouse: Warehouse, without_goodbye: None) -> None:
     with opened(warehouse.settings) as connection:
         assert warehouse.sessions() == 1
-    wait_until_closed(warehouse)
+    warehouse.wait_until_closed()
     del connection  # held until here, as an error's frames would hold it
 
 

@@ -23,9 +23,10 @@ from demand_pipeline.postgres import credentials
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.sqlstates import failure
-from tests.conftest import Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
-from tests.integration.test_connection import causes, wait_until_closed
+from demand_pipeline.warehouse import load, merge, truncate
+from tests.integration.test_connection import causes
+from tests.support.runs import Runs, documents, run_at
+from tests.support.warehouse import Warehouse
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_an_error_of_the_callers_own_stream_comes_through_and_the_session_can_be
     with pytest.raises(BlockingIOError, match="the source's own") as caught:
         connection.copy_in("COPY pg_temp.t FROM STDIN", blocks())
     connection.close()
-    wait_until_closed(warehouse)
+    warehouse.wait_until_closed()
     assert caught.tb  # whose frames still hold what pg8000 made of the socket
 
 
@@ -178,7 +179,7 @@ def test_a_deadlock_is_tried_again(connection: Connection, warehouse: Warehouse)
 def test_the_server_ends_a_transaction_that_says_nothing(warehouse: Warehouse) -> None:
     with open_session(warehouse.settings, "idle", Timeouts(idle=0.1)) as connection:
         connection.execute("BEGIN")
-        wait_until_closed(warehouse)
+        warehouse.wait_until_closed()
         with pytest.raises(TransientError):
             connection.query("SELECT 1")
 
@@ -216,11 +217,11 @@ def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried
     with monkeypatch.context() as patch:
         cut_off(patch, point, strike)
         with pytest.raises(TransientError):
-            transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED)
-    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "3"
-    wait_until_closed(warehouse)
-    assert transaction.load_warehouse(request, warehouse.settings, runs.staging, UNLIMITED).committed
-    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "5"
+            runs.carry_out(request)
+    assert warehouse.count("cases") == 3
+    warehouse.wait_until_closed()
+    assert runs.carry_out(request).committed
+    assert warehouse.count("cases") == 5
 
 
 def cut_off(patch: pytest.MonkeyPatch, point: str, strike: Any) -> None:
@@ -249,7 +250,7 @@ def test_the_session_is_closed_whatever_fails(
             patch.setattr(transaction._Load, point, fail)
             with pytest.raises(KeyboardInterrupt):
                 runs.load(run_at(1))
-        wait_until_closed(warehouse)
+        warehouse.wait_until_closed()
 
 
 def test_a_password_rotated_between_two_runs_is_no_failure(runs: Runs, warehouse: Warehouse) -> None:

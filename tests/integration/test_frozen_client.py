@@ -17,8 +17,9 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.load import locks, temporary_tables, transaction
 from demand_pipeline.postgres.connection import Timeouts
-from tests.conftest import Warehouse
-from tests.integration.conftest import Runs, documents, run_at
+from demand_pipeline.warehouse import load, locks, stage
+from tests.support.runs import Runs, documents, run_at
+from tests.support.warehouse import Warehouse
 
 SECONDS = None if os.environ.get("FULL_TIMEOUTS") else 2.0
 LONGEST = 60 if SECONDS is None else SECONDS + 5
@@ -85,4 +86,4 @@ def test_a_client_that_is_gone_or_frozen_is_noticed(
     assert waited < (LONGEST if how is signal.SIGSTOP else 10)
     held = "SELECT count(*) FROM pg_locks WHERE locktype IN ('relation', 'advisory') AND pid <> pg_backend_pid()"
     assert warehouse.sql(held) == "0"
-    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "3"
+    assert warehouse.count("cases") == 3

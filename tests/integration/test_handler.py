@@ -10,8 +10,10 @@ from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import LoadRequest
 from demand_pipeline.errors import ConfigurationError, InvalidEventError, ReconciliationError, RejectLimitError
 from functions.load_warehouse.app import lambda_handler
-from tests.conftest import STACK, Context, Warehouse
-from tests.integration.conftest import Runs, documents, reject, row, run_at
+from tests.support.aws import STACK
+from tests.support.functions import Context
+from tests.support.runs import Runs, documents, reject, row, run_at
+from tests.support.warehouse import Warehouse
 
 
 def event(request: LoadRequest) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import pytest
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from tests.conftest import Warehouse
+from demand_pipeline.warehouse.locks import lock_out
+from tests.support.warehouse import Warehouse
 
 PARTITIONED = """
 CREATE TABLE warehouse.t0 (id int) PARTITION BY RANGE (id);

@@ -12,8 +12,10 @@ from demand_pipeline.load import merge, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.tables import Column, ColumnType
-from tests.conftest import Warehouse
-from tests.integration.conftest import MERGE_ALONE, Runs, documents, row, run_at
+from demand_pipeline.warehouse import load, merge
+from tests.integration.conftest import MERGE_ALONE
+from tests.support.runs import Runs, documents, row, run_at
+from tests.support.warehouse import Warehouse
 
 pytestmark = MERGE_ALONE
 
@@ -173,7 +175,7 @@ def test_rows_that_a_trigger_keeps_are_noticed(runs: Runs, warehouse: Warehouse)
     )
     with pytest.raises(ReconciliationError, match="cases: 2 rows staged, but 3 in the table"):
         runs.load(run_at(2), {"cases": documents(2)})
-    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
+    assert warehouse.count("pipeline_runs") == 1
 
 
 def session(warehouse: Warehouse, **timeouts: float) -> Any:
@@ -228,7 +230,7 @@ def test_other_writers_wait_until_the_commit(runs: Runs, warehouse: Warehouse, m
         assert changes(runs, 2, documents(3)) == (0, 0, 0)
     writer.join(10)
     # Written after the run, and there until the next.
-    assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == "4"
+    assert warehouse.count("cases") == 4
     assert changes(runs, 3, documents(3)) == (0, 0, 1)
 
 

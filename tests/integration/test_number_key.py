@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,8 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import DuplicateKeyError
 from demand_pipeline.tables import Column, ColumnType, Table
-from local.seed import create_table
-from tests.integration.conftest import Runs, run_at
-from tests.integration.test_binary_key import stage
+from tests.support.aws import create_source
+from tests.support.runs import Runs, run_at
 
 READINGS = Table(
     name="readings",
@@ -31,15 +31,13 @@ READINGS = Table(
 SENSORS = ["1", "-0.5", "1E-130", "9" * 38, "9.9999999999999999999999999999999999999E+125"]
 
 
-def make_table() -> None:
-    dynamodb = boto3.client("dynamodb")
-    create_table(dynamodb, READINGS.source, READINGS)
+def items() -> Iterator[dict[str, Any]]:
+    values = {"L": [{"NULL": True}, {"M": {"t-2.0": {"N": "20.50"}}}]}
     for sensor in SENSORS:
         for number in (-1, 10):
-            values = {"L": [{"NULL": True}, {"M": {"t-2.0": {"N": "20.50"}}}]}
-            item: dict[str, Any] = {"sensor.id": {"N": sensor}, "number": {"N": str(number)}, "values in °C": values}
             day = "yesterday" if (sensor, number) == ("-0.5", 10) else "2026-11-23"
-            dynamodb.put_item(TableName=READINGS.source, Item={**item, "read-on": {"S": day}})
+            key = {"sensor.id": {"N": sensor}, "number": {"N": str(number)}}
+            yield {**key, "values in °C": values, "read-on": {"S": day}}
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +47,11 @@ def declared(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_number_keys_from_end_to_end(runs: Runs, strategy: Strategy) -> None:
-    make_table()
-    runs.load(run_at(1), {"readings": list(stage(runs, run_at(1), READINGS).chunks)}, max_reject_percent=10)
+    create_source(READINGS, items())
+    runs.load(run_at(1), {"readings": runs.stage(run_at(1), READINGS)}, max_reject_percent=10)
     key = {"sensor.id": {"N": SENSORS[3]}, "number": {"N": "-1"}}
     boto3.client("dynamodb").delete_item(TableName=READINGS.source, Key=key)
-    chunks = list(stage(runs, run_at(2), READINGS).chunks)
+    chunks = runs.stage(run_at(2), READINGS)
     [changes] = runs.load(run_at(2), {"readings": chunks}, max_reject_percent=20).tables
     merged = (0, 0, 1) if strategy is Strategy.MERGE else (8, 0, 9)
     assert (changes.inserted, changes.updated, changes.deleted) == merged
@@ -80,7 +78,7 @@ def test_numbers_of_one_value_are_one_key(runs: Runs, strategy: Strategy) -> Non
     assert (changes.inserted, changes.deleted) == ((0, 0) if strategy is Strategy.MERGE else (2, 2))
     with pytest.raises(DuplicateKeyError, match="constraint readings_pkey"):
         runs.load(run_at(3), {"readings": rows(1, 1.0)})
-    assert runs.warehouse.sql("SELECT count(*) FROM warehouse.readings") == "2"
+    assert runs.warehouse.count("readings") == 2
 
 
 NOTES = Table(

@@ -15,9 +15,11 @@ from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRun
 from demand_pipeline.load import locks, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from tests.conftest import Warehouse
-from tests.integration.conftest import TRUNCATE_ALONE, UNLIMITED, Runs, before_placing, documents, row, run_at
-from tests.integration.test_connection import wait_until_closed
+from demand_pipeline.warehouse import load, locks
+from tests.integration.conftest import TRUNCATE_ALONE, before_placing
+from tests.support.runs import Runs, documents, row, run_at
+from tests.support.waiting import wait_for
+from tests.support.warehouse import Warehouse
 
 
 def of_hour(hour: int, count: int = 200) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
         others.result()
     assert attempts == [2.0] * 4
     assert 0.05 < max(waits) < 1  # an attempt lasts a fifth of a second
-    wait_until_closed(warehouse)
+    warehouse.wait_until_closed()
 
 
 @TRUNCATE_ALONE
@@ -121,25 +123,21 @@ def test_two_loads_take_turns(runs: Runs, warehouse: Warehouse, monkeypatch: pyt
         with pytest.raises(StaleRunError):
             older.result()
     assert warehouse.sql("SELECT DISTINCT status FROM warehouse.cases") == "3"
-    wait_until_closed(warehouse)
+    warehouse.wait_until_closed()
 
 
 def wait_for_lock(warehouse: Warehouse) -> None:
     """Until a session waits for an advisory lock."""
-    for _ in range(200):
-        if warehouse.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0":
-            return
-        time.sleep(0.02)
-    raise AssertionError("nobody waits")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    wait_for(lambda: warehouse.sql(waiting) != "0")
 
 
 def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     request = runs.request(run_at(1), of_hour(1))
     placed: list[str] = []
-    before_placing(monkeypatch, lambda context: placed.extend(layout.name for layout in context.layouts))
-    arguments = (request, warehouse.settings, runs.staging, UNLIMITED)
+    before_placing(monkeypatch, lambda placement: placed.extend(layout.name for layout in placement.layouts))
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(transaction.load_warehouse, *arguments) for _ in range(2)]
+        both = [pool.submit(runs.carry_out, request) for _ in range(2)]
     assert both[0].result() == both[1].result()
     assert placed == ["cases", "audit"]
 
@@ -148,13 +146,10 @@ def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse)
     mine = run_at(1)
     requests = [runs.request(run, of_hour(1)) for run in (mine, replace(mine, arn="another machine's"))]
     with ThreadPoolExecutor(2) as pool:
-        both = [
-            pool.submit(transaction.load_warehouse, request, warehouse.settings, runs.staging, UNLIMITED)
-            for request in requests
-        ]
+        both = [pool.submit(runs.carry_out, request) for request in requests]
     [error] = [error for error in (one.exception() for one in both) if error is not None]
     assert isinstance(error, RunNameTakenError)
-    assert warehouse.sql("SELECT count(*) FROM warehouse.pipeline_runs") == "1"
+    assert warehouse.count("pipeline_runs") == 1
 
 
 def test_a_load_waits_for_another_no_longer_than_it_may(
@@ -166,5 +161,4 @@ def test_a_load_waits_for_another_no_longer_than_it_may(
         locks.acquire_load_lock(other, warehouse.settings.schema)
         with pytest.raises(LockTimeoutError, match="another load of the schema warehouse"):
             runs.load(run_at(1))
-        other_schema = warehouse.at(schema="elsewhere")
-        assert transaction.load_warehouse(runs.request(run_at(1)), other_schema, runs.staging, UNLIMITED).committed
+        assert runs.carry_out(runs.request(run_at(1)), schema="elsewhere").committed

@@ -13,10 +13,12 @@ from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table
+from demand_pipeline.warehouse.control import CONTROL_TABLES
+from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
-from tests.conftest import Warehouse
-from tests.integration.conftest import UNLIMITED, Runs, documents, reject, row, run_at, run_loader_role
-from tests.integration.test_connection import wait_until_closed
+from tests.integration.conftest import run_loader_role
+from tests.support.runs import Runs, documents, reject, row, run_at
+from tests.support.warehouse import Warehouse
 
 COLUMNS = (
     "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute "
@@ -143,10 +145,9 @@ def test_an_unchanged_run_comments_nothing(runs: Runs, warehouse: Warehouse, mon
 
 def test_any_schema_name_is_quoted(runs: Runs, warehouse: Warehouse) -> None:
     odd = 'DW "é"; DROP SCHEMA x; -- :run {schema} $1'
-    settings = warehouse.at(schema=odd)
     for hour in (1, 2):
         request = runs.request(run_at(hour), {"cases": documents(hour)})
-        assert load_warehouse(request, settings, runs.staging, UNLIMITED).committed
+        assert runs.carry_out(request, schema=odd).committed
     assert warehouse.sql(f"TABLE {quote(odd)}.pipeline_runs").count("run-") == 4
 
 
@@ -203,7 +204,7 @@ def test_the_loader_role_can_be_run_again_for_tables_that_are_there_and_are_to_c
 def test_the_schema_public_does_as_well(runs: Runs, minimal: Warehouse, owner: str) -> None:
     minimal.sql(owner)
     run_loader_role(minimal, "public")
-    assert load_warehouse(runs.request(run_at(1)), minimal.at(schema="public"), runs.staging, UNLIMITED).committed
+    assert runs.carry_out(runs.request(run_at(1)), schema="public").committed
     assert minimal.sql("SET ROLE analysts; SELECT count(*) FROM public.cases") == "1"
 
 
@@ -220,7 +221,7 @@ def test_a_missing_privilege_is_named_and_loads_nothing(runs: Runs, minimal: War
     minimal.sql(missing.format(database=minimal.settings.database))
     with pytest.raises(DatabasePrivilegeError, match=r"SQLSTATE 42501: permission denied"):
         runs.load(run_at(1), {"cases": documents(1)})
-    wait_until_closed(minimal)
+    minimal.wait_until_closed()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.errors import StagingError
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.transform.chunk import transform_chunk
-from tests.conftest import BUCKET
-from tests.integration.conftest import UNLIMITED, Runs, documents, run_at
+from demand_pipeline.transform import transform_chunk
+from tests.support.aws import BUCKET
+from tests.support.functions import UNLIMITED
+from tests.support.runs import Runs, documents, run_at
 
 NET, TAX = CASES.columns[7:9]
 SWAPPED = replace(CASES, columns=(*CASES.columns[:7], TAX, NET, *CASES.columns[9:]))

@@ -16,7 +16,7 @@ from local import seed
 from local.sample import Item, Sample, put
 from local.sample_relations import Relations
 from local.sample_values import SPOILT, ExampleError, draw
-from tests.unit.strategies import wire
+from tests.support.aws import dynamodb_json
 
 SIZE = 600
 
@@ -132,7 +132,7 @@ def test_a_new_column_has_values_that_it_takes_and_changes_no_other(kind: Column
         for item, before in zip(items[each.name], items_before[each.name], strict=True):
             if added.type in SPOILT and found(item, added) == SPOILT[added.type]:
                 continue  # it has this turn to be spoiled
-            make.make(wire(item))
+            make.make(dynamodb_json(item))
             item.pop("some", None)
             assert item == before
 
@@ -145,7 +145,7 @@ def test_what_is_counted_as_rejected_and_sanitized_is_just_that(sample: Sample, 
         make = RowMaker(each)
         for item in items[each.name]:
             try:
-                sanitized[each.name] += make.make(wire(item)).sanitized
+                sanitized[each.name] += make.make(dynamodb_json(item)).sanitized
             except RejectError:
                 rejected[each.name] += 1
     assert +rejected == sample.rejected

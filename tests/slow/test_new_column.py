@@ -26,7 +26,7 @@ LINES = [
 END = "    ),\n)\n"
 # What reads columns. Left out is what never does (the state machine over fakes, the layer's content, time limits, the
 # emulator), and most of what takes minutes: of the campaign there is a mutation of each kind.
-CAMPAIGN = "tests/faults/test_mutations.py::test_the_campaign_notices_a_broken_promise"
+CAMPAIGN = "tests/campaigns/test_broken_promises.py::test_the_campaign_notices_a_broken_promise"
 TESTS = (
     "tests/unit",
     "tests/functions",

@@ -1,6 +1,5 @@
 """The whole pipeline in one process: the real functions, AWS by moto, a real PostgreSQL."""
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
@@ -10,17 +9,12 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.tables import camel_case
-from local.seed import create_table
-from tests.conftest import Warehouse
 from tests.statemachine.fakes import Around
-from tests.statemachine.harness import Handler, Machine
-
-MODULES = {
-    "ScanSegment": "scan_segment",
-    "LoadWarehouse": "load_warehouse",
-    **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
-}
+from tests.statemachine.harness import Machine
+from tests.support import functions
+from tests.support.aws import create_source
+from tests.support.functions import Handler
+from tests.support.warehouse import Warehouse
 
 
 def one_at_a_time(handlers: dict[str, Handler]) -> dict[str, Handler]:
@@ -48,9 +42,7 @@ class Pipeline:
         self, around: Around | None = None, handlers: dict[str, Handler] | None = None, **settings: Any
     ) -> Machine:
         """The state machine over the real functions, or others in their place."""
-        modules = {name: importlib.import_module(f"functions.{module}.app") for name, module in MODULES.items()}
-        real: dict[str, Handler] = {name: module.lambda_handler for name, module in modules.items()}
-        return Machine(one_at_a_time(real | (handlers or {})), around=around, **settings)
+        return Machine(one_at_a_time(functions.handlers() | (handlers or {})), around=around, **settings)
 
     def put(self, table: str, items: Iterable[dict[str, Any]]) -> None:
         """Write items in DynamoDB's JSON into the source of a warehouse table."""
@@ -68,17 +60,7 @@ class Pipeline:
 
 
 @pytest.fixture
-def pipeline(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    for name, value in {
-        "POSTGRES_HOST": warehouse.settings.host,
-        "POSTGRES_PORT": str(warehouse.settings.port),
-        "POSTGRES_DATABASE": warehouse.settings.database,
-        "POSTGRES_SCHEMA": warehouse.settings.schema,
-        "POSTGRES_SECRET_ARN": warehouse.settings.secret,
-        "POSTGRES_TLS_ROOT_SECRET_ARN": warehouse.settings.tls_root_secret,
-    }.items():
-        monkeypatch.setenv(name, value)
-    dynamodb: Any = boto3.client("dynamodb")
+def pipeline(warehouse: Warehouse, environment: None) -> Pipeline:
     for table in TABLES.values():
-        create_table(dynamodb, table.source, table)
-    return Pipeline(warehouse, dynamodb)
+        create_source(table)
+    return Pipeline(warehouse, boto3.client("dynamodb"))

@@ -26,14 +26,15 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from tests.statemachine.interpreter import failure, is_lambda, patched
+from tests.support.aws import REGION
+from tests.support.functions import MODULES, Context, Handler
 
-REGION, ACCOUNT = "eu-west-1", "123456789012"
+ACCOUNT = "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
-FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(name)}" for name in TABLES), "LoadWarehouse")
 # What the template puts into the definition, with the defaults of its parameters.
 SUBSTITUTIONS: dict[str, Any] = {
     "Partition": "aws",
-    **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in FUNCTIONS},
+    **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in MODULES},
     **{
         f"{camel_case(table.source)}TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table.source}"
         for table in TABLES.values()
@@ -48,8 +49,6 @@ SUBSTITUTIONS: dict[str, Any] = {
     "MaxRejectPercent": 1,
     "MaxShrinkPercent": 100,
 }
-
-type Handler = Callable[[dict[str, Any], Any], Any]
 
 
 def definition(**settings: Any) -> dict[str, Any]:
@@ -94,22 +93,6 @@ class Run:
     output: Any
     error: str | None
     cause: str | None
-
-
-class Context:
-    """What a handler is told of its invocation."""
-
-    function_version, memory_limit_in_mb, log_stream_name = "$LATEST", 512, "local"
-
-    def __init__(self, name: str, seconds: float = 900.0) -> None:
-        self.function_name = name
-        self.invoked_function_arn = SUBSTITUTIONS[f"{name}Arn"]
-        self.aws_request_id = f"{time.monotonic_ns():032x}"
-        self._end = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return what is left until the function's timeout."""
-        return int(max(0.0, self._end - time.monotonic()) * 1000)
 
 
 class Machine(ExitStack):

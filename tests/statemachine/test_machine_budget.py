@@ -14,6 +14,8 @@ from tests.statemachine.fakes import handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine, definition
 from tests.statemachine.lint import states
 
+pytestmark = pytest.mark.long
+
 EVENTS, PAYLOAD = 25_000, 256 * 1024
 REDRIVABLE = 24_999  # a run with as many events cannot be redriven
 RETRY = 3  # events: the attempt is scheduled, it starts, it fails

@@ -14,10 +14,12 @@ from functions.transform import app as transform_function
 from local.sample import put
 from local.sample_values import SPOILT
 from local.seed import key_item
-from tests.conftest import BUCKET
 from tests.statemachine.conftest import Pipeline
 from tests.statemachine.fakes import failing
 from tests.statemachine.harness import Run, Task, TaskFailed
+from tests.support.aws import BUCKET
+
+pytestmark = pytest.mark.long
 
 UNFIT = {kind: value for kind, value in SPOILT.items() if value.keys() & {"S", "N"}}
 FIRST, SECOND, *_, LAST = TABLES

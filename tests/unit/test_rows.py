@@ -17,10 +17,10 @@ from demand_pipeline.transform import fast_path, rows
 from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
 from local.sample import put
 from local.sample_values import draw
-from scripts import show_fast_path
-from tests.unit.reference import RejectedBy, expected_row
-from tests.unit.staged import staged_row
-from tests.unit.strategies import items, tables, wire
+from tests.support.aws import dynamodb_json
+from tests.support.reference import RejectedBy, expected_row
+from tests.support.staged import staged_row
+from tests.support.strategies import items, tables
 
 MAKERS = {name: RowMaker(table) for name, table in TABLES.items()}
 
@@ -80,6 +80,7 @@ def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
         return f"rejected: {reject}"
 
 
+@pytest.mark.long
 @DECLARATIONS
 @settings(max_examples=400)
 @given(data=st.data())
@@ -166,7 +167,7 @@ def test_a_usual_item_goes_through_compiled_code(table: Table, monkeypatch: pyte
     for _ in range(20):
         item: dict[str, Any] = {}
         for column in table.columns:
-            put(item, column, wire(draw(column, random)))
+            put(item, column, dynamodb_json(draw(column, random)))
         assert maker.line(item)
 
 

@@ -55,6 +55,7 @@ def test_every_environment_is_locked() -> None:
     assert {path.stem for path in LOCKS[1:]} == declared
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and_hashes(tmp_path: Path) -> None:
     written = bill(tmp_path)
     assert (written["bomFormat"], written["metadata"]["component"]["name"]) == ("CycloneDX", "demand-pipeline")
@@ -73,6 +74,7 @@ def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and
     }
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_is_the_same_every_time(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     assert json.dumps(bill(tmp_path)) == json.dumps(bill(tmp_path / "again"))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.dynamodb.typed_json import PageSummary, iterate_items, summarize_page, summarize_whole_page
-from tests.unit.strategies import TEXT, VALUE
+from demand_pipeline.wire import PageSummary, iterate_items, summarize_page, summarize_whole_page
+from tests.support.strategies import TEXT, VALUE
 
 ITEMS = st.lists(st.dictionaries(TEXT, VALUE, max_size=3), max_size=4)
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")])

@@ -18,7 +18,10 @@ def staged_row(line: str, table: Table) -> dict[str, Any]:
 
 
 def python_value(column_type: str, cell: Any) -> Any:
+    """The value of a staged cell, or of PostgreSQL's text."""
     match column_type:
+        case "boolean":
+            return cell if isinstance(cell, bool) else cell == "true"
         case "numeric":
             return Decimal(cell)
         case "bigint":

@@ -1,4 +1,4 @@
-"""Faults of DynamoDB and S3, where boto3 meets them: between its retries and the wire."""
+"""Faults of DynamoDB and S3, where boto3 meets them: between its retries and the network."""
 
 import gzip
 import json
@@ -14,8 +14,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
-from tests.faults import attempts
-from tests.faults.faults import Arsenal, Fault
+from campaigns.faults import attempts
+from campaigns.faults.faults import Fault, Injector
 
 # A start key that stands for "from the beginning": what an empty first page says where to go on.
 _BEGINNING = "\x01beginning"
@@ -24,8 +24,8 @@ type Send = Callable[[], AWSResponse]
 
 
 @contextmanager
-def struck_wire(arsenal: Arsenal, page_items: int) -> Iterator[None]:
-    """Let the faults strike what the functions send; their scans read pages of `page_items` items."""
+def faulty_aws_calls(injector: Injector, page_items: int) -> Iterator[None]:
+    """Inject the faults into what the functions send; their scans read pages of `page_items` items."""
     original = BotocoreStubber.__call__
 
     def send(stubber: BotocoreStubber, event_name: str, request: Any, **rest: Any) -> Any:
@@ -36,12 +36,12 @@ def struck_wire(arsenal: Arsenal, page_items: int) -> Iterator[None]:
         if operation == "Scan":
             _cut_pages(request, page_items)
         place = _place(service, operation, request)
-        fault = None if attempts.is_late() else arsenal.take(place)
+        fault = None if attempts.is_late() else injector.take(place)
 
         def proceed() -> AWSResponse:
             return original(stubber, event_name, request, **rest)
 
-        return proceed() if fault is None else _STRIKES[fault.kind](fault, request, proceed)
+        return proceed() if fault is None else _INJECTIONS[fault.kind](fault, request, proceed)
 
     with mock.patch.object(BotocoreStubber, "__call__", send):
         yield
@@ -71,16 +71,16 @@ def _answer(request: Any, status: int, body: bytes, headers: dict[str, str] | No
 
 
 def _dynamodb_error(status: int, code: str, message: str) -> Callable[..., AWSResponse]:
-    def strike(fault: Fault, request: Any, _: Send) -> AWSResponse:
+    def inject(fault: Fault, request: Any, _: Send) -> AWSResponse:
         code_now = "ServiceUnavailable" if fault.variant == "503" else code
         body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code_now}", "message": message}
         return _answer(request, int(fault.variant or status), json.dumps(body).encode())
 
-    return strike
+    return inject
 
 
 def _s3_error(status: int, code: str) -> Callable[..., AWSResponse]:
-    def strike(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
+    def inject(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
         if fault.variant == "reset":
             raise ConnectionClosedError(endpoint_url=request.url)
         if fault.variant == "after":
@@ -88,7 +88,7 @@ def _s3_error(status: int, code: str) -> Callable[..., AWSResponse]:
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Please try again.</Message></Error>"
         return _answer(request, 200 if fault.variant == "200" else status, body.encode())
 
-    return strike
+    return inject
 
 
 def _reset(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
@@ -160,7 +160,7 @@ def _lose(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
     return proceed()
 
 
-_STRIKES: dict[str, Callable[..., AWSResponse]] = {
+_INJECTIONS: dict[str, Callable[..., AWSResponse]] = {
     "dynamodb throttled": _dynamodb_error(400, "ProvisionedThroughputExceededException", "Rate exceeded"),
     "dynamodb 5xx": _dynamodb_error(500, "InternalServerError", "Internal server error"),
     "dynamodb reset": _reset,

@@ -9,6 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from campaigns.faults.faults import Fault
+from campaigns.faults.schedule import Schedule
+from demand_pipeline import pages, staging, transform
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import merge, temporary_tables, transaction, truncate
@@ -18,9 +21,7 @@ from demand_pipeline.postgres.statements import quote
 from demand_pipeline.s3 import staging
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
-from demand_pipeline.transform import chunk
-from tests.faults.faults import Fault
-from tests.faults.schedule import Schedule
+from demand_pipeline.warehouse import load, merge, stage, truncate
 
 FIRST, *_, LAST_BUT_ONE, LAST = TABLES
 # Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
@@ -147,7 +148,7 @@ def truncate_before_staging() -> AbstractContextManager[None]:
     return patched((transaction._Load, "begin", early))
 
 
-def tell_the_password() -> AbstractContextManager[None]:
+def leak_the_password() -> AbstractContextManager[None]:
     """An error of the login quotes what it was given."""
     connect = session.connect
 
@@ -279,8 +280,10 @@ MUTATIONS = [
         Fault("postgres statement timeout", "postgres/record"),
         strategy="merge",
     ),
-    Mutation(tell_the_password, "told a secret", Fault("postgres password rotated", "postgres/connect", "secret late")),
-    Mutation(log_a_reject, "told a secret: tel-5550"),
+    Mutation(
+        leak_the_password, "leaked a secret", Fault("postgres password rotated", "postgres/connect", "secret late")
+    ),
+    Mutation(log_a_reject, "leaked a secret: tel-5550"),
     Mutation(
         take_an_empty_page_for_the_end,
         f"{FIRST} after",

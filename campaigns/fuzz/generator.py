@@ -36,7 +36,7 @@ class Generator:
     """Draws one item after the other; the same ones for the same seed. No two keys of it are equal."""
 
     def __init__(self, seed: int | str) -> None:
-        self.random = Random(seed)  # noqa: S311 - a seed is what it is for
+        self.random = Random(seed)
         self.drawn = 0
 
     def item(self, table: Table) -> dict[str, Any]:

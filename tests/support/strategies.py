@@ -124,12 +124,3 @@ def tables(draw: st.DrawFn) -> Table:
         kinds = [kind for kind in ColumnType if path not in ways or not kind.endswith("[]") or path[-1] in (*LISTS, 2)]
         columns.append(Column(f"column {i}", draw(st.sampled_from(kinds)), path, "It."))
     return Table("things", "things", "Things.", tuple(columns))
-
-
-def wire(value: Any) -> Any:
-    """A value as DynamoDB sends it: binary as base64 text."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {name: wire(member) for name, member in value.items()}
-    return [wire(member) for member in value] if isinstance(value, list) else value

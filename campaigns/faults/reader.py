@@ -1,4 +1,4 @@
-"""A reader beside every run: all four tables and `pipeline_runs` in one transaction, again and again."""
+"""A reader during every run: all four tables and `pipeline_runs` in one transaction, again and again."""
 
 import threading
 from contextlib import suppress
@@ -7,9 +7,9 @@ from typing import Self
 
 import pg8000.native
 
+from campaigns.faults.checker import _SELECTS, RUNS, Snapshot, client, read
 from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
-from tests.faults.checker import _SELECTS, RUNS, Snapshot, client, read
 
 _PAUSE_SECONDS = 0.03
 _LOCK = f"LOCK TABLE {', '.join(f'warehouse.{name}' for name in TABLES)} IN ACCESS SHARE MODE"

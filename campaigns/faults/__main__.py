@@ -1,70 +1,45 @@
 """`make soak`: rounds with consecutive seeds, on as many servers as there are workers, and what came of them."""
 
 import argparse
-import multiprocessing
 import secrets
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local.postgres import PostgresServer
-from tests.faults.campaign import Outcome, run_round
-from tests.faults.faults import KINDS
-from tests.faults.schedule import draw_schedule
+from campaigns.faults.faults import KINDS
+from campaigns.faults.rounds import Outcome, rounds
 
 _PLAIN_EVERY = 10  # rounds a line, where no terminal shows the progress
 
 
-def _work(seeds: multiprocessing.Queue, outcomes: multiprocessing.Queue) -> None:
-    with PostgresServer.temporary() as server:
-        while (seed := seeds.get()) is not None:
-            outcomes.put(run_round(draw_schedule(seed), server))
-
-
-def rounds(first: int, count: int, workers: int) -> Iterator[Outcome]:
-    """Run `count` rounds from the seed `first` on; they come as they are done."""
-    context = multiprocessing.get_context("spawn")
-    seeds, outcomes = context.Queue(), context.Queue()
-    for seed in [*range(first, first + count), *[None] * workers]:
-        seeds.put(seed)
-    processes = [context.Process(target=_work, args=(seeds, outcomes)) for _ in range(min(workers, count))]
-    for process in processes:
-        process.start()
-    for _ in range(count):
-        yield outcomes.get()
-    for process in processes:
-        process.join()
-
-
 def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
-    drawn, struck, strikes, redriven, failed = Counter(), Counter(), Counter(), Counter(), Counter()
+    drawn, happened, injected, redriven, failed = (Counter[str]() for _ in range(5))
     errors: dict[str, set[str]] = defaultdict(set)
     for outcome in outcomes:
         for kind in {fault.kind for fault in outcome.schedule.faults}:
             drawn[kind] += 1
-            struck[kind] += bool(outcome.struck[kind])
-            strikes[kind] += outcome.struck[kind]
-            if outcome.struck[kind]:
+            happened[kind] += bool(outcome.injected[kind])
+            injected[kind] += outcome.injected[kind]
+            if outcome.injected[kind]:
                 redriven[kind] += len(outcome.endings) > 2
                 failed[kind] += bool(outcome.problems)
                 errors[kind] |= KINDS[kind] & set(outcome.endings)
     table = Table("kind")
-    for name in ("drawn", "struck", "strikes", "redriven", "failed"):
+    for name in ("drawn", "happened", "injected", "redriven", "failed"):
         table.add_column(name, justify="right")
     table.add_column("runs ended with")
     for kind in KINDS:
-        counts = (drawn[kind], struck[kind], strikes[kind], redriven[kind], failed[kind])
+        counts = (drawn[kind], happened[kind], injected[kind], redriven[kind], failed[kind])
         table.add_row(kind, *map(str, counts), ", ".join(sorted(errors[kind] - {""})))
     console.print(table)
     reads, snapshots = sum(o.reads for o in outcomes), sum(o.snapshots for o in outcomes)
     runs = sum(len(outcome.endings) for outcome in outcomes)
     console.print(
-        f"{runs} runs and redrives, {reads} reads beside them, {snapshots} different snapshots, {seconds:.0f} s"
+        f"{runs} runs and redrives, {reads} reads meanwhile, {snapshots} different snapshots, {seconds:.0f} s"
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from campaigns.faults.checker import client
 from local.postgres import PostgresServer
-from tests.faults.checker import client
 
 SETTING = "CREATE SCHEMA warehouse; CREATE TABLE warehouse.cases (run int); INSERT INTO warehouse.cases VALUES (1)"
 TRUNCATE = "BEGIN; LOCK warehouse.cases IN ACCESS EXCLUSIVE MODE; TRUNCATE warehouse.cases; INSERT INTO warehouse.cases VALUES (2)"
@@ -70,7 +70,7 @@ REPEATABLE_READ, LATER = "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT pg_sle
         ((LATER, COUNT), 2),
     ],
 )
-def test_beside_a_merge_a_snapshot_is_whole_and_nobody_waits(
+def test_during_a_merge_a_snapshot_is_whole_and_nobody_waits(
     warehouse: PostgresServer, statements: tuple[str, ...], run: int
 ) -> None:
     assert seen(warehouse, *statements, load=MERGE) == run

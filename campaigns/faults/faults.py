@@ -1,4 +1,4 @@
-"""What can go wrong, where it strikes, and the count of what did."""
+"""What can go wrong and where, and the count of what did."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Fault:
-    """Strikes at `place`: not at the first `skip` times that somebody comes by, then `times` times in a row."""
+    """Happens at `place`: not the first `skip` times that a call gets there, then `times` times in a row."""
 
     kind: str
     place: str
@@ -63,18 +63,18 @@ KINDS: dict[str, frozenset[str]] = {
 }
 
 
-class Arsenal:
-    """The faults of a schedule; `take` says which of them strikes whoever comes by a place."""
+class Injector:
+    """The faults of a schedule; `take` says which of them happens at a place now."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = faults
         self.armed = False
-        self.struck: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
         self._seen: Counter[int] = Counter()
         self._lock = Lock()
 
     def take(self, place: str) -> Fault | None:
-        """Return the fault that strikes here and now; faults of one place take their turns one after the other."""
+        """Return the fault to inject here and now; faults of one place take turns."""
         if not self.armed:
             return None
         with self._lock:
@@ -84,10 +84,10 @@ class Arsenal:
                 self._seen[number] += 1
                 if self._seen[number] <= fault.skip or self._seen[number] > fault.skip + fault.times:
                     continue
-                self.struck[fault.kind] += 1
+                self.injected[fault.kind] += 1
                 return fault
         return None
 
     def allowed(self) -> set[str]:
-        """The errors that a run may end with, by what has struck until now."""
-        return {error for kind in self.struck for error in KINDS[kind]}
+        """The errors that a run may end with, by what was injected until now."""
+        return {error for kind in self.injected for error in KINDS[kind]}

@@ -39,7 +39,7 @@ class Attempt:
                 self.answer = proceed()
             except SandboxKilled:
                 pass
-            except Exception as error:  # noqa: BLE001 - nobody is left to be told
+            except Exception as error:  # noqa: BLE001 - nobody is left to report it to
                 self.answer = error
             self.reached.set()
 
@@ -98,7 +98,7 @@ def leave_task() -> None:
 
 
 def in_task() -> bool:
-    """Whether this thread works for a Task, and can be struck."""
+    """Whether this thread works for a Task, and faults can be injected into it."""
     return getattr(_local, "in_task", False)
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from campaigns.faults.mutations import MUTATIONS, QUIET, Mutation
+from campaigns.faults.rounds import run_round
 from local.postgres import PostgresServer
-from tests.faults.campaign import run_round
-from tests.faults.mutations import MUTATIONS, QUIET, Mutation
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.broken.__name__)

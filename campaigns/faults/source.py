@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import ColumnType, Table
 from local.sample import put
 from local.sample_values import SPOILT, draw, numbered
-from tests.unit.reference import RejectedBy, expected_row, plain, storable
+from tests.support.aws import dynamodb_json
+from tests.support.reference import RejectedBy, expected_row, plain, storable
 
 type Item = dict[str, Any]
 
@@ -42,13 +42,13 @@ def _draw_item(seed: int, table: Table, number: int) -> Item:
     """Draw an item; each column from a seed of its own, so that another column changes none of the others."""
     item: Item = {}
     for column in table.columns:
-        random = Random(f"{seed} {column.name}")  # noqa: S311 - a seed, not secrecy
+        random = Random(f"{seed} {column.name}")
         if column.key:
             value = {"S": f"k-{number}"} if column.type is ColumnType.TEXT else numbered(column, number + 1)
             put(item, column, value)
         elif random.random() < 0.7:
             put(item, column, _marked(draw(column, random)))
-    random = Random(seed)  # noqa: S311 - the same
+    random = Random(seed)
     if random.random() < 0.3:
         digits = "".join(random.choice("123456789") for _ in range(38))
         item["unread"] = {"M": {"note": {"S": MARKER}, 'odd "name"\n': {"N": digits}, "L": {"L": [{"S": "a\0b"}]}}}
@@ -74,7 +74,7 @@ def _marked(value: Item) -> Item:
     return value
 
 
-def respelt(table: Table, item: Item) -> Item:
+def with_trailing_zeros(table: Table, item: Item) -> Item:
     """The same item, its numbers of numeric columns with a trailing zero: PostgreSQL takes them for equal, and shows it."""
     item = copy.deepcopy(item)
     for column in table.columns:
@@ -89,30 +89,17 @@ def respelt(table: Table, item: Item) -> Item:
 def expected(table: Table, items: list[Item]) -> Expected:
     """Ask the reference, item by item."""
     result = Expected()
-    for item in map(on_the_wire, items):
+    for item in map(dynamodb_json, items):
         try:
             row, sanitized = expected_row(item, table)
         except RejectedBy as reject:
-            key = {column.attribute: item[column.attribute] for column in table.key}
-            result.rejects.append((reject.column, plain({"M": key}), plain({"M": storable(item)})))
+            result.rejects.append((reject.column, plain({"M": key_of(table, item)}), plain({"M": storable(item)})))
         else:
             result.rows[tuple(row[column.name] for column in table.key)] = row
             result.sanitized += sanitized
     return result
 
 
-def on_the_wire(value: Any) -> Any:
-    """DynamoDB's JSON: binary as base64."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {name: on_the_wire(content) for name, content in value.items()}
-    return [on_the_wire(element) for element in value] if isinstance(value, list) else value
-
-
 def key_of(table: Table, item: Item) -> Item:
     """An item's key."""
     return {column.attribute: item[column.attribute] for column in table.key}
-
-
-__all__ = ["MARKER", "TABLES", "Expected", "Item", "draw_items", "expected", "key_of", "respelt"]

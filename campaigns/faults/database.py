@@ -1,4 +1,4 @@
-"""Faults of PostgreSQL, struck for real: at a statement of the load, from a second connection."""
+"""Faults of PostgreSQL, injected for real: at a statement of the load, from a second connection."""
 
 import re
 import ssl
@@ -13,13 +13,13 @@ from unittest import mock
 
 import pg8000.native
 
+from campaigns.faults import attempts
+from campaigns.faults.faults import Fault, Injector
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import network, session
 from demand_pipeline.postgres.connection import Connection
 from local.postgres import PostgresServer
 from local.process import free_port
-from tests.faults import attempts
-from tests.faults.faults import Arsenal, Fault
 
 _TABLES = "|".join(TABLES)
 _POINTS = [
@@ -49,11 +49,11 @@ def point_of(sql: str) -> str | None:
 
 
 @dataclass
-class Strikes:
-    """Strikes a load's session; what it leaves behind, `heal` takes away as an operator would."""
+class DatabaseFaults:
+    """Injects faults into a load's session; what it leaves behind, `heal` takes away as an operator would."""
 
     server: PostgresServer
-    arsenal: Arsenal
+    injector: Injector
     rotate: Callable[[bool], None]
     healers: list[Callable[[], None]] = field(default_factory=list)
     _restarting: threading.Lock = field(default_factory=threading.Lock)
@@ -137,40 +137,40 @@ class Strikes:
 
 
 @contextmanager
-def struck_database(strikes: Strikes) -> Iterator[None]:
-    """Let the faults strike every session of the load."""
+def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
+    """Inject the faults into every session of the load."""
     query, copy_in, connect = Connection.query, Connection.copy_in, session.connect
 
-    def struck_query(connection: Connection, sql: str, **parameters: Any) -> Any:
+    def faulty_query(connection: Connection, sql: str, **parameters: Any) -> Any:
         point, work = point_of(sql), lambda: query(connection, sql, **parameters)
         _come_by(connection)
         if point == "turn":
             connection.has_turn = True  # from here on others wait for it
-        fault = _take(strikes, point)
-        return work() if fault is None else _at_statement(strikes, fault, connection, work)
+        fault = _take(faults, point)
+        return work() if fault is None else _at_statement(faults, fault, connection, work)
 
-    def struck_copy(connection: Connection, sql: str, blocks: Iterable[bytes]) -> int:
+    def faulty_copy(connection: Connection, sql: str, blocks: Iterable[bytes]) -> int:
         _come_by(connection)
-        fault = _take(strikes, point_of(sql))
+        fault = _take(faults, point_of(sql))
         if fault is None:
             return copy_in(connection, sql, blocks)
         if fault.kind == "postgres statement timeout":
             connection._driver.run("SET LOCAL statement_timeout = '20ms'")
-        return copy_in(connection, sql, _in_copy(strikes, fault, connection, blocks))
+        return copy_in(connection, sql, _in_copy(faults, fault, connection, blocks))
 
-    def struck_connect(settings: Any, *arguments: Any) -> Connection:
+    def faulty_connect(settings: Any, *arguments: Any) -> Connection:
         attempts.call()
-        fault = _take(strikes, "connect")
+        fault = _take(faults, "connect")
         if fault and fault.kind == "postgres refused":
             settings = replace(settings, port=free_port())
         elif fault:
-            strikes.rotate(fault.variant == "secret at once")
+            faults.rotate(fault.variant == "secret at once")
         return connect(settings, *arguments)
 
     with (
-        mock.patch.object(Connection, "query", struck_query),
-        mock.patch.object(Connection, "copy_in", struck_copy),
-        mock.patch.object(session, "connect", struck_connect),
+        mock.patch.object(Connection, "query", faulty_query),
+        mock.patch.object(Connection, "copy_in", faulty_copy),
+        mock.patch.object(session, "connect", faulty_connect),
     ):
         yield
 
@@ -180,19 +180,19 @@ def _come_by(connection: Connection) -> None:
     attempts.call(holding=holding, hang_up=lambda: network.hang_up(connection._sock))
 
 
-def _take(strikes: Strikes, point: str | None) -> Fault | None:
+def _take(faults: DatabaseFaults, point: str | None) -> Fault | None:
     if point is None or not attempts.in_task() or attempts.is_late():
         return None
-    return strikes.arsenal.take(f"postgres/{point}")
+    return faults.injector.take(f"postgres/{point}")
 
 
-def _at_statement(strikes: Strikes, fault: Fault, connection: Connection, work: Callable[[], Any]) -> Any:
+def _at_statement(faults: DatabaseFaults, fault: Fault, connection: Connection, work: Callable[[], Any]) -> Any:
     run = connection._driver.run
     match fault.kind, fault.variant:
         case "postgres restarted", _:
-            strikes.restart()
+            faults.restart()
         case "postgres killed at commit", "race":
-            thread = threading.Thread(target=strikes.kill, args=(connection,))
+            thread = threading.Thread(target=faults.kill, args=(connection,))
             thread.start()
             time.sleep(0.004 * fault.call)
             try:
@@ -201,37 +201,37 @@ def _at_statement(strikes: Strikes, fault: Fault, connection: Connection, work: 
                 thread.join()
         case _, "after":
             work()
-            strikes.kill(connection)
+            faults.kill(connection)
             return connection.query("SELECT 'the answer that is lost'")
         case "postgres killed in placing" | "postgres killed at commit" | "postgres killed in copy", _:
-            strikes.kill(connection)
+            faults.kill(connection)
         case "postgres lock held", variant:
             how, _, table = variant.rpartition(" ")
-            strikes.hold(None if how == "for long" else 0.15 * fault.call, table, writing=how == "writing")
+            faults.hold(None if how == "for long" else 0.15 * fault.call, table, writing=how == "writing")
         case "postgres deadlock", table:
-            strikes.deadlock(table)
+            faults.deadlock(table)
         case "postgres statement timeout", _:
             run("SET LOCAL statement_timeout = '5ms'")
             connection.query("SELECT pg_sleep(5)")
     return work()
 
 
-def _in_copy(strikes: Strikes, fault: Fault, connection: Connection, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Strike before the n-th block, or at the end of a shorter COPY."""
-    struck = False
+def _in_copy(faults: DatabaseFaults, fault: Fault, connection: Connection, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Inject before the n-th block, or at the end of a shorter COPY."""
+    done = False
     for number, block in enumerate(blocks, start=1):
         if number == fault.call:
-            _strike_copy(strikes, fault, connection)
-            struck = True
+            _inject_into_copy(faults, fault, connection)
+            done = True
         yield block
-    if not struck:
-        _strike_copy(strikes, fault, connection)
+    if not done:
+        _inject_into_copy(faults, fault, connection)
 
 
-def _strike_copy(strikes: Strikes, fault: Fault, connection: Connection) -> None:
+def _inject_into_copy(faults: DatabaseFaults, fault: Fault, connection: Connection) -> None:
     if fault.kind == "postgres restarted":
-        strikes.restart()
+        faults.restart()
     elif fault.kind == "postgres statement timeout":
         time.sleep(0.06)
     else:
-        strikes.kill(connection)
+        faults.kill(connection)

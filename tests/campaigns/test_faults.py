@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from campaigns.faults.faults import KINDS, Fault
+from campaigns.faults.mutations import QUIET
+from campaigns.faults.rounds import run_round
+from campaigns.faults.schedule import draw_schedule
 from local.postgres import PostgresServer
-from tests.faults.campaign import run_round
-from tests.faults.faults import KINDS, Fault
-from tests.faults.mutations import QUIET
-from tests.faults.schedule import draw_schedule
 
 
 @pytest.mark.parametrize("seed", [101, 103, 112, 116])  # two of each strategy

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from campaigns.faults import attempts
+from campaigns.faults.attempts import Attempt
+from campaigns.faults.faults import Fault, Injector
+from campaigns.faults.schedule import SHORT
 from demand_pipeline.deadline import RESERVE_SECONDS
-from tests.faults import attempts
-from tests.faults.attempts import Attempt
-from tests.faults.faults import Arsenal, Fault
-from tests.faults.schedule import SHORT
 from tests.statemachine.harness import Task, TaskFailed
 
 type Proceed = Callable[[], Any]
@@ -24,26 +24,26 @@ SHORT_SECONDS = RESERVE_SECONDS - 0.1  # no work left, but time to answer
 class Tasks:
     """Stands around the Tasks of a machine (`around`), and keeps the attempts that outlive theirs."""
 
-    def __init__(self, arsenal: Arsenal, stop: Callable[[str], None]) -> None:
-        self.arsenal = arsenal
+    def __init__(self, injector: Injector, stop: Callable[[str], None]) -> None:
+        self.injector = injector
         self.gates: dict[str, Callable[[Task, Proceed], Any]] = {}  # what a run's load has to go through, once
         self._stop = stop
         self._second: dict[str, list[Attempt]] = defaultdict(list)  # to finish after the same task's next attempt
         self._last: list[Attempt] = []  # to finish after the run
-        self._beside: list[Attempt] = []  # to finish while the redrive runs
+        self._during_redrive: list[Attempt] = []  # to finish while the redrive runs
         self._flying: set[int] = set()
         self._lock = Lock()
 
     def around(self, task: Task, proceed: Proceed) -> Any:
-        """Let a fault strike, or let it be."""
+        """Inject a fault if it is time for one."""
         attempts.enter_task()
-        fault = self.arsenal.take(f"task/{task.state}")
+        fault = self.injector.take(f"task/{task.state}")
         with self._lock:
             self._flying.add(id(task))
         try:
             if task.function == "LoadWarehouse" and (gate := self.gates.pop(task.event["run"]["id"], None)):
                 return gate(task, proceed)
-            answer = proceed() if fault is None else self._strike(fault, task, proceed)
+            answer = proceed() if fault is None else self._inject(fault, task, proceed)
         finally:
             attempts.leave_task()
             with self._lock:
@@ -62,10 +62,10 @@ class Tasks:
 
     def heal(self) -> None:
         """Wait for what a stopped run left working."""
-        while self._beside:
-            self._beside.pop().finish()
+        while self._during_redrive:
+            self._during_redrive.pop().finish()
 
-    def _strike(self, fault: Fault, task: Task, proceed: Proceed) -> Any:
+    def _inject(self, fault: Fault, task: Task, proceed: Proceed) -> Any:
         match fault.kind:
             case "lambda failed before":
                 error = fault.variant
@@ -115,7 +115,7 @@ class Tasks:
     def _stopped(self, fault: Fault, task: Task, proceed: Proceed) -> Any:
         if fault.variant != "before the work":  # a function goes on when its execution is stopped
             late = self._let_go(fault, proceed)
-            (self._last if fault.variant.endswith("redrive") else self._beside).append(late)
+            (self._last if fault.variant.endswith("redrive") else self._during_redrive).append(late)
         self._stop(task.event["run"]["arn"])
         return {}
 

@@ -1,4 +1,4 @@
-"""`python -m tests.hostile --items N --seed S`: hostile items by the million, by two processes and one server."""
+"""`python -m campaigns.fuzz --items N --seed S`: random items by the million, by two processes and one server."""
 
 import argparse
 import ssl
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from functools import partial
 from random import SystemRandom
 
+from campaigns.fuzz.check import check_batch, prepare
+from campaigns.fuzz.generator import Generator
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import Credentials
 from demand_pipeline.settings import PostgresSettings
 from local.postgres import PostgresServer
-from tests.hostile.check import check_batch, prepare
-from tests.hostile.generator import Generator
 
 BATCH = 2000
 
@@ -26,7 +26,7 @@ BATCH = 2000
 def session(settings: PostgresSettings, password: str, root: str) -> Iterator[Connection]:
     """A session with the server, as the load has one."""
     context = ssl.create_default_context(cadata=root)
-    with connect(settings, Credentials(PostgresServer.user, password), context, "hostile", Timeouts()) as connection:
+    with connect(settings, Credentials(PostgresServer.user, password), context, "fuzz", Timeouts()) as connection:
         yield connection
 
 
@@ -48,7 +48,7 @@ show = partial(print, flush=True)
 
 def main() -> int:
     """Check all items and show the progress; 1 if one was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m campaigns.fuzz", description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     given = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> int:
     jobs = [(f"{given.seed}/{start}", min(BATCH, given.items - start)) for start in range(0, given.items, BATCH)]
     failed, done, begin = 0, 0, time.monotonic()
     with PostgresServer.temporary() as server, ProcessPoolExecutor(2) as pool:
-        settings = PostgresSettings(server.host, server.port, server.database, "hostile", "", "")
+        settings = PostgresSettings(server.host, server.port, server.database, "fuzz", "", "")
         with session(settings, server.password, server.ca_pem) as connection:
             prepare(connection)
         for count, wrong in pool.map(partial(work, settings, server.password, server.ca_pem), jobs):

@@ -4,22 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from campaigns.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 from demand_pipeline.builders import TABLES
 from demand_pipeline.scan.segment import READERS
 from demand_pipeline.tables import camel_case
-from tests.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
-_ALONE = (*_OVERLAPS, "s3 object lost")  # never drawn beside another fault
+_ALONE = (*_OVERLAPS, "s3 object lost")  # never drawn with another fault
 _PLAIN = tuple(kind for kind in KINDS if kind not in _ALONE)
 _TURNS = (*KINDS, *_ALONE)  # what is drawn only in turn has two turns
 _LARGE = 2**28
 SHORT = ", in short time"  # an attempt that gives up early writes less than the other one
-# One strike a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
+# One fault a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
 _CLIENT_ATTEMPTS = 8
 _WIRE_TIMES = (1, 1, 2, 8, 9, 57)
 _TASK_TIMES = (1, 1, 2, 8)
-_SPARE_REDRIVES = 3  # for what a strike brings about later: a restarted server, a late attempt in the way
+_SPARE_REDRIVES = 3  # for what a fault brings about later: a restarted server, a late attempt in the way
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class Schedule:
 
     @property
     def overlap(self) -> Fault | None:
-        """The fault that is a way of running rather than a strike."""
+        """The fault that is a way of running rather than an injection."""
         return next((fault for fault in self.faults if fault.kind in _OVERLAPS), None)
 
     @property
     def redrives(self) -> int:
-        """How many are enough: a fault fails a run at most as often as it strikes, or a client of AWS gives up."""
+        """How many are enough: a fault fails a run at most as often as it happens, or a client of AWS gives up."""
         return _SPARE_REDRIVES + sum(min(fault.times, _CLIENT_ATTEMPTS) for fault in self.faults)
 
 
 def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
     """Draw a schedule; the same one for the same seed. `kinds` are the faults' kinds instead of drawn ones."""
-    random = Random(seed)  # noqa: S311 - a seed, not secrecy
+    random = Random(seed)
     segments = random.choice((1, 1, 2, 3))
     rows = random.choice((3, 9, 18, 18))
     tables = tuple(TABLES)
@@ -150,7 +150,7 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
         "lambda twice, first last": tuple(
             f"after the {when}{how}" for when in ("second", "run") for how in ("", SHORT)
         ),
-        "states stopped by hand": ("work goes on", "work goes on beside the redrive", "before the work"),
+        "states stopped by hand": ("work goes on", "work goes on during the redrive", "before the work"),
     }
     state = random.choice(states if not kind.startswith("states sibling") else states[:2])
     retried = kind in ("lambda failed before", "lambda answer lost")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pg8000.native
 
+from campaigns.faults.source import Expected
 from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
-from tests.faults.source import Expected
-from tests.unit.staged import python_value
+from tests.support.staged import python_value
 
 type Rows = tuple[tuple[str | None, ...], ...]
 
@@ -88,7 +88,7 @@ def check_snapshot(snapshot: Snapshot, ran: Mapping[str, Ran]) -> list[str]:
         found = {}
         for cells in rows:
             row = {
-                column.name: None if cell is None else _value(column.type, cell)
+                column.name: None if cell is None else python_value(column.type, cell)
                 for column, cell in zip(table.stored_columns, cells, strict=True)
             }
             found[tuple(row[column.name] for column in table.key)] = row
@@ -117,7 +117,7 @@ def check_control(connection: pg8000.native.Connection, ran: Mapping[str, Ran]) 
         wrong.append(f"counts: {[(key, *both) for key, both in odd.items() if both[0] != both[1]][:3]}")
     last = {name: run for run in runs for name in ran[run].tables}
     rejects = [
-        (run, name, reason.partition(":")[0], _value("jsonb", key), _value("jsonb", item))
+        (run, name, reason.partition(":")[0], python_value("jsonb", key), python_value("jsonb", item))
         for run, name, reason, key, item in connection.run(_REJECTS)
     ]
     due = [(last[name], name, *reject) for name, rows in state.items() for reject in rows.rejects]
@@ -163,7 +163,3 @@ def _row_value(value: Any) -> str:
 def _text(value: Any) -> str:
     """The same text for equal values."""
     return json.dumps(value, sort_keys=True, default=lambda number: str(number.normalize()))
-
-
-def _value(kind: str, cell: str) -> Any:
-    return cell == "true" if kind == "boolean" else python_value(kind, cell)

@@ -1,13 +1,14 @@
-"""Hostile items all the way into PostgreSQL and back, compared with the reference: no service faked but S3."""
+"""Random items all the way into PostgreSQL and back, compared with the reference: no service faked but S3."""
 
 import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from campaigns.fuzz.generator import SERIAL, Generator
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import StagedChunk, StagedTable
@@ -20,13 +21,15 @@ from demand_pipeline.load.temporary_tables import ChunkCopier
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.s3.staging import rejects_key
 from demand_pipeline.tables import Table
-from demand_pipeline.transform.chunk import transform_chunk
-from demand_pipeline.transform.jsonb import sanitize
-from tests.hostile.generator import SERIAL, Generator
-from tests.unit.reference import RejectedBy, expected_row, plain, storable
-from tests.unit.staged import array_elements
+from demand_pipeline.transform import transform_chunk
+from demand_pipeline.warehouse import truncate
+from demand_pipeline.warehouse.control import REJECTED_ITEMS
+from demand_pipeline.warehouse.schema import Layout, create_table
+from demand_pipeline.warehouse.stage import Stager
+from tests.support.reference import RejectedBy, expected_row, plain, storable
+from tests.support.staged import python_value
 
-RUN = Run("hostile", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+RUN = Run("fuzz", "arn", datetime(2026, 11, 23, tzinfo=UTC))
 DEADLINE = Deadline(lambda: 900_000)
 KEY_LIMIT = 2600  # bytes, of PostgreSQL's 2,704 for an index entry
 
@@ -53,10 +56,9 @@ class Memory:
 
 def prepare(connection: Connection) -> None:
     """Make the warehouse's tables, as a load would."""
-
-    connection.execute("CREATE SCHEMA hostile")
-    for layout in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
-        connection.execute(create_table("hostile", layout))
+    connection.execute("CREATE SCHEMA fuzz")
+    for layout in (REJECTED_ITEMS, *map(Layout.of, TABLES.values())):
+        connection.execute(create_table("fuzz", layout))
 
 
 def check_batch(connection: Connection, table: Table, generator: Generator, count: int) -> list[str]:
@@ -87,15 +89,15 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     """Stage, fill the table with its primary key, and read all of it as text."""
     connection.execute("BEGIN")
-    stager = ChunkCopier(connection, "hostile", memory, RUN, DEADLINE)
-    assert stager.copy_rows(staged) == staged.staged
-    stager.copy_rejects(staged)
-    assert truncate.fill(connection, "hostile", TableSchema.of(staged.table)) == staged.staged
+    stager = Stager(connection, "fuzz", memory, RUN, DEADLINE)
+    assert stager.stage_rows(staged) == staged.staged
+    stager.stage_rejects(staged)
+    assert truncate.fill(connection, "fuzz", Layout.of(staged.table)) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
-    select = f'SELECT {columns} FROM hostile."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608
+    select = f'SELECT {columns} FROM fuzz."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608
     rows = connection.query(select)
-    rejects = connection.query("SELECT reason, item::text FROM hostile.rejected_items ORDER BY (item" + serial)  # noqa: S608
+    rejects = connection.query("SELECT reason, item::text FROM fuzz.rejected_items ORDER BY (item" + serial)  # noqa: S608
     connection.execute("ROLLBACK")
     return rows, rejects
 
@@ -136,7 +138,7 @@ def _key_bytes(row: dict[str, Any], table: Table) -> int:
 
 
 def _same(value: Any) -> Any:
-    """With its type beside a scalar, as True is 1 to Python; numbers are exact."""
+    """With its type next to a scalar, as True is 1 to Python; numbers are exact."""
     if isinstance(value, dict):
         return {name: _same(content) for name, content in value.items()}
     if isinstance(value, list):
@@ -150,23 +152,4 @@ def _json(text: str) -> Any:
 
 def _parse(kind: str, text: str | None) -> Any:
     """PostgreSQL's text as the reference's value."""
-    if text is None:
-        return None
-    match kind:
-        case "numeric" | "bigint":
-            return ("number", Decimal(text))
-        case "boolean":
-            return text == "true"
-        case "date":
-            return date.fromisoformat(text)
-        case "timestamptz":
-            return datetime.fromisoformat(text)
-        case "text[]":
-            return array_elements(text)
-        case "numeric[]":
-            return [None if element is None else ("number", Decimal(element)) for element in array_elements(text)]
-        case "jsonb":
-            return _json(text)
-        case "bytea":
-            return bytes.fromhex(text.removeprefix("\\x"))
-    return text
+    return None if text is None else _same(python_value(kind, text))

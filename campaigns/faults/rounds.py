@@ -1,10 +1,11 @@
-"""A round of the campaign: run, strike, redrive, and check everything."""
+"""A round of the campaign: run, inject faults, redrive, and check everything."""
 
 import datetime as dt
+import multiprocessing
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -13,15 +14,15 @@ from unittest import mock
 
 from moto.stepfunctions.parser import models
 
+from campaigns.faults import checker
+from campaigns.faults.checker import Ran
+from campaigns.faults.environment import Environment
+from campaigns.faults.faults import LOST
+from campaigns.faults.reader import Reader
+from campaigns.faults.schedule import Schedule, draw_schedule
+from campaigns.faults.source import expected
 from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
-from tests.faults import checker
-from tests.faults.checker import Ran
-from tests.faults.faults import LOST
-from tests.faults.reader import Reader
-from tests.faults.schedule import Schedule
-from tests.faults.source import expected
-from tests.faults.stand import Stand
 from tests.statemachine.harness import Run, Task, TaskFailed
 
 
@@ -31,7 +32,7 @@ class Outcome:
 
     schedule: Schedule
     problems: list[str] = field(default_factory=list)
-    struck: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
     endings: list[str] = field(default_factory=list)  # each run's ends: errors, and at last SUCCEEDED
     reads: int = 0
     snapshots: int = 0
@@ -42,26 +43,47 @@ def run_round(schedule: Schedule, server: PostgresServer) -> Outcome:
     """Run a schedule on a server; never raises, but says what went wrong."""
     outcome, start = Outcome(schedule), time.monotonic()
     try:
-        with Stand(schedule, server) as stand:
-            _Round(stand, outcome).play()
+        with Environment(schedule, server) as environment:
+            _Round(environment, outcome).play()
     except Exception as error:  # noqa: BLE001 - whatever it is, the round has failed
         outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.seconds = time.monotonic() - start
     return outcome
 
 
+def _work(seeds: multiprocessing.Queue, outcomes: multiprocessing.Queue) -> None:
+    with PostgresServer.temporary() as server:
+        while (seed := seeds.get()) is not None:
+            outcomes.put(run_round(draw_schedule(seed), server))
+
+
+def rounds(first: int, count: int, workers: int) -> Iterator[Outcome]:
+    """Run `count` rounds from the seed `first` on; they come as they are done."""
+    context = multiprocessing.get_context("spawn")
+    seeds, outcomes = context.Queue(), context.Queue()
+    for seed in [*range(first, first + count), *[None] * workers]:
+        seeds.put(seed)
+    processes = [context.Process(target=_work, args=(seeds, outcomes)) for _ in range(min(workers, count))]
+    for process in processes:
+        process.start()
+    for _ in range(count):
+        yield outcomes.get()
+    for process in processes:
+        process.join()
+
+
 class _Round:
-    def __init__(self, stand: Stand, outcome: Outcome) -> None:
-        self.stand, self.outcome, self.schedule = stand, outcome, stand.schedule
+    def __init__(self, environment: Environment, outcome: Outcome) -> None:
+        self.environment, self.outcome, self.schedule = environment, outcome, environment.schedule
         self.ran: dict[str, Ran] = {}
         self.runs: list[Run] = []
         self.committed: list[str] = []
 
     def play(self) -> None:
-        """A first run in peace, then what the schedule says, then the checks."""
+        """A first run without faults, then what the schedule says, then the checks."""
         self._begin("base", {})
         self._expect_success(self._start("base"))
-        with Reader(self.stand.server, self.schedule.reader) as reader:
+        with Reader(self.environment.server, self.schedule.reader) as reader:
             overlap = self.schedule.overlap
             scenario: Callable[[str], None] = {
                 None: self._plain,
@@ -70,18 +92,18 @@ class _Round:
                 "overlap old run redriven": self._old_run,
             }[overlap and overlap.kind]
             scenario(overlap.variant if overlap else "")
-            self.stand.arsenal.armed = False
-            self.stand.tasks.finish()
-            self.stand.heal()
+            self.environment.injector.armed = False
+            self.environment.tasks.finish()
+            self.environment.heal()
         self._check(reader)
 
     def _plain(self, _: str) -> None:
         self._begin("main", self._input())
-        self.stand.arsenal.armed = True
+        self.environment.injector.armed = True
         if self._drive(self._start("main")).status != "SUCCEEDED":
-            self.stand.arsenal.armed = False
-            self._begin("anew", self._input())
-            self._expect_success(self._start("anew"))
+            self.environment.injector.armed = False
+            self._begin("again", self._input())
+            self._expect_success(self._start("again"))
 
     def _two_runs(self, order: str) -> None:
         older, newer, both = threading.Event(), threading.Event(), threading.Barrier(2)
@@ -96,14 +118,14 @@ class _Round:
             return proceed()
 
         def newer_gate(_: Task, proceed: Callable[[], Any]) -> Any:
-            self.stand.arsenal.armed = True
+            self.environment.injector.armed = True
             if order == "together":
                 both.wait(30)
             elif order == "older first":
                 older.wait(30)
             return proceed()
 
-        self.stand.tasks.gates |= {self._name("older"): older_gate, self._name("newer"): newer_gate}
+        self.environment.tasks.gates |= {self._name("older"): older_gate, self._name("newer"): newer_gate}
         with ThreadPoolExecutor(2) as pool:
             self._begin("older", {})
             first = pool.submit(self._start, "older")
@@ -114,24 +136,24 @@ class _Round:
             second = pool.submit(self._start, "newer")
             second.add_done_callback(lambda _: newer.set())
             ended = [first.result(), second.result()]
-        self.outcome.struck["overlap two runs"] += 1
+        self.outcome.injected["overlap two runs"] += 1
         for run in ended:
             self._drive(run)
 
     def _two_loads(self, order: str) -> None:
         def gate(_: Task, proceed: Callable[[], Any]) -> Any:
-            self.outcome.struck["overlap two loads"] += 1
+            self.outcome.injected["overlap two loads"] += 1
             if order != "together":
                 answers = [proceed(), proceed()]
             else:
                 with ThreadPoolExecutor(2) as pool:
                     answers = [load.result() for load in [pool.submit(proceed), pool.submit(proceed)]]
-            self.stand.arsenal.armed = True
+            self.environment.injector.armed = True
             if answers[0] != answers[1]:
                 self.outcome.problems.append(f"two loads of one run: {answers[0]} and {answers[1]}")
             return answers[0]
 
-        self.stand.tasks.gates[self._name("twice")] = gate
+        self.environment.tasks.gates[self._name("twice")] = gate
         self._begin("twice", self._input())
         self._drive(self._start("twice"))
 
@@ -139,17 +161,17 @@ class _Round:
         def fail(_: Task, __: Callable[[], Any]) -> Any:
             raise TaskFailed("Lambda.Unknown")
 
-        self.stand.tasks.gates[self._name("old")] = fail
+        self.environment.tasks.gates[self._name("old")] = fail
         self._begin("old", {"force": True} if how == "forced" else {})
         past = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
         clock = SimpleNamespace(datetime=SimpleNamespace(now=past.astimezone), timezone=dt.timezone)
         with mock.patch.object(models, "datetime", clock):
             old = self._start("old")
         self._begin("new", self._input())
-        self.stand.arsenal.armed = True
+        self.environment.injector.armed = True
         self._drive(self._start("new"))
-        self.outcome.struck["overlap old run redriven"] += 1
-        self.stand.arsenal.struck["overlap old run redriven"] += 1
+        self.outcome.injected["overlap old run redriven"] += 1
+        self.environment.injector.injected["overlap old run redriven"] += 1
         end = self._drive(old)
         wanted = "SUCCEEDED" if how == "forced" else "StaleRunError"
         if wanted not in (end.status, end.error):
@@ -163,7 +185,7 @@ class _Round:
 
     def _begin(self, name: str, data: dict[str, Any]) -> None:
         """Fill the sources, and write down what a run of them must leave behind."""
-        items = self.stand.fill()
+        items = self.environment.fill()
         tables = data.get("tables", list(TABLES))
         rows = {table: expected(TABLES[table], items[table]) for table in tables}
         self.ran[self._name(name)] = Ran(rows, self.schedule.strategy)
@@ -171,14 +193,14 @@ class _Round:
         time.sleep(0.002)  # so that no two runs start within one millisecond
 
     def _start(self, name: str) -> Run:
-        return self.stand.machine.start(self._data, self._name(name))
+        return self.environment.machine.start(self._data, self._name(name))
 
     def _drive(self, run: Run) -> Run:
         """Redrive until the run succeeds, or is rightly refused."""
         for redrives in range(self.schedule.redrives + 1):
             if redrives:
-                self.stand.heal()
-                run = self.stand.machine.redrive(run)
+                self.environment.heal()
+                run = self.environment.machine.redrive(run)
             self.outcome.endings.append(run.error or run.status)
             self.runs.append(run)
             if run.status == "SUCCEEDED" or not self._may_fail(run) or run.error == "StaleRunError":
@@ -189,7 +211,7 @@ class _Round:
         return run
 
     def _may_fail(self, run: Run) -> bool:
-        allowed = self.stand.arsenal.allowed() | ({"StaleRunError"} if self._is_stale(run) else set())
+        allowed = self.environment.injector.allowed() | ({"StaleRunError"} if self._is_stale(run) else set())
         if (run.error or "") in allowed:
             return True
         self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[-1500:]}")
@@ -199,18 +221,18 @@ class _Round:
         overlap = self.schedule.overlap
         name = run.arn.rpartition(":")[2]
         newer = {self._name("older"): self._name("newer"), self._name("old"): self._name("new")}.get(name)
-        with checker.client(self.stand.server) as connection:
+        with checker.client(self.environment.server) as connection:
             return overlap is not None and [newer] in connection.run(checker.RUNS)
 
     def _expect_success(self, run: Run) -> None:
         self.runs.append(run)
         self.outcome.endings.append(run.error or run.status)
         if run.status != "SUCCEEDED":
-            raise RuntimeError(f"a run in peace ended with {run.status} {run.error}: {run.cause}")
+            raise RuntimeError(f"a run without faults ended with {run.status} {run.error}: {run.cause}")
 
     def _check(self, reader: Reader) -> None:
-        outcome, stand = self.outcome, self.stand
-        with checker.client(stand.server) as connection:
+        outcome, environment = self.outcome, self.environment
+        with checker.client(environment.server) as connection:
             final = checker.read(connection)
             outcome.problems += checker.check_control(connection, self.ran)
             end = time.monotonic() + 10
@@ -226,12 +248,12 @@ class _Round:
         outcome.reads, outcome.snapshots = reader.reads, len(reader.seen)
         if not reader.reads:
             outcome.problems.append("the reader read nothing")
-        histories = [stand.machine.history(run) for run in {run.arn: run for run in self.runs}.values()]
-        events = [task.arguments for task in stand.machine.tasks]
-        told = stand.told([*map(str, self.runs), *(run.output for run in self.runs), histories, events])
-        outcome.problems += [f"told a secret: {secret[:8]}…" for secret in told]
-        for kind, times in stand.arsenal.struck.items():
-            outcome.struck[kind] = max(times, outcome.struck[kind])
+        histories = [environment.machine.history(run) for run in {run.arn: run for run in self.runs}.values()]
+        events = [task.arguments for task in environment.machine.tasks]
+        leaked = environment.leaked([*map(str, self.runs), *(run.output for run in self.runs), histories, events])
+        outcome.problems += [f"leaked a secret: {secret[:8]}…" for secret in leaked]
+        for kind, times in environment.injector.injected.items():
+            outcome.injected[kind] = max(times, outcome.injected[kind])
 
     def _misreported(self, committed: tuple[str, ...]) -> list[str]:
         """Runs whose end and whose row in `pipeline_runs` say different things."""

@@ -1,0 +1,1 @@
+"""The fuzz: random items up to DynamoDB's limits, through the conversion into PostgreSQL and back."""

@@ -1,0 +1,135 @@
+"""A load within its limits: it stops before its deadline, in short COPYs, in little memory."""
+
+from typing import Any
+
+import pytest
+
+from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
+from demand_pipeline.errors import (
+    DeadlineError,
+)
+from demand_pipeline.events import StagedChunk
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
+from tests.integration.conftest import before_placing
+from tests.support.runs import Runs, documents, row, run_at
+from tests.support.warehouse import Warehouse
+
+LATE = int(RESERVE_SECONDS * 1000)
+
+
+class Clock:
+    """Lambda's remaining time; it runs out when told to."""
+
+    left = 900_000
+
+    def __call__(self) -> int:
+        return self.left
+
+
+def out_of_time_at(runs: Runs, clock: Clock, chunks: list[StagedChunk] | None = None) -> str:
+    """Where a load stops by that clock."""
+    with pytest.raises(DeadlineError) as caught:
+        runs.carry_out(runs.request(run_at(2), {"cases": chunks} if chunks else None), Deadline(clock))
+    stopped, _, advice = str(caught.value).removeprefix("out of time at ").partition("; ")
+    assert advice == (
+        "nothing was changed. Load fewer tables a run (run input: tables), or give the database a larger instance class"
+    )
+    return stopped
+
+
+def test_a_load_that_is_late_in_copying_says_how_far_it_came(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    chunks = [runs.chunk(run_at(2), "cases", documents(3)), runs.chunk(run_at(2), "cases", [], number=1)]
+    chunks.append(runs.chunk(run_at(2), "cases", [row("cases", document_id="last")], number=2))
+    clock, convert = Clock(), copy_csv._convert
+
+    def slow(lines: bytes) -> bytes:
+        clock.left = LATE if b"last" in lines else clock.left
+        return convert(lines)
+
+    monkeypatch.setattr(copy_csv, "_convert", slow)
+    assert out_of_time_at(runs, clock, chunks) == "cases, chunk 3 of 3, 3 of 4 rows copied"
+    warehouse.wait_until_closed()
+    assert warehouse.count("cases") == 2
+
+
+def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    clock, slept = Clock(), list[int]()
+
+    def hurry(_: Any) -> None:
+        clock.left = LATE + 300
+
+    def slow(connection: Connection, *_: Any) -> int:
+        clock.left = LATE
+        slept.append(connection.execute("SELECT pg_sleep(20)"))
+        return 0
+
+    before_placing(monkeypatch, hurry)
+    monkeypatch.setattr(truncate, "fill", slow)
+    monkeypatch.setattr(merge, "update", slow)
+    assert out_of_time_at(runs, clock) == "cases, all 1 rows copied, not yet put in place"
+    assert slept == []  # cut off
+    warehouse.wait_until_closed()
+    assert warehouse.count("cases") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "done"),
+    [
+        ((load, "refuse_stale"), "the start, no row copied"),
+        ((load._Load, "_count_previous"), "the start, no row copied"),
+        ((stage.Stager, "stage_rejects"), "cases, not yet staged"),
+        ((load, "record"), "all 1 rows put in place, not committed"),
+    ],
+)
+def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
+    place: tuple[Any, str], done: str, runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    clock.left = LATE + 1000
+
+    def slow(caller: Any, *_: Any) -> None:
+        clock.left = LATE
+        getattr(caller, "connection", caller).execute("SELECT pg_sleep(20)")
+
+    monkeypatch.setattr(*place, slow)
+    assert out_of_time_at(runs, clock) == done
+
+
+def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies: list[str] = []
+    copy_in = Connection.copy_in
+
+    def counted(connection: Connection, sql: str, blocks: Any) -> int:
+        copies.append(sql)
+        return copy_in(connection, sql, blocks)
+
+    monkeypatch.setattr(Connection, "copy_in", counted)
+    monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(stage, "_FEED_SECONDS", 0)
+    assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
+    assert len(copies) > 5
+
+
+def test_a_load_needs_no_more_memory_for_more_rows(runs: Runs) -> None:
+    import tracemalloc  # noqa: PLC0415 - slows down what runs while it is on
+
+    run = run_at(1)
+    peaks = []
+    for number, count in enumerate((2_000, 20_000)):
+        rows = [row("cases", document_id=f"{number}-{index}", supplier_name="x" * 500) for index in range(count)]
+        request = runs.request(run_at(number), {"cases": [runs.chunk(run, "cases", rows, number=number)]})
+        del rows
+        tracemalloc.start()
+        runs.carry_out(request)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + (4 << 20)

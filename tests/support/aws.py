@@ -1,0 +1,50 @@
+"""AWS in-process: the environment of a function, the staging bucket, the source tables."""
+
+import base64
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import boto3
+
+from demand_pipeline.tables import Table
+from local.seed import create_table
+
+BUCKET = "staging"
+STACK = "demand-pipeline-test"
+REGION = "eu-west-1"
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "STAGING_BUCKET": BUCKET,
+    "STACK_NAME": STACK,
+}
+
+
+@cache
+def boto_session(*credentials: str) -> boto3.Session:
+    """One for all tests: it keeps the service models, which take longer to read than most tests to run."""
+    return boto3.Session(*credentials, region_name=REGION)
+
+
+def create_staging_bucket() -> None:
+    boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+def create_source(table: Table, items: Iterable[dict[str, Any]] = (), name: str | None = None) -> None:
+    """A table of DynamoDB by its declaration, with items in boto3's spelling."""
+    dynamodb: Any = boto3.client("dynamodb")
+    source = name or table.source
+    create_table(dynamodb, source, table)
+    for item in items:
+        dynamodb.put_item(TableName=source, Item=item)
+
+
+def dynamodb_json(value: Any) -> Any:
+    """A value of boto3's as DynamoDB sends it: binary as base64 text."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: dynamodb_json(member) for name, member in value.items()}
+    return [dynamodb_json(member) for member in value] if isinstance(value, list) else value
