@@ -1,0 +1,55 @@
+"""The emulator allows what a role allows, and nothing else."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local import aws
+from local.emulator.emulator import ACCOUNT, REGION, Emulator
+from tests.local.emulator.conftest import Machines
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("emulator")
+
+
+def test_a_task_may_do_what_its_machines_role_allows_and_nothing_else(machines: Machines) -> None:
+    assert machines.run({"Call": machines.task({})})["status"] == "SUCCEEDED"
+    denied = machines.run({"Call": machines.task({})}, role="nobody")
+    assert denied["error"] == "Lambda.AWSLambdaException"
+    assert "not authorized to perform: lambda:InvokeFunction on resource" in denied["cause"]
+
+
+@pytest.mark.parametrize(("table", "error"), [("mine", "ResourceNotFoundException"), ("theirs", "DynamoDbException")])
+def test_a_table_that_the_role_does_not_name_is_denied_before_it_is_looked_for(
+    machines: Machines, table: str, error: str
+) -> None:
+    describe = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:dynamodb:describeTable",
+        "Arguments": {"TableName": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"},
+        "End": True,
+    }
+    assert machines.run({"Describe": describe})["error"] == f"DynamoDb.{error}"
+
+
+def test_a_schedule_starts_only_what_its_role_allows(machines: Machines, emulator: Emulator) -> None:
+    scheduled = {}
+    scheduler = aws.client("scheduler", emulator.client_environment())
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    for name in ("nobody", "machine"):  # in this order
+        created = machines.client.create_state_machine(
+            name=f"scheduled-{name}", definition=definition, roleArn=machines.roles["machine"]
+        )
+        scheduled[name] = created["stateMachineArn"]
+        scheduler.create_schedule(
+            Name=name,
+            ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": scheduled[name], "RoleArn": machines.roles[name], "Input": "{}"},
+        )
+    scheduler.close()
+    # The emulator looks every 10 seconds.
+    wait_for(lambda: machines.client.list_executions(stateMachineArn=scheduled["machine"])["executions"])
+    assert machines.client.list_executions(stateMachineArn=scheduled["nobody"])["executions"] == []
