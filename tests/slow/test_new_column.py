@@ -38,7 +38,7 @@ TESTS = (
     "tests/integration/test_handler.py",
     "tests/integration/test_merge.py",
     "tests/integration/test_schema.py",
-    "tests/hostile",
+    "tests/campaigns/test_fuzz.py",
     *(f"{CAMPAIGN}[{name}]" for name in ("skip_reconciliation", "forget_the_indexes", "take_equal_for_the_same")),
 )
 LEFT_OUT = (
