@@ -8,9 +8,9 @@ import pytest
 from moto import mock_aws
 from moto.dynamodb.models import dynamo_type
 
-from demand_pipeline import aws as clients
+from demand_pipeline import clients
 from demand_pipeline.postgres import credentials
-from demand_pipeline.staging import Staging
+from demand_pipeline.s3.staging import Staging
 from local.postgres import PostgresServer
 from tests.support.aws import BUCKET, VARIABLES, boto_session, create_staging_bucket
 from tests.support.functions import UNLIMITED, Context

@@ -76,13 +76,13 @@ def call(*, holding: bool = False, hang_up: Callable[[], None] | None = None) ->
 class Pool(ThreadPoolExecutor):
     """Threads that work for whomever they were asked by."""
 
-    def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+    def submit[**P, T](self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
         asked_by = dict(vars(_local))
 
-        def run() -> Any:
+        def run() -> T:
             vars(_local).clear()
             vars(_local).update(asked_by)
-            return work(*arguments)
+            return work(*arguments, **named)
 
         return super().submit(run)
 

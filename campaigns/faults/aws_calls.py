@@ -26,7 +26,7 @@ type Send = Callable[[], AWSResponse]
 @contextmanager
 def faulty_aws_calls(injector: Injector, page_items: int) -> Iterator[None]:
     """Inject the faults into what the functions send; their scans read pages of `page_items` items."""
-    original = BotocoreStubber.__call__
+    original: Any = BotocoreStubber.__call__
 
     def send(stubber: BotocoreStubber, event_name: str, request: Any, **rest: Any) -> Any:
         if not stubber.enabled or not attempts.in_task():
@@ -39,7 +39,8 @@ def faulty_aws_calls(injector: Injector, page_items: int) -> Iterator[None]:
         fault = None if attempts.is_late() else injector.take(place)
 
         def proceed() -> AWSResponse:
-            return original(stubber, event_name, request, **rest)
+            answer: AWSResponse = original(stubber, event_name, request, **rest)
+            return answer
 
         return proceed() if fault is None else _INJECTIONS[fault.kind](fault, request, proceed)
 
@@ -66,8 +67,8 @@ def _cut_pages(request: Any, items: int) -> None:
     request.body = json.dumps(body).encode()
 
 
-def _answer(request: Any, status: int, body: bytes, headers: dict[str, str] | None = None) -> AWSResponse:
-    return AWSResponse(request.url, status, headers or {}, MockRawResponse(body))
+def _answer(request: Any, status: int, body: bytes, headers: Any = None) -> AWSResponse:
+    return AWSResponse(request.url, status, headers or {}, MockRawResponse(body))  # type: ignore[arg-type]
 
 
 def _dynamodb_error(status: int, code: str, message: str) -> Callable[..., AWSResponse]:
@@ -135,7 +136,7 @@ class _BrokenBody(MockRawResponse):
 
 
 def _read_cut(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
-    answer = proceed()
+    answer: Any = proceed()
     body = answer.raw.read()
     kind = _BrokenBody if fault.variant == "reset" else MockRawResponse
     return AWSResponse(request.url, answer.status_code, answer.headers, kind(body[: len(body) // 2]))

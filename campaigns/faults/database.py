@@ -114,7 +114,7 @@ class DatabaseFaults:
         thread = threading.Thread(target=reader, daemon=True)
         thread.start()
         opened.wait(10)
-        self.healers.append(lambda: (go.set(), thread.join(10)))
+        self.healers += [lambda: thread.join(10), go.set]  # the last one first
 
     def deadlock(self, table: str) -> None:
         """Lock what the load needs next, and wait for what it has."""
@@ -139,13 +139,17 @@ class DatabaseFaults:
 @contextmanager
 def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
     """Inject the faults into every session of the load."""
-    query, copy_in, connect = Connection.query, Connection.copy_in, session.connect
+    query, copy_in, connect = Connection.query, Connection.copy_in, session.connect  # type: ignore[attr-defined]
 
     def faulty_query(connection: Connection, sql: str, **parameters: Any) -> Any:
-        point, work = point_of(sql), lambda: query(connection, sql, **parameters)
+        point = point_of(sql)
+
+        def work() -> Any:
+            return query(connection, sql, **parameters)
+
         _come_by(connection)
         if point == "turn":
-            connection.has_turn = True  # from here on others wait for it
+            connection.has_turn = True  # type: ignore[attr-defined] # from here on others wait for it
         fault = _take(faults, point)
         return work() if fault is None else _at_statement(faults, fault, connection, work)
 

@@ -30,13 +30,14 @@ from campaigns.faults.faults import Injector
 from campaigns.faults.schedule import Schedule
 from campaigns.faults.source import MARKER, Item, draw_items, key_of, with_trailing_zeros
 from campaigns.faults.tasks import Tasks
-from demand_pipeline import aws, scan, upload
+from demand_pipeline import clients
 from demand_pipeline.builders import TABLES
 from demand_pipeline.load import copy_csv, locks, truncate
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
+from demand_pipeline.s3 import upload
+from demand_pipeline.scan import segment
 from demand_pipeline.tables import Table
-from demand_pipeline.warehouse import copy_csv, locks, truncate
 from local.postgres import PostgresServer
 from tests.statemachine.harness import Machine
 from tests.support import warehouse
@@ -191,7 +192,7 @@ class Environment(ExitStack):
         self.callback(gc.collect)
         self.enter_context(contextlib.redirect_stdout(self.output))
         self.enter_context(contextlib.redirect_stderr(self.output))
-        handler = logger.registered_handler
+        handler: Any = logger.registered_handler
         self.callback(handler.setStream, handler.setStream(self.output))
         root, watcher = logging.getLogger(), logging.StreamHandler(self.output)
         root.addHandler(watcher)

@@ -11,7 +11,6 @@ from unittest import mock
 
 from campaigns.faults.faults import Fault
 from campaigns.faults.schedule import Schedule
-from demand_pipeline import pages, staging, transform
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import merge, temporary_tables, transaction, truncate
@@ -21,7 +20,7 @@ from demand_pipeline.postgres.statements import quote
 from demand_pipeline.s3 import staging
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
-from demand_pipeline.warehouse import load, merge, stage, truncate
+from demand_pipeline.transform import chunk
 
 FIRST, *_, LAST_BUT_ONE, LAST = TABLES
 # Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
@@ -62,7 +61,7 @@ def unchecked() -> list[tuple[Any, str, Any]]:
     copy = temporary_tables.ChunkCopier._copy
 
     def uncounted(stager: Any, name: str, layout: Any, blocks: Any, key: str, _: int) -> int:
-        return copy(stager, name, layout, blocks, key, Anything())
+        return copy(stager, name, layout, blocks, key, Anything())  # type: ignore[arg-type]
 
     nothing = lambda *_: None  # noqa: E731 - three times the same
     return [
@@ -79,7 +78,7 @@ def skip_reconciliation() -> AbstractContextManager[None]:
 
 def one_key_for_all_attempts() -> AbstractContextManager[None]:
     """Attempts overwrite each other's chunks."""
-    return patched((staging.secrets, "token_hex", lambda _: "0123abcd"))
+    return patched((staging.secrets, "token_hex", lambda _: "0123abcd"))  # type: ignore[attr-defined]
 
 
 def commit_before_the_last_table() -> AbstractContextManager[None]:
@@ -110,13 +109,13 @@ def ignore_the_stale_guard() -> AbstractContextManager[None]:
 
 def forget_what_is_committed() -> AbstractContextManager[None]:
     """A run that is committed already is loaded once more."""
-    found = transaction.find_result
+    found = transaction.find_result  # type: ignore[attr-defined]
 
     def forgetful(connection: Connection, schema: str, request: Any) -> Any:
         # Asked for the first time in a session, it knows of nothing; after the commit it must tell the result.
         if hasattr(connection, "asked"):
             return found(connection, schema, request)
-        connection.asked = True
+        connection.asked = True  # type: ignore[attr-defined]
         return None
 
     return patched((transaction, "find_result", forgetful))
@@ -150,7 +149,7 @@ def truncate_before_staging() -> AbstractContextManager[None]:
 
 def leak_the_password() -> AbstractContextManager[None]:
     """An error of the login quotes what it was given."""
-    connect = session.connect
+    connect = session.connect  # type: ignore[attr-defined]
 
     def talkative(settings: Any, credentials: Any, *rest: Any) -> Any:
         try:
@@ -171,7 +170,7 @@ def log_a_reject() -> AbstractContextManager[None]:
     reject = chunk._Output._reject
 
     def talkative(self: Any, item: Any, reason: str) -> None:
-        chunk.logger.warning(reason, extra={"item": item})
+        chunk.logger.warning(reason, extra={"item": item})  # type: ignore[attr-defined]
         reject(self, item, reason)
 
     return patched((chunk._Output, "_reject", talkative))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import Queue
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -51,7 +52,7 @@ def run_round(schedule: Schedule, server: PostgresServer) -> Outcome:
     return outcome
 
 
-def _work(seeds: multiprocessing.Queue, outcomes: multiprocessing.Queue) -> None:
+def _work(seeds: "Queue[int | None]", outcomes: "Queue[Outcome]") -> None:
     with PostgresServer.temporary() as server:
         while (seed := seeds.get()) is not None:
             outcomes.put(run_round(draw_schedule(seed), server))
@@ -85,19 +86,21 @@ class _Round:
         self._expect_success(self._start("base"))
         with Reader(self.environment.server, self.schedule.reader) as reader:
             overlap = self.schedule.overlap
-            scenario: Callable[[str], None] = {
-                None: self._plain,
+            scenarios: dict[str, Callable[[str], None]] = {
                 "overlap two runs": self._two_runs,
                 "overlap two loads": self._two_loads,
                 "overlap old run redriven": self._old_run,
-            }[overlap and overlap.kind]
-            scenario(overlap.variant if overlap else "")
+            }
+            if overlap:
+                scenarios[overlap.kind](overlap.variant)
+            else:
+                self._plain()
             self.environment.injector.armed = False
             self.environment.tasks.finish()
             self.environment.heal()
         self._check(reader)
 
-    def _plain(self, _: str) -> None:
+    def _plain(self) -> None:
         self._begin("main", self._input())
         self.environment.injector.armed = True
         if self._drive(self._start("main")).status != "SUCCEEDED":

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from campaigns.faults.faults import KINDS, LAMBDA_ERRORS, Fault
 from demand_pipeline.builders import TABLES
@@ -96,7 +97,7 @@ def _draw_fault(kind: str, random: Random, tables: tuple[str, ...], segments: in
     return Fault(**{**fault, "kind": kind})
 
 
-def _scan(random: Random, kind: str, table: str, segments: int) -> dict:
+def _scan(random: Random, kind: str, table: str, segments: int) -> dict[str, Any]:
     variants = {
         "dynamodb 5xx": ("500", "503"),
         "dynamodb reset": ("before", "after"),
@@ -127,7 +128,7 @@ _S3_VARIANTS = {
 }
 
 
-def _s3(random: Random, kind: str, table: str, _: int) -> dict:
+def _s3(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
     lost = kind == "s3 object lost"
     return {
         "place": f"s3/{random.choice(_S3_CALLS[kind])}/{table}",
@@ -138,7 +139,7 @@ def _s3(random: Random, kind: str, table: str, _: int) -> dict:
     }
 
 
-def _task(random: Random, kind: str, table: str, _: int) -> dict:
+def _task(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
     name = camel_case(table)
     states = [f"Scan{name}", f"Transform{name}", "LoadWarehouse", "LoadWarehouse"]
     if kind == "lambda failed before":
@@ -166,7 +167,7 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict:
 _PLACING = {"truncate": ("truncate", "fill/{}", "index/{}"), "merge": ("key/{}", "delete/{}", "update/{}", "fill/{}")}
 
 
-def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict:
+def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str, Any]:
     after = (*(point.format(table) for point in _PLACING[strategy]), "record", "record table")
     points = {
         "postgres refused": ("connect",),
@@ -194,7 +195,7 @@ def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict:
     }
 
 
-def _overlap(random: Random, kind: str, _table: str, _: int) -> dict:
+def _overlap(random: Random, kind: str, _table: str, _: int) -> dict[str, Any]:
     variants = {
         "overlap two runs": ("older first", "newer first", "together", "together"),
         "overlap two loads": ("together", "one after the other"),
@@ -203,7 +204,7 @@ def _overlap(random: Random, kind: str, _table: str, _: int) -> dict:
     return {"place": "overlap", "variant": random.choice(variants[kind])}
 
 
-_DRAW: dict[str, Callable[[Random, str, str, int], dict]] = {
+_DRAW: dict[str, Callable[[Random, str, str, int], dict[str, Any]]] = {
     "dynamodb": _scan,
     "s3": _s3,
     "lambda": _task,

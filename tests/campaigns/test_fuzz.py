@@ -27,7 +27,7 @@ def test_the_largest_and_deepest_items_arrive(warehouse: Warehouse, monkeypatch:
 
 
 def test_a_wrong_conversion_is_found(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demand_pipeline.conversion.jsonb.sort_numbers", sorted)
+    monkeypatch.setattr("demand_pipeline.transform.jsonb.sort_numbers", sorted)
     with open_session(warehouse.settings, "fuzz", Timeouts()) as connection:
         prepare(connection)
         assert check_batch(connection, TABLES["metadata"], Generator("wrong"), 500) != []

@@ -55,7 +55,8 @@ def client(exported: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iter
     made = []
 
     def make(service: str) -> Any:
-        made.append(boto3.Session().client(service))
+        session: Any = boto3.Session()
+        made.append(session.client(service))
         return made[-1]
 
     yield make

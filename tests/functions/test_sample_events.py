@@ -8,6 +8,7 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
+from demand_pipeline.transform.rows import RowMaker
 from local.seed import key_item
 from tests.functions.conftest import Invoke, put
 from tests.support.aws import create_source, dynamodb_json

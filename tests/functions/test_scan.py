@@ -11,18 +11,16 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto.core.botocore_stubber import MockRawResponse
 
-from demand_pipeline.builders import CASES
-from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import TransientError
-from demand_pipeline.events import CONTRACT, Item, ScanRequest, ScanResult
-from demand_pipeline.pages import Page, RawPages
-from demand_pipeline.scan import READERS, Pace, scan_segment
-from demand_pipeline.staging import Staging
-from demand_pipeline.wire import iterate_items
+from demand_pipeline.s3.staging import Staging
+from demand_pipeline.scan import segment
+from demand_pipeline.scan.segment import READERS, RateLimiter, scan_segment
 from tests.functions.conftest import Invoke, keys, read
 from tests.support.aws import create_source
 from tests.support.functions import OUT_OF_TIME, UNLIMITED
@@ -99,7 +97,7 @@ def answering(body: bytes, headers: dict[str, str], sent: list[Any]) -> RawPages
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         sent.append(json.loads(request.body))
-        return AWSResponse(request.url, 200, headers, MockRawResponse(body))
+        return AWSResponse(request.url, 200, headers, MockRawResponse(body))  # type: ignore[arg-type]
 
     pages = RawPages("documents", UNLIMITED)
     pages._client.meta.events.register("before-send.dynamodb.Scan", answer)
@@ -179,7 +177,7 @@ def test_a_wait_for_read_units_never_outlasts_the_function(staging: Staging, mon
 def test_an_answer_that_is_no_scan_response_is_tried_again(
     staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool, kind: str
 ) -> None:
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked))
+    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked))
     with pytest.raises(TransientError, match=rf"^scanning documents: expected a Scan response, got {kind}$"):
         scan_segment(request(), staging, UNLIMITED)
     assert keys() == []
@@ -194,7 +192,7 @@ def test_max_items_is_exact(staging: Staging, cap: int) -> None:
 
 def test_a_pretty_printed_page_is_still_one_line(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'{\n "Items": [\r\n{"documentId": {"S": "a\\nb"}}\n]\n}'
-    monkeypatch.setattr("demand_pipeline.scan.RawPages.read", lambda *_: Page("documents", body, checked=True))
+    monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked=True))
     result = scan_segment(request(), staging, UNLIMITED)
     assert len(read(staging, result.key)) == result.pages
     assert items_of(staging, result) == [{"documentId": {"S": "a\nb"}}] * result.pages

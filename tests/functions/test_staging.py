@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
 from demand_pipeline import clients
-from demand_pipeline.builders import AUDIT, CASES
-from demand_pipeline.contracts.event import Run
+from demand_pipeline.builders.audit_builder import AUDIT
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import StagingError, TransientError
-from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
-from demand_pipeline.upload import PART_BYTES, Upload
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.upload import PART_BYTES, Upload
 from tests.functions.conftest import keys, put, read
 from tests.support.aws import BUCKET
 from tests.support.runs import run_at

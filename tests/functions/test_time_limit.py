@@ -51,7 +51,8 @@ class Clock(Context):
 @pytest.fixture
 def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(left=request.param)
-    make, send, read = URLLib3Session.__init__, URLLib3Session.send, StreamingBody.read
+    make: Any = URLLib3Session.__init__
+    send, read = URLLib3Session.send, StreamingBody.read
 
     def make_quick(self: URLLib3Session, *arguments: Any, timeout: Any, **options: Any) -> None:
         if isinstance(timeout, tuple):  # or it is one for credentials

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.builders import CASES, TABLES
-from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.builders import TABLES
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
-from demand_pipeline.events import CONTRACT, TransformRequest
-from demand_pipeline.staging import Staging, rejects_key
-from demand_pipeline.transform import transform_chunk
+from demand_pipeline.s3.staging import Staging, rejects_key
+from demand_pipeline.transform.chunk import transform_chunk
 from local.seed import key_item
 from tests.functions.conftest import Invoke, keys, put, read
 from tests.support.aws import dynamodb_json
@@ -39,14 +39,14 @@ def documents(*names: str) -> bytes:
 
 
 def names(staging: Staging, key: str) -> list[str]:
-    return [staged_row(line, CASES)["document_id"] for line in read(staging, key)]
+    return [staged_row(line.decode(), CASES)["document_id"] for line in read(staging, key)]
 
 
 def test_every_item_is_a_staged_row_or_a_reject(staging: Staging) -> None:
     put(staging, "raw", [page(GOOD, BAD), page(), page(DIRTY)])
     result = transform_chunk(request(3), staging, UNLIMITED)
     assert (result.scanned, result.staged, result.rejected, result.sanitized) == (3, 2, 1, 1)
-    rows = [staged_row(line, CASES) for line in read(staging, result.key)]
+    rows = [staged_row(line.decode(), CASES) for line in read(staging, result.key)]
     assert [row["document_id"] for row in rows] == ["a", "b"]
     assert rows[1]["extra"] == {"note": "x\ufffdy"}
 
@@ -141,9 +141,7 @@ DEEP = b'{"M":{"a":' * 5000 + b'{"N":"1"}' + b"}}" * 5000
 )
 def test_what_dynamodb_never_answers_is_a_staging_error_that_quotes_nothing(staging: Staging, line: bytes) -> None:
     put(staging, "raw", [line + b"\n"])
-    with pytest.raises(
-        StagingError, match=r"^raw: expected a Scan response a line, with items in DynamoDB's JSON, got"
-    ):
+    with pytest.raises(StagingError, match=r"^raw: expected one Scan response per line, items in DynamoDB's JSON, got"):
         transform_chunk(request(1), staging, UNLIMITED)
     assert keys("runs/") == []
 

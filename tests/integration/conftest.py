@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.events import Strategy
-from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import load
-from demand_pipeline.warehouse.placement import Changes, Placement
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.load import transaction
+from demand_pipeline.load.context import Changes, LoadContext
+from demand_pipeline.s3.staging import Staging
 from tests.support.runs import Runs
 from tests.support.warehouse import Warehouse
 
@@ -21,7 +21,8 @@ MERGE_ALONE = pytest.mark.parametrize("strategy", [Strategy.MERGE])
 
 @pytest.fixture(params=Strategy)
 def strategy(request: pytest.FixtureRequest) -> Strategy:
-    return request.param
+    drawn: Strategy = request.param
+    return drawn
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]
 
         def acted(context: LoadContext, then: Callable[..., Any] = replace_rows) -> dict[str, Changes]:
             act(context)
-            return then(context)
+            changes: dict[str, Changes] = then(context)
+            return changes
 
         patch.setitem(transaction._STRATEGIES, strategy, acted)
 

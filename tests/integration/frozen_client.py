@@ -20,8 +20,6 @@ from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction,
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
-from demand_pipeline.staging import Staging
-from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
 from tests.support.functions import UNLIMITED
 from tests.support.runs import Runs, documents, run_at
 
@@ -41,7 +39,7 @@ def stop_at(point: str) -> None:
             yield b'"b"' + b",null" * 22 + b"\n"
             stop_here()
 
-        copy_csv.from_staged = blocks
+        copy_csv.from_staged = blocks  # type: ignore[assignment]
     else:
         for module in (truncate.fill, merge.update):
             setattr(sys.modules[module.__module__], module.__name__, lambda *_: stop_here())
@@ -52,7 +50,7 @@ def main() -> None:
     stop_at(given["point"])
     if given["seconds"] is not None:
         temporary_tables._COPY_SECONDS = given["seconds"]
-        transaction.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc]
+        transaction.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc,attr-defined]
     with mock_aws():
         manager = boto3.client("secretsmanager")
         login = manager.create_secret(Name="login", SecretString=given["login"])["ARN"]

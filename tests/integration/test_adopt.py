@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.builders import CASES
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.errors import DatabasePrivilegeError, PipelineError, SchemaMismatchError
-from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.tables import Column, ColumnType
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import Strategy
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.tables import MAX_KEY_BYTES, Column, ColumnType, Table
 from tests.support.aws import create_source
 from tests.support.runs import Runs, run_at

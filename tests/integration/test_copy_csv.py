@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from demand_pipeline.load import copy_csv
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import copy_csv
 from tests.support.warehouse import Warehouse
 
 # Each has bitten somebody's loader.

@@ -23,7 +23,6 @@ from demand_pipeline.postgres import credentials
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.sqlstates import failure
-from demand_pipeline.warehouse import load, merge, truncate
 from tests.integration.test_connection import causes
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse

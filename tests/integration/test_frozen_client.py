@@ -17,7 +17,6 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.load import locks, temporary_tables, transaction
 from demand_pipeline.postgres.connection import Timeouts
-from demand_pipeline.warehouse import load, locks, stage
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.events import Strategy
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import before_placing

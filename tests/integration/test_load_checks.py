@@ -6,14 +6,9 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline.builders import CASES
-from demand_pipeline.errors import (
-    DuplicateKeyError,
-    ReconciliationError,
-    ShrinkLimitError,
-    StagingError,
-)
-from demand_pipeline.events import StagedChunk, Strategy
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.loading import StagedChunk, Strategy
+from demand_pipeline.errors import DuplicateKeyError, ReconciliationError, ShrinkLimitError, StagingError
 from tests.support.aws import BUCKET
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse

@@ -2,12 +2,8 @@
 
 import pytest
 
-from demand_pipeline.errors import (
-    DuplicateKeyError,
-    RejectLimitError,
-    StagingError,
-)
-from demand_pipeline.staging import rejects_key
+from demand_pipeline.errors import DuplicateKeyError, RejectLimitError, StagingError
+from demand_pipeline.s3.staging import rejects_key
 from tests.support.runs import Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
 

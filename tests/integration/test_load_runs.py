@@ -7,13 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline.errors import (
-    DatabaseError,
-    RunNameTakenError,
-    StaleRunError,
-    TransientError,
-)
-from demand_pipeline.events import StagedChunk
+from demand_pipeline.contracts.loading import StagedChunk
+from demand_pipeline.errors import DatabaseError, RunNameTakenError, StaleRunError, TransientError
 from demand_pipeline.postgres.connection import Connection
 from tests.support.aws import BUCKET
 from tests.support.runs import EVERYTHING, Runs, documents, run_at

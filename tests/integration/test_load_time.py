@@ -4,13 +4,11 @@ from typing import Any
 
 import pytest
 
+from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
-from demand_pipeline.errors import (
-    DeadlineError,
-)
-from demand_pipeline.events import StagedChunk
+from demand_pipeline.errors import DeadlineError
+from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.warehouse import copy_csv, load, merge, stage, truncate
 from tests.integration.conftest import before_placing
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
@@ -73,7 +71,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     before_placing(monkeypatch, hurry)
     monkeypatch.setattr(truncate, "fill", slow)
     monkeypatch.setattr(merge, "update", slow)
-    assert out_of_time_at(runs, clock) == "cases, all 1 rows copied, not yet put in place"
+    assert out_of_time_at(runs, clock) == "cases, all 1 rows copied, not yet written to the target"
     assert slept == []  # cut off
     warehouse.wait_until_closed()
     assert warehouse.count("cases") == 2
@@ -82,10 +80,10 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
 @pytest.mark.parametrize(
     ("place", "done"),
     [
-        ((load, "refuse_stale"), "the start, no row copied"),
-        ((load._Load, "_count_previous"), "the start, no row copied"),
-        ((stage.Stager, "stage_rejects"), "cases, not yet staged"),
-        ((load, "record"), "all 1 rows put in place, not committed"),
+        ((transaction, "refuse_stale"), "the start, no row copied"),
+        ((transaction._Load, "_count_previous"), "the start, no row copied"),
+        ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet staged"),
+        ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],
 )
 def test_a_load_that_is_late_anywhere_else_is_cut_off_and_says_so(
@@ -114,7 +112,7 @@ def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
 
     monkeypatch.setattr(Connection, "copy_in", counted)
     monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(stage, "_FEED_SECONDS", 0)
+    monkeypatch.setattr(temporary_tables, "_FEED_SECONDS", 0)
     assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
     assert len(copies) > 5
 

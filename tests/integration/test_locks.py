@@ -5,7 +5,6 @@ import pytest
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse.locks import lock_out
 from tests.support.warehouse import Warehouse
 
 PARTITIONED = """

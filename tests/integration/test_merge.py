@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.builders import CASES
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import DuplicateKeyError, LockTimeoutError, ReconciliationError
 from demand_pipeline.load import merge, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.warehouse import load, merge
 from tests.integration.conftest import MERGE_ALONE
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse

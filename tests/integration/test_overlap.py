@@ -15,7 +15,6 @@ from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRun
 from demand_pipeline.load import locks, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import load, locks
 from tests.integration.conftest import TRUNCATE_ALONE, before_placing
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.waiting import wait_for
@@ -103,7 +102,7 @@ def test_a_load_goes_on_when_the_reader_has_gone(
         assert runs.load(run_at(2), of_hour(2)).committed
 
 
-def test_two_loads_take_turns(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_loads_acquire_load_locks(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second finds the first's commit, whichever it is: the older run is stale then."""
     runs.load(run_at(1), of_hour(1))
     in_midst, go_on = threading.Event(), threading.Event()

@@ -5,16 +5,14 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.builders import CASES, TABLES
+from demand_pipeline.builders import TABLES
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, DuplicateKeyError
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.schema import TableSchema, create_table
-from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.warehouse.control import CONTROL_TABLES
-from demand_pipeline.warehouse.schema import Layout, create_table
 from local.postgres import PostgresError
 from tests.integration.conftest import run_loader_role
 from tests.support.runs import Runs, documents, reject, row, run_at

@@ -6,12 +6,12 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from demand_pipeline.builders import CASES
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.errors import StagingError
 from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.transform import transform_chunk
+from demand_pipeline.transform.chunk import transform_chunk
 from tests.support.aws import BUCKET
 from tests.support.functions import UNLIMITED
 from tests.support.runs import Runs, documents, run_at

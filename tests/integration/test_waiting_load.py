@@ -15,7 +15,6 @@ from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.load import locks
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.warehouse import locks
 from tests.integration.conftest import TRUNCATE_ALONE
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse

@@ -6,7 +6,8 @@ from typing import Any
 
 from demand_pipeline import builders
 from demand_pipeline.tables import camel_case
-from tests.statemachine.harness import Handler, Task, TaskFailed
+from tests.statemachine.harness import Task, TaskFailed
+from tests.support.functions import Handler
 
 type Around = Callable[[Task, Callable[[], Any]], Any]
 

@@ -1,6 +1,6 @@
 """The state machine and the functions speak of the same version of events."""
 
-from demand_pipeline.events import CONTRACT
+from demand_pipeline.contracts.event import CONTRACT
 from tests.statemachine.harness import definition
 from tests.statemachine.lint import states
 from tests.support.functions import MODULES

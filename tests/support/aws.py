@@ -25,11 +25,14 @@ VARIABLES = {
 @cache
 def boto_session(*credentials: str) -> boto3.Session:
     """One for all tests: it keeps the service models, which take longer to read than most tests to run."""
-    return boto3.Session(*credentials, region_name=REGION)
+    make: Any = boto3.Session
+    session: boto3.Session = make(*credentials, region_name=REGION)
+    return session
 
 
 def create_staging_bucket() -> None:
-    boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3: Any = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 
 def create_source(table: Table, items: Iterable[dict[str, Any]] = (), name: str | None = None) -> None:

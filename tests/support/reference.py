@@ -119,6 +119,7 @@ def decimal(text: str) -> Decimal:
         raise ValueError(text)
     number = Decimal(text)
     _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)  # neither NaN nor infinite
     if (number and len("".join(map(str, digits)).lstrip("0")) + exponent > 131072) or -exponent > 16383:
         raise ValueError(text)
     return number
@@ -183,4 +184,5 @@ def find(root: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
         at = at["M"].get(name, {})
         if "M" not in at:
             return None
-    return at["M"]
+    members: dict[str, Any] = at["M"]
+    return members

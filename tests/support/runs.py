@@ -7,23 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.event import CONTRACT, Run
+from demand_pipeline.contracts.loading import LoadRequest, LoadResult, StagedChunk, StagedTable, Strategy
+from demand_pipeline.contracts.scanning import ScanRequest
+from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.events import (
-    CONTRACT,
-    LoadRequest,
-    LoadResult,
-    Run,
-    ScanRequest,
-    StagedChunk,
-    StagedTable,
-    Strategy,
-    TransformRequest,
-)
-from demand_pipeline.scan import scan_segment
-from demand_pipeline.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.load.transaction import load_warehouse
+from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.scan.segment import scan_segment
 from demand_pipeline.tables import Table
-from demand_pipeline.transform import transform_chunk
-from demand_pipeline.warehouse.load import load_warehouse
+from demand_pipeline.transform.chunk import transform_chunk
 from tests.support.functions import UNLIMITED
 from tests.support.warehouse import Warehouse
 

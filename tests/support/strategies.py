@@ -86,7 +86,7 @@ def items(draw: st.DrawFn, table: Table) -> dict[str, Any]:
     for column in draw(st.lists(st.sampled_from(table.columns), max_size=3)):
         put(item, column, draw(LIKELY))
         around = column.path[: draw(st.integers(0, len(column.path) - 1))]
-        if around and draw(st.booleans()):
+        if len(around) > 0 and draw(st.booleans()):
             put(item, replace(column, source=(*around, draw(stranger(column.path[len(around)])))), draw(VALUE))
     if draw(st.integers(0, 2)) == 0:
         item[draw(st.sampled_from(table.columns)).attribute] = draw(st.one_of(EMPTY, VALUE))
@@ -108,7 +108,8 @@ def paths(draw: st.DrawFn) -> tuple[str | int, ...]:
     """A column's path, up to four steps long: no name goes into a list, and no index into a map."""
     path: list[str | int] = [draw(st.sampled_from(NAMES))]
     for _ in range(draw(st.integers(0, 3))):
-        path.append(draw(st.integers(0, 2) if path[-1] in (*LISTS, 2) else st.sampled_from(NAMES)))
+        steps: st.SearchStrategy[str | int] = st.integers(0, 2) if path[-1] in (*LISTS, 2) else st.sampled_from(NAMES)
+        path.append(draw(steps))
     return tuple(path)
 
 

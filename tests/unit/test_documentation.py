@@ -37,7 +37,7 @@ print(json.dumps(options))
 """
 
 
-def commands(pattern: str) -> list[tuple[str, list[str]]]:
+def commands(pattern: str) -> list[tuple[str, tuple[str, ...]]]:
     """Each command that matches, with its options."""
     found = re.findall(rf"\b{pattern}([^\n`)]*)", TEXT)
     return sorted({(" ".join(words), tuple(re.findall(r" (--?[a-z][a-z-]*)", rest))) for *words, rest in found})

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.builders import CASES, TABLES
+from demand_pipeline.builders import TABLES
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import LoadRequest
 from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
@@ -78,13 +78,6 @@ def test_a_load_event_becomes_a_request() -> None:
     request = LoadRequest.from_event(LOAD)
     assert [staged.table for staged in request.tables] == [CASES]
     assert (request.tables[0].segments, request.tables[0].chunks[0].read_units) == (1, 0.5)
-
-
-def test_a_key_collision_is_a_reject_instead_of_a_staged_row() -> None:
-    chunks = [{**CHUNK, "scanned": 5, "staged": 4}, CHUNK]
-    request = LoadRequest.from_event(changed(LOAD, "tables.0.segments.0.chunks", chunks))
-    table = replace(request.tables[0], twins=2)
-    assert (table.scanned, table.staged, table.rejected) == (7, 3, 4)
 
 
 def test_a_result_speaks_the_state_machines_spelling() -> None:

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from demand_pipeline.builders import CASES, METADATA, TABLES
+from demand_pipeline.builders import TABLES
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.builders.metadata_builder import METADATA
 from demand_pipeline.tables import Column, ColumnType, Table
 from demand_pipeline.transform import fast_path, rows
 from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
 from local.sample import put
 from local.sample_values import draw
+from scripts import show_fast_path
 from tests.support.aws import dynamodb_json
 from tests.support.reference import RejectedBy, expected_row
 from tests.support.staged import staged_row

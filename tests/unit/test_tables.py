@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.builders import AUDIT, CASES, TABLES
+from demand_pipeline.builders import TABLES
+from demand_pipeline.builders.audit_builder import AUDIT
+from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.tables import Column, ColumnType, Table, registry
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demand_pipeline.wire import PageSummary, iterate_items, summarize_page, summarize_whole_page
+from demand_pipeline.dynamodb.typed_json import PageSummary, iterate_items, summarize_page, summarize_whole_page
 from tests.support.strategies import TEXT, VALUE
 
 ITEMS = st.lists(st.dictionaries(TEXT, VALUE, max_size=3), max_size=4)
