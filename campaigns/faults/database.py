@@ -1,7 +1,6 @@
 """Faults of PostgreSQL, injected for real: at a statement of the load, from a second connection."""
 
 import re
-import ssl
 import struct
 import threading
 import time
@@ -14,6 +13,7 @@ from unittest import mock
 import pg8000.native
 
 from campaigns.faults import attempts
+from campaigns.faults.checker import client
 from campaigns.faults.faults import Fault, Injector
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import network, session
@@ -63,29 +63,10 @@ class DatabaseFaults:
         while self.healers:
             self.healers.pop()()
 
-    @contextmanager
-    def admin(self) -> Iterator[pg8000.native.Connection]:
-        """A session of the superuser's."""
-        server = self.server
-        context = ssl.create_default_context(cadata=server.ca_pem)
-        connection = pg8000.native.Connection(
-            server.admin,
-            password=server.admin_password,
-            host=server.host,
-            port=server.port,
-            database=server.database,
-            ssl_context=context,
-        )
-        try:
-            yield connection
-        finally:
-            with suppress(Exception):
-                connection.close()
-
     def kill(self, connection: Connection) -> None:
         """End the backend of a load's session."""
         [pid] = struct.unpack("!i", connection._driver._backend_key_data[:4])
-        with self.admin() as admin:
+        with client(self.server) as admin:
             admin.run("SELECT pg_terminate_backend(:pid, 3000)", pid=pid)
 
     def restart(self) -> None:
@@ -98,7 +79,7 @@ class DatabaseFaults:
         opened, go = threading.Event(), threading.Event()
 
         def reader() -> None:
-            with suppress(pg8000.native.Error, OSError), self.admin() as admin:
+            with suppress(pg8000.native.Error, OSError), client(self.server) as admin:
                 admin.run("BEGIN")
                 if table == "pipeline_runs":
                     admin.run("LOCK warehouse.pipeline_runs IN SHARE MODE")
@@ -121,7 +102,7 @@ class DatabaseFaults:
         waiting = threading.Event()
 
         def other() -> None:
-            with suppress(pg8000.native.Error, OSError), self.admin() as admin:
+            with suppress(pg8000.native.Error, OSError), client(self.server) as admin:
                 admin.run("BEGIN")
                 admin.run("LOCK warehouse.pipeline_run_tables IN ACCESS EXCLUSIVE MODE")
                 waiting.set()

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,10 +12,14 @@ import pytest
 from local import seed
 from local.console import Console
 from local.stack import Stack
+from tests.support.waiting import wait_for
 
 RUN_SECONDS = 120
 
-type Run = Callable[..., dict[str, Any]]
+type Client = Callable[[str], Any]
+type Start = Callable[[Mapping[str, Any]], str]
+type End = Callable[[str], dict[str, Any]]
+type Refresh = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +49,7 @@ def exported(stack: Stack) -> Mapping[str, str]:
 
 
 @pytest.fixture
-def client(exported: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+def client(exported: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Clients as anybody makes them, from the environment alone."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -65,7 +68,7 @@ def client(exported: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def start(client: Callable[[str], Any], exported: Mapping[str, str]) -> Callable[[Mapping[str, Any]], str]:
+def start(client: Client, exported: Mapping[str, str]) -> Start:
     """Start a run through the ordinary API; returns its ARN."""
 
     def start(given: Mapping[str, Any]) -> str:
@@ -78,17 +81,21 @@ def start(client: Callable[[str], Any], exported: Mapping[str, str]) -> Callable
 
 
 @pytest.fixture
-def ended(client: Callable[[str], Any]) -> Callable[[str], dict[str, Any]]:
+def ended(client: Client) -> End:
     """Wait for the end of a run; returns its description, the output parsed."""
 
     def ended(arn: str) -> dict[str, Any]:
         states = client("stepfunctions")
-        deadline = time.monotonic() + RUN_SECONDS
-        while (described := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < deadline, f"{arn} still runs after {RUN_SECONDS} seconds"
-            time.sleep(0.2)
+        wait_for(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", RUN_SECONDS, pause=0.2)
+        described = states.describe_execution(executionArn=arn)
         if described["status"] == "SUCCEEDED":
             described["output"] = json.loads(described["output"])
         return dict(described)
 
     return ended
+
+
+@pytest.fixture
+def refresh(start: Start, ended: End) -> Refresh:
+    """A run from its start to its end."""
+    return lambda given: ended(start(given))

@@ -2,7 +2,7 @@
 
 import ssl
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from demand_pipeline.builders import TABLES
 from local import seed
 from local.stack import Stack
+from tests.e2e.conftest import Client, Refresh
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
@@ -55,10 +56,9 @@ def test_the_exported_environment_is_private_and_complete(stack: Stack, exported
 
 
 def test_items_of_an_outside_client_arrive_exactly(
-    client: Callable[[str], Any],
+    client: Client,
     exported: Mapping[str, str],
-    start: Callable[[Mapping[str, Any]], str],
-    ended: Callable[[str], dict[str, Any]],
+    refresh: Refresh,
     warehouse: pg8000.native.Connection,
 ) -> None:
     dynamodb = client("dynamodb")
@@ -88,7 +88,7 @@ def test_items_of_an_outside_client_arrive_exactly(
     entry = {"auditId": {"S": "a"}, "occurredAt": {"S": "2026-04-01T08:00:00+02:00"}, "newValues": {"BOOL": False}}
     dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item=entry)
 
-    run = ended(start({}))
+    run = refresh({})
 
     assert run["status"] == "SUCCEEDED"
     counted = {
@@ -123,10 +123,9 @@ def test_items_of_an_outside_client_arrive_exactly(
 
 
 def test_a_run_of_some_tables_leaves_the_others_and_a_dry_run_leaves_all(
-    client: Callable[[str], Any],
+    client: Client,
     exported: Mapping[str, str],
-    start: Callable[[Mapping[str, Any]], str],
-    ended: Callable[[str], dict[str, Any]],
+    refresh: Refresh,
     warehouse: pg8000.native.Connection,
 ) -> None:
     dynamodb = client("dynamodb")
@@ -134,45 +133,42 @@ def test_a_run_of_some_tables_leaves_the_others_and_a_dry_run_leaves_all(
         dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item={"auditId": {"S": name}})
         dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": name}})
         if name == "before":
-            assert ended(start({"tables": ["audit", "cases"]}))["status"] == "SUCCEEDED"
+            assert refresh({"tables": ["audit", "cases"]})["status"] == "SUCCEEDED"
 
-    dry = ended(start({"dryRun": True, "maxItems": 1}))
+    dry = refresh({"dryRun": True, "maxItems": 1})
     assert dry["status"] == "SUCCEEDED"
     assert dry["output"]["committed"] is False
     assert {table["table"]: table["scanned"] for table in dry["output"]["tables"]}["audit"] == 1
     assert [row["audit_id"] for row in rows(warehouse, "audit")] == ["before"]
 
-    one = ended(start({"tables": ["audit"]}))
+    one = refresh({"tables": ["audit"]})
     assert [table["table"] for table in one["output"]["tables"]] == ["audit"]
     assert [row["audit_id"] for row in rows(warehouse, "audit")] == ["after", "before"]
     assert [row["document_id"] for row in rows(warehouse, "cases")] == ["before"]
 
 
-def test_a_misspelt_input_field_is_refused_by_name(
-    start: Callable[[Mapping[str, Any]], str], ended: Callable[[str], dict[str, Any]]
-) -> None:
-    run = ended(start({"dryrun": True}))
+def test_a_misspelt_input_field_is_refused_by_name(refresh: Refresh) -> None:
+    run = refresh({"dryrun": True})
     assert (run["status"], run["error"]) == ("FAILED", "InvalidInput")
     assert "dryrun" in run["cause"]
 
 
 def test_too_many_rejects_fail_the_run_and_leave_the_warehouse_as_it_was(
-    client: Callable[[str], Any],
+    client: Client,
     exported: Mapping[str, str],
-    start: Callable[[Mapping[str, Any]], str],
-    ended: Callable[[str], dict[str, Any]],
+    refresh: Refresh,
     warehouse: pg8000.native.Connection,
 ) -> None:
     dynamodb = client("dynamodb")
     dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": "good"}})
-    assert ended(start({"tables": ["cases"]}))["status"] == "SUCCEEDED"
+    assert refresh({"tables": ["cases"]})["status"] == "SUCCEEDED"
     bad = {"documentId": {"S": "bad"}, "issueDate": {"S": "31/12/2026"}}
     dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item=bad)
 
-    refused = ended(start({"tables": ["cases"]}))
+    refused = refresh({"tables": ["cases"]})
     assert (refused["status"], refused["error"]) == ("FAILED", "RejectLimitError")
     assert [row["document_id"] for row in rows(warehouse, "cases")] == ["good"]
 
-    assert ended(start({"tables": ["cases"], "maxRejectPercent": 50}))["status"] == "SUCCEEDED"
+    assert refresh({"tables": ["cases"], "maxRejectPercent": 50})["status"] == "SUCCEEDED"
     rejected = warehouse.run("SELECT item_key::text, reason FROM rejected_items WHERE table_name = 'cases'")
     assert rejected == [['{"documentId": "bad"}', "issue_date: expected date, got S '31/12/2026'"]]

@@ -15,6 +15,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from local import seed
 from local.emulator.emulator import ACCOUNT
+from tests.e2e.conftest import Client, Refresh
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
@@ -54,14 +55,14 @@ type Calls = dict[str, tuple[str, str, dict[str, Any]]]
 
 
 @pytest.fixture
-def physical(client: Callable[[str], Any]) -> Mapping[str, str]:
+def physical(client: Client) -> Mapping[str, str]:
     """Names of the deployed resources, by logical id."""
     described = client("cloudformation").describe_stack_resources(StackName="demand-pipeline-local")
     return {entry["LogicalResourceId"]: entry["PhysicalResourceId"] for entry in described["StackResources"]}
 
 
 @pytest.fixture
-def neighbour(client: Callable[[str], Any]) -> Iterator[Mapping[str, str]]:
+def neighbour(client: Client) -> Iterator[Mapping[str, str]]:
     """What another stack has in the account: a bucket, a table, a secret and a log group."""
     s3, dynamodb, secrets, logs = (client(name) for name in ("s3", "dynamodb", "secretsmanager", "logs"))
     s3.create_bucket(Bucket="neighbour", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -83,7 +84,7 @@ def neighbour(client: Callable[[str], Any]) -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def calls(
-    client: Callable[[str], Any], exported: Mapping[str, str], physical: Mapping[str, str], neighbour: Mapping[str, str]
+    client: Client, exported: Mapping[str, str], physical: Mapping[str, str], neighbour: Mapping[str, str]
 ) -> Calls:
     """Every call that is tried under every role, by what it does to what."""
     bucket = exported["STAGING_BUCKET"]
@@ -174,7 +175,7 @@ def allowed_to(function: str) -> set[str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_allows_what_its_function_needs_and_denies_all_else(
-    function: str, calls: Calls, client: Callable[[str], Any], physical: Mapping[str, str]
+    function: str, calls: Calls, client: Client, physical: Mapping[str, str]
 ) -> None:
     functions = client("lambda")
     role = functions.get_function_configuration(FunctionName=physical[function])["Role"]
@@ -205,7 +206,7 @@ def test_a_role_allows_what_its_function_needs_and_denies_all_else(
 @pytest.mark.usefixtures("neighbour")
 @pytest.mark.parametrize("function", ["ScanSegment", OF_FIRST, "LoadWarehouse"])
 def test_a_function_that_is_sent_to_a_neighbours_data_is_denied_it(
-    function: str, client: Callable[[str], Any], exported: Mapping[str, str], physical: Mapping[str, str]
+    function: str, client: Client, exported: Mapping[str, str], physical: Mapping[str, str]
 ) -> None:
     s3 = client("s3")
     for key in KEYS.values():
@@ -237,11 +238,9 @@ def _event(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def run(
-    start: Callable[[Mapping[str, Any]], str], ended: Callable[[str], dict[str, Any]]
-) -> Callable[[], dict[str, Any]]:
+def run(refresh: Refresh) -> Callable[[], dict[str, Any]]:
     """Run a table with everything that a run can do; returns its description."""
-    return lambda: ended(start({"tables": [LAST], "saveCsv": True}))
+    return lambda: refresh({"tables": [LAST], "saveCsv": True})
 
 
 # Not the secret, which a function that is warm has in its cache.
@@ -259,7 +258,7 @@ def run(
 )
 def test_a_run_needs_every_right_that_it_uses(
     denied: tuple[str, str, str],
-    client: Callable[[str], Any],
+    client: Client,
     exported: Mapping[str, str],
     physical: Mapping[str, str],
     run: Callable[[], dict[str, Any]],

@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from demand_pipeline.tables import camel_case
 from local import seed
 from local.sample import Sample
 from local.stack import Stack
+from tests.e2e.conftest import Client, End, Start
 
 SECOND, LAST = (f"Transform{camel_case(list(TABLES)[number])}" for number in (1, -1))
 
@@ -63,10 +64,10 @@ def history(states: Any, arn: str) -> list[Any]:
 
 def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
     stack: Stack,
-    client: Callable[[str], Any],
+    client: Client,
     exported: Mapping[str, str],
-    start: Callable[[Mapping[str, Any]], str],
-    ended: Callable[[str], dict[str, Any]],
+    start: Start,
+    ended: End,
 ) -> None:
     dynamodb = client("dynamodb")
     seed.create_tables(dynamodb)

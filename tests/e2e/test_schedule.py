@@ -1,11 +1,12 @@
 """The schedule of the template starts the state machine."""
 
 import datetime as dt
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
+
+from tests.e2e.conftest import Client, End
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
@@ -13,7 +14,7 @@ FIRES_WITHIN = 30  # seconds; the emulator looks every 10
 
 
 def test_the_schedule_fires_and_its_run_loads_empty_tables(
-    client: Callable[[str], Any], exported: Mapping[str, str], ended: Callable[[str], dict[str, Any]]
+    client: Client, exported: Mapping[str, str], ended: End
 ) -> None:
     scheduler, states = client("scheduler"), client("stepfunctions")
     (name,) = [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]]
@@ -33,14 +34,13 @@ def test_the_schedule_fires_and_its_run_loads_empty_tables(
         Target=schedule["Target"],
         State="ENABLED",
     )
-    deadline = time.monotonic() + FIRES_WITHIN
-    fired: set[str] = set()
-    while not fired and time.monotonic() < deadline:
-        time.sleep(0.2)
-        listed = states.list_executions(stateMachineArn=schedule["Target"]["Arn"])["executions"]
-        fired = {run["executionArn"] for run in listed} - known
 
-    (arn,) = fired
+    def fired() -> set[str]:
+        listed = states.list_executions(stateMachineArn=schedule["Target"]["Arn"])["executions"]
+        return {run["executionArn"] for run in listed} - known
+
+    wait_for(fired, FIRES_WITHIN, pause=0.2)
+    [arn] = fired()
     run = ended(arn)
     assert run["status"] == "SUCCEEDED"
     assert [table["loaded"] for table in run["output"]["tables"]] == [0, 0, 0, 0]

@@ -13,7 +13,7 @@ import demand_pipeline
 
 pytestmark = pytest.mark.long
 
-# In Lambda's Python 3.13 runtime beside the standard library.
+# In Lambda's Python 3.13 runtime, with the standard library.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 SITE_PACKAGES = Path(pytest.__file__).parents[1]
 

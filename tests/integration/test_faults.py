@@ -139,7 +139,7 @@ def test_a_backend_that_was_killed_is_tried_again(connection: Connection, wareho
         connection.query("SELECT 1")
 
 
-def test_a_backend_killed_in_the_midst_of_a_copy_is_tried_again(connection: Connection, warehouse: Warehouse) -> None:
+def test_a_backend_killed_during_a_copy_is_tried_again(connection: Connection, warehouse: Warehouse) -> None:
     def blocks() -> Iterator[bytes]:
         for number in range(200):
             if number == 2:
@@ -207,14 +207,14 @@ def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried
     runs.load(run_at(1), {"cases": documents(3)})
     request = runs.request(run_at(2), {"cases": documents(5)})
 
-    def strike() -> None:
+    def fail() -> None:
         if how == "kill":
             kill(warehouse)
         else:
             warehouse.server.restart(immediate=True)
 
     with monkeypatch.context() as patch:
-        cut_off(patch, point, strike)
+        cut_off(patch, point, fail)
         with pytest.raises(TransientError):
             runs.carry_out(request)
     assert warehouse.count("cases") == 3
@@ -223,19 +223,19 @@ def test_a_load_cut_off_at_any_point_leaves_the_old_rows_and_succeeds_when_tried
     assert warehouse.count("cases") == 5
 
 
-def cut_off(patch: pytest.MonkeyPatch, point: str, strike: Any) -> None:
-    """Strike right before the named step of a load."""
+def cut_off(patch: pytest.MonkeyPatch, point: str, fail: Any) -> None:
+    """Fail right before the named step of a load."""
     owners: tuple[Any, ...] = (transaction._Load, transaction, truncate, merge)
     owner: Any = next((owner for owner in owners if hasattr(owner, point)), Connection)
     name = "execute" if owner is Connection else point
     original = getattr(owner, name)
 
-    def struck(*arguments: Any, **parameters: Any) -> Any:
+    def failing(*arguments: Any, **parameters: Any) -> Any:
         if owner is not Connection or arguments[1] == point:
-            strike()
+            fail()
         return original(*arguments, **parameters)
 
-    patch.setattr(owner, name, struck)
+    patch.setattr(owner, name, failing)
 
 
 def test_the_session_is_closed_whatever_fails(

@@ -12,7 +12,7 @@ from tests.support.warehouse import Warehouse
 
 pytestmark = TRUNCATE_ALONE
 
-# All that PostgreSQL knows of an index, but for what a rebuilt one has anew.
+# All that PostgreSQL knows of an index, but for what is new in a rebuilt one.
 KNOWN = """
     SELECT relation.relname, relation.relnamespace::regnamespace, relation.relowner::regrole, relation.relkind,
            relation.reltablespace, relation.reloptions, relation.relreplident, pg_get_indexdef(relation.oid),
@@ -90,7 +90,7 @@ def filled(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 
 def reload(runs: Runs, warehouse: Warehouse) -> tuple[set[str], set[str]]:
-    """Load again; return the names of the indexes that were made anew, and of those that are the same ones."""
+    """Load again; return the names of the indexes that were rebuilt, and of those that are the same ones."""
     known, before = warehouse.sql(KNOWN), set(warehouse.sql(OIDS).splitlines())
     runs.load(run_at(2), {"cases": documents(4)})
     assert warehouse.sql(KNOWN) == known

@@ -71,9 +71,9 @@ def test_a_damaged_rejects_object_loads_nothing(runs: Runs, warehouse: Warehouse
 
 
 def test_items_whose_keys_become_equal_are_rejected_but_for_the_first(runs: Runs, warehouse: Warehouse) -> None:
-    twins = [row("cases", document_id="a\ufffd", status=status, extra='{"n": 1.50}') for status in ("one", "two")]
-    first = runs.chunk(run_at(1), "cases", [twins[0], *documents(97)], sanitized=1)
-    second = runs.chunk(run_at(1), "cases", [twins[1], row("cases", document_id="\ufffd")], number=1, sanitized=1)
+    same_key = [row("cases", document_id="a\ufffd", status=status, extra='{"n": 1.50}') for status in ("one", "two")]
+    first = runs.chunk(run_at(1), "cases", [same_key[0], *documents(97)], sanitized=1)
+    second = runs.chunk(run_at(1), "cases", [same_key[1], row("cases", document_id="\ufffd")], number=1, sanitized=1)
     result = runs.load(run_at(1), {"cases": [first, second]})
     [table] = result.tables
     assert (table.scanned, table.staged, table.rejected, table.loaded) == (100, 99, 1, 99)

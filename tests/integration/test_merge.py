@@ -113,9 +113,9 @@ def test_two_rows_with_one_key_are_refused_whatever_is_there(
     runs: Runs, warehouse: Warehouse, already: int, status: str
 ) -> None:
     runs.load(run_at(1), {"cases": [row("cases", document_id="tel-555")] * already})
-    twins = [row("cases", document_id="tel-555"), row("cases", document_id="tel-555", status=status)]
+    same_key = [row("cases", document_id="tel-555"), row("cases", document_id="tel-555", status=status)]
     with pytest.raises(DuplicateKeyError, match="table cases, constraint cases_pkey") as caught:
-        runs.load(run_at(2), {"cases": twins})
+        runs.load(run_at(2), {"cases": same_key})
     assert "tel-555" not in str(caught.value)
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == str(already)
 

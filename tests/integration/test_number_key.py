@@ -97,9 +97,9 @@ NOTES = Table(
 def test_a_key_collision_is_rejected_with_its_key_whatever_the_names_are(runs: Runs) -> None:
     runs.tables[NOTES.name] = NOTES
     part = bytes(range(64))
-    twin = ["a\ufffd", "\\x" + part.hex(), 1, "here", None]
+    same_key = ["a\ufffd", "\\x" + part.hex(), 1, "here", None]
     run = run_at(1)
-    chunk = runs.chunk(run, "notes", [twin, twin, ["b", "\\x00", 2, None, None]], sanitized=2)
+    chunk = runs.chunk(run, "notes", [same_key, same_key, ["b", "\\x00", 2, None, None]], sanitized=2)
     assert runs.load(run, {"notes": [chunk]}, max_reject_percent=50).tables[0].loaded == 2
     key = json.loads(runs.warehouse.sql("SELECT item_key FROM warehouse.rejected_items"))
     assert key == {"it's a.note": "a\ufffd", "part": base64.b64encode(part).decode()}

@@ -1,4 +1,4 @@
-"""Readers and other loads beside a load."""
+"""Readers and other loads during a load."""
 
 import threading
 import time
@@ -105,16 +105,16 @@ def test_a_load_goes_on_when_the_reader_has_gone(
 def test_two_loads_acquire_load_locks(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second finds the first's commit, whichever it is: the older run is stale then."""
     runs.load(run_at(1), of_hour(1))
-    in_midst, go_on = threading.Event(), threading.Event()
+    loading, go_on = threading.Event(), threading.Event()
 
     def wait(_: Any) -> None:
-        in_midst.set()
+        loading.set()
         go_on.wait(10)
 
     before_placing(monkeypatch, wait)
     with ThreadPoolExecutor(2) as pool:
         newer = pool.submit(runs.load, run_at(3), of_hour(3))
-        in_midst.wait(10)
+        loading.wait(10)
         older = pool.submit(runs.load, run_at(2), of_hour(2))
         wait_for_lock(warehouse)
         go_on.set()

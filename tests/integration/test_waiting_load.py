@@ -1,4 +1,4 @@
-"""Readers beside a load that waits for a reader who holds a transaction open: how long they wait at most.
+"""Readers during a load that waits for a reader who holds a transaction open: how long they wait at most.
 
 With FULL_TIMEOUTS=1 the reader holds it for a minute and the load tries as it is deployed to.
 """

@@ -3,7 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from local.process import ProcessId, command_line, free_port
+from tests.support.waiting import wait_for
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 
@@ -59,9 +59,7 @@ def test_a_zombie_does_not_run_whoever_its_parent_is() -> None:
     with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        deadline = time.monotonic() + 10
-        while not has_ended(pid):
-            assert time.monotonic() < deadline
+        wait_for(lambda: has_ended(pid))
         with pytest.raises(ProcessLookupError):
             ProcessId.of(pid)
         parent.kill()

@@ -212,8 +212,8 @@ JSON = st.recursive(
 @given(event=JSON, field=st.sampled_from([*SCAN, *TRANSFORM, *LOAD]))
 def test_no_event_gives_anything_but_a_request_or_the_named_error(event: Any, field: str) -> None:
     for whole, parse in PARSERS.values():
-        for hostile in (event, {**whole, field: event}):
+        for odd in (event, {**whole, field: event}):
             try:
-                parse(hostile)
+                parse(odd)
             except InvalidEventError as error:
                 assert ": expected " in str(error)

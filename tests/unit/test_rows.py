@@ -96,7 +96,7 @@ def test_compiled_code_says_what_the_same_row_without_it_says(
     assert outcome(maker.line, item) == outcome(maker.slow_path, item)
 
 
-# A second column of an attribute, one of a whole map beside its member's, and names that want quoting.
+# A second column of an attribute, one of a whole map next to its member's, and names that want quoting.
 ODD = Table(
     name="odd",
     source="odd",

@@ -30,7 +30,7 @@ def test_what_is_deployed_adds_up_to_less_than_a_minute() -> None:
 
 
 def load_when_it_is_time(runs: Runs) -> None:
-    """PostgreSQL heeds no timeout while it reads a COPY; the next load, or a retry, is what ends such a session."""
+    """PostgreSQL ignores all timeouts while it reads a COPY; the next load, or a retry, is what ends such a session."""
     with contextlib.suppress(LockTimeoutError):
         runs.load(run_at(2), {"cases": documents(3)})
 
@@ -44,7 +44,7 @@ def load_when_it_is_time(runs: Runs) -> None:
     ],
 )
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_client_that_is_gone_or_frozen_is_noticed(
+def test_a_client_that_is_gone_or_hung_is_noticed(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, point: str, how: signal.Signals
 ) -> None:
     if SECONDS is not None:
@@ -61,7 +61,7 @@ def test_a_client_that_is_gone_or_frozen_is_noticed(
         "login": login,
         "root": warehouse.server.ca_pem,
     }
-    command = [sys.executable, "-m", "tests.integration.frozen_client"]
+    command = [sys.executable, "-m", "tests.integration.hung_client"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         assert client.stdin
         assert client.stdout

@@ -1,4 +1,4 @@
-"""A load in a process of its own that stops at a point and says so: to be killed, or frozen, there.
+"""A load in a process of its own that stops at a point and says so: to be killed, or suspended, there.
 
 Its standard input is JSON: the warehouse's settings, the login, the strategy, the point, and the timeouts to run with (none: the
 production's).
@@ -31,7 +31,7 @@ def stop_here() -> None:
 
 
 def stop_at(point: str) -> None:
-    """Make the load stop in the midst of a COPY, or of putting the rows in place, when its locks are held."""
+    """Make the load stop during a COPY, or while it writes to the target, when its locks are held."""
     if point == "copy":
 
         def blocks(_: Any) -> Iterator[bytes]:
