@@ -12,6 +12,7 @@ from tests.statemachine.harness import Machine
 MB, GB = 2**20, 2**30
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "settings", "segments"),
     [
@@ -55,6 +56,7 @@ def test_a_large_table_has_larger_chunks_not_more(size: int | None, chunk_bytes:
     assert {event["chunkBytes"] for event in machine.events("ScanSegment")} == {chunk_bytes}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rate", "most", "share"),
     [

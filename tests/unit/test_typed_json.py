@@ -72,7 +72,7 @@ def test_a_page_without_items_or_capacity_counts_none() -> None:
         (b'{"Items":[]', "it ends or breaks off after 11 characters"),
         (b'{"a" 1}', "expected ':' at character 5"),
         (b"{1:2}", "expected a member's name, got 1"),
-        (b'{"a":1}x', "it goes on after its end, at character 7"),
+        (b'{"a":1}x', "it has trailing data, at character 7"),
     ],
 )
 def test_what_is_no_scan_response_is_a_value_error_that_says_where(body: bytes, message: str) -> None:
