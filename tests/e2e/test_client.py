@@ -2,7 +2,7 @@
 
 import ssl
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ NAMES = """
 AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY STATE_MACHINE_ARN STAGING_BUCKET
 PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE PGSSLROOTCERT
 """
+type Put = Callable[[str, dict[str, Any]], object]
+
 DIGITS = "12345678901234567890.123456789012345678"
 
 
@@ -35,6 +37,13 @@ def warehouse(exported: Mapping[str, str]) -> Iterator[pg8000.native.Connection]
     )
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def put(client: Client, exported: Mapping[str, str]) -> Put:
+    """Write an item into a source table."""
+    dynamodb = client("dynamodb")
+    return lambda source, item: dynamodb.put_item(TableName=exported[f"{source.upper()}_TABLE"], Item=item)
 
 
 def rows(warehouse: pg8000.native.Connection, table: str) -> list[dict[str, Any]]:
@@ -56,12 +65,8 @@ def test_the_exported_environment_is_private_and_complete(stack: Stack, exported
 
 
 def test_items_of_an_outside_client_arrive_exactly(
-    client: Client,
-    exported: Mapping[str, str],
-    refresh: Refresh,
-    warehouse: pg8000.native.Connection,
+    put: Put, refresh: Refresh, warehouse: pg8000.native.Connection
 ) -> None:
-    dynamodb = client("dynamodb")
     document = {
         "documentId": {"S": "mine-1"},
         "amounts": {"M": {"net": {"N": DIGITS}, "tax": {"S": "-0.50"}, "discount": {"N": DIGITS}}},
@@ -76,17 +81,15 @@ def test_items_of_an_outside_client_arrive_exactly(
         "currency": {"NULL": True},
         "colour": {"S": "green"},
     }
-    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item=document)
-    dynamodb.put_item(
-        TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": "mine-2"}, "status": {"S": "null\0byte"}}
-    )
+    put("documents", document)
+    put("documents", {"documentId": {"S": "mine-2"}, "status": {"S": "null\0byte"}})
     extracted = {"documentId": {"S": "mine-1"}, "fieldName": {"S": "total"}, "value": {"NS": ["10", "9"]}}
-    dynamodb.put_item(TableName=exported["METADATA_TABLE"], Item=extracted)
+    put("metadata", extracted)
     template = {"templateId": {"S": "t"}, "version": {"N": "2"}, "keywords": {"L": [{"S": "x,y"}, {"NULL": True}]}}
-    dynamodb.put_item(TableName=exported["TEMPLATES_TABLE"], Item=template)
-    dynamodb.put_item(TableName=exported["TEMPLATES_TABLE"], Item={**template, "version": {"N": "10"}})
+    put("templates", template)
+    put("templates", {**template, "version": {"N": "10"}})
     entry = {"auditId": {"S": "a"}, "occurredAt": {"S": "2026-04-01T08:00:00+02:00"}, "newValues": {"BOOL": False}}
-    dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item=entry)
+    put("audit", entry)
 
     run = refresh({})
 
@@ -123,15 +126,11 @@ def test_items_of_an_outside_client_arrive_exactly(
 
 
 def test_a_run_of_some_tables_leaves_the_others_and_a_dry_run_leaves_all(
-    client: Client,
-    exported: Mapping[str, str],
-    refresh: Refresh,
-    warehouse: pg8000.native.Connection,
+    put: Put, refresh: Refresh, warehouse: pg8000.native.Connection
 ) -> None:
-    dynamodb = client("dynamodb")
     for name in ("before", "after"):
-        dynamodb.put_item(TableName=exported["AUDIT_TABLE"], Item={"auditId": {"S": name}})
-        dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": name}})
+        put("audit", {"auditId": {"S": name}})
+        put("documents", {"documentId": {"S": name}})
         if name == "before":
             assert refresh({"tables": ["audit", "cases"]})["status"] == "SUCCEEDED"
 
@@ -154,16 +153,12 @@ def test_a_misspelt_input_field_is_refused_by_name(refresh: Refresh) -> None:
 
 
 def test_too_many_rejects_fail_the_run_and_leave_the_warehouse_as_it_was(
-    client: Client,
-    exported: Mapping[str, str],
-    refresh: Refresh,
-    warehouse: pg8000.native.Connection,
+    put: Put, refresh: Refresh, warehouse: pg8000.native.Connection
 ) -> None:
-    dynamodb = client("dynamodb")
-    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item={"documentId": {"S": "good"}})
+    put("documents", {"documentId": {"S": "good"}})
     assert refresh({"tables": ["cases"]})["status"] == "SUCCEEDED"
     bad = {"documentId": {"S": "bad"}, "issueDate": {"S": "31/12/2026"}}
-    dynamodb.put_item(TableName=exported["DOCUMENTS_TABLE"], Item=bad)
+    put("documents", bad)
 
     refused = refresh({"tables": ["cases"]})
     assert (refused["status"], refused["error"]) == ("FAILED", "RejectLimitError")
