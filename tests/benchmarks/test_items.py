@@ -13,7 +13,7 @@ from benchmarks.dynamodb_server import ARN, DynamoDBServer
 from benchmarks.items import PAGE_BYTES, STORED_BYTES, Items, make_items
 from benchmarks.s3_server import S3Server
 from benchmarks.workload import CASES
-from tests.support.reference import RejectedBy, expected_row
+from tests.support.reference import expected_row
 
 ITEMS = 2500
 SCAN = "DynamoDB_20120810.Scan"
@@ -32,7 +32,7 @@ def stored_bytes(item: dict[str, Any]) -> int:
 
 def value_bytes(typed: dict[str, Any]) -> int:
     ((kind, value),) = typed.items()
-    sizes = {
+    sizes: dict[str, Any] = {
         "S": lambda: len(value.encode()),
         "N": lambda: (len(value.lstrip("-").replace(".", "").strip("0")) + 1) // 2 + 1,
         "B": lambda: len(base64.b64decode(value)),
@@ -42,7 +42,8 @@ def value_bytes(typed: dict[str, Any]) -> int:
         "BOOL": lambda: 1,
         "NULL": lambda: 1,
     }
-    return sizes[kind]()
+    size: int = sizes[kind]()
+    return size
 
 
 def test_the_stored_size_is_by_dynamodb_s_rules() -> None:
