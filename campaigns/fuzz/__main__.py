@@ -1,6 +1,7 @@
 """`python -m campaigns.fuzz --items N --seed S`: random items by the million, by two processes and one server."""
 
 import argparse
+import os
 import ssl
 import sys
 import time
@@ -18,6 +19,7 @@ from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import Credentials
 from demand_pipeline.settings import PostgresSettings
 from local.postgres import PostgresServer
+from tests.support.aws import STACK
 
 BATCH = 2000
 
@@ -33,6 +35,7 @@ def session(settings: PostgresSettings, password: str, root: str) -> Iterator[Co
 def work(settings: PostgresSettings, password: str, root: str, job: tuple[str, int]) -> tuple[int, list[str]]:
     """Check a batch, which is the same one for the same seed; how many items, and what is wrong."""
     logger.setLevel("WARNING")
+    os.environ["STACK_NAME"] = STACK
     seed, count = job
     generator = Generator(seed)
     table = generator.random.choice(list(TABLES.values()))
