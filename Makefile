@@ -24,7 +24,7 @@ test: setup  ## run every test
 test-fast: setup  ## run the quick tests of units, functions, template and state machine: under a minute
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
-test-slow: setup  ## run the tests that take minutes: what a change of the declarations breaks
+test-slow: setup  ## run the tests that take minutes: what a change to the declarations can break
 	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
@@ -33,7 +33,7 @@ test-docker: setup  ## run every sample event through sam local invoke (needs a 
 test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQL 14 to 18 (needs npm)
 	@$(PYTHON) -m scripts.test_postgres
 
-soak: setup  ## run N rounds of the fault campaign (N=n); before them, without SEED=n, the slow tests of timeouts as deployed
+soak: setup  ## run N rounds of the fault campaign; without SEED=n, first the slow tests of the deployed timeouts
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_hung_client.py tests/integration/test_waiting_load.py)
 	@$(PYTHON) -m campaigns.faults --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 

@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A pid and what tells its process from a later one of the same pid: its start, in seconds after the boot."""
+    """A pid, with the start in seconds after the boot to tell its process from a later one with the same pid."""
 
     pid: int
     started: float
@@ -61,8 +61,8 @@ class ProcessId:
 
 
 def _started(pid: int) -> float | None:
-    """Seconds from the boot to the start of a live process, None when it has ended (or waits to be reaped)."""
-    with contextlib.suppress(ChildProcessError):  # an own child that has ended stays a zombie until somebody asks
+    """Seconds from the boot to the start of a running process; None if it has ended (or is a zombie)."""
+    with contextlib.suppress(ChildProcessError):  # reap our own child: an ended one stays a zombie otherwise
         os.waitpid(pid, os.WNOHANG)
     try:
         process = psutil.Process(pid)

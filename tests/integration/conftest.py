@@ -32,7 +32,7 @@ def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
 
 
 def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]) -> None:
-    """Do something when everything is staged and checked, and nothing yet put in place."""
+    """Do something when everything is staged and checked, and nothing yet written to the target."""
     for strategy, replace_rows in transaction._STRATEGIES.items():
 
         def acted(context: LoadContext, then: Callable[..., Any] = replace_rows) -> dict[str, Changes]:
