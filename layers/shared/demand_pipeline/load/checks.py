@@ -1,13 +1,7 @@
 """What must hold before a load is committed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from demand_pipeline.contracts.loading import StagedTable
-from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import (
-    DatabaseTimeoutError,
-    DeadlineError,
     ReconciliationError,
     RejectLimitError,
     ShrinkLimitError,
@@ -50,23 +44,3 @@ def check_rows(table: str, staged: int, rows: int, where: str) -> None:
     """As many rows as were staged; raises ReconciliationError."""
     if rows != staged:
         raise ReconciliationError(f"{table}: {staged} rows staged, but {rows} {where}")
-
-
-def check_time(deadline: Deadline, done: str) -> None:
-    """There is time left; raises DeadlineError, which tells what was done by then."""
-    if deadline.seconds_left() <= 0:
-        raise DeadlineError(
-            f"out of time at {done}; nothing was changed. Load fewer tables a run (run input: tables), "
-            "or give the database a larger instance class"
-        )
-
-
-@contextmanager
-def in_time(deadline: Deadline, done: str) -> Iterator[None]:
-    """Run a statement that the deadline may cut off; raises DeadlineError then, or at once if no time is left."""
-    check_time(deadline, done)
-    try:
-        yield
-    except DatabaseTimeoutError:
-        check_time(deadline, done)
-        raise

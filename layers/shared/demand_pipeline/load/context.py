@@ -1,29 +1,17 @@
-"""What a load strategy receives and returns."""
+"""A load's tables: what was staged for each, and what the load has done with it so far."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from demand_pipeline.contracts.loading import LoadedTable, StagedTable
+from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, qualified, quote
 
-
-@dataclass(frozen=True, slots=True)
-class LoadContext:
-    """Tables whose new rows are copied and checked, to replace the old ones.
-
-    `staged` and `previous` are numbers of rows by table; `additions` are statements that add missing
-    columns, and take an exclusive lock. Each statement that takes long runs within a `step` of its
-    table, which times it and keeps it to the deadline.
-    """
-
-    connection: Connection
-    schema: str
-    layouts: tuple[TableSchema, ...]
-    additions: tuple[str, ...]
-    staged: Mapping[str, int]
-    previous: Mapping[str, int]
-    step: Callable[[str], AbstractContextManager[None]]
+_TEMPORARY_SCHEMA = "pg_temp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +22,108 @@ class Changes:
     updated: int
     deleted: int
     rows: int
+
+
+@dataclass(slots=True)
+class TableLoad:
+    """One table during a load. `additions` are statements that add missing columns, under an exclusive lock.
+
+    `key_collisions` are staged rows that became rejects, since U+FFFD for U+0000 gave them another row's key.
+    """
+
+    staged: StagedTable
+    target: Sql
+    additions: tuple[str, ...] = ()
+    previous_rows: int = 0
+    key_collisions: int = 0
+    changes: Changes = Changes(0, 0, 0, 0)
+    seconds: float = 0.0
+    schema: TableSchema = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.schema = TableSchema.of(self.staged.table)
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.staged.table.name
+
+    @property
+    def temporary(self) -> Sql:
+        """The temporary table that holds the new rows, quoted."""
+        return Sql(f"{_TEMPORARY_SCHEMA}.{quote(self.name)}")
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table must have after the load."""
+        return self.staged.staged - self.key_collisions
+
+    @property
+    def rejected(self) -> int:
+        """How many items did not become rows."""
+        return self.staged.rejected + self.key_collisions
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add the time that a block takes to the table's."""
+        start = time.monotonic()
+        yield
+        self.seconds += time.monotonic() - start
+
+    def result(self) -> LoadedTable:
+        """What was done to the table, all counts included."""
+        staged = self.staged
+        return LoadedTable(
+            table=self.name,
+            segments=staged.segments,
+            chunks=len(staged.chunks),
+            scanned=staged.scanned,
+            staged=self.rows,
+            rejected=self.rejected,
+            sanitized=staged.sanitized,
+            loaded=self.changes.rows,
+            inserted=self.changes.inserted,
+            updated=self.changes.updated,
+            deleted=self.changes.deleted,
+            previous_rows=self.previous_rows,
+            read_units=staged.read_units,
+            bytes=staged.bytes,
+            load_seconds=round(self.seconds, 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What a load strategy works with: tables whose new rows are copied and checked, to replace the old ones."""
+
+    connection: Connection
+    guard: Guard
+    tables: tuple[TableLoad, ...]
+
+    @property
+    def targets(self) -> tuple[Sql, ...]:
+        """The tables to be changed, quoted."""
+        return tuple(table.target for table in self.tables)
+
+    @contextmanager
+    def step(self, table: TableLoad) -> Iterator[None]:
+        """Do something that takes long: timed, and within the function's time."""
+        progress = f"{table.name}, all {table.rows} rows copied, not yet written to the target"
+        with table.timed(), self.guard.step(progress):
+            yield
+
+    def run(self, table: TableLoad, sql: str) -> int:
+        """Run a statement as a step and return the number of rows that it touched."""
+        with self.step(table):
+            return self.connection.execute(sql)
+
+    def add_columns(self) -> None:
+        """Add the missing columns of all tables; the caller holds the locks."""
+        for table in self.tables:
+            for addition in table.additions:
+                self.connection.execute(addition)
+
+
+def table_load(staged: StagedTable, schema: str) -> TableLoad:
+    """A table at the beginning of a load into a schema."""
+    return TableLoad(staged, qualified(schema, staged.table.name))

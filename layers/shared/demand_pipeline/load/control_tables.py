@@ -10,7 +10,7 @@ from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResu
 from demand_pipeline.errors import RunNameTakenError, StaleRunError
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import column_list, qualified, statement
+from demand_pipeline.postgres.statements import Sql, listed, statement
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.jsonb import sanitize
 
@@ -86,8 +86,7 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
         )
     names = PIPELINE_RUN_TABLES.names
     rows = connection.query(
-        f"SELECT {column_list(names)} FROM {qualified(schema, PIPELINE_RUN_TABLES.name)} "  # noqa: S608 - quoted
-        "WHERE run_id = :run",
+        statement("find_run_tables", schema=schema, columns=listed(names)),
         run=run.id,
     )
     tables = {table.table: table for table in (_loaded_table(dict(zip(names, row, strict=True))) for row in rows)}
@@ -124,10 +123,8 @@ def record(connection: Connection, schema: str, request: LoadRequest, tables: It
         input=json.dumps(sanitize(request.input)),
     )
     names = PIPELINE_RUN_TABLES.names
-    insert = (
-        f"INSERT INTO {qualified(schema, PIPELINE_RUN_TABLES.name)} ({column_list(names)}) "  # noqa: S608 - quoted
-        f"VALUES ({', '.join([f':{name}' for name in names])})"
-    )
+    values = listed([Sql(f":{name}") for name in names])
+    insert = statement("insert_run_table", schema=schema, columns=listed(names), values=values)
     for table in tables:
-        values = {name: getattr(table, _FIELDS.get(name, name)) for name in names if name != "run_id"}
-        connection.execute(insert, run_id=run.id, **values)
+        counts = {name: getattr(table, _FIELDS.get(name, name)) for name in names if name != "run_id"}
+        connection.execute(insert, run_id=run.id, **counts)

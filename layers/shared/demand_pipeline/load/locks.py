@@ -2,12 +2,12 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import Sql, listed, statement
 
 # New readers queue behind a session that waits for an exclusive lock: so wait briefly, let the readers continue, try
 # again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that no reader
@@ -28,23 +28,22 @@ def acquire_load_lock(connection: Connection, schema: str) -> None:
     for _ in connection.query(statement("end_hung_loads"), seconds=str(_FROZEN_SECONDS)):
         logger.warning("a load with a hung client was terminated")
     try:
-        connection.query("SELECT pg_advisory_xact_lock(:key)", key=_key(schema))
+        connection.query(statement("acquire_load_lock"), key=_key(schema))
     except LockTimeoutError as error:
         raise LockTimeoutError(f"another load of the schema {schema} is running") from error
 
 
-def lock_exclusive(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     """Lock readers and writers out of the tables until the transaction ends.
 
     Raises LockTimeoutError if other sessions hold one of them through every attempt.
     """
-    relations = [qualified(schema, table) for table in tables]
-    names = ", ".join(relations)
+    names = listed(tables)
     for attempt in range(1, _ATTEMPTS + 1):
         connection.execute("SAVEPOINT try_lock")
-        connection.query(statement("limit_locks"), relations=relations)
+        connection.query(statement("limit_locks"), relations=list(tables))
         try:
-            connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+            connection.execute(statement("lock_exclusive", tables=names))
         except LockTimeoutError:
             connection.execute("ROLLBACK TO SAVEPOINT try_lock")
             logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
@@ -56,14 +55,13 @@ def lock_exclusive(connection: Connection, schema: str, tables: Iterable[str]) -
     )
 
 
-def lock_out_writers(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
     """Lock writers out of the tables until the transaction ends; readers go on.
 
     No reader queues behind this lock, so it waits as long as any. That is longer than deadlock_timeout, after which
     PostgreSQL makes autovacuum give way. Raises LockTimeoutError.
     """
-    names = ", ".join([qualified(schema, table) for table in tables])
-    connection.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute(statement("lock_out_writers", tables=listed(tables)))
 
 
 def _key(schema: str) -> int:

@@ -10,7 +10,7 @@ from typing import Self
 from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import column_list, qualified, quote, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement, suffixed
 from demand_pipeline.tables import Column, ColumnType, Table
 
 # pg_class.relkind: an ordinary and a partitioned table can be loaded.
@@ -49,25 +49,26 @@ class TableSchema:
         """What the table (None) and each column is."""
         return [(None, self.description), *((column.name, column.description) for column in self.columns)]
 
-    def definition(self) -> str:
+    def definition(self) -> Sql:
         """What stands between the parentheses of CREATE TABLE, without the key."""
-        return ", ".join([f"{quote(column.name)} {column.type}" for column in self.columns])
+        return listed([Sql(f"{quote(column.name)} {column.type}") for column in self.columns])
 
 
-def create_table(schema: str, layout: TableSchema) -> str:
-    """The statement that makes the table."""
-    key = f", PRIMARY KEY ({column_list(layout.key)})" if layout.key else ""
-    return f"CREATE TABLE {qualified(schema, layout.name)} ({layout.definition()}{key})"
+def create_table(schema: str, layout: TableSchema) -> Sql:
+    """The statement that creates the table."""
+    key = [Sql(f"PRIMARY KEY ({listed(layout.key)})")] if layout.key else []
+    definition = listed([layout.definition(), *key])
+    return statement("create_table", table=qualified(schema, layout.name), definition=definition)
 
 
 def ensure_schema(connection: Connection, schema: str) -> None:
     """Create the schema if it is missing; asking first needs no privilege on the database."""
-    if not connection.query("SELECT FROM pg_namespace WHERE nspname = :schema", schema=schema):
+    if not connection.query(statement("find_schema"), schema=schema):
         connection.execute(statement("create_schema", schema=schema))
 
 
-def prepare(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> list[str]:
-    """Create the missing tables, check the others, and return the statements that add missing columns.
+def prepare(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
+    """Create the missing tables, check the others, and return the statements that add missing columns, by table.
 
     Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises DatabasePrivilegeError or
     SchemaMismatchError, which name all that must change in these tables, and the statements to run (docs/adopt.md).
@@ -83,7 +84,13 @@ def prepare(connection: Connection, schema: str, layouts: tuple[TableSchema, ...
         raise DatabasePrivilegeError(" ".join(strange))
     if different := [advice for table in tables if (advice := table.advice_on_shape())]:
         raise SchemaMismatchError(" ".join(different))
-    return [addition for table in tables for addition in table.additions()]
+    return {layout.name: () for layout in layouts} | {table.layout.name: tuple(table.additions()) for table in tables}
+
+
+def count_rows(connection: Connection, table: Sql) -> int:
+    """How many rows a table holds."""
+    [[rows]] = connection.query(statement("count_rows", table=table))
+    return int(rows)
 
 
 def add_comments(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> None:
@@ -159,7 +166,7 @@ class _Table:
             if name in self.types and name not in self.layout.key:
                 yield f"ALTER COLUMN {quote(name)} DROP NOT NULL"  # the key made it so
         if self.layout.key:
-            yield f"ADD PRIMARY KEY ({column_list(self.layout.key)})"
+            yield f"ADD PRIMARY KEY ({listed(self.layout.key)})"
 
 
 def _find(connection: Connection, name: str, layout: TableSchema) -> _Table | None:

@@ -1,44 +1,57 @@
-"""SQL text: the files of `sql/`, and the one function that quotes an identifier."""
+"""SQL text: the statements of queries.sql by name, and the one function that quotes an identifier."""
 
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from demand_pipeline.errors import ConfigurationError
 from demand_pipeline.tables import MAX_NAME_BYTES
 
-_FOLDER = Path(__file__).parent / "sql"
+_QUERIES = Path(__file__).parent / "queries.sql"
+_QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |^\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
-def quote(name: str) -> str:
+class Sql(str):
+    """SQL that is composed already, of quoted identifiers and nothing else that comes from outside."""
+
+    __slots__ = ()
+
+
+def quote(name: str) -> Sql:
     """An identifier as SQL takes it, whatever characters it has; raises ConfigurationError if it cannot be one."""
     if not name or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
         raise ConfigurationError(f"expected a PostgreSQL name of 1 to {MAX_NAME_BYTES} bytes, got {name!r:.200}")
-    return '"' + name.replace('"', '""') + '"'
+    return Sql('"' + name.replace('"', '""') + '"')
 
 
-def qualified(schema: str, name: str) -> str:
+def qualified(schema: str, name: str) -> Sql:
     """A quoted name with its schema, so that no search_path decides what is meant."""
-    return f"{quote(schema)}.{quote(name)}"
+    return Sql(f"{quote(schema)}.{quote(name)}")
 
 
-def suffixed(table: str, suffix: str) -> str:
+def suffixed(table: str, suffix: str) -> Sql:
     """A quoted name derived from a table's, which is cut if need be, as PostgreSQL cuts it for its own such names."""
     return quote(table[: MAX_NAME_BYTES - len(suffix)] + suffix)
 
 
-def column_list(names: tuple[str, ...]) -> str:
-    """Quoted names, split by commas."""
-    return ", ".join([quote(name) for name in names])
+def listed(parts: Iterable[str], separator: str = ", ") -> Sql:
+    """Parts joined; those that are not SQL yet are quoted."""
+    return Sql(separator.join([_composed(part) for part in parts]))
+
+
+def statement(name: str, **parts: str) -> Sql:
+    """The statement of that name in queries.sql; each `{part}` becomes SQL, or a quoted identifier.
+
+    Values are not for this function: they go to the server as parameters.
+    """
+    return Sql(_queries()[name].format_map({part: _composed(value) for part, value in parts.items()}))
+
+
+def _composed(part: str) -> Sql:
+    return part if isinstance(part, Sql) else quote(part)
 
 
 @cache
-def _text(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def statement(name: str, **names: str) -> str:
-    """The statement in `sql/{name}.sql`; each `{placeholder}` becomes a quoted identifier.
-
-    Values are no business of this function: they go to the server as parameters.
-    """
-    return _text(name).format_map({placeholder: quote(value) for placeholder, value in names.items()})
+def _queries() -> dict[str, str]:
+    return {name: text.strip() for name, text in _QUERY.findall(_QUERIES.read_text(encoding="utf-8"))}

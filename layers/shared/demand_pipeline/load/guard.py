@@ -1,0 +1,47 @@
+"""Keeps a load within the function's time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.errors import DatabaseTimeoutError, DeadlineError
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What looks at the clock for a load: every error about time says how far the load had come."""
+
+    connection: Connection
+    deadline: Deadline
+
+    @contextmanager
+    def step(self, progress: str) -> Iterator[None]:
+        """Run statements, none of which may take longer than the time that is left; raises DeadlineError."""
+        self.check(progress)
+        self.limit(self.deadline.seconds_left())
+        try:
+            yield
+        except DatabaseTimeoutError:
+            self.check(progress)
+            raise
+
+    def check(self, progress: str) -> None:
+        """There is time left; raises DeadlineError."""
+        if self.deadline.seconds_left() <= 0:
+            raise DeadlineError(
+                f"out of time at {progress}; nothing was changed. Load fewer tables a run (run input: tables), "
+                "or give the database a larger instance class"
+            )
+
+    def limit(self, seconds: float) -> None:
+        """From here on to the end of the transaction, no statement may take longer."""
+        self.connection.query(statement("limit_statements"), milliseconds=str(max(1, round(seconds * 1000))))
+
+    def watched(self, blocks: Iterator[bytes], progress: str) -> Iterator[bytes]:
+        """Yield blocks as long as there is time; raises DeadlineError."""
+        for block in blocks:
+            self.check(progress)
+            yield block

@@ -1,0 +1,259 @@
+-- Every statement of the pipeline, by name. `:name` is a parameter. `{name}` is an identifier, which is quoted, or
+-- SQL that the caller composed of quoted identifiers (see statements.py).
+
+
+-- Sessions -------------------------------------------------------------------------------------------------------------
+
+-- name: session
+-- Text in a form that both sides know, and no names that other users could shadow (CVE-2018-1058).
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+SET bytea_output = 'hex';
+SET array_nulls = on;
+SET search_path = pg_catalog, pg_temp;
+-- A policy that hides rows must fail the load, not its counts.
+SET row_security = off;
+-- A client that has died is noticed within a minute: waiting for it, sending to it, or working for it.
+SET tcp_keepalives_idle = 10;
+SET tcp_keepalives_interval = 10;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '30s';
+SET client_connection_check_interval = '10s';
+
+-- name: timeouts
+SELECT set_config('statement_timeout', :statement, false),
+       set_config('lock_timeout', :lock, false),
+       set_config('idle_in_transaction_session_timeout', :idle, false);
+
+-- name: begin
+-- READ COMMITTED: what is asked after waiting for a lock must see what its last holder committed.
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+
+-- name: limit_statements
+SELECT set_config('statement_timeout', :milliseconds, true);
+
+
+-- Locks ----------------------------------------------------------------------------------------------------------------
+
+-- name: end_hung_loads
+-- No COPY of a load takes long: one that is old and waits for its client has a client that hangs, and that no timeout
+-- of PostgreSQL ends while its kernel still answers. A role may end its own sessions.
+SELECT pg_terminate_backend(pid, 1000)
+FROM pg_stat_activity
+WHERE usename = current_user
+  AND datname = current_database()
+  AND application_name LIKE 'demand-pipeline %'
+  AND state = 'active'
+  AND wait_event = 'ClientRead'
+  AND query_start < clock_timestamp() - make_interval(secs => :seconds::float8);
+
+-- name: limit_locks
+-- All locks of an attempt together wait for less than deadlock_timeout. A partition, or a table that inherits, is locked
+-- with its parent. The setting ends with the savepoint; once the locks are taken, it stays for the rest of the
+-- transaction: while readers are locked out, nothing is worth a longer wait.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation
+)
+SELECT set_config('lock_timeout', (0.8 * (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')
+                                   / count(*))::int::text, true)
+FROM locked;
+
+-- name: acquire_load_lock
+SELECT pg_advisory_xact_lock(:key);
+
+-- name: lock_exclusive
+LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
+
+-- name: lock_out_writers
+LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;
+
+
+-- Tables ---------------------------------------------------------------------------------------------------------------
+
+-- name: create_schema
+CREATE SCHEMA {schema};
+
+-- name: relation
+-- Nothing if there is no such relation; else its kind, its owner, whether this session's role may act as the owner, and
+-- the name and the columns, in order, of its primary key (null: it has none).
+SELECT relation.relkind::text AS kind,
+       pg_get_userbyid(relation.relowner)::text AS owner,
+       pg_has_role(relation.relowner, 'USAGE') AS owned,
+       current_user::text AS loader,
+       (SELECT conname::text FROM pg_constraint WHERE conrelid = relation.oid AND contype = 'p') AS key_name,
+       (SELECT array_agg(attribute.attname::text ORDER BY key.position)
+        FROM pg_index AS index
+        CROSS JOIN unnest(index.indkey::int2[]) WITH ORDINALITY AS key (number, position)
+        JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
+        WHERE index.indrelid = relation.oid AND index.indisprimary) AS key
+FROM pg_class AS relation
+WHERE relation.oid = to_regclass(:relation);
+
+-- name: columns
+-- One row per declared column: the type it has (null: it is missing) and the type it should have, in the server's words.
+SELECT declared.name,
+       format_type(attribute.atttypid, attribute.atttypmod) AS found,
+       format_type(declared.type::regtype, NULL) AS expected
+FROM unnest(:declared_names::text[], :declared_types::text[]) AS declared (name, type)
+LEFT JOIN pg_attribute AS attribute
+       ON attribute.attrelid = to_regclass(:relation)
+      AND attribute.attname = declared.name
+      AND attribute.attnum > 0
+      AND NOT attribute.attisdropped;
+
+-- name: comments
+-- The statements that comment the declared tables (no column) and columns that have no comment yet.
+SELECT CASE WHEN attribute.attnum IS NULL
+            THEN format('COMMENT ON TABLE %s IS %L', declared.relation, declared.comment)
+            ELSE format('COMMENT ON COLUMN %s.%I IS %L', declared.relation, attribute.attname, declared.comment)
+       END AS statement
+FROM unnest(:relations::text[], :columns::text[], :comments::text[]) AS declared (relation, name, comment)
+JOIN pg_class AS relation ON relation.oid = to_regclass(declared.relation)
+LEFT JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attname = declared.name
+WHERE NOT EXISTS (
+    SELECT FROM pg_description AS description
+    WHERE description.classoid = 'pg_class'::regclass
+      AND description.objoid = relation.oid
+      AND description.objsubid = coalesce(attribute.attnum, 0)
+);
+
+-- name: indexes
+-- A table's indexes that can be dropped and made again exactly as they were: the statement that drops each, and those
+-- that make it. An index of which anything is not in these statements is not among them.
+SELECT coalesce('ALTER TABLE ' || relation.oid::regclass || ' DROP CONSTRAINT ' || quote_ident(rule.conname),
+                'DROP INDEX ' || class.oid::regclass) AS removal,
+       array_remove(ARRAY[
+           pg_get_indexdef(class.oid),
+           'ALTER TABLE ' || relation.oid::regclass || ' ADD CONSTRAINT ' || quote_ident(rule.conname)
+               || CASE rule.contype WHEN 'p' THEN ' PRIMARY KEY' ELSE ' UNIQUE' END
+               || ' USING INDEX ' || quote_ident(class.relname)
+               || CASE WHEN rule.condeferrable THEN ' DEFERRABLE' ELSE '' END
+               || CASE WHEN rule.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END,
+           'COMMENT ON CONSTRAINT ' || quote_ident(rule.conname) || ' ON ' || relation.oid::regclass
+               || ' IS ' || quote_literal(obj_description(rule.oid, 'pg_constraint')),
+           'COMMENT ON INDEX ' || class.oid::regclass
+               || ' IS ' || quote_literal(obj_description(class.oid, 'pg_class'))
+       ], NULL) AS creation
+FROM pg_index AS index
+JOIN pg_class AS class ON class.oid = index.indexrelid
+JOIN pg_class AS relation ON relation.oid = index.indrelid
+LEFT JOIN pg_constraint AS rule ON rule.conindid = index.indexrelid AND rule.contype IN ('p', 'u')
+WHERE index.indrelid = to_regclass(:relation)
+  -- Neither partitioned nor a partition: its indexes belong to others'.
+  AND relation.relkind = 'r'
+  AND NOT relation.relispartition
+  -- An exclusion constraint's index is made by other means.
+  AND NOT index.indisexclusion
+  -- Marks that no definition shows: REPLICA IDENTITY, CLUSTER, a tablespace, statistics targets and other options.
+  AND NOT index.indisreplident
+  AND NOT index.indisclustered
+  AND class.reltablespace = 0
+  AND current_setting('default_tablespace') = ''
+  AND NOT EXISTS (
+      SELECT FROM pg_attribute AS attribute
+      WHERE attribute.attrelid = index.indexrelid
+        AND (coalesce(attribute.attstattarget, -1) <> -1 OR attribute.attoptions IS NOT NULL)
+  )
+  -- Others that stand on it: foreign keys, views that group by the key; and extensions that it belongs to.
+  AND NOT EXISTS (
+      SELECT FROM pg_depend AS dependency
+      WHERE dependency.deptype <> 'i'
+        AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = index.indexrelid)
+          OR (dependency.refclassid = 'pg_constraint'::regclass AND dependency.refobjid = rule.oid)
+          OR (dependency.classid = 'pg_class'::regclass AND dependency.objid = index.indexrelid
+              AND dependency.deptype IN ('e', 'x')))
+  )
+  -- What making an index takes, other than owning the table.
+  AND has_schema_privilege(relation.relnamespace, 'CREATE')
+ORDER BY index.indexrelid;
+
+-- name: find_schema
+SELECT FROM pg_namespace WHERE nspname = :schema;
+
+-- name: create_table
+CREATE TABLE {table} ({definition});
+
+-- name: count_rows
+SELECT count(*) FROM {table};
+
+
+-- Copying --------------------------------------------------------------------------------------------------------------
+
+-- name: create_temporary_table
+CREATE TEMPORARY TABLE {temporary} ({definition}) ON COMMIT DROP;
+
+-- name: copy_in
+COPY {table} ({columns}) FROM STDIN WITH {options};
+
+-- name: copy_out
+COPY {table} ({columns}) TO STDOUT WITH (FORMAT csv, HEADER);
+
+-- name: reject_key_collisions
+-- Of the rows whose key has a replaced character, the first of each key stays.
+WITH numbered AS (
+    SELECT ctid AS place, row_number() OVER (PARTITION BY {key} ORDER BY ctid) AS number
+    FROM {temporary}
+    WHERE {is_replaced}
+), moved AS (
+    DELETE FROM {temporary} AS row
+    USING numbered
+    WHERE row.ctid = numbered.place AND numbered.number > 1
+    RETURNING row.*
+)
+INSERT INTO {schema}.rejected_items (run_id, table_name, item_key, reason, item)
+SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) FROM moved;
+
+
+-- Replacing rows -------------------------------------------------------------------------------------------------------
+
+-- name: truncate
+TRUNCATE {tables};
+
+-- name: fill
+INSERT INTO {table} ({columns}) SELECT {columns} FROM {temporary};
+
+-- name: index_temporary
+CREATE UNIQUE INDEX {index} ON {temporary} ({key});
+
+-- name: analyze_temporary
+ANALYZE {temporary} ({columns});
+
+-- name: delete_missing
+DELETE FROM {table} AS target
+WHERE NOT EXISTS (SELECT FROM {temporary} AS incoming WHERE {is_same_key});
+
+-- name: update_changed
+UPDATE {table} AS target SET {values}
+FROM {temporary} AS incoming
+WHERE {is_same_key} AND {target_row} *<> {incoming_row};
+
+-- name: insert_missing
+INSERT INTO {table} ({columns})
+SELECT {columns} FROM {temporary} AS incoming
+WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE {is_same_key});
+
+
+-- The pipeline's own tables --------------------------------------------------------------------------------------------
+
+-- name: find_run
+SELECT execution_arn, started_at FROM {schema}.pipeline_runs WHERE run_id = :run;
+
+-- name: find_newer_run
+SELECT run_id, started_at FROM {schema}.pipeline_runs WHERE started_at > :started_at ORDER BY started_at DESC LIMIT 1;
+
+-- name: insert_run
+INSERT INTO {schema}.pipeline_runs (run_id, execution_arn, started_at, committed_at, input, status)
+VALUES (:run, :arn, :started_at, clock_timestamp(), :input, 'committed');
+
+-- name: delete_rejected_items
+DELETE FROM {schema}.rejected_items WHERE table_name = :table;
+
+-- name: find_run_tables
+SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
+
+-- name: insert_run_table
+INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});

@@ -1,1 +1,0 @@
-DELETE FROM {schema}.rejected_items WHERE table_name = :table;
