@@ -72,6 +72,7 @@ generate: setup  ## write every generated file: state machine, template, sample 
 lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
+	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/native.in -o layers/shared/native.txt
 	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done

@@ -1,24 +1,51 @@
 """Chunks are streamed to S3 whole or not at all, and only whole ones are read."""
 
+import gzip
 import secrets
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
+from isal import igzip
 
 from demand_pipeline import clients
 from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import StagingError, TransientError
+from demand_pipeline.s3 import gzip_format
 from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
 from demand_pipeline.s3.upload import PART_BYTES, Upload
 from tests.functions.conftest import keys, put, read
 from tests.support.aws import BUCKET
 from tests.support.runs import run_at
 
+<<<<<<< HEAD
 RUN = run_at(1)
+=======
+WITH_AND_WITHOUT = [igzip.IGzipFile, gzip.GzipFile]
+BOTH = pytest.mark.parametrize("gzip_file", WITH_AND_WITHOUT, ids=["isal", "standard library"], indirect=True)
+RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+>>>>>>> 481863e (Compress with isal where the layer has it: NATIVE=1 at build time)
 
 
+@pytest.fixture
+def gzip_file(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzip_format, "GzipFile", request.param)
+
+
+@pytest.mark.parametrize("written_by", WITH_AND_WITHOUT)
+@pytest.mark.parametrize("read_by", WITH_AND_WITHOUT)
+def test_isal_and_the_standard_library_read_each_others_objects(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, written_by: object, read_by: object
+) -> None:
+    monkeypatch.setattr(gzip_format, "GzipFile", written_by)
+    put(staging, "k", [b"one\n", secrets.token_bytes(PART_BYTES).replace(b"\n", b"") + b"\n"])
+    monkeypatch.setattr(gzip_format, "GzipFile", read_by)
+    assert [len(line) > 3 for line in read(staging, "k")] == [False, True]
+
+
+@BOTH
+@pytest.mark.usefixtures("gzip_file")
 def test_what_was_written_is_read(staging: Staging) -> None:
     put(staging, "k", [b"one\n", b"\n", b"two\n", b"no end"])
     assert read(staging, "k") == [b"one", b"", b"two", b"no end"]
@@ -81,7 +108,18 @@ def test_a_missing_object_is_a_staging_error(staging: Staging) -> None:
         read(staging, "k")
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:20], lambda data: b"x" + data])
+@BOTH
+@pytest.mark.usefixtures("gzip_file")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-9],
+        lambda data: data[:20],
+        lambda data: b"x" + data,
+        lambda data: data[:100] + b"xxxxxxxx" + data[108:],
+    ],
+    ids=["no end", "hardly begun", "no gzip", "damaged inside"],
+)
 def test_an_object_cut_short_or_damaged_is_a_staging_error(staging: Staging, damage: object) -> None:
     put(staging, "k", [b"%d\n" % n for n in range(1000)])
     s3 = boto3.client("s3")
