@@ -14,9 +14,10 @@ from campaigns.faults.schedule import Schedule
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import merge, temporary_tables, transaction, truncate
+from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import quote
+from demand_pipeline.postgres.statements import Sql, quote
 from demand_pipeline.s3 import staging
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
@@ -60,8 +61,8 @@ def unchecked() -> list[tuple[Any, str, Any]]:
     """No count of the load's is compared."""
     copy = temporary_tables.ChunkCopier._copy
 
-    def uncounted(stager: Any, name: str, layout: Any, blocks: Any, key: str, _: int) -> int:
-        return copy(stager, name, layout, blocks, key, Anything())  # type: ignore[arg-type]
+    def uncounted(copier: Any, target: Any, schema: Any, blocks: Any, key: str, _: int) -> int:
+        return copy(copier, target, schema, blocks, key, Anything())  # type: ignore[arg-type]
 
     nothing = lambda *_: None  # noqa: E731 - three times the same
     return [
@@ -85,9 +86,9 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
     """The last table is filled in a transaction of its own."""
     fill = truncate.fill
 
-    def early(connection: Connection, schema: str, layout: Any) -> int:
-        rows = fill(connection, schema, layout)
-        if layout.name == LAST_BUT_ONE:
+    def early(context: LoadContext, table: TableLoad) -> int:
+        rows, connection = fill(context, table), context.connection
+        if table.name == LAST_BUT_ONE:
             connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS kept AS SELECT * FROM pg_temp.{quote(LAST)}")  # noqa: S608
             connection.execute("COMMIT")
             connection.execute(f"BEGIN; ALTER TABLE pg_temp.kept RENAME TO {quote(LAST)}")
@@ -140,7 +141,7 @@ def truncate_before_staging() -> AbstractContextManager[None]:
     def early(self: Any) -> Any:
         known = begin(self)
         if known is None and not self.request.run.id.startswith("base"):
-            names = ", ".join(f"{self.schema}.{staged.table.name}" for staged in self.request.tables)
+            names = ", ".join(table.target for table in self.tables)
             self.connection.execute(f"TRUNCATE {names}; COMMIT; BEGIN")
         return known
 
@@ -193,7 +194,7 @@ def keep_what_is_gone() -> AbstractContextManager[None]:
 
 
 def take_equal_for_the_same() -> AbstractContextManager[None]:
-    """A merge compares values instead of images."""
+    """A merge compares values instead of row values."""
     execute = Connection.execute
 
     def lenient(connection: Connection, sql: str, **parameters: Any) -> int:
@@ -204,14 +205,14 @@ def take_equal_for_the_same() -> AbstractContextManager[None]:
 
 def commit_before_the_count() -> AbstractContextManager[None]:
     """A merge is committed before it is counted and recorded."""
-    count = merge.count
+    count = merge.count_rows  # type: ignore[attr-defined]
 
-    def early(connection: Connection, schema: str, layout: Any) -> int:
-        if layout.name == LAST:
+    def early(connection: Connection, table: Sql) -> int:
+        if table.endswith(quote(LAST)):
             connection.execute("COMMIT; BEGIN")
-        return count(connection, schema, layout)
+        return int(count(connection, table))
 
-    return patched((merge, "count", early))
+    return patched((merge, "count_rows", early))
 
 
 def forget_the_indexes() -> AbstractContextManager[None]:

@@ -15,7 +15,9 @@ from demand_pipeline.contracts.loading import StagedChunk, StagedTable
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.load import truncate
+from demand_pipeline.load.context import LoadContext, table_load
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.load.temporary_tables import ChunkCopier
 from demand_pipeline.postgres.connection import Connection
@@ -86,10 +88,11 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     """Stage, fill the table with its primary key, and read all of it as text."""
     connection.execute("BEGIN")
-    stager = ChunkCopier(connection, "fuzz", memory, RUN, DEADLINE)
-    assert stager.copy_rows(staged) == staged.staged
-    stager.copy_rejects(staged)
-    assert truncate.fill(connection, "fuzz", TableSchema.of(staged.table)) == staged.staged
+    guard, table = Guard(connection, DEADLINE), table_load(staged, "fuzz")
+    copier = ChunkCopier(connection, "fuzz", memory, RUN, guard)
+    assert copier.copy_rows(table) == staged.staged
+    copier.copy_rejects(table)
+    assert truncate.fill(LoadContext(connection, guard, (table,)), table) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
     select = f'SELECT {columns} FROM fuzz."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608

@@ -19,13 +19,9 @@ from tests.functions.conftest import keys, put, read
 from tests.support.aws import BUCKET
 from tests.support.runs import run_at
 
-<<<<<<< HEAD
-RUN = run_at(1)
-=======
 WITH_AND_WITHOUT = [igzip.IGzipFile, gzip.GzipFile]
 BOTH = pytest.mark.parametrize("gzip_file", WITH_AND_WITHOUT, ids=["isal", "standard library"], indirect=True)
-RUN = Run("run-1", "arn", datetime(2026, 11, 23, tzinfo=UTC))
->>>>>>> 481863e (Compress with isal where the layer has it: NATIVE=1 at build time)
+RUN = run_at(1)
 
 
 @pytest.fixture

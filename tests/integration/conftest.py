@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.load import transaction
-from demand_pipeline.load.context import Changes, LoadContext
+from demand_pipeline.load.context import LoadContext
 from demand_pipeline.s3.staging import Staging
 from tests.support.runs import Runs
 from tests.support.warehouse import Warehouse
@@ -32,13 +31,12 @@ def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
 
 
 def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]) -> None:
-    """Do something when everything is staged and checked, and nothing yet written to the target."""
+    """Do something when everything is copied and checked, and nothing yet written to the target."""
     for strategy, replace_rows in transaction._STRATEGIES.items():
 
-        def acted(context: LoadContext, then: Callable[..., Any] = replace_rows) -> dict[str, Changes]:
+        def acted(context: LoadContext, then: Callable[[LoadContext], None] = replace_rows) -> None:
             act(context)
-            changes: dict[str, Changes] = then(context)
-            return changes
+            then(context)
 
         patch.setitem(transaction._STRATEGIES, strategy, acted)
 

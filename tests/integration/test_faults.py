@@ -192,9 +192,9 @@ def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
 
 
 POINTS = [
-    *((strategy, point) for strategy in Strategy for point in ("begin", "_copy", "record", "COMMIT")),
+    *((strategy, point) for strategy in Strategy for point in ("begin", "copy", "record", "COMMIT")),
     *((Strategy.TRUNCATE, point) for point in ("empty", "drop_indexes", "fill")),
-    *((Strategy.MERGE, point) for point in ("index_temporary", "delete", "update", "insert", "count")),
+    *((Strategy.MERGE, point) for point in ("index_temporary", "delete", "update", "insert", "count_rows")),
 ]
 
 
@@ -244,7 +244,7 @@ def test_the_session_is_closed_whatever_fails(
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for point in ("begin", "_copy", "refresh", "finish"):
+    for point in ("begin", "prepare", "copy", "publish", "commit"):
         with monkeypatch.context() as patch:
             patch.setattr(transaction._Load, point, fail)
             with pytest.raises(KeyboardInterrupt):

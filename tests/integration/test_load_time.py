@@ -8,6 +8,7 @@ from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DeadlineError
 from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
+from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres.connection import Connection
 from tests.integration.conftest import before_placing
 from tests.support.runs import Runs, documents, row, run_at
@@ -63,9 +64,10 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     def hurry(_: Any) -> None:
         clock.left = LATE + 300
 
-    def slow(connection: Connection, *_: Any) -> int:
-        clock.left = LATE
-        slept.append(connection.execute("SELECT pg_sleep(20)"))
+    def slow(context: LoadContext, table: TableLoad) -> int:
+        with context.step(table):
+            clock.left = LATE
+            slept.append(context.connection.execute("SELECT pg_sleep(20)"))
         return 0
 
     before_placing(monkeypatch, hurry)
@@ -81,7 +83,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     ("place", "done"),
     [
         ((transaction, "refuse_stale"), "the start, no row copied"),
-        ((transaction._Load, "_count_previous"), "the start, no row copied"),
+        ((transaction, "count_rows"), "the start, no row copied"),
         ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet staged"),
         ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import qualified
 from tests.support.warehouse import Warehouse
 
 PARTITIONED = """
@@ -23,7 +24,7 @@ def test_all_locks_of_an_attempt_wait_less_than_deadlock_timeout(
         for statement in ("CREATE SCHEMA warehouse;" + PARTITIONED + plain).strip().split(";")[:-1]:
             loader.execute(statement)
         loader.execute("BEGIN")
-        lock_exclusive(loader, "warehouse", [f"t{number}" for number in range(tables)])
+        lock_exclusive(loader, [qualified("warehouse", f"t{number}") for number in range(tables)])
         [[each, limit]] = loader.query(
             "SELECT (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'), "
             "(SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')"

@@ -134,7 +134,7 @@ def wait_for_lock(warehouse: Warehouse) -> None:
 def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     request = runs.request(run_at(1), of_hour(1))
     placed: list[str] = []
-    before_placing(monkeypatch, lambda placement: placed.extend(layout.name for layout in placement.layouts))
+    before_placing(monkeypatch, lambda context: placed.extend(table.name for table in context.tables))
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(runs.carry_out, request) for _ in range(2)]
     assert both[0].result() == both[1].result()

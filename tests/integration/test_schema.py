@@ -168,7 +168,7 @@ def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) ->
 
 def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
     layout = TableSchema("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
-    assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text)'
+    assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text);'
 
 
 def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:
