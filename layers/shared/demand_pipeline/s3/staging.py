@@ -80,10 +80,15 @@ class Staging:
         try:
             with clients.translate_errors(f"reading {key}"):
                 answer = self.s3.get_object(Bucket=self.bucket, Key=key)
-                with answer["Body"] as body, gzip_format.reader(body) as stream:
-                    if table:
-                        _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
-                    yield stream
+                if table:
+                    _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
+                with answer["Body"] as body:
+                    try:
+                        with gzip_format.reader(body) as stream:
+                            yield stream
+                    except gzip_format.DAMAGE:
+                        body.read(1)  # boto3 notices only when it reads the end that the transfer broke off
+                        raise
         except ClientError as error:
             if clients.error_code(error) != "NoSuchKey":
                 raise
