@@ -1,18 +1,15 @@
 """What many tests stand on: AWS in-process, and a real PostgreSQL server whose database is new to every test."""
 
-import hashlib
 from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
-from moto.dynamodb.models import dynamo_type
 
 from demand_pipeline import clients
 from demand_pipeline.postgres import credentials
 from demand_pipeline.s3.staging import Staging
 from local.postgres import PostgresServer
-from tests.support.aws import BUCKET, VARIABLES, boto_session, create_staging_bucket
+from tests.support.aws import BUCKET, VARIABLES, aws_in_process, boto_session, create_staging_bucket
 from tests.support.functions import UNLIMITED, Context
 from tests.support.warehouse import Warehouse, reset, settings_for, variables
 
@@ -22,25 +19,13 @@ def context() -> Context:
     return Context()
 
 
-def _is_within_segment(item: dynamo_type.Item, segments: tuple[int, int]) -> bool:
-    """Tell which segment a binary key is in; moto knows this of others only."""
-    key = item.hash_key.value
-    if isinstance(key, bytes):
-        return hashlib.sha256(key).digest()[0] % segments[1] == segments[0]
-    return _IS_WITHIN_SEGMENT(item, segments)
-
-
-_IS_WITHIN_SEGMENT = dynamo_type.Item.is_within_segment
-
-
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS of one test, with the staging bucket; nothing of it reaches the network."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr(dynamo_type.Item, "is_within_segment", _is_within_segment)
-    with mock_aws():
+    with aws_in_process():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto_session())
         credentials.secrets.cache_clear()
         create_staging_bucket()

@@ -21,7 +21,6 @@ from unittest import mock
 import boto3
 import botocore.endpoint
 import moto.s3.models
-from moto import mock_aws
 
 from campaigns.faults import attempts
 from campaigns.faults.aws_calls import faulty_aws_calls
@@ -41,7 +40,7 @@ from demand_pipeline.tables import Table
 from local.postgres import PostgresServer
 from tests.statemachine.harness import Machine
 from tests.support import warehouse
-from tests.support.aws import VARIABLES, boto_session, create_source, create_staging_bucket
+from tests.support.aws import VARIABLES, aws_in_process, boto_session, create_source, create_staging_bucket
 from tests.support.functions import Context, Handler, handlers
 
 SECRET_KEY, SESSION_TOKEN = "secret-key-7f31c0", "session-token-91b2e4"
@@ -81,7 +80,7 @@ class Environment(ExitStack):
         return self
 
     def _set_up(self) -> None:
-        self.enter_context(mock_aws())
+        self.enter_context(aws_in_process())
         self._patch()
         session = boto_session("AKIATEST", SECRET_KEY, SESSION_TOKEN)
         self.enter_context(mock.patch.object(boto3, "DEFAULT_SESSION", session))

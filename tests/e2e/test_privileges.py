@@ -16,6 +16,7 @@ from demand_pipeline.tables import camel_case
 from local import seed
 from local.emulator.emulator import ACCOUNT
 from tests.e2e.conftest import Client, Refresh
+from tests.support.aws import dynamodb_json
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
 
@@ -192,7 +193,7 @@ def test_a_role_allows_what_its_function_needs_and_denies_all_else(
         Timeout=60,
     )
     try:
-        answer = functions.invoke(FunctionName="probe", Payload=json.dumps(calls))
+        answer = functions.invoke(FunctionName="probe", Payload=json.dumps(calls, default=dynamodb_json))
         answers = json.loads(answer["Payload"].read())
     finally:
         functions.delete_function(FunctionName="probe")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from demand_pipeline.builders import TABLES
 from tests.e2e.conftest import Client, End
 from tests.support.waiting import wait_for
 
@@ -43,4 +44,4 @@ def test_the_schedule_fires_and_its_run_loads_empty_tables(
     [arn] = fired()
     run = ended(arn)
     assert run["status"] == "SUCCEEDED"
-    assert [table["loaded"] for table in run["output"]["tables"]] == [0, 0, 0, 0]
+    assert [table["loaded"] for table in run["output"]["tables"]] == [0 for _ in TABLES]
