@@ -3,7 +3,13 @@
 It is the project's `cases` of November 2026. Changes to the project's tables do not change it.
 """
 
+import gzip
+from collections.abc import Callable
+
+from isal import igzip
+
 from demand_pipeline.builders import TABLES
+from demand_pipeline.s3 import gzip_format
 from demand_pipeline.tables import Column, ColumnType, Table
 
 _COLUMNS = {
@@ -43,5 +49,16 @@ CASES = Table(
 
 
 def register() -> None:
-    """Let the functions of this process find the table by its name."""
+    """Let the functions of this process find the table by its name, in a layer that was built without NATIVE=1."""
     TABLES[CASES.name] = CASES
+    gzip_format.GzipFile = gzip.GzipFile
+
+
+def with_isal[T, R](variant: Callable[[T], R]) -> Callable[[T], R]:
+    """The same, in a layer that was built with NATIVE=1."""
+
+    def native(task: T) -> R:
+        gzip_format.GzipFile = igzip.IGzipFile
+        return variant(task)
+
+    return native

@@ -11,7 +11,7 @@ _SLOW = ("resource", "client")  # they read only a share of the pages, or they w
 _SLOW_SHARE, _ITEMS_PER_PAGE = 15, 1100
 _LATENCY_MS = 20  # of a page, where waiting is what counts
 _WAITING_SHARE = 3
-_VARIANTS = ("handler", "resource", "client", "floor", "plain_loop")
+_VARIANTS = ("handler", "handler_isal", "resource", "client", "floor", "plain_loop")
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
@@ -27,6 +27,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     for name, value in cpu.items():
         yield Figure(f"scan_{name}_cpu_us_per_item", value, "us/item")
     yield Figure("scan_cpu_vs_resource_scan", cpu["resource"] / cpu["handler"], TIMES)
+    yield Figure("scan_cpu_vs_resource_scan_isal", cpu["resource"] / cpu["handler_isal"], TIMES)
     yield Figure("scan_cpu_vs_floor", cpu["handler"] / cpu["floor"], TIMES)
     yield Figure("scan_stored_bytes_per_item", STORED_BYTES, "B/item")
     yield Figure("scan_wire_bytes_per_item", sum(chunk["bytes"] for chunk in chunks) / items, "B/item")

@@ -17,7 +17,9 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         _, whole = servers.invoke("scan_segment", scan_event(chunkBytes=CHUNK_BYTES))
         _, part = servers.invoke("scan_segment", scan_event(chunkBytes=whole["bytes"] // _SLOW_SHARE))
         _, page = servers.invoke("scan_segment", scan_event(chunkBytes=1))
-        tasks = dict.fromkeys(("handler", "deserializer", "floor", "reading_floor", "no_checks"), (page, whole))
+        tasks = dict.fromkeys(
+            ("handler", "handler_isal", "deserializer", "floor", "reading_floor", "no_checks"), (page, whole)
+        )
         tasks |= {"deserializer": (page, part), "floor": (whole, whole)}  # its pages are to be in memory by then
         runs = run_variants(servers, "transform", tasks, size.stage_repetitions, progress)
         compressed = object_bytes(servers, runs["handler"][0]["key"])
@@ -25,6 +27,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     for name, value in cpu.items():
         yield Figure(f"transform_{name}_cpu_us_per_item", value, "us/item")
     yield Figure("transform_cpu_vs_parse_floor", cpu["handler"] / cpu["floor"], TIMES)
+    yield Figure("transform_cpu_vs_parse_floor_isal", cpu["handler_isal"] / cpu["floor"], TIMES)
     yield Figure("transform_cpu_vs_reading_floor", cpu["handler"] / cpu["reading_floor"], TIMES)
     yield Figure("transform_cpu_vs_type_deserializer", cpu["deserializer"] / cpu["handler"], TIMES)
     yield Figure("transform_compressed_bytes_per_item", compressed / whole["items"], "B/item")

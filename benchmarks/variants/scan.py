@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 
 from benchmarks.items import TABLE
 from benchmarks.run_function import CHUNK_BYTES, UNLIMITED, invoke, scan_event
+from benchmarks.workload import with_isal
 from demand_pipeline.dynamodb.raw_pages import RawPages
 
 type Task = dict[str, Any]
@@ -111,6 +112,7 @@ def _turns(task: Task) -> Iterator[int]:
 
 VARIANTS: dict[str, Callable[[Task], Done]] = {
     "handler": handler,
+    "handler_isal": with_isal(handler),
     "one_reader": partial(handler, read_units=1_000_000_000),
     "resource": resource,
     "client": client,

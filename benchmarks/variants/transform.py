@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.run_function import UNLIMITED, invoke, transform_event
 from benchmarks.variants import deserialized, unchecked
+from benchmarks.workload import with_isal
 from demand_pipeline import clients
 from demand_pipeline.dynamodb.typed_json import iterate_items
 from demand_pipeline.s3.staging import Staging
@@ -78,6 +79,7 @@ def _staging() -> Staging:
 
 VARIANTS: dict[str, Callable[[Task], Done]] = {
     "handler": handler,
+    "handler_isal": with_isal(handler),
     "deserializer": deserializer,
     "floor": floor,
     "reading_floor": reading_floor,
