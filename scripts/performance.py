@@ -15,6 +15,7 @@ _END_TO_END = {
 }
 _SCAN = {
     "this project": "scan_handler",
+    "this project, with isal": "scan_handler_isal",
     "boto3 `Table.scan`": "scan_resource",
     "boto3 `client.scan`": "scan_client",
     "practical limit: boto3 unparsed, check, compress, store": "scan_plain_loop",
@@ -22,6 +23,7 @@ _SCAN = {
 }
 _TRANSFORM = {
     "this project": "transform_handler",
+    "this project, with isal": "transform_handler_isal",
     "boto3 `TypeDeserializer`": "transform_deserializer",
     "practical limit: the same without any check": "transform_no_checks",
     "lower bound: parse from S3, drop": "transform_reading_floor",
