@@ -53,7 +53,7 @@ lint: setup .venv-checkov/.stamp  ## check style, types, words, generated files,
 
 audit: .venv-supply/.stamp  ## look for known vulnerabilities in what runs in Lambda (asks PyPI; AUDIT_SERVICE=osv)
 	.venv-supply/bin/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip \
-		--requirement layers/shared/requirements.txt
+		--requirement layers/shared/requirements.txt --requirement layers/shared/native.txt
 
 sbom: .venv-supply/.stamp  ## write the bill of materials of what runs in Lambda (CycloneDX, SBOM=sbom.cdx.json)
 	@PYTHONWARNINGS=ignore .venv-supply/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type library --output-reproducible \

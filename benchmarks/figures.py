@@ -148,7 +148,7 @@ class Size:
     end_to_end_items: int
     stall_rows: tuple[int, ...]
     growth_items: tuple[int, ...]
-    stage_repetitions: int  # scan and transform
+    step_repetitions: int  # scan and transform
     load_repetitions: int
     end_to_end_repetitions: int
     cold_start_repetitions: int

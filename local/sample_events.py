@@ -13,7 +13,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.dynamodb.typed_json import summarize_whole_page
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 from demand_pipeline.tables import camel_case
 from local import run, seed
 from local.stack import PROJECT, Stack
@@ -126,14 +126,14 @@ class _Copies:
         return {"key": key, "page": page, "items": sum(items[page:])}
 
     def _empty_raw(self, event: dict[str, Any]) -> dict[str, str]:
-        return {"key": self._written(event, Stage.RAW, event["table"], _NO_ITEMS)}
+        return {"key": self._written(event, ChunkKind.RAW, event["table"], _NO_ITEMS)}
 
     def _empty_staged(self, event: dict[str, Any], table: str) -> str:
-        return self._written(event, Stage.STAGED, table, b"")
+        return self._written(event, ChunkKind.STAGED, table, b"")
 
-    def _written(self, event: dict[str, Any], stage: Stage, table: str, content: bytes) -> str:
-        key = chunk_key(Run.read(Fields(event)), stage, table, 0, 0)
-        with self._staging.create(key, TABLES[table] if stage is Stage.STAGED else None) as stream:
+    def _written(self, event: dict[str, Any], kind: ChunkKind, table: str, content: bytes) -> str:
+        key = chunk_key(Run.read(Fields(event)), kind, table, 0, 0)
+        with self._staging.create(key, TABLES[table] if kind is ChunkKind.STAGED else None) as stream:
             stream.write(content)
         return key
 

@@ -108,9 +108,9 @@ def _chunk(table: Table, segment: int, staged: int, rejected: int) -> Event:
     return {"key": _object("staged", table, segment, 0), **counts, **size}
 
 
-def _object(stage: str, table: Table, segment: int, chunk: int) -> str:
-    attempt = hashlib.sha256(f"{stage}/{table.name}/{segment}".encode()).hexdigest()[:8]
-    return f"runs/2026-11-23/{_ID}/{stage}/{table.name}/{segment}/{chunk}-{attempt}.json.gz"
+def _object(kind: str, table: Table, segment: int, chunk: int) -> str:
+    attempt = hashlib.sha256(f"{kind}/{table.name}/{segment}".encode()).hexdigest()[:8]
+    return f"runs/2026-11-23/{_ID}/{kind}/{table.name}/{segment}/{chunk}-{attempt}.json.gz"
 
 
 def _key(table: Table) -> Event:

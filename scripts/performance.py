@@ -91,8 +91,8 @@ def growth() -> str:
     """A row per number of items, two columns per function."""
     rows = {f"{size:,}": str(size) for size in _sizes("growth_scan_us_per_item_")}
     measures = {"time": "us_per_item", "memory": "rss_mb"}
-    stages = ("scan", "transform", "load")
-    columns = {f"{s}, {label}": f"growth_{s}_{slug}_{{}}" for label, slug in measures.items() for s in stages}
+    steps = ("scan", "transform", "load")
+    columns = {f"{s}, {label}": f"growth_{s}_{slug}_{{}}" for label, slug in measures.items() for s in steps}
     return _grid("items", columns, rows)
 
 

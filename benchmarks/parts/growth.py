@@ -15,19 +15,19 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     for items in size.growth_items:
         progress(f"{items:,} items")
         with environment(items=items) as servers:
-            for stage, usage in _stages(servers):
-                peaks.setdefault(stage, []).append(usage.peak_mb)
-                yield Figure(f"growth_{stage}_us_per_item_{items}", 1e6 * usage.wall / items, "us/item")
-                yield Figure(f"growth_{stage}_rss_mb_{items}", usage.peak_mb, "MB")
+            for step, usage in _steps(servers):
+                peaks.setdefault(step, []).append(usage.peak_mb)
+                yield Figure(f"growth_{step}_us_per_item_{items}", 1e6 * usage.wall / items, "us/item")
+                yield Figure(f"growth_{step}_rss_mb_{items}", usage.peak_mb, "MB")
     before, last = size.growth_items[-2:]
-    peak, highest = max((values[-1], stage) for stage, values in peaks.items())
+    peak, highest = max((values[-1], step) for step, values in peaks.items())
     yield Figure("peak_rss_mb", peak, "MB", f"{highest}, the most of the three, at {last:,} items")
-    growth, steepest = max((100 * (values[-1] / values[-2] - 1), stage) for stage, values in peaks.items())
+    growth, steepest = max((100 * (values[-1] / values[-2] - 1), step) for step, values in peaks.items())
     note = f"{steepest}, the most of the three, from {before:,} to {last:,} items"
     yield Figure("peak_rss_growth_percent", growth, "%", note)
 
 
-def _stages(servers: Environment) -> Iterator[tuple[str, Usage]]:
+def _steps(servers: Environment) -> Iterator[tuple[str, Usage]]:
     """Scan, transform and load one chunk that holds the whole table, so that nothing is level by being cut."""
     usage, scanned = servers.invoke("scan_segment", scan_event(chunkBytes=WHOLE))
     yield "scan", usage

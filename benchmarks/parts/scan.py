@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.environment import environment
 from benchmarks.figures import TIMES, Figure, Size
 from benchmarks.items import STORED_BYTES
-from benchmarks.stages import object_bytes, run_variants, us_per_item
+from benchmarks.steps import object_bytes, run_variants, us_per_item
 
 _SLOW = ("resource", "client")  # they read only a share of the pages, or they would take most of the time
 _SLOW_SHARE, _ITEMS_PER_PAGE = 15, 1100
@@ -20,7 +20,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     share = max(1, items // _ITEMS_PER_PAGE // _SLOW_SHARE)
     tasks = {name: ({"pages": 1}, {"pages": share if name in _SLOW else None}) for name in _VARIANTS}
     with environment(items=items) as servers:
-        runs = run_variants(servers, "scan", tasks, size.stage_repetitions, progress)
+        runs = run_variants(servers, "scan", tasks, size.step_repetitions, progress)
         chunks = runs["handler"][0]["chunks"]
         compressed = sum(object_bytes(servers, chunk["key"]) for chunk in chunks)
     cpu = us_per_item(runs)
@@ -38,7 +38,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 def _two_readers(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     tasks = {name: ({"pages": 1}, {"pages": None}) for name in ("handler", "one_reader")}
     with environment(items=size.scan_items // _WAITING_SHARE, latency_ms=_LATENCY_MS) as servers:
-        wall = us_per_item(run_variants(servers, "scan", tasks, size.stage_repetitions, progress), "wall")
+        wall = us_per_item(run_variants(servers, "scan", tasks, size.step_repetitions, progress), "wall")
     note = f"at {_LATENCY_MS} ms per page"
     yield Figure("scan_two_readers_vs_one", wall["one_reader"] / wall["handler"], TIMES, note)
     yield Figure("scan_one_reader_wall_us_per_item", wall["one_reader"], "us/item", note)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.environment import environment
 from benchmarks.figures import TIMES, Figure, Size
 from benchmarks.run_function import CHUNK_BYTES, scan_event
-from benchmarks.stages import object_bytes, run_variants, us_per_item
+from benchmarks.steps import object_bytes, run_variants, us_per_item
 
 _SLOW_SHARE = 5  # the deserializer converts only a share of the items, or it would take most of the time
 
@@ -21,7 +21,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
             ("handler", "handler_isal", "deserializer", "floor", "reading_floor", "no_checks"), (page, whole)
         )
         tasks |= {"deserializer": (page, part), "floor": (whole, whole)}  # its pages are to be in memory by then
-        runs = run_variants(servers, "transform", tasks, size.stage_repetitions, progress)
+        runs = run_variants(servers, "transform", tasks, size.step_repetitions, progress)
         compressed = object_bytes(servers, runs["handler"][0]["key"])
     cpu = us_per_item(runs)
     for name, value in cpu.items():

@@ -1,4 +1,4 @@
-"""Runs one variant of a stage and reports what it used: python -m benchmarks.variants STAGE VARIANT TASKS DONE.
+"""Runs one variant of a step and reports what it used: python -m benchmarks.variants STEP VARIANT TASKS DONE.
 
 TASKS is a JSON file with two tasks: the first is a small one, so that everything is imported, connected and cached;
 the second is measured. So start-up, which the end-to-end part counts, is left out.
@@ -14,8 +14,8 @@ from benchmarks.variants import scan, transform
 
 if __name__ == "__main__":
     workload.register()
-    stage, variant, tasks, target = sys.argv[1:]
-    run = {"scan": scan.VARIANTS, "transform": transform.VARIANTS}[stage][variant]
+    step, variant, tasks, target = sys.argv[1:]
+    run = {"scan": scan.VARIANTS, "transform": transform.VARIANTS}[step][variant]
     warm, work = json.loads(Path(tasks).read_text())
     run(warm)
     start, cpu = time.monotonic(), time.process_time()

@@ -54,8 +54,8 @@ def _place(service: str, operation: str, request: Any) -> str:
         return f"scan/{body['TableName'].rpartition('/')[2]}/{body['Segment']}"
     if service == "s3":
         path = urllib.parse.urlsplit(request.url).path.split("/")
-        stage = next((number for number, part in enumerate(path) if part in ("raw", "staged", "rejects")), None)
-        return f"s3/{operation}/{path[stage]}/{path[stage + 1]}" if stage else f"s3/{operation}"
+        kind = next((number for number, part in enumerate(path) if part in ("raw", "staged", "rejects")), None)
+        return f"s3/{operation}/{path[kind]}/{path[kind + 1]}" if kind else f"s3/{operation}"
     return f"{service}/{operation}"
 
 

@@ -25,7 +25,7 @@ _TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
     (re.compile(r"pg_advisory_xact_lock"), "turn"),
-    (re.compile(r'CREATE TEMPORARY TABLE \w+\."(\w+)"'), "stage/{}"),
+    (re.compile(r'CREATE TEMPORARY TABLE \w+\."(\w+)"'), "temporary/{}"),
     (re.compile(r'COPY \S*?"(\w+)" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
     (re.compile(r"^LOCK TABLE"), "lock"),
     (re.compile(r"^TRUNCATE"), "truncate"),

@@ -174,11 +174,11 @@ def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str,
         "postgres killed in copy": (f"copy/{table}", f"copy/{table}", "copy/rejected_items"),
         "postgres killed in placing": after,
         "postgres killed at commit": ("commit",),
-        "postgres restarted": ("begin", "turn", f"stage/{table}", f"copy/{table}", "lock", "commit", *after),
+        "postgres restarted": ("begin", "turn", f"temporary/{table}", f"copy/{table}", "lock", "commit", *after),
         "postgres password rotated": ("connect",),
         "postgres lock held": ("lock",),
         "postgres deadlock": (f"fill/{table}",),
-        "postgres statement timeout": ("turn", f"stage/{table}", f"copy/{table}", "lock", *after),
+        "postgres statement timeout": ("turn", f"temporary/{table}", f"copy/{table}", "lock", *after),
     }
     variants = {
         "postgres killed in placing": ("before", "after"),

@@ -86,7 +86,7 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 
 
 def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Stage, fill the table with its primary key, and read all of it as text."""
+    """Copy, fill the table with its primary key, and read all of it as text."""
     connection.execute("BEGIN")
     guard, table = Guard(connection, DEADLINE), table_load(staged, "fuzz")
     copier = ChunkCopier(connection, "fuzz", memory, RUN, guard)

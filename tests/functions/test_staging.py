@@ -13,7 +13,7 @@ from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import StagingError, TransientError
 from demand_pipeline.s3 import gzip_format
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
 from demand_pipeline.s3.upload import PART_BYTES, Upload
 from tests.functions.conftest import keys, put, read
 from tests.support.aws import BUCKET
@@ -126,10 +126,10 @@ def test_an_object_cut_short_or_damaged_is_a_staging_error(staging: Staging, dam
 
 
 def test_two_attempts_at_a_chunk_write_two_objects() -> None:
-    first, second = (chunk_key(RUN, Stage.RAW, "cases", 3, 7) for _ in range(2))
+    first, second = (chunk_key(RUN, ChunkKind.RAW, "cases", 3, 7) for _ in range(2))
     assert first != second
     assert first.startswith("runs/2026-11-23/run-1/raw/cases/3/7-")
-    assert rejects_key(chunk_key(RUN, Stage.STAGED, "cases", 3, 7)).startswith(
+    assert rejects_key(chunk_key(RUN, ChunkKind.STAGED, "cases", 3, 7)).startswith(
         "runs/2026-11-23/run-1/rejects/cases/3/7-"
     )
 

@@ -84,7 +84,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     [
         ((transaction, "refuse_stale"), "the start, no row copied"),
         ((transaction, "count_rows"), "the start, no row copied"),
-        ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet staged"),
+        ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet copied"),
         ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],
 )

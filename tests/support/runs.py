@@ -13,7 +13,7 @@ from demand_pipeline.contracts.scanning import ScanRequest
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.load.transaction import load_warehouse
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
 from demand_pipeline.scan.segment import scan_segment
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.chunk import transform_chunk
@@ -66,7 +66,7 @@ class Runs:
         **counts: Any,
     ) -> StagedChunk:
         """Write a chunk and its rejects; `counts` are what the transform is to have said otherwise."""
-        key = chunk_key(run, Stage.STAGED, table, 0, number)
+        key = chunk_key(run, ChunkKind.STAGED, table, 0, number)
         staged = self.write(key, rows, self.tables[table])
         rejected = self.write(rejects_key(key), rejects)
         honest = {"scanned": staged + rejected, "staged": staged, "rejected": rejected, "sanitized": 0}

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "requirements.txt"
-LOCKS = [LAYER, *sorted((ROOT / "requirements").glob("*.txt"))]
+NATIVE = ROOT / "layers" / "shared" / "native.txt"
+LOCKS = [LAYER, NATIVE, *sorted((ROOT / "requirements").glob("*.txt"))]
 PACKAGE = re.compile(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
 
 

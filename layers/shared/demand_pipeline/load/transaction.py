@@ -98,7 +98,7 @@ class _Load:
     def copy(self, table: TableLoad) -> None:
         """Copy and check a table's rows and rejects."""
         copier = ChunkCopier(self.connection, self.schema, self.staging, self.request.run, self.guard)
-        with self.guard.step(f"{table.name}, not yet staged"):
+        with self.guard.step(f"{table.name}, not yet copied"):
             with table.timed():
                 check_rows(table.name, table.rows, copier.copy_rows(table), "copied")
                 copier.copy_rejects(table)

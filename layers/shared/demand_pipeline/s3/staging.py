@@ -22,7 +22,7 @@ _READ_BYTES = 1 << 18
 _COLUMNS = "columns"
 
 
-class Stage(StrEnum):
+class ChunkKind(StrEnum):
     """What a chunk's object holds."""
 
     RAW = "raw"  # pages as DynamoDB sent them, one per line
@@ -30,19 +30,19 @@ class Stage(StrEnum):
     REJECTS = "rejects"  # rejects: key, reason and the item itself, one per line
 
 
-def chunk_key(run: Run, stage: Stage, table: str, segment: int, chunk: int) -> str:
+def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -> str:
     """A new key for an attempt at a chunk.
 
     Every attempt writes its own object, and the state machine passes on the key that it returned:
     what a late attempt writes is never read.
     """
     attempt = secrets.token_hex(4)
-    return f"runs/{run.started_at:%Y-%m-%d}/{run.id}/{stage}/{table}/{segment}/{chunk}-{attempt}.json.gz"
+    return f"runs/{run.started_at:%Y-%m-%d}/{run.id}/{kind}/{table}/{segment}/{chunk}-{attempt}.json.gz"
 
 
 def rejects_key(staged_key: str) -> str:
     """The key of a staged chunk's rejects."""
-    return staged_key.replace(f"/{Stage.STAGED}/", f"/{Stage.REJECTS}/", 1)
+    return staged_key.replace(f"/{ChunkKind.STAGED}/", f"/{ChunkKind.REJECTS}/", 1)
 
 
 def export_key(run: Run, table: str) -> str:

@@ -11,7 +11,7 @@ from demand_pipeline.deadline import Deadline
 from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, PageSummary
 from demand_pipeline.observability import emit_metrics, logger
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 
 # A page takes DynamoDB longer to send than the function to write, so a segment is read in two halves at once.
 READERS = 2
@@ -45,7 +45,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
     A page at least is read of each half, so that every chunk moves the segment on. Raises
     `TransientError` or the AWS error, by its name.
     """
-    key = chunk_key(request.run, Stage.RAW, request.table.name, request.segment, request.chunk)
+    key = chunk_key(request.run, ChunkKind.RAW, request.table.name, request.segment, request.chunk)
     with staging.create(key) as stream, ThreadPoolExecutor(READERS) as pool:
         chunk = _Chunk(request, deadline, pool)
         for page in chunk.pages():

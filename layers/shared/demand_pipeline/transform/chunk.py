@@ -10,7 +10,7 @@ from demand_pipeline.deadline import Deadline
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.observability import emit_metrics, logger
-from demand_pipeline.s3.staging import Stage, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json
 from demand_pipeline.transform.rows import RejectError, RowMaker
@@ -24,7 +24,7 @@ def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadl
     `ReconciliationError` if it does not hold the items that the scan counted, `TransientError` where a
     fresh attempt may succeed.
     """
-    key = chunk_key(request.run, Stage.STAGED, request.table.name, request.segment, request.chunk)
+    key = chunk_key(request.run, ChunkKind.STAGED, request.table.name, request.segment, request.chunk)
     next_page = None
     with ExitStack() as stack:
         output = _Output(request.table, staging, key, stack)

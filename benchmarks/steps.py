@@ -1,4 +1,4 @@
-"""Measures the variants of a stage, each in fresh processes, in turns."""
+"""Measures the variants of a step, each in fresh processes, in turns."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ type Done = dict[str, Any]
 
 def run_variants(
     environment: Environment,
-    stage: str,
+    step: str,
     tasks: Mapping[str, tuple[Task, Task]],
     repetitions: int,
     progress: Callable[[str], None],
@@ -23,8 +23,8 @@ def run_variants(
     """Let each variant do its first task to warm up, then its second one: `cpu` and `wall` seconds, and its answer."""
 
     def run(variant: str) -> Done:
-        progress(f"{stage}: {variant}")
-        return environment.run_python(["benchmarks.variants", stage, variant], tasks[variant])[1]
+        progress(f"{step}: {variant}")
+        return environment.run_python(["benchmarks.variants", step, variant], tasks[variant])[1]
 
     return interleaved({variant: partial(run, variant) for variant in tasks}, repetitions)
 
