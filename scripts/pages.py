@@ -1,9 +1,11 @@
 """The regions of README.md and the pages in docs/ that derive from the declarations."""
 
 import json
+import re
 from textwrap import fill
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.cures import CURES, OTHERS
 from demand_pipeline.tables import camel_case
 from local.sample import Sample
 
@@ -77,3 +79,17 @@ def first_look() -> str:
 
 def _filled(text: str) -> str:
     return fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def errors() -> str:
+    """What each error means and what to do."""
+    lines = ["| error | what it means | what to do |", "| --- | --- | --- |"]
+    for entry in CURES:
+        names = ", ".join(f"`{name}`" for name in entry.names)
+        lines.append(f"| {names} | {entry.meaning} | {_linked(entry.action)} |")
+    return "\n".join([*lines, "", OTHERS])
+
+
+def _linked(text: str) -> str:
+    """Paths of pages as links from within docs/."""
+    return re.sub(r"docs/([\w.-]+)(#[\w-]+)?", lambda page: f"[{page[1]}]({page[1]}{page[2] or ''})", text)
