@@ -56,8 +56,8 @@ class Memory:
 def prepare(connection: Connection) -> None:
     """Make the warehouse's tables, as a load would."""
     connection.execute("CREATE SCHEMA fuzz")
-    for layout in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
-        connection.execute(create_table("fuzz", layout))
+    for declared in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
+        connection.execute(create_table("fuzz", declared))
 
 
 def check_batch(connection: Connection, table: Table, generator: Generator, count: int) -> list[str]:

@@ -101,13 +101,13 @@ def comments(warehouse: Warehouse, table: str) -> dict[str, str]:
     return dict(line.split("|", 1) for line in warehouse.sql(COMMENTS.format(table)).splitlines())
 
 
-@pytest.mark.parametrize("layout", [TableSchema.of(CASES), *CONTROL_TABLES], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("declared", [TableSchema.of(CASES), *CONTROL_TABLES], ids=lambda declared: declared.name)
 def test_tables_and_columns_have_their_descriptions_as_comments(
-    runs: Runs, warehouse: Warehouse, layout: TableSchema
+    runs: Runs, warehouse: Warehouse, declared: TableSchema
 ) -> None:
     runs.load(run_at(1))
-    described = {column.name: column.description for column in layout.columns}
-    assert comments(warehouse, layout.name) == {"": layout.description, **described}
+    described = {column.name: column.description for column in declared.columns}
+    assert comments(warehouse, declared.name) == {"": declared.description, **described}
 
 
 def test_a_comment_made_by_hand_stays_and_a_new_column_gets_its_own(runs: Runs, warehouse: Warehouse) -> None:
@@ -167,8 +167,8 @@ def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) ->
 
 
 def test_a_declaration_without_a_key_makes_a_table_without_one() -> None:
-    layout = TableSchema("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
-    assert create_table("s", layout) == 'CREATE TABLE "s"."t" ("a" text);'
+    declared = TableSchema("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
+    assert create_table("s", declared) == 'CREATE TABLE "s"."t" ("a" text);'
 
 
 def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:

@@ -88,7 +88,7 @@ def test_other_table_names_are_taken(name: str) -> None:
     assert declare(KEY, name=name).name == name
 
 
-@pytest.mark.parametrize("name", [layout.name for layout in CONTROL_TABLES])
+@pytest.mark.parametrize("name", [declared.name for declared in CONTROL_TABLES])
 def test_the_pipelines_own_tables_are_nobody_elses(name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}: expected another table name"):
         declare(KEY, name=name)

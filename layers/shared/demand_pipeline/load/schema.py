@@ -27,7 +27,7 @@ class TableSchema:
 
     @classmethod
     def of(cls, table: Table) -> Self:
-        """The layout of a declared table, `extra` included."""
+        """The schema of a declared table, `extra` included."""
         return cls(table.name, table.description, table.stored_columns)
 
     @property
@@ -54,11 +54,11 @@ class TableSchema:
         return listed([Sql(f"{quote(column.name)} {column.type}") for column in self.columns])
 
 
-def create_table(schema: str, layout: TableSchema) -> Sql:
+def create_table(schema: str, wanted: TableSchema) -> Sql:
     """The statement that creates the table."""
-    key = [Sql(f"PRIMARY KEY ({listed(layout.key)})")] if layout.key else []
-    definition = listed([layout.definition(), *key])
-    return statement("create_table", table=qualified(schema, layout.name), definition=definition)
+    key = [Sql(f"PRIMARY KEY ({listed(wanted.key)})")] if wanted.key else []
+    definition = listed([wanted.definition(), *key])
+    return statement("create_table", table=qualified(schema, wanted.name), definition=definition)
 
 
 def ensure_schema(connection: Connection, schema: str) -> None:
@@ -67,24 +67,24 @@ def ensure_schema(connection: Connection, schema: str) -> None:
         connection.execute(statement("create_schema", schema=schema))
 
 
-def prepare(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
+def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
     """Create the missing tables, check the others, and return the statements that add missing columns, by table.
 
     Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises DatabasePrivilegeError or
     SchemaMismatchError, which name all that must change in these tables, and the statements to run (docs/adopt.md).
     """
     tables = []
-    for layout in layouts:
-        if table := _find(connection, qualified(schema, layout.name), layout):
+    for wanted in declared:
+        if table := _find(connection, qualified(schema, wanted.name), wanted):
             tables.append(table)
         else:
-            connection.execute(create_table(schema, layout))
-            logger.info("table created", table=layout.name)
+            connection.execute(create_table(schema, wanted))
+            logger.info("table created", table=wanted.name)
     if strange := [advice for table in tables if (advice := table.advice_on_owner())]:
         raise DatabasePrivilegeError(" ".join(strange))
     if different := [advice for table in tables if (advice := table.advice_on_shape())]:
         raise SchemaMismatchError(" ".join(different))
-    return {layout.name: () for layout in layouts} | {table.layout.name: tuple(table.additions()) for table in tables}
+    return {wanted.name: () for wanted in declared} | {table.wanted.name: tuple(table.additions()) for table in tables}
 
 
 def count_rows(connection: Connection, table: Sql) -> int:
@@ -93,12 +93,12 @@ def count_rows(connection: Connection, table: Sql) -> int:
     return int(rows)
 
 
-def add_comments(connection: Connection, schema: str, layouts: tuple[TableSchema, ...]) -> None:
+def add_comments(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> None:
     """Describe the tables and columns that have no comment; what people wrote stays.
 
     Each statement takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
     """
-    texts = [(qualified(schema, layout.name), *text) for layout in layouts for text in layout.descriptions()]
+    texts = [(qualified(schema, wanted.name), *text) for wanted in declared for text in wanted.descriptions()]
     relations, columns, comments = (list(part) for part in zip(*texts, strict=True))
     for [comment] in connection.query(statement("comments"), relations=relations, columns=columns, comments=comments):
         connection.execute(comment)
@@ -108,7 +108,7 @@ def add_comments(connection: Connection, schema: str, layouts: tuple[TableSchema
 class _Table:
     """A table that is there; `types` are what each declared column has (None: it is missing) and should have."""
 
-    layout: TableSchema
+    wanted: TableSchema
     name: str
     kind: str
     owner: str
@@ -123,7 +123,7 @@ class _Table:
         if self.owned or self.kind not in _TABLES:
             return None
         return (
-            f"{self.layout.name}: expected the owner {self.loader}, or a role it is a member of, found {self.owner}; "
+            f"{self.wanted.name}: expected the owner {self.loader}, or a role it is a member of, found {self.owner}; "
             f"run ALTER TABLE {self.name} OWNER TO {quote(self.loader)};"
         )
 
@@ -139,46 +139,46 @@ class _Table:
         """The statements that add the missing columns."""
         for name, (found, expected) in self.types.items():
             if found is None:
-                logger.info("column missing, will be added", table=self.layout.name, column=name)
+                logger.info("column missing, will be added", table=self.wanted.name, column=name)
                 yield f"ALTER TABLE {self.name} ADD COLUMN {quote(name)} {expected}"
 
     def _differences(self) -> Iterator[tuple[str, str]]:
         """Each difference, and the action of ALTER TABLE that changes it."""
-        layout, rename = self.layout, f"RENAME TO {suffixed(self.layout.name, '_before')}"
+        wanted, rename = self.wanted, f"RENAME TO {suffixed(self.wanted.name, '_before')}"
         if self.kind not in _TABLES:
-            yield f"{layout.name}: expected a table, found a relation of kind {self.kind!r}", rename
+            yield f"{wanted.name}: expected a table, found a relation of kind {self.kind!r}", rename
             return
-        key = f"{layout.name}: expected the primary key {_shown(layout.key)}, found {_shown(self.key)}"
-        if any(self.types[name][0] is None for name in layout.key):
+        key = f"{wanted.name}: expected the primary key {_shown(wanted.key)}, found {_shown(self.key)}"
+        if any(self.types[name][0] is None for name in wanted.key):
             yield key, rename  # rows without a key cannot be kept
             return
         for name, (found, expected) in self.types.items():
             if found not in (None, expected):
                 action = f"ALTER COLUMN {quote(name)} TYPE {expected} USING {_cast(quote(name), found, expected)}"
-                yield f"{layout.name}.{name}: expected the type {expected}, found {found}", action
-        if self.key != layout.key:
+                yield f"{wanted.name}.{name}: expected the type {expected}, found {found}", action
+        if self.key != wanted.key:
             yield key, ", ".join(self._key_actions())
 
     def _key_actions(self) -> Iterator[str]:
         if self.key_name:
             yield f"DROP CONSTRAINT {quote(self.key_name)}"
         for name in self.key:
-            if name in self.types and name not in self.layout.key:
+            if name in self.types and name not in self.wanted.key:
                 yield f"ALTER COLUMN {quote(name)} DROP NOT NULL"  # the key made it so
-        if self.layout.key:
-            yield f"ADD PRIMARY KEY ({listed(self.layout.key)})"
+        if self.wanted.key:
+            yield f"ADD PRIMARY KEY ({listed(self.wanted.key)})"
 
 
-def _find(connection: Connection, name: str, layout: TableSchema) -> _Table | None:
+def _find(connection: Connection, name: str, wanted: TableSchema) -> _Table | None:
     for kind, owner, owned, loader, key_name, key in connection.query(statement("relation"), relation=name):
         columns = connection.query(
             statement("columns"),
             relation=name,
-            declared_names=list(layout.names),
-            declared_types=[str(column_type) for column_type in layout.types.values()],
+            declared_names=list(wanted.names),
+            declared_types=[str(column_type) for column_type in wanted.types.values()],
         )
         types = {column: (found, expected) for column, found, expected in columns}
-        return _Table(layout, name, kind, owner, owned, loader, key_name, tuple(key or ()), types)
+        return _Table(wanted, name, kind, owner, owned, loader, key_name, tuple(key or ()), types)
     return None
 
 

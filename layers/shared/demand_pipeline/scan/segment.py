@@ -57,7 +57,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
 
 
 def _start_keys(request: ScanRequest) -> Keys:
-    """Where the chunk begins. A limit on the pace or on the items needs one reader, which keeps it exactly."""
+    """Where the chunk begins. A limit on read units or on items needs one reader, which keeps it exactly."""
     if request.start_keys is not None:
         return request.start_keys
     readers = 1 if request.read_units_per_second > 0 or request.max_items is not None else READERS
@@ -80,7 +80,7 @@ class _Chunk:
 
     def __post_init__(self) -> None:
         self._source = RawPages(self.request.source, self.deadline)
-        self._pace = RateLimiter(self.request.read_units_per_second)
+        self._limiter = RateLimiter(self.request.read_units_per_second)
         self._reading: dict[Future[Page], str] = {}
 
     def pages(self) -> Iterator[bytes]:
@@ -115,8 +115,8 @@ class _Chunk:
 
     def _is_full(self, last: PageSummary) -> bool:
         """Whether the chunk has its size or its time; another page must be earned before the deadline."""
-        self._pace.spend(last.read_units)
-        another = self._pace.seconds(last.read_units)
+        self._limiter.spend(last.read_units)
+        another = self._limiter.seconds(last.read_units)
         return self.size >= self.request.chunk_bytes or self.deadline.seconds_left() <= another
 
 
