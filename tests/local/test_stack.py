@@ -19,6 +19,7 @@ from local.relay import Relay
 from local.stack import PROJECT, Stack, StackError
 
 pytestmark = pytest.mark.xdist_group("stack")
+BUSY_SECONDS = 180  # commands take a few seconds, but not on a busy machine
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def started(folder: Path) -> tuple[Emulator, PostgresServer]:
     """What a command has started, once both are there."""
     stack = Stack(folder)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         assert time.monotonic() < deadline
         try:
@@ -88,7 +89,7 @@ def test_down_cleans_up_after_a_command_that_was_killed(folder: Path) -> None:
         up.kill()
     assert (parts[0].is_running(), parts[1].is_running()) == (True, True)
     with command(folder, "down") as down:
-        assert down.wait(30) == 0
+        assert down.wait(BUSY_SECONDS) == 0
     assert nothing_is_left(folder, *parts)
 
 
@@ -105,14 +106,14 @@ def test_down_spares_a_process_that_got_the_pid_of_one_of_ours(folder: Path) -> 
 
 def test_two_commands_at_once_are_refused(folder: Path) -> None:
     with Stack(folder).locked(), command(folder, "down") as second:
-        output = second.communicate(timeout=30)[0]
+        output = second.communicate(timeout=BUSY_SECONDS)[0]
     assert second.returncode == 1
     assert "another command is at work" in output
 
 
 def test_a_run_without_a_stack_says_how_to_start_one(folder: Path) -> None:
     with command(folder, "run") as run:
-        output = run.communicate(timeout=30)[0]
+        output = run.communicate(timeout=BUSY_SECONDS)[0]
     assert run.returncode == 1
     assert "make demo" in output
     with pytest.raises(StackError):
