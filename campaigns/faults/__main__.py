@@ -28,8 +28,8 @@ def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
                 redriven[kind] += len(outcome.endings) > 2
                 failed[kind] += bool(outcome.problems)
                 errors[kind] |= KINDS[kind] & set(outcome.endings)
-    table = Table("kind")
-    for name in ("drawn", "happened", "injected", "redriven", "failed"):
+    table = Table("fault")
+    for name in ("rounds planned", "rounds injected", "injections", "redriven", "failed"):
         table.add_column(name, justify="right")
     table.add_column("runs ended with")
     for kind in KINDS:
