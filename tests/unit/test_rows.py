@@ -1,10 +1,7 @@
 """Any item becomes the row that the reference says, or a reject with a reason."""
 
 import json
-import traceback
-from collections.abc import Callable
 from decimal import Decimal
-from random import Random
 from typing import Any
 
 import pytest
@@ -14,22 +11,14 @@ from hypothesis import strategies as st
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.builders.metadata_builder import METADATA
-from demand_pipeline.tables import Column, ColumnType, Table
-from demand_pipeline.transform import fast_path, rows
-from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
-from local.sample import put
-from local.sample_values import draw
-from scripts import show_fast_path
-from tests.support.aws import dynamodb_json
+from demand_pipeline.tables import Table
+from demand_pipeline.transform.rows import RejectError, RowMaker
+from tests.support.declarations import DECLARATIONS, ODD, case
 from tests.support.reference import RejectedBy, expected_row
 from tests.support.staged import staged_row
-from tests.support.strategies import items, tables
+from tests.support.strategies import items
 
 MAKERS = {name: RowMaker(table) for name, table in TABLES.items()}
-
-
-def case(**attributes: Any) -> dict[str, Any]:
-    return {"documentId": {"S": "doc-1"}, **attributes}
 
 
 def row_of(item: dict[str, Any], table: Table = CASES) -> dict[str, Any]:
@@ -51,11 +40,6 @@ def comparable(value: Any) -> Any:
     return [comparable(element) for element in value] if isinstance(value, list) else (type(value).__name__, value)
 
 
-DECLARATIONS = pytest.mark.parametrize(
-    "declarations", [*map(st.just, TABLES.values()), tables()], ids=[*TABLES, "any declaration"]
-)
-
-
 @DECLARATIONS
 @settings(max_examples=400)
 @given(data=st.data())
@@ -74,58 +58,6 @@ def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_
     assert row.sanitized == sanitized
     assert row.line.endswith("]\n")
     assert row.line.count("\n") == 1
-
-
-def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
-    try:
-        return make(item)
-    except RejectError as reject:
-        return f"rejected: {reject}"
-
-
-@pytest.mark.long
-@DECLARATIONS
-@settings(max_examples=400)
-@given(data=st.data())
-def test_compiled_code_says_what_the_same_row_without_it_says(
-    declarations: st.SearchStrategy[Table], data: st.DataObject
-) -> None:
-    table = data.draw(declarations)
-    item = data.draw(items(table))
-    maker = RowMaker(table)
-    assert outcome(maker.line, item) == outcome(maker.slow_path, item)
-
-
-# A second column of an attribute, one of a whole map next to its member's, and names that want quoting.
-ODD = Table(
-    name="odd",
-    source="odd",
-    description="Odd.",
-    columns=(
-        Column("id", ColumnType.TEXT, "documentId", "It.", key=True),
-        Column("same_id", ColumnType.JSONB, "documentId", "It."),
-        Column("whole", ColumnType.JSONB, "amounts", "It."),
-        Column("net", ColumnType.NUMERIC, "amounts.net", "It."),
-        Column("quoted", ColumnType.TEXT, 'it\'s {a} "name"\\', "It."),
-        Column("dotted", ColumnType.TEXT, ("unit.price", "in-net 1.5"), "It."),
-        Column("first_sku", ColumnType.TEXT, ("lines", 0, "sku"), "It."),
-        Column("second_tag", ColumnType.TEXT, ("tags", 1), "It."),
-        Column("tags", ColumnType.JSONB, "tags", "It."),
-        Column("corner", ColumnType.BIGINT, ("box", "corners", 1, 0), "It."),
-    ),
-)
-
-
-@pytest.mark.parametrize(
-    "amounts", [{"M": {"net": {"N": "1.50"}, "x": {"S": "y"}}}, {"S": "none"}, {"NULL": True}, None]
-)
-def test_any_declaration_can_be_compiled(amounts: Any) -> None:
-    item = case(**{'it\'s {a} "name"\\': {"S": "found"}, "other": {"N": "1"}})
-    if amounts:
-        item["amounts"] = amounts
-    maker = RowMaker(ODD)
-    assert maker.line(item) == maker.slow_path(item)
-    assert staged_row(maker.line(item), ODD)["quoted"] == "found"
 
 
 SKU = {"M": {"sku": {"S": "A-1"}}}
@@ -154,24 +86,6 @@ def test_an_element_is_read_by_its_index_and_its_list_stays_whole(attributes: An
     row = row_of(case(**attributes), ODD)
     assert {name: row[name] for name in values} == values
     assert row["extra"] == extra
-
-
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_a_usual_item_goes_through_compiled_code(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unusual(*_: Any) -> str:
-        raise AssertionError
-
-    def is_usual(column: Column) -> bool:
-        return column.type == "text" and all(isinstance(step, str) for step in column.path)
-
-    monkeypatch.setattr(RowMaker, "slow_path", unusual)
-    monkeypatch.setattr(rows, "_cell", lambda column: unusual if is_usual(column) else _cell(column))
-    random, maker = Random(1), RowMaker(table)  # noqa: S311
-    for _ in range(20):
-        item: dict[str, Any] = {}
-        for column in table.columns:
-            put(item, column, dynamodb_json(draw(column, random)))
-        assert maker.line(item)
 
 
 @pytest.mark.parametrize(
@@ -352,20 +266,3 @@ def test_base64_is_taken_strictly(kind: str, text: str) -> None:
 @pytest.mark.parametrize("zero", ["0e999999999", "-0e-16383", "0E+125"])
 def test_zero_is_zero_whatever_its_exponent(zero: str) -> None:
     assert row_of(case(pageCount={"S": zero}))["page_count"] == 0
-
-
-def test_a_traceback_shows_the_lines_of_the_generated_code() -> None:
-    with pytest.raises(AttributeError) as caught:
-        RowMaker(CASES)._fast_path(None)  # type: ignore[arg-type]
-    assert "get_0 = map_0.get" in "".join(traceback.format_exception(caught.value))
-
-
-def test_a_command_prints_the_generated_code(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["show_fast_path", "cases"])
-    assert show_fast_path.main() == 0
-    assert capsys.readouterr().out == fast_path.source(CASES)
-    monkeypatch.setattr("sys.argv", ["show_fast_path", "nothing"])
-    assert show_fast_path.main() == 2
-    assert capsys.readouterr().err == f"table: expected one of {', '.join(TABLES)}, got 'nothing'\n"
