@@ -4,6 +4,7 @@ import datetime as dt
 import multiprocessing
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ def run_round(schedule: Schedule, server: PostgresServer) -> Outcome:
         with Environment(schedule, server) as environment:
             _Round(environment, outcome).play()
     except Exception as error:  # noqa: BLE001 - whatever it is, the round has failed
-        outcome.problems.append(f"{type(error).__name__}: {error}")
+        outcome.problems.append("".join(traceback.format_exception(error))[-3000:])
     outcome.seconds = time.monotonic() - start
     return outcome
 
