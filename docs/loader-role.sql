@@ -15,13 +15,17 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'demand_loader') \gexec
 -- From PostgreSQL 16 on, CREATEROLE alone does not grant membership.
 GRANT demand_loader TO CURRENT_USER;
 
--- TEMPORARY: rows are copied to temporary tables first.
-GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO demand_loader;
+GRANT CONNECT ON DATABASE :"DBNAME" TO demand_loader;
 
 -- CREATE: the load creates the tables and, as their owner, may do what either LoadStrategy needs: add columns, truncate,
 -- rebuild indexes, update, delete, analyze. It need not own the schema.
 CREATE SCHEMA IF NOT EXISTS :"schema";
 GRANT USAGE, CREATE ON SCHEMA :"schema" TO demand_loader;
+
+-- Rows are copied to tables of the run's own first, in a schema where analysts do not come across them.
+\set pipeline :schema _pipeline
+CREATE SCHEMA IF NOT EXISTS :"pipeline";
+GRANT USAGE, CREATE ON SCHEMA :"pipeline" TO demand_loader;
 
 -- Readers may select from the loader's existing and future tables.
 GRANT USAGE ON SCHEMA :"schema" TO :"readers";

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from demand_pipeline import clients
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
+from demand_pipeline.load import chunks, copy_csv, merge, shadows, transaction, truncate
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
@@ -49,8 +49,8 @@ def main() -> None:
     given = json.load(sys.stdin)
     stop_at(given["point"])
     if given["seconds"] is not None:
-        temporary_tables._COPY_SECONDS = given["seconds"]
-        transaction.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc,attr-defined]
+        chunks._COPY_SECONDS = given["seconds"]
+        shadows.Timeouts = lambda statement: Timeouts(statement=statement, idle=given["seconds"])  # type: ignore[assignment,misc,attr-defined]
     with mock_aws():
         manager = boto3.client("secretsmanager")
         login = manager.create_secret(Name="login", SecretString=given["login"])["ARN"]

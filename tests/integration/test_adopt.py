@@ -20,7 +20,7 @@ LOST = [StagedChunk("runs/lost", 1, 1, 0, 0, 0.0, 0)]
 
 def follow(warehouse: Warehouse, error: PipelineError, role: str) -> int:
     """Run the statements of a message as they are, and return how many they were."""
-    statements = re.findall(r"; run (ALTER TABLE .+?;)(?: |$)", str(error))
+    statements = re.findall(r"; run ((?:ALTER TABLE|CREATE SCHEMA|GRANT) .+?;)(?: |$)", str(error))
     warehouse.sql(f"SET SESSION AUTHORIZATION {role}; {' '.join(statements)}")
     return len(statements)
 
@@ -148,3 +148,22 @@ def test_a_member_of_the_owner_may_load_if_it_inherits(runs: Runs, minimal: Ware
                 runs.load(run_at(2), {"cases": LOST})
     finally:
         minimal.sql("DROP OWNED BY owners CASCADE; DROP ROLE owners")
+
+
+@pytest.mark.parametrize(
+    ("missing", "cure"),
+    [
+        ("REVOKE CREATE ON SCHEMA warehouse_pipeline FROM demand_loader", "GRANT USAGE, CREATE ON SCHEMA "),
+        ("REVOKE USAGE ON SCHEMA warehouse_pipeline FROM demand_loader", "GRANT USAGE, CREATE ON SCHEMA "),
+        ("DROP SCHEMA warehouse_pipeline", "CREATE SCHEMA "),
+    ],
+)
+def test_the_shadows_schema_is_asked_for_before_any_copy_with_the_statement_to_run(
+    runs: Runs, minimal: Warehouse, missing: str, cure: str
+) -> None:
+    minimal.sql(missing)
+    request = runs.request(run_at(1), {"cases": LOST})
+    with pytest.raises(DatabasePrivilegeError, match=f"run {cure}") as caught:
+        runs.carry_out(request)
+    assert follow(minimal, caught.value, "master") == 1
+    runs.prepare(request)

@@ -14,6 +14,7 @@ from demand_pipeline.errors import (
     DatabaseError,
     DatabasePrivilegeError,
     DatabaseTimeoutError,
+    DiskFullError,
     DuplicateKeyError,
     LockTimeoutError,
     TransientError,
@@ -54,7 +55,7 @@ def kill(warehouse: Warehouse) -> None:
         ("40P01", TransientError),
         ("42501", DatabasePrivilegeError),
         ("42P01", DatabaseError),
-        ("53100", DatabaseError),
+        ("53100", DiskFullError),
         ("53300", TransientError),
         ("55P03", LockTimeoutError),
         ("57014", DatabaseTimeoutError),
@@ -194,7 +195,7 @@ def test_a_statement_that_takes_too_long_is_named(warehouse: Warehouse) -> None:
 POINTS = [
     *((strategy, point) for strategy in Strategy for point in ("begin", "copy", "record", "COMMIT")),
     *((Strategy.TRUNCATE, point) for point in ("empty", "drop_indexes", "fill")),
-    *((Strategy.MERGE, point) for point in ("index_temporary", "delete", "update", "insert", "count_rows")),
+    *((Strategy.MERGE, point) for point in ("index_shadow", "delete", "update", "insert", "count_rows")),
 ]
 
 
@@ -244,11 +245,12 @@ def test_the_session_is_closed_whatever_fails(
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    request = runs.request(run_at(1))
     for point in ("begin", "prepare", "copy", "publish", "commit"):
         with monkeypatch.context() as patch:
             patch.setattr(transaction._Load, point, fail)
             with pytest.raises(KeyboardInterrupt):
-                runs.load(run_at(1))
+                runs.carry_out(request)
         warehouse.wait_until_closed()
 
 

@@ -29,6 +29,7 @@ def event(request: LoadRequest) -> dict[str, Any]:
     return {
         "contract": CONTRACT,
         "run": run,
+        "step": request.step,
         "input": request.input,
         "dryRun": request.dry_run,
         "saveCsv": request.save_csv,

@@ -15,7 +15,7 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import locks, temporary_tables, transaction
+from demand_pipeline.load import chunks, locks, shadows
 from demand_pipeline.postgres.connection import Timeouts
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse
@@ -25,7 +25,7 @@ LONGEST = 60 if SECONDS is None else SECONDS + 5
 
 
 def test_what_is_deployed_adds_up_to_less_than_a_minute() -> None:
-    assert temporary_tables._FEED_SECONDS < temporary_tables._COPY_SECONDS < locks._FROZEN_SECONDS < 60
+    assert chunks._FEED_SECONDS < chunks._COPY_SECONDS < locks._FROZEN_SECONDS < 60
     assert Timeouts().idle < 60
 
 
@@ -49,7 +49,7 @@ def test_a_client_that_is_gone_or_hung_is_noticed(
 ) -> None:
     if SECONDS is not None:
         monkeypatch.setattr(locks, "_FROZEN_SECONDS", SECONDS)
-        monkeypatch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.5))
+        monkeypatch.setattr(shadows, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.5))
     runs.load(run_at(1), {"cases": documents(3)})
     settings = {name: getattr(warehouse.settings, name) for name in ("host", "port", "database", "schema")}
     login = json.dumps({"username": warehouse.server.user, "password": warehouse.server.password})

@@ -73,10 +73,13 @@ def test_a_run_of_the_same_moment_is_not_stale(runs: Runs) -> None:
 
 
 def commits(monkeypatch: pytest.MonkeyPatch, instead: Any) -> None:
-    execute = Connection.execute
+    """Do something instead of the commit of what is recorded."""
+    execute, recorded = Connection.execute, False
 
     def patched(connection: Connection, sql: str, **parameters: Any) -> int:
-        return execute(connection, sql, **parameters) if sql != "COMMIT" else instead(connection, execute)
+        nonlocal recorded
+        recorded |= ".pipeline_runs (" in sql
+        return instead(connection, execute) if recorded and sql == "COMMIT" else execute(connection, sql, **parameters)
 
     monkeypatch.setattr(Connection, "execute", patched)
 

@@ -7,7 +7,7 @@ import pytest
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DeadlineError
-from demand_pipeline.load import copy_csv, merge, temporary_tables, transaction, truncate
+from demand_pipeline.load import chunks, copy_csv, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres.connection import Connection
 from tests.integration.conftest import before_placing
@@ -26,13 +26,13 @@ class Clock:
         return self.left
 
 
-def out_of_time_at(runs: Runs, clock: Clock, chunks: list[StagedChunk] | None = None) -> str:
+def out_of_time_at(runs: Runs, clock: Clock, staged: list[StagedChunk] | None = None) -> str:
     """Where a load stops by that clock."""
     with pytest.raises(DeadlineError) as caught:
-        runs.carry_out(runs.request(run_at(2), {"cases": chunks} if chunks else None), Deadline(clock))
+        runs.carry_out(runs.request(run_at(2), {"cases": staged} if staged else None), Deadline(clock))
     stopped, _, advice = str(caught.value).removeprefix("out of time at ").partition("; ")
     assert advice == (
-        "nothing was changed. Load fewer tables a run (run input: tables), or give the database a larger instance class"
+        "the tables are unchanged. Load fewer tables a run (run input: tables), or give the database a larger instance class"
     )
     return stopped
 
@@ -41,8 +41,8 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.load(run_at(1), {"cases": documents(2)})
-    chunks = [runs.chunk(run_at(2), "cases", documents(3)), runs.chunk(run_at(2), "cases", [], number=1)]
-    chunks.append(runs.chunk(run_at(2), "cases", [row("cases", document_id="last")], number=2))
+    staged = [runs.chunk(run_at(2), "cases", documents(3)), runs.chunk(run_at(2), "cases", [], number=1)]
+    staged.append(runs.chunk(run_at(2), "cases", [row("cases", document_id="last")], number=2))
     clock, convert = Clock(), copy_csv._convert
 
     def slow(lines: bytes) -> bytes:
@@ -50,7 +50,7 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
         return convert(lines)
 
     monkeypatch.setattr(copy_csv, "_convert", slow)
-    assert out_of_time_at(runs, clock, chunks) == "cases, chunk 3 of 3, 3 of 4 rows copied"
+    assert out_of_time_at(runs, clock, staged) == f"{staged[-1].key}, not all of its 1 rows copied"
     warehouse.wait_until_closed()
     assert warehouse.count("cases") == 2
 
@@ -73,7 +73,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     before_placing(monkeypatch, hurry)
     monkeypatch.setattr(truncate, "fill", slow)
     monkeypatch.setattr(merge, "update", slow)
-    assert out_of_time_at(runs, clock) == "cases, all 1 rows copied, not yet written to the target"
+    assert out_of_time_at(runs, clock) == "cases, all 1 rows checked, not yet written to the target"
     assert slept == []  # cut off
     warehouse.wait_until_closed()
     assert warehouse.count("cases") == 2
@@ -84,7 +84,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     [
         ((transaction, "refuse_stale"), "the start, no row copied"),
         ((transaction, "count_rows"), "the start, no row copied"),
-        ((temporary_tables.ChunkCopier, "copy_rejects"), "cases, not yet copied"),
+        ((transaction, "reject_key_collisions"), "cases, all 1 rows copied, not yet checked"),
         ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
 
     monkeypatch.setattr(Connection, "copy_in", counted)
     monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(temporary_tables, "_FEED_SECONDS", 0)
+    monkeypatch.setattr(chunks, "_FEED_SECONDS", 0)
     assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
     assert len(copies) > 5
 

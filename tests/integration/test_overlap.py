@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRunError
-from demand_pipeline.load import locks, transaction
+from demand_pipeline.load import locks, shadows, transaction
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import TRUNCATE_ALONE, before_placing
@@ -154,7 +154,7 @@ def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse)
 def test_a_load_waits_for_another_no_longer_than_it_may(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
+    monkeypatch.setattr(shadows, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
     with session(warehouse) as other:
         other.execute("BEGIN")
         locks.acquire_load_lock(other, warehouse.settings.schema)

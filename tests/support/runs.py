@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import CONTRACT, Run
-from demand_pipeline.contracts.loading import LoadRequest, LoadResult, StagedChunk, StagedTable, Strategy
+from demand_pipeline.contracts.copying import CopyRequest, CopyResult
+from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, StagedChunk, StagedTable, Step, Strategy
 from demand_pipeline.contracts.scanning import ScanRequest
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.load.copying import copy_chunk
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
 from demand_pipeline.scan.segment import scan_segment
@@ -80,7 +82,7 @@ class Runs:
             staged.append(StagedTable(self.tables[name], segments=1, chunks=tuple(chunks)))
         limits = {"max_reject_percent": 1, "max_shrink_percent": 100}
         flags = {"dry_run": False, "save_csv": False, "force": False}
-        plain = {"run": run, "input": {}, "tables": tuple(staged), "strategy": self.strategy}
+        plain = {"run": run, "step": Step.LOAD, "input": {}, "tables": tuple(staged), "strategy": self.strategy}
         return LoadRequest(**{**plain, **limits, **flags, **options})
 
     def load(self, run: Run, tables: dict[str, Any] | None = None, **options: Any) -> LoadResult:
@@ -89,7 +91,20 @@ class Runs:
 
     def carry_out(self, request: LoadRequest, deadline: Deadline = UNLIMITED, **settings: Any) -> LoadResult:
         """Load what is staged; `settings` are those of the warehouse that are other than usual."""
-        return load_warehouse(request, self.warehouse.at(**settings), self.staging, deadline)
+        result: LoadResult | Again = Again(0)
+        while isinstance(result, Again):
+            result = load_warehouse(request, self.warehouse.at(**settings), self.staging, deadline)
+        return result
+
+    def prepare(self, request: LoadRequest) -> None:
+        """Call the load as it is called before the copying."""
+        answer = load_warehouse(replace(request, step=Step.PREPARE), self.warehouse.settings, self.staging, UNLIMITED)
+        assert answer == Again(0)
+
+    def copy(self, request: LoadRequest, chunk: StagedChunk, table: str = "cases") -> CopyResult:
+        """Copy a chunk of a request as the function does of which many run at once."""
+        one = CopyRequest(request.run, self.tables[table], chunk.key, chunk.staged, chunk.rejected)
+        return copy_chunk(one, self.warehouse.settings, self.staging, UNLIMITED)
 
     def stage(self, run: Run, table: Table) -> list[StagedChunk]:
         """Scan and transform as the state machine does: each chunk starts with the last one's keys, passed on as JSON."""

@@ -113,6 +113,11 @@ CURES = (
         "check the server's load; redrive, or new runs of fewer `tables`",
     ),
     Cure(
+        ("DiskFullError",),
+        "PostgreSQL's disk is full; the tables are untouched, and what the run had copied was dropped",
+        "give the server more storage (docs/operate.md), redrive",
+    ),
+    Cure(
         ("DatabaseDataError", "DatabaseError"),
         "PostgreSQL refused a value or a statement; the message has its SQLSTATE",
         "after a fix to the warehouse: redrive; to the items or the declaration: new run",

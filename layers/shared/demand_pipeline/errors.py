@@ -90,6 +90,10 @@ class DatabaseDataError(DatabaseError):
     """PostgreSQL cannot take a value as its column's type (SQLSTATE class 22)."""
 
 
+class DiskFullError(DatabaseError):
+    """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped, to give back theirs."""
+
+
 class DatabaseTimeoutError(DatabaseError):
     """A statement took longer than it may, or somebody cancelled it (SQLSTATE 57014)."""
 

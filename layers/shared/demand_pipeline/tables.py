@@ -51,9 +51,11 @@ _KEY_TYPES = (
 _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
 # Table names are part of S3 keys, states' names and SQL.
-_is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{MAX_NAME_BYTES - 1}}}").fullmatch
+# The names of a table's shadows have 13 more (`load.shadows`).
+_MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 13
+_is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{_MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
-_OWN_TABLES = ("rejected_items", "pipeline_runs", "pipeline_run_tables")
+_OWN_TABLES = ("rejected_items", "pipeline_runs", "pipeline_run_tables", "pipeline_ledger")
 # PostgreSQL: every table has these columns already.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
@@ -164,7 +166,7 @@ def _problems(table: Table) -> Iterator[str]:
 
 def _name_problems(table: Table) -> Iterator[str]:
     if not _is_table_name(table.name):
-        expected = f"at most {MAX_NAME_BYTES} lower case letters, digits and underscores, a letter first"
+        expected = f"at most {_MAX_TABLE_NAME_BYTES} lower case letters, digits and underscores, a letter first"
         yield f": expected a table name of {expected}, got {table.name!r}"
     if table.name in _OWN_TABLES:
         yield f": expected another table name, {table.name} is the pipeline's own"

@@ -9,7 +9,7 @@ from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.errors import ContractVersionError, InvalidEventError
 from demand_pipeline.tables import Table
 
-CONTRACT = 1
+CONTRACT = 2
 """The version of what the state machine passes to functions: raise it, there too, with a change that one side lacks."""
 
 

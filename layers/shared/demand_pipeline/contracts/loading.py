@@ -69,11 +69,19 @@ class Strategy(StrEnum):
     MERGE = "merge"
 
 
+class Step(StrEnum):
+    """What a load is called for: before the chunks are copied by other functions, or after."""
+
+    PREPARE = "prepare"
+    LOAD = "load"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """The tables to load in one transaction, and the run's own limits, in percent."""
 
     run: Run
+    step: Step
     input: dict[str, Any]
     dry_run: bool
     save_csv: bool
@@ -93,6 +101,7 @@ class LoadRequest:
             raise InvalidEventError("tables", names, "at least one table, each once")
         return cls(
             run=Run.read(fields),
+            step=Step(fields.text("step", among=tuple(Step))),
             input=fields.dictionary("input"),
             dry_run=fields.flag("dryRun"),
             save_csv=fields.flag("saveCsv"),
@@ -135,6 +144,17 @@ class LoadResult:
     def to_event(self) -> dict[str, Any]:
         """As the execution's output shows it."""
         return {"committed": self.committed, "tables": [to_camel_case(table) for table in self.tables]}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The load is not over: call it again after so many seconds."""
+
+    seconds: int
+
+    def to_event(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        return {"again": self.seconds}
 
 
 def _staged_table(fields: Fields) -> StagedTable:

@@ -1,1 +1,1 @@
-"""The load: copy and check everything, then replace the rows, all in one transaction."""
+"""The load: copy chunks into shadows, in many functions if it pays, then check and replace all rows in one transaction."""

@@ -9,9 +9,7 @@ from demand_pipeline.contracts.loading import LoadedTable, StagedTable
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, quote
-
-_TEMPORARY_SCHEMA = "pg_temp"
+from demand_pipeline.postgres.statements import Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,15 @@ class Changes:
 
 @dataclass(slots=True)
 class TableLoad:
-    """One table during a load. `additions` are statements that add missing columns, under an exclusive lock.
+    """One table during a load: `shadow` holds the new rows, `target` the old ones.
 
+    `additions` are statements that add missing columns, under an exclusive lock.
     `key_collisions` are staged rows that became rejects, since U+FFFD for U+0000 gave them another row's key.
     """
 
     staged: StagedTable
     target: Sql
+    shadow: Sql
     additions: tuple[str, ...] = ()
     previous_rows: int = 0
     key_collisions: int = 0
@@ -47,11 +47,6 @@ class TableLoad:
     def name(self) -> str:
         """The table's name."""
         return self.staged.table.name
-
-    @property
-    def temporary(self) -> Sql:
-        """The temporary table that holds the new rows, quoted."""
-        return Sql(f"{_TEMPORARY_SCHEMA}.{quote(self.name)}")
 
     @property
     def rows(self) -> int:
@@ -108,7 +103,7 @@ class LoadContext:
     @contextmanager
     def step(self, table: TableLoad) -> Iterator[None]:
         """Do something that takes long: timed, and within the function's time."""
-        progress = f"{table.name}, all {table.rows} rows copied, not yet written to the target"
+        progress = f"{table.name}, all {table.rows} rows checked, not yet written to the target"
         with table.timed(), self.guard.step(progress):
             yield
 
@@ -123,7 +118,3 @@ class LoadContext:
             for addition in table.additions:
                 self.connection.execute(addition)
 
-
-def table_load(staged: StagedTable, schema: str) -> TableLoad:
-    """A table at the beginning of a load into a schema."""
-    return TableLoad(staged, qualified(schema, staged.table.name))

@@ -112,6 +112,13 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
         )
 
 
+def replace_rejects(connection: Connection, schema: str, tables: Iterable[str], rejects: Sql) -> None:
+    """Replace the tables' rejected items by those of a shadow of `rejected_items`."""
+    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(tables))
+    columns = listed(REJECTED_ITEMS.names)
+    connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=rejects))
+
+
 def record(connection: Connection, schema: str, request: LoadRequest, tables: Iterable[LoadedTable]) -> None:
     """Record the run and its tables."""
     run = request.run

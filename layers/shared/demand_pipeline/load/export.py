@@ -15,5 +15,5 @@ def export_table(connection: Connection, staging: Staging, run: Run, table: Tabl
     """
     key = export_key(run, table.name)
     with staging.create(key) as stream:
-        connection.copy_out(statement("copy_out", table=table.temporary, columns=listed(table.schema.names)), stream)
+        connection.copy_out(statement("copy_out", table=table.shadow, columns=listed(table.schema.names)), stream)
     logger.info("table exported", table=table.name, key=key)

@@ -32,7 +32,7 @@ class Guard:
         """There is time left; raises DeadlineError."""
         if self.deadline.seconds_left() <= 0:
             raise DeadlineError(
-                f"out of time at {progress}; nothing was changed. Load fewer tables a run (run input: tables), "
+                f"out of time at {progress}; the tables are unchanged. Load fewer tables a run (run input: tables), "
                 "or give the database a larger instance class"
             )
 

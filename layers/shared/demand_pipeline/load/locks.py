@@ -16,7 +16,7 @@ _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
 
-# A load feeds a COPY for 20 s at most (`temporary_tables`); one this old that still waits for its client is hung.
+# A load feeds a COPY for 20 s at most (`chunks`); one this old that still waits for its client is hung.
 _FROZEN_SECONDS = 50.0
 
 

@@ -20,7 +20,7 @@ def replace_rows(context: LoadContext) -> None:
     Rows are deleted in the opposite order of the tables, so that those that refer to others go first.
     """
     for table in context.tables:
-        index_temporary(context, table)
+        index_shadow(context, table)
     if any(table.additions for table in context.tables):
         lock_exclusive(context.connection, context.targets)
         context.add_columns()
@@ -34,16 +34,16 @@ def replace_rows(context: LoadContext) -> None:
         table.changes = replace(table.changes, updated=updated, inserted=inserted, rows=rows)
 
 
-def index_temporary(context: LoadContext, table: TableLoad) -> None:
+def index_shadow(context: LoadContext, table: TableLoad) -> None:
     """Make sure that each new key is unique, and give the planner statistics.
 
     The index has the name of the table's, so that DuplicateKeyError names the same one in both strategies.
     """
     key = listed([Sql(f"{column}{collation}") for column, collation in _key(table.schema)])
     index = suffixed(table.name, "_pkey")
-    context.run(table, statement("index_temporary", index=index, temporary=table.temporary, key=key))
+    context.run(table, statement("index_shadow", index=index, shadow=table.shadow, key=key))
     columns = listed(table.schema.key)
-    context.run(table, statement("analyze_temporary", temporary=table.temporary, columns=columns))
+    context.run(table, statement("analyze_shadow", shadow=table.shadow, columns=columns))
 
 
 def delete(context: LoadContext, table: TableLoad) -> int:
@@ -69,7 +69,7 @@ def insert(context: LoadContext, table: TableLoad) -> int:
 
 def _parts(table: TableLoad) -> dict[str, Sql]:
     same = [Sql(f"incoming.{column}{collation} = target.{column}") for column, collation in _key(table.schema)]
-    return {"table": table.target, "temporary": table.temporary, "is_same_key": listed(same, " AND ")}
+    return {"table": table.target, "shadow": table.shadow, "is_same_key": listed(same, " AND ")}
 
 
 def _key(schema: TableSchema) -> list[tuple[Sql, str]]:

@@ -1,35 +1,36 @@
-"""Every staged chunk of a run into the warehouse, in one transaction."""
+"""A run's load: copy what is not copied yet, check everything, and replace the rows in one transaction."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from demand_pipeline.contracts.loading import LoadRequest, LoadResult, Strategy
+from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Step, Strategy
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DatabaseError
+from demand_pipeline.errors import DatabaseError, LockTimeoutError
 from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_counts, check_rejects, check_rows, check_shrinkage
-from demand_pipeline.load.context import LoadContext, TableLoad, table_load
-from demand_pipeline.load.control_tables import CONTROL_TABLES, find_result, record, refuse_stale
+from demand_pipeline.load.chunks import ChunkCopier
+from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.control_tables import CONTROL_TABLES, find_result, record, refuse_stale, replace_rejects
 from demand_pipeline.load.export import export_table
 from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.key_collisions import reject_key_collisions
 from demand_pipeline.load.locks import acquire_load_lock
 from demand_pipeline.load.report import report_changes, report_refreshed
 from demand_pipeline.load.schema import add_comments, count_rows, ensure_schema, prepare
-from demand_pipeline.load.temporary_tables import ChunkCopier
+from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres.connection import Connection, Timeouts
-from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
 
-_START = "the start, no row copied"
 _STRATEGIES = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 
 
 def load_warehouse(
     request: LoadRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline
-) -> LoadResult:
-    """Load the run's tables, or leave the warehouse unchanged.
+) -> LoadResult | Again:
+    """Prepare or load the run's tables, or leave the warehouse unchanged; `Again` if it is to be called once more.
 
     A run that is committed already is not loaded again: its result is returned. Raises the errors of
     the load's other modules and of `postgres`. Nothing was changed then, except perhaps after a
@@ -38,82 +39,128 @@ def load_warehouse(
     for staged in request.tables:
         check_counts(staged)
         check_rejects(staged, request.max_reject_percent)
-    timeouts = Timeouts(statement=max(1, deadline.seconds_left()))
-    with open_session(settings, request.run.id, timeouts) as connection:
-        result = _Load(connection, settings.schema, staging, request, Guard(connection, deadline)).run()
-    # Also for a run that is committed already: its last attempt may have died between the commit and this.
-    report_refreshed(result)
+    with open_shadows(settings, request.run, deadline) as shadows:
+        result = _Load(shadows, staging, request, Guard(shadows.connection, deadline)).run()
+    if isinstance(result, LoadResult):
+        # Also for a run that is committed already: its last attempt may have died between the commit and this.
+        report_refreshed(result)
     return result
 
 
 @dataclass
 class _Load:
-    """One load within one session."""
+    """One call of a load, within one session."""
 
-    connection: Connection
-    schema: str
+    shadows: Shadows
     staging: Staging
     request: LoadRequest
     guard: Guard
     tables: tuple[TableLoad, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tables = tuple(table_load(staged, self.schema) for staged in self.request.tables)
+        self.tables = tuple(
+            TableLoad(staged, qualified(self.schema, staged.table.name), self.shadows.rows(staged.table.name))
+            for staged in self.request.tables
+        )
 
-    def run(self) -> LoadResult:
-        """From BEGIN to COMMIT; the result if the run is committed already."""
-        with self.guard.step(_START):
-            if known := self.begin():
-                logger.info("run is committed already")
-                return known
-            self.prepare()
-        for table in self.tables:
-            self.copy(table)
-        self.publish()
-        result = self.commit()
-        report_changes(result)
+    @property
+    def connection(self) -> Connection:
+        return self.shadows.connection
+
+    @property
+    def schema(self) -> str:
+        return self.shadows.warehouse
+
+    def run(self) -> LoadResult | Again:
+        """Prepare, copy, publish: a later call goes on where this one ends."""
+        result = self.prepare()
+        if result is None and self.request.step is Step.PREPARE:
+            return Again(0)
+        if result is None and not self.copy():
+            return Again(1)
+        if result is None:
+            result = self.publish()
+            report_changes(result)
+        self.drop_shadows()
         return result
 
+    def prepare(self) -> LoadResult | None:
+        """Refuse what cannot be loaded before a row is copied, and create the shadows; the result if it is committed."""
+        with self.guard.step("the start, no row copied"):
+            if known := self.begin():
+                return known
+            self.connection.execute("ROLLBACK TO SAVEPOINT unchanged")  # missing tables appear with their rows
+            if not self.request.dry_run:
+                self.shadows.drop_abandoned()
+            self.shadows.create([table.schema for table in self.tables])
+            self.shadows.touch()
+            self.connection.execute("COMMIT")
+        return None
+
     def begin(self) -> LoadResult | None:
-        """Open the transaction and acquire the load lock; the result if the run is committed already."""
+        """Open a transaction, acquire the load lock, make the tables ready for rows; the result if it is committed."""
         self.connection.execute(statement("begin"))
         acquire_load_lock(self.connection, self.schema)
+        self.connection.execute("SAVEPOINT unchanged")
         ensure_schema(self.connection, self.schema)
         for additions in prepare(self.connection, self.schema, CONTROL_TABLES).values():
             for addition in additions:
                 self.connection.execute(addition)
-        known = find_result(self.connection, self.schema, self.request)
-        if known is None and not self.request.force:
+        if known := find_result(self.connection, self.schema, self.request):
+            logger.info("run is committed already")
+            self.connection.execute("ROLLBACK")
+            return known
+        if not self.request.force:
             refuse_stale(self.connection, self.schema, self.request.run)
-        return known
-
-    def prepare(self) -> None:
-        """Create the missing tables, and refuse what cannot be loaded before a row is copied."""
         additions = prepare(self.connection, self.schema, tuple(table.schema for table in self.tables))
         for table in self.tables:
             table.additions = additions[table.name]
             table.previous_rows = count_rows(self.connection, table.target)
             check_shrinkage(table.staged, table.previous_rows, self.request.max_shrink_percent)
+        return None
 
-    def copy(self, table: TableLoad) -> None:
-        """Copy and check a table's rows and rejects."""
-        copier = ChunkCopier(self.connection, self.schema, self.staging, self.request.run, self.guard)
-        with self.guard.step(f"{table.name}, not yet copied"):
+    def copy(self) -> bool:
+        """Copy the chunks that the ledger lacks; False if another call has more time for what is left."""
+        copier = ChunkCopier(self.connection, self.staging, self.shadows, self.guard)
+        copied, left = self.shadows.chunks(), self.guard.deadline.seconds_left
+        start, longest = left(), 0.0
+        missing = [(t.staged.table, chunk) for t in self.tables for chunk in t.staged.chunks if chunk.key not in copied]
+        for table, chunk in missing:
+            begun = left()
+            if longest and begun < 2 * longest:
+                return False
+            copier.copy(table, chunk.key, chunk.staged, chunk.rejected)
+            longest = max(longest, begun - left())
+        # What follows is one transaction. It may take as long as the copying.
+        return start - left() <= left()
+
+    def publish(self) -> LoadResult:
+        """Check all rows, replace the old ones, and commit; the result as the warehouse has it."""
+        with self.guard.step(f"all {self._rows} rows copied, none written to the target"):
+            if known := self.begin():
+                return known
+            copied = self.shadows.copied()
+        for table in self.tables:
+            self.check(table, copied.get(table.name, Copied()))
+        with self.guard.step(f"all {self._rows} rows checked, none written to the target"):
+            replace_rejects(self.connection, self.schema, [table.name for table in self.tables], self.shadows.rejects)
+        _STRATEGIES[self.request.strategy](LoadContext(self.connection, self.guard, self.tables))
+        for table in self.tables:
+            check_rows(table.name, table.rows, table.changes.rows, "in the table")
+        return self.commit()
+
+    def check(self, table: TableLoad, copied: Copied) -> None:
+        """Check what is in a table's shadow, and export it if the run wants that."""
+        with self.guard.step(f"{table.name}, all {table.rows} rows copied, not yet checked"):
+            table.seconds = copied.seconds
+            check_rows(table.name, table.staged.staged, copied.rows, "copied")
+            check_rows(table.name, table.staged.rejected, copied.rejects, "copied as rejects")
             with table.timed():
-                check_rows(table.name, table.rows, copier.copy_rows(table), "copied")
-                copier.copy_rejects(table)
-                table.key_collisions = copier.reject_key_collisions(table)
+                table.key_collisions = reject_key_collisions(self.shadows, table)
             check_rejects(table.staged, self.request.max_reject_percent, table.key_collisions)
             if self.request.save_csv:
                 export_table(self.connection, self.staging, self.request.run, table)
         logger.info("table copied", table=table.name, rows=table.rows)
-
-    def publish(self) -> None:
-        """Replace the old rows, and check how many there are then."""
-        self.guard.check(f"all {self._rows} rows copied, none written to the target")
-        _STRATEGIES[self.request.strategy](LoadContext(self.connection, self.guard, self.tables))
-        for table in self.tables:
-            check_rows(table.name, table.rows, table.changes.rows, "in the table")
 
     def commit(self) -> LoadResult:
         """Record the run and commit, or roll back a dry run; the result as the warehouse has it."""
@@ -130,6 +177,13 @@ class _Load:
         if result is None:  # a COMMIT may answer with a rollback
             raise DatabaseError(f"run {self.request.run.id} was committed, but is not in pipeline_runs")
         return result
+
+    def drop_shadows(self) -> None:
+        """Drop what the run does not need any more; where a late attempt still uses it, a later run drops it."""
+        with suppress(LockTimeoutError):
+            self.shadows.drop()
+            if self.request.dry_run:
+                self.shadows.drop_empty_schema()
 
     @property
     def _rows(self) -> int:

@@ -1,4 +1,4 @@
-"""The load strategy `truncate`: empty the tables and fill them again from the temporary ones.
+"""The load strategy `truncate`: empty the tables and fill them again from the shadows.
 
 Readers are locked out from the first of these statements to the commit, and no longer: everything
 was copied and checked before. PostgreSQL: a reader whose snapshot is older sees the tables empty
@@ -44,4 +44,4 @@ def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:
 def fill(context: LoadContext, table: TableLoad) -> int:
     """Insert the new rows into the table and return their number; raises DuplicateKeyError."""
     columns = listed(table.schema.names)
-    return context.run(table, statement("fill", table=table.target, columns=columns, temporary=table.temporary))
+    return context.run(table, statement("fill", table=table.target, columns=columns, shadow=table.shadow))

@@ -181,10 +181,81 @@ CREATE TABLE {table} ({definition});
 SELECT count(*) FROM {table};
 
 
--- Copying --------------------------------------------------------------------------------------------------------------
+-- Shadows --------------------------------------------------------------------------------------------------------------
 
--- name: create_temporary_table
-CREATE TEMPORARY TABLE {temporary} ({definition}) ON COMMIT DROP;
+-- name: relation_exists
+SELECT to_regclass(:relation) IS NOT NULL;
+
+-- name: schema_access
+-- This session's role, whether the schema is there, and whether the role may create tables in it.
+SELECT current_user::text AS loader,
+       namespace.oid IS NOT NULL AS found,
+       CASE WHEN namespace.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+            ELSE has_schema_privilege(namespace.oid, 'USAGE') AND has_schema_privilege(namespace.oid, 'CREATE')
+       END AS allowed
+FROM (VALUES (:schema)) AS wanted (name)
+LEFT JOIN pg_namespace AS namespace ON namespace.nspname = wanted.name;
+
+-- name: empty_schema
+SELECT FROM pg_namespace AS namespace
+WHERE nspname = :schema
+  AND pg_has_role(nspowner, 'USAGE')
+  AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = namespace.oid);
+
+-- name: drop_schema
+DROP SCHEMA {schema};
+
+-- name: create_shadow
+CREATE UNLOGGED TABLE IF NOT EXISTS {table} ({definition});
+
+-- name: create_ledger
+CREATE UNLOGGED TABLE IF NOT EXISTS {ledger} (
+    chunk text PRIMARY KEY,
+    table_name text,
+    rows bigint NOT NULL DEFAULT 0,
+    rejects bigint NOT NULL DEFAULT 0,
+    seconds float8 NOT NULL DEFAULT 0,
+    touched_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- name: touch_ledger
+-- No chunk: the entry says only that the run is alive.
+INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = clock_timestamp();
+
+-- name: claim_chunk
+INSERT INTO {ledger} (chunk, table_name, rows, rejects) VALUES (:chunk, :table, :rows, :rejects)
+ON CONFLICT (chunk) DO NOTHING;
+
+-- name: complete_chunk
+UPDATE {ledger}
+SET seconds = extract(epoch FROM clock_timestamp() - touched_at), touched_at = clock_timestamp()
+WHERE chunk = :chunk;
+
+-- name: copied_chunks
+SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
+
+-- name: copied_totals
+SELECT table_name, sum(rows), sum(rejects), sum(seconds) FROM {ledger} WHERE table_name IS NOT NULL GROUP BY table_name;
+
+-- name: shadows
+-- The pipeline's tables of this prefix and suffix in a schema, those that this role may drop: name, and name as SQL.
+SELECT relname::text, format('%I.%I', nspname, relname)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = :schema
+  AND relkind = 'r'
+  AND starts_with(relname, :prefix)
+  AND right(relname, length(:suffix)) = :suffix
+  AND pg_has_role(relowner, 'USAGE');
+
+-- name: ledger_age
+-- Minutes since the last entry; a ledger that a crash has emptied is old.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - max(touched_at)) / 60, 'Infinity')::float8 FROM {ledger};
+
+-- name: drop_tables
+DROP TABLE {tables};
+
+
+-- Copying --------------------------------------------------------------------------------------------------------------
 
 -- name: copy_in
 COPY {table} ({columns}) FROM STDIN WITH {options};
@@ -196,15 +267,15 @@ COPY {table} ({columns}) TO STDOUT WITH (FORMAT csv, HEADER);
 -- Of the rows whose key has a replaced character, the first of each key stays.
 WITH numbered AS (
     SELECT ctid AS place, row_number() OVER (PARTITION BY {key} ORDER BY ctid) AS number
-    FROM {temporary}
+    FROM {shadow}
     WHERE {is_replaced}
 ), moved AS (
-    DELETE FROM {temporary} AS row
+    DELETE FROM {shadow} AS row
     USING numbered
     WHERE row.ctid = numbered.place AND numbered.number > 1
     RETURNING row.*
 )
-INSERT INTO {schema}.rejected_items (run_id, table_name, item_key, reason, item)
+INSERT INTO {rejects} (run_id, table_name, item_key, reason, item)
 SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) FROM moved;
 
 
@@ -214,26 +285,26 @@ SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) F
 TRUNCATE {tables};
 
 -- name: fill
-INSERT INTO {table} ({columns}) SELECT {columns} FROM {temporary};
+INSERT INTO {table} ({columns}) SELECT {columns} FROM {shadow};
 
--- name: index_temporary
-CREATE UNIQUE INDEX {index} ON {temporary} ({key});
+-- name: index_shadow
+CREATE UNIQUE INDEX {index} ON {shadow} ({key});
 
--- name: analyze_temporary
-ANALYZE {temporary} ({columns});
+-- name: analyze_shadow
+ANALYZE {shadow} ({columns});
 
 -- name: delete_missing
 DELETE FROM {table} AS target
-WHERE NOT EXISTS (SELECT FROM {temporary} AS incoming WHERE {is_same_key});
+WHERE NOT EXISTS (SELECT FROM {shadow} AS incoming WHERE {is_same_key});
 
 -- name: update_changed
 UPDATE {table} AS target SET {values}
-FROM {temporary} AS incoming
+FROM {shadow} AS incoming
 WHERE {is_same_key} AND {target_row} *<> {incoming_row};
 
 -- name: insert_missing
 INSERT INTO {table} ({columns})
-SELECT {columns} FROM {temporary} AS incoming
+SELECT {columns} FROM {shadow} AS incoming
 WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE {is_same_key});
 
 
@@ -250,7 +321,10 @@ INSERT INTO {schema}.pipeline_runs (run_id, execution_arn, started_at, committed
 VALUES (:run, :arn, :started_at, clock_timestamp(), :input, 'committed');
 
 -- name: delete_rejected_items
-DELETE FROM {schema}.rejected_items WHERE table_name = :table;
+DELETE FROM {schema}.rejected_items WHERE table_name = ANY (:tables);
+
+-- name: insert_rejected_items
+INSERT INTO {schema}.rejected_items ({columns}) SELECT {columns} FROM {rejects};
 
 -- name: find_run_tables
 SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;

@@ -8,6 +8,7 @@ from demand_pipeline.errors import (
     DatabaseError,
     DatabasePrivilegeError,
     DatabaseTimeoutError,
+    DiskFullError,
     DuplicateKeyError,
     LockTimeoutError,
     PipelineError,
@@ -25,6 +26,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "40001": TransientError,  # serialization_failure
     "40P01": TransientError,  # deadlock_detected
     "42501": DatabasePrivilegeError,  # insufficient_privilege
+    "53100": DiskFullError,  # disk_full
     "53300": TransientError,  # too_many_connections
     "55P03": LockTimeoutError,  # lock_not_available
     "57014": DatabaseTimeoutError,  # query_canceled
@@ -38,6 +40,8 @@ _ERRORS: dict[str, type[PipelineError]] = {
 # context are left out always: COPY quotes the line, a constraint the row, and both are items.
 _MESSAGES_WITHOUT_DATA = frozenset({"08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"})
 
+_ADVICE = {"53300": "; LoadConcurrency functions copy at once, each with a connection: lower it or raise max_connections"}
+
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
 
@@ -47,4 +51,4 @@ def failure(fields: Mapping[str, str]) -> PipelineError:
     error = _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
     where = ", ".join([f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields])
     message = fields.get("M", "") if code[:2] in _MESSAGES_WITHOUT_DATA else "message withheld, it may quote an item"
-    return error(f"SQLSTATE {code}: {message}" + (f" ({where})" if where else ""))
+    return error(f"SQLSTATE {code}: {message}" + (f" ({where})" if where else "") + _ADVICE.get(code, ""))

@@ -1,0 +1,95 @@
+"""Staged chunks into the run's shadows, each with its rejects in one transaction: whole, counted and once, or not at all."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.errors import DatabaseDataError, DatabaseTimeoutError, StagingError, TransientError
+from demand_pipeline.load import copy_csv
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.s3.staging import Staging, rejects_key
+from demand_pipeline.tables import Table
+from demand_pipeline.transform.jsonb import item_to_json, sanitize
+
+# A session in a COPY looks active however long its client is silent, so each COPY is short: by its age, a load
+# whose client hangs can be told from an active one (`locks`), and a client that resumes finds its COPY refused.
+_FEED_SECONDS = 20.0
+_COPY_SECONDS = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCopier:
+    """Copies staged chunks and their rejects from the staging bucket into a run's shadows.
+
+    Raises StagingError if an object is missing, cut short, malformed or has another number of lines
+    than its chunk says; DeadlineError if time runs out; LockTimeoutError while another session copies the same chunk.
+    """
+
+    connection: Connection
+    staging: Staging
+    shadows: Shadows
+    guard: Guard
+
+    def copy(self, table: Table, key: str, staged: int, rejected: int) -> bool:
+        """Copy a chunk in a transaction of its own; False if the ledger has it already."""
+        self.connection.execute(statement("begin"))
+        with self.guard.step(f"{key}, not yet copied"):
+            if copied := self.shadows.claim(table.name, key, staged, rejected):
+                self._copy_rows(table, key, staged)
+                if rejected:
+                    self._copy_rejects(table, rejects_key(key), rejected)
+                self.shadows.complete(key)
+            self.connection.execute("COMMIT")
+        return copied
+
+    def _copy_rows(self, table: Table, key: str, expected: int) -> None:
+        with self.staging.open(key, table) as stream:
+            blocks = copy_csv.from_staged(stream)
+            self._copy(self.shadows.rows(table.name), TableSchema.of(table), blocks, key, expected)
+
+    def _copy_rejects(self, table: Table, key: str, expected: int) -> None:
+        rows = _reject_rows(self.shadows.run, table.name, self.staging.lines(key))
+        self._copy(self.shadows.rejects, REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
+
+    def _copy(self, target: Sql, schema: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> None:
+        copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(copy_csv.OPTIONS))
+        rows = 0
+        try:
+            self.guard.limit(_COPY_SECONDS)
+            blocks = self.guard.watched(blocks, f"{key}, not all of its {expected} rows copied")
+            for first in blocks:  # every block ends where a row does
+                rows += self.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
+            self.guard.limit(self.guard.deadline.seconds_left())
+        except DatabaseTimeoutError as error:
+            raise TransientError(f"{key}: copying stalled for {_COPY_SECONDS:g} s") from error
+        except copy_csv.MalformedError as error:
+            raise StagingError(f"{key}: {error}") from error
+        except DatabaseDataError as error:
+            raise StagingError(f"{key}: expected rows of {schema.name}, got {error}") from error
+        if rows != expected:
+            raise StagingError(f"{key}: expected {expected} rows as its chunk's counts say, got {rows}")
+
+
+def _for_a_while(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    end = time.monotonic() + _FEED_SECONDS
+    while time.monotonic() < end and (block := next(blocks, None)) is not None:
+        yield block
+
+
+def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple[str, ...]]:
+    for line in lines:
+        try:
+            reject = json.loads(line)
+            key, reason, item = (reject[name] for name in ("key", "reason", "item"))
+            row = (run.id, table, item_to_json(key), sanitize(reason), item_to_json(item))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise copy_csv.MalformedError("expected one reject per line, with key, reason and item") from None
+        yield row

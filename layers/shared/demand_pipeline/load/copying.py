@@ -1,0 +1,26 @@
+"""One staged chunk into its run's shadows: the part of a load that many functions do at once."""
+
+from demand_pipeline.contracts.copying import CopyRequest, CopyResult
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.load.chunks import ChunkCopier
+from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.shadows import open_shadows
+from demand_pipeline.observability import logger
+from demand_pipeline.s3.staging import Staging
+from demand_pipeline.settings import PostgresSettings
+
+
+def copy_chunk(request: CopyRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline) -> CopyResult:
+    """Copy the chunk, unless it is copied already; raises the errors of `ChunkCopier` and `open_session`.
+
+    Without shadows the run is loaded already, or it rested so long that another dropped them: then it is left to the
+    load, which copies whatever is missing.
+    """
+    with open_shadows(settings, request.run, deadline) as shadows:
+        if not shadows.exist():
+            logger.warning("no shadows, the chunk is left to the load", chunk=request.key)
+            return CopyResult(copied=False)
+        copier = ChunkCopier(shadows.connection, staging, shadows, Guard(shadows.connection, deadline))
+        copied = copier.copy(request.table, request.key, request.staged, request.rejected)
+    logger.info("chunk copied" if copied else "chunk was copied before", chunk=request.key, rows=request.staged)
+    return CopyResult(copied)

@@ -1,0 +1,162 @@
+"""A run's own tables while it loads: a shadow of each table, one of its rejects, and the ledger of what is in them.
+
+They lie in a schema of their own, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
+ledger is committed with its rows: whatever dies, is redriven or runs twice, what the ledger lacks is still to be copied.
+Where the shadows are only read from, they are not logged. A crash of the server then empties them, and the ledger too.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.errors import DatabasePrivilegeError, DiskFullError, PipelineError
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.schema import TableSchema, ensure_schema
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement
+from demand_pipeline.settings import PostgresSettings
+
+_LEDGER = "pipeline_ledger"
+# Nothing of a run takes longer without an entry in its ledger than one function, which is 15 minutes.
+_ABANDONED_MINUTES = 45
+# How long to wait for others who copy into the same shadows, to give back the space of a disk that is full.
+_DROP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What the ledger has of a table: rows and rejects in the shadows, and the seconds that copying them took."""
+
+    rows: int = 0
+    rejects: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shadows:
+    """The shadows of a run that loads into `warehouse`, a schema."""
+
+    connection: Connection
+    warehouse: str
+    run: Run
+
+    @property
+    def schema(self) -> str:
+        """The schema of all runs' shadows."""
+        return f"{self.warehouse}_pipeline"
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the run's tables end in."""
+        started = self.run.started_at.isoformat()  # after 90 days a name, and so an ARN, may be used again
+        return "_" + hashlib.sha256(f"{self.run.arn} {started}".encode()).hexdigest()[:12]
+
+    def rows(self, table: str) -> Sql:
+        """The shadow of a table's rows, quoted."""
+        return qualified(self.schema, table + self.suffix)
+
+    @property
+    def rejects(self) -> Sql:
+        """The shadow of `rejected_items`, quoted."""
+        return self.rows(REJECTED_ITEMS.name)
+
+    @property
+    def ledger(self) -> Sql:
+        """The ledger, quoted."""
+        return self.rows(_LEDGER)
+
+    def exist(self) -> bool:
+        """Whether the run has shadows; without them there is nothing to copy into."""
+        [[found]] = self.connection.query(statement("relation_exists"), relation=self.ledger)
+        return bool(found)
+
+    def create(self, tables: Iterable[TableSchema]) -> None:
+        """Create what is missing, in the caller's transaction; raises DatabasePrivilegeError with what to run."""
+        self._refuse_missing_privileges()
+        ensure_schema(self.connection, self.schema)
+        for schema in (*tables, REJECTED_ITEMS):
+            parts = {"table": self.rows(schema.name), "definition": schema.definition()}
+            self.connection.execute(statement("create_shadow", **parts))
+        self.connection.execute(statement("create_ledger", ledger=self.ledger))
+
+    def touch(self) -> None:
+        """Enter in the ledger that the run is alive."""
+        self.connection.execute(statement("touch_ledger", ledger=self.ledger))
+
+    def claim(self, table: str, chunk: str, rows: int, rejects: int) -> bool:
+        """Enter a chunk in the ledger, in the transaction that copies it; False if it is there already.
+
+        Waits for another session's transaction that copies the same chunk; raises LockTimeoutError.
+        """
+        claim = statement("claim_chunk", ledger=self.ledger)
+        return bool(self.connection.execute(claim, table=table, chunk=chunk, rows=rows, rejects=rejects))
+
+    def complete(self, chunk: str) -> None:
+        """Enter how long the copying of a claimed chunk took."""
+        self.connection.execute(statement("complete_chunk", ledger=self.ledger), chunk=chunk)
+
+    def chunks(self) -> set[str]:
+        """The chunks that are copied, by their keys."""
+        return {key for [key] in self.connection.query(statement("copied_chunks", ledger=self.ledger))}
+
+    def copied(self) -> dict[str, Copied]:
+        """What is copied, by table."""
+        totals = self.connection.query(statement("copied_totals", ledger=self.ledger))
+        return {table: Copied(int(rows), int(rejects), float(seconds)) for table, rows, rejects, seconds in totals}
+
+    def drop(self) -> None:
+        """Drop the run's tables; raises LockTimeoutError while another session uses one."""
+        self._drop(self.suffix)
+
+    def drop_abandoned(self) -> None:
+        """Drop the tables of other runs that nobody has touched for a while: should one be redriven, it copies again."""
+        ledgers = self.connection.query(statement("shadows"), schema=self.schema, suffix="", prefix=_LEDGER)
+        for name, relation in ledgers:
+            suffix = name.removeprefix(_LEDGER)
+            age = self.connection.query(statement("ledger_age", ledger=Sql(relation)))
+            if suffix != self.suffix and age[0][0] > _ABANDONED_MINUTES:
+                self._drop(suffix)
+                logger.info("shadows of an abandoned run dropped", ledger=name)
+
+    def drop_empty_schema(self) -> None:
+        """Drop the schema if a load made it and no run has shadows in it, for runs that leave nothing behind."""
+        if self.connection.query(statement("empty_schema"), schema=self.schema):
+            self.connection.execute(statement("drop_schema", schema=self.schema))
+
+    def _refuse_missing_privileges(self) -> None:
+        [[loader, found, allowed]] = self.connection.query(statement("schema_access"), schema=self.schema)
+        if not allowed:
+            schema, role = quote(self.schema), quote(loader)
+            cure = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO" if found else f"CREATE SCHEMA {schema} AUTHORIZATION"
+            raise DatabasePrivilegeError(
+                f"{self.schema}: expected a schema in which {loader} may create tables, found "
+                f"{'one in which it may not' if found else 'none, and it may create none'}; run {cure} {role};"
+            )
+
+    def _drop(self, suffix: str) -> None:
+        found = self.connection.query(statement("shadows"), schema=self.schema, suffix=suffix, prefix="")
+        if found:
+            self.connection.execute(statement("drop_tables", tables=listed([Sql(relation) for _, relation in found])))
+
+
+@contextmanager
+def open_shadows(settings: PostgresSettings, run: Run, deadline: Deadline) -> Iterator[Shadows]:
+    """Open a session for a run's shadows, none of whose statements outlasts the deadline.
+
+    If the server's disk is full, they are dropped: what others have in the database needs the space. A redrive copies
+    again. Raises what `open_session` raises.
+    """
+    seconds = max(1, deadline.seconds_left())
+    try:
+        with open_session(settings, run.id, Timeouts(statement=seconds)) as connection:
+            yield Shadows(connection, settings.schema, run)
+    except DiskFullError:
+        timeouts = Timeouts(statement=seconds, lock=min(_DROP_SECONDS, seconds))
+        with suppress(PipelineError), open_session(settings, run.id, timeouts) as connection:
+            Shadows(connection, settings.schema, run).drop()
+        raise
