@@ -1,6 +1,6 @@
-"""The regions of template.yaml that derive from the declarations: cogapp writes each between its two markers.
+"""The regions of template.yaml that cogapp writes, each between its two markers.
 
-A region names one of the functions here. The texts below have what is the same for every table, once.
+A region names one of the functions here. The texts below have what is the same for every table or function, once.
 """
 
 from string import Template
@@ -104,6 +104,25 @@ Transform${Table}Role:
                 Condition: {StringEquals: {'kms:ViaService': !Sub 's3.$${AWS::Region}.$${AWS::URLSuffix}'}}
               - !Ref AWS::NoValue
 """)
+
+
+def warehouse_settings() -> str:
+    """Network and environment of a function that connects to PostgreSQL; its role has the policy WarehouseAccess."""
+    return """\
+VpcConfig: !If
+  - IsInVpc
+  - SubnetIds: !Split [',', !Ref SubnetIds]
+    SecurityGroupIds: !Split [',', !Ref SecurityGroupIds]
+  - !Ref AWS::NoValue
+Environment:
+  Variables:
+    POSTGRES_HOST: !Ref PostgresHost
+    POSTGRES_PORT: !Ref PostgresPort
+    POSTGRES_DATABASE: !If [HasDatabase, !Ref PostgresDatabase, !Sub 'invoice-transactions-${Environment}-dw']
+    POSTGRES_SCHEMA: !Ref PostgresSchema
+    POSTGRES_SECRET_ARN: !Ref PostgresSecretArn
+    POSTGRES_TLS_ROOT_SECRET_ARN: !Ref PostgresTlsRootSecretArn
+"""
 
 
 def alarms() -> str:

@@ -19,6 +19,8 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 
 
 FUNCTIONS = resources("AWS::Serverless::Function")
+# Those that connect to PostgreSQL.
+CONNECTED = ["LoadWarehouse"]
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -26,7 +28,7 @@ def statements() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, role in resources("AWS::IAM::Role").items():
         for policy in role["Policies"]:
             yield from ((name, statement) for statement in _statements(policy))
-    for name, policy in resources("AWS::IAM::Policy").items():
+    for name, policy in (resources("AWS::IAM::Policy") | resources("AWS::IAM::ManagedPolicy")).items():
         yield from ((name, statement) for statement in _statements(policy))
 
 

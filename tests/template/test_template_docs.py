@@ -33,8 +33,8 @@ SAM = {
 }
 # What CloudFormation asks for only where a property is set that the template does not set.
 UNUSED = {
-    "AWS::IAM::Role": ["iam:*PermissionsBoundary", "iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-    "AWS::IAM::Policy": ["iam:*GroupPolicy", "iam:*UserPolicy"],
+    "AWS::IAM::ManagedPolicy": ["iam:*GroupPolicy", "iam:*UserPolicy"],
+    "AWS::IAM::Role": ["iam:*PermissionsBoundary"],
     "AWS::Lambda::Function": ["elasticfilesystem:*", "kms:*", "s3files:*"],
     "AWS::Logs::LogGroup": [
         "firehose:*",

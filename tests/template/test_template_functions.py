@@ -6,7 +6,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import definition
 from tests.statemachine.lint import states
-from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, ROOT, resources
+from tests.template.loaded import CONNECTED, FUNCTION_GLOBALS, FUNCTIONS, ROOT, resources
 
 TRANSFORMS = [f"Transform{camel_case(name)}" for name in TABLES]
 FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform"), "LoadWarehouse": "load_warehouse"}
@@ -16,7 +16,7 @@ EVERYWHERE = {
     "STACK_NAME",
     "AWS_ENDPOINT_URL",
 }
-LOADING = {
+CONNECTING = {
     "POSTGRES_HOST",
     "POSTGRES_PORT",
     "POSTGRES_DATABASE",
@@ -46,11 +46,11 @@ def test_each_function_writes_to_a_log_group_that_is_kept_as_long_as_asked(name:
 def test_each_function_is_told_what_it_needs_and_no_more(name: str) -> None:
     own = set(FUNCTIONS[name].get("Environment", {}).get("Variables", {}))
     assert set(FUNCTION_GLOBALS["Environment"]["Variables"]) == EVERYWHERE
-    assert own == (LOADING if name == "LoadWarehouse" else set())
+    assert own == (CONNECTING if name in CONNECTED else set())
 
 
-def test_only_the_load_enters_the_vpc() -> None:
-    assert [name for name, function in FUNCTIONS.items() if "VpcConfig" in function] == ["LoadWarehouse"]
+def test_only_what_connects_to_postgresql_enters_the_vpc() -> None:
+    assert [name for name, function in FUNCTIONS.items() if "VpcConfig" in function] == CONNECTED
 
 
 def test_all_functions_are_traced_log_json_and_share_the_layer() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from tests.template.loaded import TEMPLATE, listed, named, resources, statements
+from tests.template.loaded import CONNECTED, TEMPLATE, listed, named, resources, statements
 
 SOURCES = [
     f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{camel_case(table.source)}Table}}"
@@ -53,15 +53,14 @@ WITHOUT_RESOURCE = {
         "xray:GetSamplingRules",
         "xray:GetSamplingTargets",
     },
-    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values())},
-    "LoadWarehouseRole": {
+    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")},
+    "WarehouseAccess": {
         "ec2:CreateNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",
         "ec2:DeleteNetworkInterface",
         "ec2:AssignPrivateIpAddresses",
         "ec2:UnassignPrivateIpAddresses",
-        *TRACING,
     },
 }
 GRANTS = {
@@ -85,10 +84,12 @@ GRANTS = {
         "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
         **writing_to(f"{BUCKET}/exports/*"),
-        "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
         **logging_to("LoadWarehouse"),
         **STAGING_KEY,
-        "kms:Decrypt": ["StagingKmsKeyArn", "KmsKeyArns"],
+    },
+    "WarehouseAccess": {
+        "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
+        "kms:Decrypt": ["KmsKeyArns"],
     },
 }
 
@@ -121,13 +122,18 @@ def test_only_what_aws_gives_on_no_resource_is_given_on_all(holder: str) -> None
 
 def test_no_other_role_or_policy_exists() -> None:
     assert {name for name, _ in statements()} == {*GRANTS, *WITHOUT_RESOURCE}
-    assert [name for name, role in resources("AWS::IAM::Role").items() if "ManagedPolicyArns" in role] == []
-    managed = [name for name, resource in TEMPLATE["Resources"].items() if "Policies" in resource["Properties"]]
-    assert set(managed) == set(resources("AWS::IAM::Role"))
+    inline = [name for name, resource in TEMPLATE["Resources"].items() if "Policies" in resource["Properties"]]
+    assert set(inline) == set(resources("AWS::IAM::Role"))
+
+
+def test_the_roles_of_the_functions_that_connect_to_postgresql_share_the_policy_for_it() -> None:
+    managed = {name: role.get("ManagedPolicyArns") for name, role in resources("AWS::IAM::Role").items()}
+    expected = {f"{name}Role": [{"Ref": "WarehouseAccess"}] for name in CONNECTED}
+    assert {name: policies for name, policies in managed.items() if policies} == expected
 
 
 def test_a_key_is_used_only_through_the_service_whose_data_it_encrypts() -> None:
-    services = {("ScanSegmentRole", "KmsKeyArns"): "dynamodb", ("LoadWarehouseRole", "KmsKeyArns"): "secretsmanager"}
+    services = {("ScanSegmentRole", "KmsKeyArns"): "dynamodb", ("WarehouseAccess", "KmsKeyArns"): "secretsmanager"}
     found = [
         (services.get((name, spelled(s["Resource"])), "s3"), s["Condition"])
         for name, s in statements()
@@ -143,7 +149,7 @@ def test_network_rights_outlive_the_vpc_settings_by_one_deployment() -> None:
     """Lambda removes a function's network interfaces with the function's own role, after it left the VPC."""
     (rights,) = [
         s["Fn::If"][0]
-        for s in resources("AWS::IAM::Role")["LoadWarehouseRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+        for s in resources("AWS::IAM::ManagedPolicy")["WarehouseAccess"]["PolicyDocument"]["Statement"]
         if "ec2:DeleteNetworkInterface" in str(s)
     ]
     subnets, groups = TEMPLATE["Conditions"]["IsInVpc"]["Fn::And"]
