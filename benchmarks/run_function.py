@@ -97,6 +97,7 @@ def load_event(segments: list[list[Event]], strategy: str, run: Event | None = N
     return {
         "contract": CONTRACT,
         "run": run or new_run(),
+        "step": "load",
         "input": {"tables": [CASES.name]},
         "dryRun": False,
         "saveCsv": False,

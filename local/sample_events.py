@@ -19,8 +19,16 @@ from local import run, seed
 from local.stack import PROJECT, Stack
 
 SAMPLES = PROJECT / "events"
-# By the first word of the event's name, in the order of a run.
-_FUNCTIONS = {"scan": "ScanSegment", "transform": "Transform{table}", "load": "LoadWarehouse"}
+# By what the event's name starts with, in the order of a run.
+_FUNCTIONS = {
+    "scan": "ScanSegment",
+    "transform": "Transform{table}",
+    "load_warehouse_prepare": "LoadWarehouse",
+    "copy": "CopyChunk",
+    "load": "LoadWarehouse",
+}
+# A chunk is copied into what its own run has prepared.
+_RUNS = {"copy_chunk": "load_warehouse_prepare"}
 _EMPTY = "_empty_table"  # the suffix of samples of an empty table
 _NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
 
@@ -41,11 +49,14 @@ def function_events() -> list[SampleEvent]:
     """Return the events of functions in the order of a run; the other files are inputs of the state machine."""
     events = []
     for path in sorted(SAMPLES.glob("*.json")):
-        step = path.stem.partition("_")[0]
-        if step in _FUNCTIONS:
+        if step := _step(path.stem):
             table = json.loads(path.read_text()).get("table", "")
             events.append(SampleEvent(path.stem, _FUNCTIONS[step].format(table=camel_case(table))))
-    return sorted(events, key=lambda event: list(_FUNCTIONS).index(event.name.partition("_")[0]))
+    return sorted(events, key=lambda event: list(_FUNCTIONS).index(_step(event.name)))
+
+
+def _step(name: str) -> str:
+    return next((start for start in _FUNCTIONS if name.startswith(start)), "")
 
 
 def write(stack: Stack, arn: str) -> Path:
@@ -78,17 +89,19 @@ class _Copies:
             if "pages" in answer:
                 self._raw[answer["key"].split("/")[4]].append(answer["key"])
         for event in events:
-            entered = event.get("stateEnteredEventDetails", {})
-            if entered.get("name") == "LoadWarehouse":
-                self._segments = {table["table"]: table["segments"] for table in json.loads(entered["input"])}
+            scheduled = event.get("taskScheduledEventDetails", {})
+            payload = json.loads(scheduled.get("parameters", "{}")).get("Payload", {})
+            if "tables" in payload:
+                self._segments = {table["table"]: table["segments"] for table in payload["tables"]}
 
     def runnable(self, name: str, number: int, event: dict[str, Any]) -> dict[str, Any]:
         """Replace keys and ARNs of a sample; `number` orders the start times, everything else stays."""
         prefix, _, run_id = self.arn.rpartition(":")
-        started = self.now + timedelta(milliseconds=number)
+        run_id = f"{run_id}-{_RUNS.get(name, name)}"
+        started = self.now + timedelta(milliseconds=number - (name in _RUNS))
         event["run"] |= {
-            "id": f"{run_id}-{name}",
-            "arn": f"{prefix}:{run_id}-{name}",
+            "id": run_id,
+            "arn": f"{prefix}:{run_id}",
             "startedAt": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
         empty = name.endswith(_EMPTY)
@@ -96,6 +109,9 @@ class _Copies:
             self._aim(event, empty=empty)
         elif "raw" in event:
             event["raw"] |= self._empty_raw(event) if empty else self._raw_pages(event)
+        elif "chunk" in event:
+            [[chunk, *_], *_] = [segment["chunks"] for segment in self._segments[event["table"]]]
+            event["chunk"] = {name: chunk[name] for name in event["chunk"]}
         else:
             for table in event["tables"]:
                 if not empty:

@@ -41,6 +41,8 @@ def events() -> dict[str, Event]:
         **{f"transform_{table.name}": _transform(table, items=412) for table in tables},
         f"transform_{first.name}_next_page": _transform(first, items=37, page=2),
         f"transform_{last.name}_empty_table": _transform(last, items=0),
+        "load_warehouse_prepare": _load(tables, {}, staged=(409, 388), rejected=3) | {"step": "prepare"},
+        "copy_chunk": _copy(first, staged=409, rejected=3),
         "load_warehouse": _load(tables, {}, staged=(409, 388), rejected=3),
         "load_warehouse_dry_run": _load(tables, {"dryRun": True, "maxItems": 100, "saveCsv": True}, staged=(100,)),
         "load_warehouse_empty_table": _load([last], {"tables": [last.name]}, staged=(0,)),
@@ -76,6 +78,11 @@ def _transform(table: Table, items: int, page: int = 0) -> Event:
     return {"contract": CONTRACT, "run": _RUN, "table": table.name, "segment": 0, "chunk": 0, "raw": raw}
 
 
+def _copy(table: Table, staged: int, rejected: int) -> Event:
+    chunk = {"key": _object("staged", table, 0, 0), "staged": staged, "rejected": rejected}
+    return {"contract": CONTRACT, "run": _RUN, "table": table.name, "chunk": chunk}
+
+
 def _load(
     tables: list[Table], given: Event, staged: tuple[int, ...], rejected: int = 0, strategy: str = "truncate"
 ) -> Event:
@@ -86,6 +93,7 @@ def _load(
     return {
         "contract": CONTRACT,
         "run": _RUN,
+        "step": "load",
         "input": given,
         **{name: given.get(name, default) for name, default in settings.items()},
         "tables": [

@@ -16,9 +16,10 @@ FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
 
 
-# The load's event lists a run's chunks (256 KiB), and each costs events of the history (25,000, retries included).
+# The load's event lists a run's chunks (256 KiB), and each costs events of the history (25,000, retries included):
+# twelve for its scan and transform, seven for its copy.
 # This many segments, and this many more chunks, fit. The tables share them.
-RUN_CHUNKS = 400
+RUN_CHUNKS = 360
 # IAM: a role's inline policies have at most 10,240 characters; the state machine's name each table and its function.
 MAX_TABLES = 20
 

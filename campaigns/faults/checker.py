@@ -12,6 +12,8 @@ import pg8000.native
 
 from campaigns.faults.source import Expected
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.load.shadows import Shadows
 from local.postgres import PostgresServer
 from tests.support.staged import python_value
 
@@ -41,6 +43,10 @@ _LOCKS = """
       AND (locktype = 'advisory' OR relation::regclass::text LIKE 'warehouse.%')
 """
 _SESSIONS = "SELECT state || ' ' || query FROM pg_stat_activity WHERE application_name LIKE 'demand-pipeline %'"
+
+_SHADOWS = (
+    "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'warehouse_pipeline'::regnamespace"
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,16 @@ def check_control(connection: pg8000.native.Connection, ran: Mapping[str, Ran]) 
     found_keys = {name.removeprefix("warehouse."): key for name, key in connection.run(_KEYS)}
     wrong += [f"{name}: no {key}" for name, key in keys.items() if found_keys.get(name) != key]
     return wrong
+
+
+def shadows(connection: pg8000.native.Connection) -> list[str]:
+    """Shadows and ledgers of runs that are committed."""
+    found = [name for [name] in connection.run(_SHADOWS)]
+    runs = [
+        Run(*row) for row in connection.run("SELECT run_id, execution_arn, started_at FROM warehouse.pipeline_runs")
+    ]
+    suffixes = tuple(Shadows(None, "warehouse", run).suffix for run in runs)  # type: ignore[arg-type]
+    return [name for name in found if name.endswith(suffixes)]
 
 
 def leftovers(connection: pg8000.native.Connection) -> list[str]:

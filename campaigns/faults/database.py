@@ -25,8 +25,10 @@ _TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
     (re.compile(r"pg_advisory_xact_lock"), "turn"),
-    (re.compile(r'CREATE TEMPORARY TABLE \w+\."(\w+)"'), "temporary/{}"),
-    (re.compile(r'COPY \S*?"(\w+)" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
+    (re.compile(r'^CREATE UNLOGGED TABLE IF NOT EXISTS \S*"(\w+)_[0-9a-f]{12}"'), "shadow/{}"),
+    (re.compile(r'^INSERT INTO \S*"pipeline_ledger_\w+" \(chunk, table_name'), "claim"),
+    (re.compile(r'COPY \S*?"(\w+)_[0-9a-f]{12}" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
+    (re.compile(r'^UPDATE \S*"pipeline_ledger_'), "complete"),
     (re.compile(r"^LOCK TABLE"), "lock"),
     (re.compile(r"^TRUNCATE"), "truncate"),
     (re.compile(r"^CREATE UNIQUE INDEX (\w+)_pkey"), "index/{}"),
@@ -129,8 +131,8 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
             return query(connection, sql, **parameters)
 
         _come_by(connection)
-        if point == "turn":
-            connection.has_turn = True  # type: ignore[attr-defined] # from here on others wait for it
+        if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
+            connection.has_turn = point is not None and point != "commit"  # type: ignore[attr-defined] # others wait for it
         fault = _take(faults, point)
         return work() if fault is None else _at_statement(faults, fault, connection, work)
 

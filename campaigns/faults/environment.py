@@ -99,6 +99,8 @@ class Environment(ExitStack):
             "MinSegments": self.schedule.segments,
             "ChunkBytes": self.schedule.chunk_bytes,
             "LoadStrategy": self.schedule.strategy,
+            "LoadConcurrency": max(1, self.schedule.copiers),
+            "ParallelCopyBytes": 0 if self.schedule.copiers else 1 << 40,
         }
         self.machine = self.enter_context(Machine(self._handlers(), around=self.tasks.around, **settings))
         self.callback(self.database.heal)

@@ -13,7 +13,7 @@ from campaigns.faults.faults import Fault
 from campaigns.faults.schedule import Schedule
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
-from demand_pipeline.load import merge, temporary_tables, transaction, truncate
+from demand_pipeline.load import chunks, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
@@ -35,6 +35,7 @@ QUIET = Schedule(
     tables=tuple(TABLES),
     save_csv=False,
     strategy="truncate",
+    copiers=0,
     reader="one statement",
     faults=(),
 )
@@ -59,14 +60,14 @@ def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
 
 def unchecked() -> list[tuple[Any, str, Any]]:
     """No count of the load's is compared."""
-    copy = temporary_tables.ChunkCopier._copy
+    copy = chunks.ChunkCopier._copy
 
-    def uncounted(copier: Any, target: Any, schema: Any, blocks: Any, key: str, _: int) -> int:
-        return copy(copier, target, schema, blocks, key, Anything())  # type: ignore[arg-type]
+    def uncounted(copier: Any, target: Any, schema: Any, blocks: Any, key: str, _: int) -> None:
+        copy(copier, target, schema, blocks, key, Anything())  # type: ignore[arg-type]
 
     nothing = lambda *_: None  # noqa: E731 - three times the same
     return [
-        (temporary_tables.ChunkCopier, "_copy", uncounted),
+        (chunks.ChunkCopier, "_copy", uncounted),
         (transaction, "check_rows", nothing),
         (transaction, "check_counts", nothing),
     ]
@@ -89,9 +90,7 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
     def early(context: LoadContext, table: TableLoad) -> int:
         rows, connection = fill(context, table), context.connection
         if table.name == LAST_BUT_ONE:
-            connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS kept AS SELECT * FROM pg_temp.{quote(LAST)}")  # noqa: S608
-            connection.execute("COMMIT")
-            connection.execute(f"BEGIN; ALTER TABLE pg_temp.kept RENAME TO {quote(LAST)}")
+            connection.execute("COMMIT; BEGIN")
         return rows
 
     return patched((truncate, "fill", early), (truncate, "drop_indexes", lambda *_: []))
@@ -113,11 +112,10 @@ def forget_what_is_committed() -> AbstractContextManager[None]:
     found = transaction.find_result  # type: ignore[attr-defined]
 
     def forgetful(connection: Connection, schema: str, request: Any) -> Any:
-        # Asked for the first time in a session, it knows of nothing; after the commit it must tell the result.
-        if hasattr(connection, "asked"):
-            return found(connection, schema, request)
-        connection.asked = True  # type: ignore[attr-defined]
-        return None
+        # Asked before and after the copying, it knows of nothing; after the commit it must tell the result.
+        asked = getattr(connection, "asked", 0)
+        connection.asked = asked + 1  # type: ignore[attr-defined]
+        return None if asked < 2 else found(connection, schema, request)
 
     return patched((transaction, "find_result", forgetful))
 
@@ -142,7 +140,7 @@ def truncate_before_staging() -> AbstractContextManager[None]:
         known = begin(self)
         if known is None and not self.request.run.id.startswith("base"):
             names = ", ".join(table.target for table in self.tables)
-            self.connection.execute(f"TRUNCATE {names}; COMMIT; BEGIN")
+            self.connection.execute(f"TRUNCATE {names}; COMMIT; BEGIN; SAVEPOINT unchanged")
         return known
 
     return patched((transaction._Load, "begin", early))

@@ -240,7 +240,7 @@ class _Round:
             final = checker.read(connection)
             outcome.problems += checker.check_control(connection, self.ran)
             end = time.monotonic() + 10
-            while (left := checker.leftovers(connection)) and time.monotonic() < end:
+            while (left := checker.leftovers(connection) + checker.shadows(connection)) and time.monotonic() < end:
                 time.sleep(0.05)
         outcome.problems += [f"left behind: {what}" for what in left]
         for snapshot in {final, *reader.seen}:

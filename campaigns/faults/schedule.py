@@ -36,6 +36,7 @@ class Schedule:
     tables: tuple[str, ...]  # of the runs after the first
     save_csv: bool
     strategy: str
+    copiers: int  # functions that copy chunks at once; 0: the load copies them itself
     reader: str
     faults: tuple[Fault, ...]
 
@@ -63,11 +64,12 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
         if random.random() < 0.2:
             tables = tuple(random.sample(tables, random.randint(1, 3)))
     strategy = random.choice(("truncate", "merge"))
+    copiers = random.choice((0, 1, 3))
     readers = {
         "truncate": ("one statement", "locks first", "locks first, repeatable read"),
         "merge": ("one statement", "repeatable read", "locks first, repeatable read"),  # no lock holds it up
     }
-    faults = tuple(_draw_fault(kind, random, tables, segments, strategy) for kind in kinds)
+    faults = tuple(_draw_fault(kind, random, tables, segments, strategy, copiers) for kind in kinds)
     parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
     return Schedule(
         seed=seed,
@@ -79,6 +81,7 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
         tables=tables,
         save_csv=random.random() < 0.2,
         strategy=strategy,
+        copiers=copiers,
         reader=random.choice(readers[strategy]),
         faults=faults,
     )
@@ -87,11 +90,15 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
 type Draw = Callable[[Random, str, int], Fault]
 
 
-def _draw_fault(kind: str, random: Random, tables: tuple[str, ...], segments: int, strategy: str) -> Fault:
+def _draw_fault(  # noqa: PLR0913, PLR0917 - all that a fault depends on
+    kind: str, random: Random, tables: tuple[str, ...], segments: int, strategy: str, copiers: int
+) -> Fault:
     table, family = random.choice(tables), kind.partition(" ")[0]
     fault = (
         _postgres(random, kind, table, strategy)
         if family == "postgres"
+        else _task(random, kind, table, copiers)
+        if family in ("lambda", "states")
         else _DRAW[family](random, kind, table, segments)
     )
     return Fault(**{**fault, "kind": kind})
@@ -139,9 +146,10 @@ def _s3(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
     }
 
 
-def _task(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
+def _task(random: Random, kind: str, table: str, copiers: int) -> dict[str, Any]:
     name = camel_case(table)
-    states = [f"Scan{name}", f"Transform{name}", "LoadWarehouse", "LoadWarehouse"]
+    copying = ["PrepareLoad", "CopyChunk", "CopyChunk"] if copiers else []
+    states = [f"Scan{name}", f"Transform{name}", *copying, "LoadWarehouse", "LoadWarehouse"]
     if kind == "lambda failed before":
         states.append(f"Describe{name}")
     variants = {
@@ -153,14 +161,15 @@ def _task(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
         ),
         "states stopped by hand": ("work goes on", "work goes on during the redrive", "before the work"),
     }
-    state = random.choice(states if not kind.startswith("states sibling") else states[:2])
+    parallel = [state for state in states if not state.endswith(("LoadWarehouse", "PrepareLoad"))]
+    state = random.choice(parallel if kind.startswith("states sibling") else states)
     retried = kind in ("lambda failed before", "lambda answer lost")
     return {
         "place": f"task/{state}",
         "variant": random.choice(sorted(variants.get(kind, ("",)))),
-        "skip": 0 if state == "LoadWarehouse" else random.choice((0, 0, 1)),
+        "skip": random.choice((0, 0, 1)) if state in parallel else 0,
         "times": random.choice(_TASK_TIMES) if retried else 1,
-        "call": random.randint(1, 40 if state == "LoadWarehouse" else 4),
+        "call": random.randint(1, 40 if "Load" in state else 12 if state == "CopyChunk" else 4),
     }
 
 
@@ -171,14 +180,14 @@ def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str,
     after = (*(point.format(table) for point in _PLACING[strategy]), "record", "record table")
     points = {
         "postgres refused": ("connect",),
-        "postgres killed in copy": (f"copy/{table}", f"copy/{table}", "copy/rejected_items"),
+        "postgres killed in copy": ("claim", f"copy/{table}", f"copy/{table}", "copy/rejected_items", "complete"),
         "postgres killed in placing": after,
         "postgres killed at commit": ("commit",),
-        "postgres restarted": ("begin", "turn", f"temporary/{table}", f"copy/{table}", "lock", "commit", *after),
+        "postgres restarted": ("begin", "turn", f"shadow/{table}", "claim", f"copy/{table}", "lock", "commit", *after),
         "postgres password rotated": ("connect",),
         "postgres lock held": ("lock",),
         "postgres deadlock": (f"fill/{table}",),
-        "postgres statement timeout": ("turn", f"temporary/{table}", f"copy/{table}", "lock", *after),
+        "postgres statement timeout": ("turn", f"shadow/{table}", "claim", f"copy/{table}", "lock", *after),
     }
     variants = {
         "postgres killed in placing": ("before", "after"),
@@ -207,7 +216,5 @@ def _overlap(random: Random, kind: str, _table: str, _: int) -> dict[str, Any]:
 _DRAW: dict[str, Callable[[Random, str, str, int], dict[str, Any]]] = {
     "dynamodb": _scan,
     "s3": _s3,
-    "lambda": _task,
-    "states": _task,
     "overlap": _overlap,
 }

@@ -41,7 +41,7 @@ class Tasks:
         with self._lock:
             self._flying.add(id(task))
         try:
-            if task.function == "LoadWarehouse" and (gate := self.gates.pop(task.event["run"]["id"], None)):
+            if task.state == "LoadWarehouse" and (gate := self.gates.pop(task.event["run"]["id"], None)):
                 return gate(task, proceed)
             answer = proceed() if fault is None else self._inject(fault, task, proceed)
         finally:

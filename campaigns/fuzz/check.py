@@ -15,12 +15,14 @@ from demand_pipeline.contracts.loading import StagedChunk, StagedTable
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.load import truncate
-from demand_pipeline.load.context import LoadContext, table_load
-from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.chunks import ChunkCopier
+from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema, create_table
-from demand_pipeline.load.temporary_tables import ChunkCopier
+from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import qualified
 from demand_pipeline.s3.staging import rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.chunk import transform_chunk
@@ -87,11 +89,13 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 
 def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     """Copy, fill the table with its primary key, and read all of it as text."""
+    guard, shadows = Guard(connection, DEADLINE), Shadows(connection, "fuzz", RUN)
+    table = TableLoad(staged, qualified("fuzz", staged.table.name), shadows.rows(staged.table.name))
+    shadows.create([table.schema])
+    [chunk] = staged.chunks
+    assert ChunkCopier(connection, memory, shadows, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
     connection.execute("BEGIN")
-    guard, table = Guard(connection, DEADLINE), table_load(staged, "fuzz")
-    copier = ChunkCopier(connection, "fuzz", memory, RUN, guard)
-    assert copier.copy_rows(table) == staged.staged
-    copier.copy_rejects(table)
+    replace_rejects(connection, "fuzz", [table.name], shadows.rejects)
     assert truncate.fill(LoadContext(connection, guard, (table,)), table) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
@@ -99,6 +103,7 @@ def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[lis
     rows = connection.query(select)
     rejects = connection.query("SELECT reason, item::text FROM fuzz.rejected_items ORDER BY (item" + serial)  # noqa: S608
     connection.execute("ROLLBACK")
+    shadows.drop()
     return rows, rejects
 
 

@@ -20,7 +20,7 @@ from tests.statemachine.harness import Machine
 ROOT = Path(__file__).parents[2]
 TEMPLATE = cfn_yaml.load(str(ROOT / "template.yaml"))
 STATES = json.loads((ROOT / "statemachine/demand_pipeline.asl.json").read_text())["States"]
-SHARE = 400 // len(TABLES)
+SHARE = 360 // len(TABLES)
 # A hundred million items of 1,000 bytes: 100 GB, ten partitions.
 MEASURED = Measured(
     "2026-11-23", 5, 25, 10, stored_bytes=1000, response_bytes=1600, raw_bytes=400, staged_bytes=100, cold_start_ms=500

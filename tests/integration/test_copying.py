@@ -139,9 +139,10 @@ def test_a_load_that_runs_out_of_time_is_called_again_and_goes_on(
 
     monkeypatch.setattr(copy_csv, "_convert", slow)
     answer: Any = Again(1)
+    deadline = Deadline(lambda: left)
     while answer == Again(1):
         left, calls = int(RESERVE_SECONDS * 1000) + 14_000, calls + 1
-        answer = load_warehouse(request, warehouse.settings, runs.staging, Deadline(lambda: left))
+        answer = load_warehouse(request, warehouse.settings, runs.staging, deadline)
     assert answer.tables[0].loaded == 6
     assert calls == 4  # two chunks a call, and one that has its whole time for the publication
 

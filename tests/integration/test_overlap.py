@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRunError
-from demand_pipeline.load import locks, shadows, transaction
+from demand_pipeline.load import locks, shadows
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import TRUNCATE_ALONE, before_placing

@@ -40,11 +40,16 @@ def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Hand
         counts = {"scanned": count, "staged": count, "rejected": 0, "sanitized": 0}
         return {"key": key, **counts, "nextPage": None if last else page + 1}
 
+    def copy(_event: dict[str, Any], _: Any) -> dict[str, Any]:
+        return {"copied": True}
+
     def load(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        if event["step"] == "prepare":
+            return {"again": 0}
         return {"committed": not event["dryRun"], "tables": [{"table": table["table"]} for table in event["tables"]]}
 
     transforms = {f"Transform{camel_case(table)}": transform for table in TABLES}
-    return {"ScanSegment": scan, **transforms, "LoadWarehouse": load}
+    return {"ScanSegment": scan, **transforms, "CopyChunk": copy, "LoadWarehouse": load}
 
 
 def sized(table_bytes: int | None = 0, then: Around | None = None) -> Around:

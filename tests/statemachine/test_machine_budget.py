@@ -43,7 +43,7 @@ def test_the_largest_run_stays_within_the_limits() -> None:
         run = machine.start({"tables": [TABLE]}, name="n" * 80)
         history = machine.history(run)
     assert run.status == "SUCCEEDED"
-    (load,) = machine.events("LoadWarehouse")
+    load = machine.events("LoadWarehouse")[-1]
     assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == CHUNKS
     assert len(TABLES) * len(history) < EVENTS
     assert len(TABLES) * len(json.dumps(load).encode()) < PAYLOAD
@@ -96,7 +96,7 @@ def test_a_run_of_the_default_segments_has_room_for_a_second_transform_of_every_
         run = machine.start({"tables": [TABLE]}, name="n" * 36)
         history = machine.history(run)
     assert run.status == "SUCCEEDED"
-    (load,) = machine.events("LoadWarehouse")
+    load = machine.events("LoadWarehouse")[-1]
     assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == 6 * segments
     assert len(TABLES) * len(history) < EVENTS
     assert len(TABLES) * len(json.dumps(load).encode()) < PAYLOAD

@@ -1,16 +1,13 @@
 """The state machine and the functions speak of the same version of events."""
 
 from demand_pipeline.contracts.event import CONTRACT
-from tests.statemachine.harness import definition
-from tests.statemachine.lint import states
+from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.harness import Machine
 from tests.support.functions import MODULES
 
 
 def test_every_function_is_told_the_version_of_its_event() -> None:
-    calls = {
-        name: state["Arguments"]["Payload"].get("contract")
-        for name, state in states(definition()).items()
-        if state["Type"] == "Task" and state["Resource"].endswith(":lambda:invoke")
-    }
-    assert len(calls) >= len(MODULES)
-    assert calls == dict.fromkeys(calls, CONTRACT)
+    with Machine(handlers(), around=sized(), ParallelCopyBytes=0) as machine:
+        machine.start({})
+    told = {(task.function, task.event.get("contract")) for task in machine.tasks if task.function}
+    assert told == {(function, CONTRACT) for function in MODULES}

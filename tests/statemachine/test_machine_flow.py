@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from demand_pipeline import builders
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.tables import camel_case
-from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, handlers, sized
+from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, failing, handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine
 
 GB = 2**30
@@ -22,7 +23,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     told = {"id": "nightly", "arn": run.arn, "startedAt": scan["run"]["startedAt"]}
     key = f"runs/2026-11-23/nightly/{{}}/{FIRST}/0/0-0123abcd.json.gz"
     assert scan == {
-        "contract": 1,
+        "contract": CONTRACT,
         "run": told,
         "table": FIRST,
         "source": f"arn:aws:dynamodb:eu-west-1:123456789012:table/{SOURCES[FIRST]}",
@@ -35,7 +36,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "maxItems": None,
     }
     assert transform == {
-        "contract": 1,
+        "contract": CONTRACT,
         "run": told,
         "table": FIRST,
         "segment": 0,
@@ -44,8 +45,9 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
     }
     chunk = {"scanned": 3, "staged": 3, "rejected": 0, "sanitized": 0, "readUnits": 0.5, "bytes": 300}
     assert load == {
-        "contract": 1,
+        "contract": CONTRACT,
         "run": told,
+        "step": "load",
         "input": {"saveCsv": True, "tables": [FIRST]},
         "dryRun": False,
         "saveCsv": True,
@@ -179,3 +181,66 @@ def test_the_output_of_a_run_is_what_the_load_says() -> None:
     with Machine(handlers(), around=sized()) as machine:
         run = machine.start({"dryRun": True})
     assert run.output == {"committed": False, "tables": [{"table": table} for table in TABLES]}
+
+
+def copied(machine: Machine) -> list[tuple[str, str]]:
+    return [(event["table"], event["chunk"]["key"]) for event in machine.events("CopyChunk")]
+
+
+def test_a_large_run_is_prepared_and_every_chunk_copied_before_the_load() -> None:
+    with Machine(handlers(chunks=2), around=sized(), ParallelCopyBytes=2 * 2 * 300) as machine:
+        run = machine.start({"tables": [FIRST, LAST]}, name="run")
+    assert run.status == "SUCCEEDED"
+    prepare, load = machine.events("LoadWarehouse")
+    assert (prepare, load["step"]) == (load | {"step": "prepare"}, "load")
+    states = [task.state for task in machine.tasks]
+    assert states[-6:] == ["PrepareLoad", *["CopyChunk"] * 4, "LoadWarehouse"]
+    place = "runs/2026-11-23/run/staged"
+    chunks = {(table, f"{place}/{table}/0/{chunk}-0123abcd.json.gz") for table in (FIRST, LAST) for chunk in (0, 1)}
+    assert set(copied(machine)) == chunks
+    assert machine.events("CopyChunk")[0]["chunk"] | {"key": ""} == {"key": "", "staged": 3, "rejected": 0}
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({}, {"ParallelCopyBytes": 2 * 300 * len(TABLES) + 1}),
+        ({"dryRun": True, "maxItems": 6}, {"ParallelCopyBytes": 0}),
+    ],
+)
+def test_a_small_or_capped_run_is_copied_by_the_load_itself(given: dict[str, Any], settings: dict[str, Any]) -> None:
+    with Machine(handlers(chunks=2), around=sized(), **settings) as machine:
+        assert machine.start(given).status == "SUCCEEDED"
+    assert copied(machine) == []
+    assert [event["step"] for event in machine.events("LoadWarehouse")] == ["load"]
+
+
+def test_a_load_that_wants_to_be_called_again_is_called_with_the_same_after_its_pause() -> None:
+    answers = [{"again": 7}, {"again": 0}]
+    fakes = handlers()
+
+    def load(event: dict[str, Any], context: Any) -> Any:
+        return answers.pop(0) if answers else fakes["LoadWarehouse"](event, context)
+
+    with Machine(fakes | {"LoadWarehouse": load}, around=sized()) as machine:
+        run = machine.start({"tables": [FIRST]})
+        waited = [event["type"] for event in machine.history(run)].count("WaitStateExited")
+    assert (run.status, run.output["committed"], waited) == ("SUCCEEDED", True, 2)
+    first, *others = machine.events("LoadWarehouse")
+    assert others == [first, first]
+
+
+def test_a_redrive_copies_only_the_chunks_whose_copy_failed() -> None:
+    with Machine(
+        handlers(chunks=3),
+        around=sized(then=failing({("CopyChunk", 1): ["StagingError"]})),
+        ParallelCopyBytes=0,
+        LoadConcurrency=1,
+    ) as machine:
+        failed = machine.start({"tables": [LAST]})
+        assert (failed.status, failed.error) == ("FAILED", "StagingError")
+        before = len(machine.tasks)
+        assert machine.redrive(failed).status == "SUCCEEDED"
+    assert [(task.state, task.index) for task in machine.tasks[before:]] == [
+        ("CopyChunk", 1), ("CopyChunk", 2), ("LoadWarehouse", None)
+    ]  # fmt: skip

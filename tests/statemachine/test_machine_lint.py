@@ -51,7 +51,7 @@ def strand(machine: dict[str, Any]) -> None:
 
 
 def stop_without_end(machine: dict[str, Any]) -> None:
-    del machine["States"]["LoadWarehouse"]["End"]
+    del machine["States"]["LoadWarehouse"]["Next"]
 
 
 def end_and_go_on(machine: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ def misspell_a_variable(machine: dict[str, Any]) -> None:
 
 
 def use_a_branch_variable_outside(machine: dict[str, Any]) -> None:
-    machine["States"]["LoadWarehouse"]["Arguments"]["Payload"]["segments"] = "{% $segments %}"
+    machine["States"]["LoadWarehouse"]["Arguments"]["Payload"] = {"segments": "{% $segments %}"}
 
 
 def assign_an_outer_variable(machine: dict[str, Any]) -> None:

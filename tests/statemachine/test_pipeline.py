@@ -17,6 +17,7 @@ from local.seed import key_item
 from tests.statemachine.conftest import Pipeline
 from tests.statemachine.fakes import failing
 from tests.statemachine.harness import Run, Task, TaskFailed
+from tests.support import functions
 from tests.support.aws import BUCKET
 
 pytestmark = pytest.mark.long
@@ -297,3 +298,34 @@ def test_a_wrong_password_fails_under_its_own_name_and_is_nowhere_told(
         told = json.dumps([str(run), machine.history(run)], default=str)
     assert (run.status, run.error) == ("FAILED", "DatabaseAuthenticationError")
     assert "not-the-password" not in told + "".join(capfd.readouterr())
+
+
+def test_chunks_are_copied_by_functions_of_their_own_and_loaded_once(pipeline: Pipeline) -> None:
+    for table, items in of_every_table(30).items():
+        pipeline.put(table, items)
+    with pipeline.machine(MinSegments=3, ParallelCopyBytes=0) as machine:
+        run = succeeded(machine.start({}))
+    assert counted(run) == dict.fromkeys(TABLES, (30, 30, 0, 30))
+    assert pipeline.counts() == dict.fromkeys(TABLES, 30)
+    assert len(machine.events("CopyChunk")) == 3 * len(TABLES)
+    shadows = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text ~ '_pipeline$'"
+    assert pipeline.sql(shadows) == []
+
+
+def test_a_copy_that_failed_is_redriven_and_no_chunk_is_copied_twice(pipeline: Pipeline) -> None:
+    pipeline.put(LAST, items_of(LAST, 30))
+    answers: list[bool] = []
+    copy = functions.handlers()["CopyChunk"]
+
+    def watched(event: dict[str, Any], context: Any) -> Any:
+        answer = copy(event, context)
+        answers.append(answer["copied"])
+        return answer
+
+    fault = failing({("CopyChunk", 1): ["StagingError"]})
+    with pipeline.machine(fault, {"CopyChunk": watched}, MinSegments=3, ParallelCopyBytes=0) as machine:
+        failed = machine.start({"tables": [LAST]})
+        assert (failed.status, failed.error) == ("FAILED", "StagingError")
+        run = succeeded(machine.redrive(failed))
+    assert counted(run) == {LAST: (30, 30, 0, 30)}
+    assert answers.count(True) == 3

@@ -15,6 +15,7 @@ OUT_OF_TIME = Deadline(lambda: int(RESERVE_SECONDS * 1000))
 MODULES = {
     "ScanSegment": "scan_segment",
     **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
+    "CopyChunk": "copy_chunk",
     "LoadWarehouse": "load_warehouse",
 }
 

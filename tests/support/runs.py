@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.event import CONTRACT, Run
 from demand_pipeline.contracts.copying import CopyRequest, CopyResult
+from demand_pipeline.contracts.event import CONTRACT, Run
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, StagedChunk, StagedTable, Step, Strategy
 from demand_pipeline.contracts.scanning import ScanRequest
 from demand_pipeline.contracts.transforming import TransformRequest

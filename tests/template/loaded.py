@@ -20,7 +20,7 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 # Those that connect to PostgreSQL.
-CONNECTED = ["LoadWarehouse"]
+CONNECTED = ["CopyChunk", "LoadWarehouse"]
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,8 @@ from tests.statemachine.lint import states
 from tests.template.loaded import CONNECTED, FUNCTION_GLOBALS, FUNCTIONS, ROOT, resources
 
 TRANSFORMS = [f"Transform{camel_case(name)}" for name in TABLES]
-FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform"), "LoadWarehouse": "load_warehouse"}
+FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform")}
+FOLDERS |= {"CopyChunk": "copy_chunk", "LoadWarehouse": "load_warehouse"}
 EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
     "STAGING_BUCKET",

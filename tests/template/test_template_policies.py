@@ -53,7 +53,7 @@ WITHOUT_RESOURCE = {
         "xray:GetSamplingRules",
         "xray:GetSamplingTargets",
     },
-    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")},
+    **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values(), *CONNECTED)},
     "WarehouseAccess": {
         "ec2:CreateNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
@@ -69,7 +69,7 @@ GRANTS = {
         "sqs:SendMessage": ["ScheduleDeadLetters.Arn"],
     },
     "DemandPipelineRole": {
-        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")],
+        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), *CONNECTED)],
         "dynamodb:DescribeTable": SOURCES,
     },
     "ScanSegmentRole": {
@@ -80,6 +80,12 @@ GRANTS = {
         "kms:Decrypt": ["StagingKmsKeyArn", "KmsKeyArns"],
     },
     **{f"{name}Role": transforming(table) for table, name in TRANSFORMS.items()},
+    "CopyChunkRole": {
+        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
+        "s3:ListBucket": ["StagingBucket.Arn"],
+        **logging_to("CopyChunk"),
+        "kms:Decrypt": ["StagingKmsKeyArn"],
+    },
     "LoadWarehouseRole": {
         "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
@@ -139,7 +145,7 @@ def test_a_key_is_used_only_through_the_service_whose_data_it_encrypts() -> None
         for name, s in statements()
         if "kms:Decrypt" in listed(s["Action"])
     ]
-    assert len(found) == len(TABLES) + 4
+    assert len(found) == len(TABLES) + 5
     for service, condition in found:
         via = {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}
         assert condition == {"StringEquals": {"kms:ViaService": via}}
@@ -165,7 +171,7 @@ def test_no_action_is_a_wildcard() -> None:
 
 def test_a_key_that_is_missing_can_be_told_from_one_that_is_forbidden() -> None:
     listing = [(name, s["Condition"]) for name, s in statements() if "s3:ListBucket" in listed(s["Action"])]
-    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS.values(), "LoadWarehouse")]
+    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS.values(), *CONNECTED)]
     # GetObject has no prefix, which StringLike would take for a mismatch.
     assert all(condition == {"StringLikeIfExists": {"s3:prefix": "runs/*"}} for _, condition in listing)
 
@@ -175,9 +181,7 @@ def test_roles_are_for_the_services_that_use_them_in_this_account() -> None:
         name: role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
         for name, role in resources("AWS::IAM::Role").items()
     }
-    functions = {
-        f"{name}Role": "lambda.amazonaws.com" for name in ("ScanSegment", *TRANSFORMS.values(), "LoadWarehouse")
-    }
+    functions = {f"{name}Role": "lambda.amazonaws.com" for name in ("ScanSegment", *TRANSFORMS.values(), *CONNECTED)}
     assert trusted == {
         "ScheduleRole": "scheduler.amazonaws.com",
         "DemandPipelineRole": "states.amazonaws.com",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.copying import CopyRequest
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import LoadRequest
 from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
@@ -40,9 +41,11 @@ TRANSFORM = {
     "raw": {"key": "runs/x", "page": 0, "items": 3},
 }
 CHUNK = {"key": "k", "scanned": 2, "staged": 1, "rejected": 1, "sanitized": 0, "readUnits": 0.5, "bytes": 10}
+COPY = {"contract": CONTRACT, "run": RUN, "table": "cases", "chunk": {"key": "k", "staged": 1, "rejected": 1}}
 LOAD = {
     "contract": CONTRACT,
     "run": RUN,
+    "step": "load",
     "input": {},
     "dryRun": False,
     "saveCsv": False,
@@ -78,6 +81,26 @@ def test_a_load_event_becomes_a_request() -> None:
     request = LoadRequest.from_event(LOAD)
     assert [staged.table for staged in request.tables] == [CASES]
     assert (request.tables[0].segments, request.tables[0].chunks[0].read_units) == (1, 0.5)
+
+
+def test_a_copy_event_becomes_a_request() -> None:
+    request = CopyRequest.from_event(COPY)
+    assert (request.table, request.key, request.staged, request.rejected) == (CASES, "k", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("table", "cheques", f"table: expected one of {', '.join(TABLES)}, got 'cheques'"),
+        ("chunk", "k", "chunk: expected an object, got 'k'"),
+        ("chunk.key", "", "chunk.key: expected a non-empty string, got ''"),
+        ("chunk.rejected", -1, "chunk.rejected: expected a whole number of at least 0, got -1"),
+    ],
+)
+def test_a_malformed_copy_event_names_the_path_to_the_field(path: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        CopyRequest.from_event(changed(COPY, path, value))
+    assert str(caught.value) == message
 
 
 def test_a_result_speaks_the_state_machines_spelling() -> None:

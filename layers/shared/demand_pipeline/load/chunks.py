@@ -1,4 +1,4 @@
-"""Staged chunks into the run's shadows, each with its rejects in one transaction: whole, counted and once, or not at all."""
+"""Staged chunks into the run's shadows: each with its rejects in one transaction, whole and once, or not at all."""
 
 import json
 import time

@@ -117,4 +117,3 @@ class LoadContext:
         for table in self.tables:
             for addition in table.additions:
                 self.connection.execute(addition)
-

@@ -1,8 +1,8 @@
 """A run's own tables while it loads: a shadow of each table, one of its rejects, and the ledger of what is in them.
 
-They lie in a schema of their own, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
-ledger is committed with its rows: whatever dies, is redriven or runs twice, what the ledger lacks is still to be copied.
-Where the shadows are only read from, they are not logged. A crash of the server then empties them, and the ledger too.
+They are in a schema of their own, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
+ledger is committed with its rows: whatever dies, is redriven or runs twice, what the ledger lacks remains to be copied.
+The shadows are only read from, so they are not logged. A crash of the server empties them, and the ledger with them.
 """
 
 import hashlib
@@ -114,7 +114,7 @@ class Shadows:
         self._drop(self.suffix)
 
     def drop_abandoned(self) -> None:
-        """Drop the tables of other runs that nobody has touched for a while: should one be redriven, it copies again."""
+        """Drop the tables of other runs that were not touched for a while; one that is redriven copies again."""
         ledgers = self.connection.query(statement("shadows"), schema=self.schema, suffix="", prefix=_LEDGER)
         for name, relation in ledgers:
             suffix = name.removeprefix(_LEDGER)

@@ -85,7 +85,7 @@ class _Load:
         return result
 
     def prepare(self) -> LoadResult | None:
-        """Refuse what cannot be loaded before a row is copied, and create the shadows; the result if it is committed."""
+        """Refuse what cannot be loaded before a row is copied, create the shadows; the result if it is committed."""
         with self.guard.step("the start, no row copied"):
             if known := self.begin():
                 return known
@@ -103,8 +103,8 @@ class _Load:
         acquire_load_lock(self.connection, self.schema)
         self.connection.execute("SAVEPOINT unchanged")
         ensure_schema(self.connection, self.schema)
-        for additions in prepare(self.connection, self.schema, CONTROL_TABLES).values():
-            for addition in additions:
+        for missing in prepare(self.connection, self.schema, CONTROL_TABLES).values():
+            for addition in missing:
                 self.connection.execute(addition)
         if known := find_result(self.connection, self.schema, self.request):
             logger.info("run is committed already")

@@ -40,7 +40,9 @@ _ERRORS: dict[str, type[PipelineError]] = {
 # context are left out always: COPY quotes the line, a constraint the row, and both are items.
 _MESSAGES_WITHOUT_DATA = frozenset({"08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"})
 
-_ADVICE = {"53300": "; LoadConcurrency functions copy at once, each with a connection: lower it or raise max_connections"}
+_ADVICE = {
+    "53300": "; LoadConcurrency functions copy at once, each with a connection: lower it or raise max_connections"
+}
 
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
