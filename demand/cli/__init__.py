@@ -1,0 +1,9 @@
+"""The command line `demand`: one module per group of commands, each thin over functions of `demand` that return values.
+
+A module declares its commands with `command`, and is imported here.
+"""
+
+from demand.cli.app import main
+from demand.cli import config  # isort: skip
+
+__all__ = ["config", "main"]
