@@ -1,4 +1,4 @@
-"""Which stack a command is about: from flags, `DEMAND_…` variables and `samconfig.toml`, with the source of each value."""
+"""Which stack a command is about: from flags, `DEMAND_…` variables and `samconfig.toml`, each value with its source."""
 
 import os
 import tomllib

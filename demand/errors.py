@@ -10,6 +10,24 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _REFUSED = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch"}
 )
+_FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
+    (
+        (aws.NoCredentialsError, aws.CredentialRetrievalError, aws.PartialCredentialsError),
+        "NoCredentials",
+        "no AWS credentials: ",
+        "aws sso login, or set AWS_PROFILE",
+    ),
+    ((aws.SSOError, aws.TokenRetrievalError), "ExpiredCredentials", "the AWS login has expired: ", "aws sso login"),
+    ((aws.ProfileNotFound,), "UnknownProfile", "", "aws configure list-profiles"),
+    ((aws.NoRegionError,), "NoRegion", "no AWS region: ", "--region, DEMAND_REGION, AWS_REGION or samconfig.toml"),
+    (
+        (aws.HTTPClientError, aws.ConnectionError),
+        "NoConnection",
+        "AWS does not answer: ",
+        "check the network and the endpoint",
+    ),
+    ((aws.BotoCoreError,), "Aws", "", ""),
+)
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 
 
@@ -34,18 +52,9 @@ def from_aws(error: Exception) -> DemandError | None:
     """A failure of boto3 in the words of a command; None for any other exception."""
     if isinstance(error, aws.ClientError):
         return _refusal(error)
-    if isinstance(error, aws.NoCredentialsError | aws.CredentialRetrievalError | aws.PartialCredentialsError):
-        return DemandError("NoCredentials", f"no AWS credentials: {_line(error)}", "aws sso login, or set AWS_PROFILE")
-    if isinstance(error, aws.SSOError | aws.TokenRetrievalError):
-        return DemandError("ExpiredCredentials", f"the AWS login has expired: {_line(error)}", "aws sso login")
-    if isinstance(error, aws.ProfileNotFound):
-        return DemandError("UnknownProfile", _line(error), "aws configure list-profiles")
-    if isinstance(error, aws.NoRegionError):
-        return DemandError("NoRegion", "no AWS region: --region, DEMAND_REGION, samconfig.toml and AWS_REGION name none")
-    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
-        return DemandError("NoConnection", f"AWS does not answer: {_line(error)}", "check the network and the endpoint")
-    if isinstance(error, aws.BotoCoreError):
-        return DemandError("Aws", _line(error))
+    for classes, kind, message, hint in _FAILURES:
+        if isinstance(error, classes):
+            return DemandError(kind, message + _line(error), hint)
     return None
 
 
@@ -67,7 +76,9 @@ def _refusal(error: aws.ClientError) -> DemandError:
         hint = "docs/demand.md has the policy that each command needs"
         return DemandError("AccessDenied", f"missing permission {action}: {message}", hint)
     if code in _EXPIRED:
-        return DemandError("ExpiredCredentials", f"the AWS credentials have expired ({error.operation_name})", "log in again")
+        return DemandError(
+            "ExpiredCredentials", f"the AWS credentials have expired ({error.operation_name})", "log in again"
+        )
     if code in _REFUSED:
         return DemandError("InvalidCredentials", f"AWS does not know these credentials: {message}", "check AWS_PROFILE")
     return DemandError(code or "Aws", f"{error.operation_name}: {message or code}")

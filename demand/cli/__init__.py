@@ -4,6 +4,7 @@ A module declares its commands with `command`, and is imported here.
 """
 
 from demand.cli.app import main
-from demand.cli import config  # isort: skip
 
-__all__ = ["config", "main"]
+from demand.cli import run, runs, redrive, config  # isort: skip  # in the order of --help
+
+__all__ = ["config", "main", "redrive", "run", "runs"]

@@ -1,6 +1,5 @@
 """The command line itself: how a command is declared, the options that all have, and what every exit code means."""
 
-import functools
 import inspect
 import os
 import sys
@@ -18,8 +17,6 @@ from demand.config import Config, Flags, find_config
 from demand.errors import DemandError, UsageError, from_aws
 from demand.stack import Stack, find_stack
 
-_COMMON = "Options of every command"
-
 app = typer.Typer(
     name="demand",
     help="Runs the demand pipeline, watches it, and explains what happened. demand COMMAND --help has examples.",
@@ -35,16 +32,25 @@ def _callback() -> None:
     """Make it a group, even of one command."""
 
 
-def _common(
-    stack: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=_COMMON, help="The stack; otherwise DEMAND_STACK, then samconfig.toml.")] = None,
-    region: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=_COMMON, help="Its region; otherwise DEMAND_REGION, then samconfig.toml, then AWS's own.")] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=_COMMON, help="A profile of the AWS configuration.")] = None,
-    config_env: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=_COMMON, help="The environment in samconfig.toml, such as prod.")] = None,
-    config_file: Annotated[Path | None, typer.Option(metavar="FILE", rich_help_panel=_COMMON, help="Another samconfig.toml.")] = None,
-    json_wanted: Annotated[bool, typer.Option("--json", rich_help_panel=_COMMON, help="Write the result, or the error, as JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", rich_help_panel=_COMMON, help="Show the traceback of an error.")] = False,
-) -> None:  # fmt: skip
-    """Declare the options that every command has."""
+def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Parameter:
+    """Build an option of every command: its name is its spelling too."""
+    default = False if kind is bool else None
+    word = f"--{name.replace('_', '-')}"
+    option = typer.Option(word, metavar=metavar, help=text, rich_help_panel="Options of every command")
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+_SHARED = (
+    _option("stack", str | None, "NAME", "The stack; otherwise DEMAND_STACK, then samconfig.toml."),
+    _option(
+        "region", str | None, "NAME", "Its region; otherwise DEMAND_REGION, samconfig.toml, then AWS's own settings."
+    ),
+    _option("profile", str | None, "NAME", "A profile of the AWS configuration."),
+    _option("config_env", str | None, "NAME", "The environment in samconfig.toml, such as prod."),
+    _option("config_file", Path | None, "FILE", "Another samconfig.toml."),
+    _option("json", bool, None, "Write the result, or the error, as JSON."),
+    _option("debug", bool, None, "Show the traceback of an error."),
+)
 
 
 class Shell:
@@ -80,20 +86,18 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
     """
 
     def register(function: Command) -> Command:
-        shared = inspect.signature(_common).parameters
         _shell, *own = inspect.signature(function).parameters.values()
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*_SHARED]
 
-        @functools.wraps(function)
         def call(**given: Any) -> int:
-            common = {option: given.pop(option) for option in shared}
-            output = Output(json_wanted=common.pop("json_wanted"))
-            common.pop("debug")  # main reads it, for errors in the arguments too
-            return function(Shell(output, Flags(**common)), **given) or SUCCESS
+            shared = {option.name: given.pop(option.name) for option in _SHARED}
+            output = Output(json_wanted=shared.pop("json"))
+            del shared["debug"]  # main reads it, for errors in the arguments too
+            return function(Shell(output, Flags(**shared)), **given) or SUCCESS
 
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
+        call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        del call.__wrapped__  # type: ignore[attr-defined]  # whose annotations typer would read instead
         group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
         return function
 
@@ -114,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         output.note("interrupted")
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - no traceback unless asked for
         if "--debug" in given:
             output.notes.print_exception()
         output.fail(_described(error))

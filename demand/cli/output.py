@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -41,10 +41,10 @@ class Output:
         self.results = _console(self._stdout)
         self.notes = _console(stderr or sys.stderr)
 
-    def show(self, value: Any, *parts: RenderableType) -> None:
-        """Write a result: a dataclass as one JSON object, or these parts for people."""
+    def show(self, value: Any, *parts: RenderableType, **more: Any) -> None:
+        """Write a result: a dataclass as one JSON object, with `more` fields before it, or these parts for people."""
         if self.json:
-            self.line(value)
+            self.line({**more, **asdict(value)})
             return
         for part in parts:
             self.results.print(part, soft_wrap=isinstance(part, str | Text))
@@ -82,15 +82,13 @@ class Output:
         return self.notes.is_terminal and not self.notes.is_dumb_terminal and not self.json
 
 
-def table(
-    title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, style: Callable[[str], str] | None = None
-) -> Table:
+def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
     """Rows as a table: whole numbers get separators, None is a dash."""
     made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         made.add_column(column.title, justify="right" if column.number else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(text, style=style(text) if style else "") for text in map(cell, row)))
+        made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
     return made
 
 

@@ -98,17 +98,25 @@ def list_runs(stack: Stack, limit: int) -> tuple[Run, ...]:
 
 
 def start(stack: Stack, given: Mapping[str, Any]) -> Run:
-    """Start a run with this input."""
+    """Start a run with this input. AWS may know it only in a moment, so it is described from the answer."""
     name = f"demand-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     states = stack.client("stepfunctions")
-    started = states.start_execution(stateMachineArn=stack.state_machine, name=name, input=json.dumps(given))
-    return describe(stack, started["executionArn"])
+    answer = states.start_execution(stateMachineArn=stack.state_machine, name=name, input=json.dumps(given))
+    started = {
+        "executionArn": answer["executionArn"],
+        "name": name,
+        "status": RUNNING,
+        "startDate": answer["startDate"],
+    }
+    return _run({**started, "input": json.dumps(given)})
 
 
 def stop(stack: Stack, run: Run, cause: str) -> Run:
     """Stop a run; raises DemandError if it has ended."""
     if not run.is_running:
-        raise DemandError("NotRunning", f"run {run.name} is {run.status}: there is nothing to stop", f"demand show {run.name}")
+        raise DemandError(
+            "NotRunning", f"run {run.name} is {run.status}: there is nothing to stop", f"demand show {run.name}"
+        )
     stack.client("stepfunctions").stop_execution(executionArn=run.arn, error="Stopped", cause=cause)
     return describe(stack, run.arn)
 

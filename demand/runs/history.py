@@ -8,9 +8,9 @@ _FIRST_PAGE, _NEXT_PAGE = 1000, 100
 class History:
     """The history of one execution.
 
-    It is read backwards: Step Functions numbers the events of an execution from 1 without gaps, and says of a page token
-    only that it belongs to one listing. So an update reads from the newest event back to the last one known: one call
-    where little has happened, one per 1,000 events at first.
+    It is read backwards: Step Functions numbers the events of an execution from 1 without gaps, and promises of a page
+    token only that it leads on in one listing. So an update reads from the newest event back to the last one known: one
+    call where little has happened, one per 1,000 events at first.
     """
 
     def __init__(self, states: Any, arn: str) -> None:
@@ -31,7 +31,7 @@ class History:
             page = self._states.get_execution_history(**request)
             self.calls += 1
             found |= {event["id"]: event for event in page["events"] if event["id"] > self._known}
-            # Pages are in the order of time, which events of the same moment share: count, rather than look at the last.
+            # Pages are in the order of time, which events of one moment share: so count, rather than look at the last.
             complete = len(found) == max(found, default=self._known) - self._known
             if complete or "nextToken" not in page:
                 break

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from demand.runs.tasks import Attempt, Kind, Outcome
 from demand_pipeline.builders import TABLES
@@ -73,13 +74,16 @@ class TableProgress:
         return ((self.ended or now) - self.started).total_seconds() if self.started else 0.0
 
 
-def progress(attempts: Sequence[Attempt]) -> tuple[TableProgress, ...]:
-    """Every table with a task in the history, in the order of the declarations, then of their first task."""
+def progress(attempts: Sequence[Attempt], max_items: int | None = None) -> tuple[TableProgress, ...]:
+    """Every table with a task in the history, in the order of the declarations, then of their first task.
+
+    `max_items` is the run's own limit of items per table.
+    """
     by_table: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         if attempt.kind in (Kind.SCAN, Kind.TRANSFORM) and attempt.table:
             by_table.setdefault(attempt.table, []).append(attempt)
-    estimates = _estimates(attempts, by_table)
+    estimates = {table: min(items, max_items or items) for table, items in _estimates(attempts, by_table).items()}
     for table in estimates:
         by_table.setdefault(table, [])
     order = {name: number for number, name in enumerate(TABLES)}
@@ -142,8 +146,8 @@ def _state(attempts: Sequence[Attempt]) -> str:
     return "done" if ended else "running"
 
 
-def _answers(attempts: Iterable[Attempt]) -> dict[Kind, list[dict[str, int]]]:
-    found: dict[Kind, list[dict[str, int]]] = {kind: [] for kind in Kind}
+def _answers(attempts: Iterable[Attempt]) -> dict[Kind, list[dict[str, Any]]]:
+    found: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in Kind}
     for attempt in attempts:
         if attempt.outcome is Outcome.SUCCEEDED:
             found[attempt.kind].append(dict(attempt.answer))

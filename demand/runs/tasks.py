@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 _FAILURES = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
-_ENDS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut", "ExecutionSucceeded", "ExecutionRedriven")
+_REDRIVEN = "ExecutionRedriven"
+_ENDS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut", "ExecutionSucceeded", _REDRIVEN)
 
 
 class Kind(StrEnum):
@@ -54,16 +55,6 @@ class Attempt:
         """How long it took; None while it runs."""
         return None if self.ended is None else (self.ended - self.started).total_seconds()
 
-    @property
-    def place(self) -> str:
-        """The state, and the part of the table it worked on."""
-        parts = [self.state] + [
-            f"{name} {number}"
-            for name, number in (("segment", self.segment), ("chunk", self.chunk))
-            if number is not None
-        ]
-        return ", ".join(parts)
-
 
 class Tasks:
     """The attempts of a run, brought up to date event by event."""
@@ -74,6 +65,7 @@ class Tasks:
         self._attempt_of: dict[int, int] = {}  # by event: the attempt that it belongs to
         self._state_of: dict[int, str] = {}  # by event: the state that it happened in
         self._round = 0
+        self.has_ended = False
 
     def add(self, events: Iterable[Any]) -> None:
         """Take in events, in order. An event names the one before it in its branch: so it belongs to a task."""
@@ -92,7 +84,8 @@ class Tasks:
             return
         if kind in _ENDS:
             self._abort_what_runs(event["timestamp"])
-            self._round += kind == "ExecutionRedriven"
+            self.has_ended = kind != _REDRIVEN
+            self._round += kind == _REDRIVEN
             return
         if before not in self._attempt_of:
             return
@@ -136,6 +129,12 @@ class Tasks:
         for index, attempt in enumerate(self.attempts):
             if attempt.outcome is Outcome.RUNNING:
                 self.attempts[index] = replace(attempt, ended=when, outcome=Outcome.ABORTED)
+
+
+def place(state: str, segment: int | None, chunk: int | None) -> str:
+    """A task in words: its state, and the part of the table that it works on."""
+    numbers = [f"{name} {number}" for name, number in (("segment", segment), ("chunk", chunk)) if number is not None]
+    return ", ".join([state, *numbers])
 
 
 def _kind(request: Mapping[str, Any]) -> Kind:
