@@ -3,8 +3,13 @@
 A module declares its commands with `command`, and is imported here.
 """
 
+# isort: off - this is the order of demand --help
 from demand.cli.app import main
+from demand.cli import run
+from demand.cli import runs
+from demand.cli import logs
+from demand.cli import redrive
+from demand.cli import schedule
+from demand.cli import config
 
-from demand.cli import run, runs, redrive, config  # isort: skip  # in the order of --help
-
-__all__ = ["config", "main", "redrive", "run", "runs"]
+__all__ = ["main"]
