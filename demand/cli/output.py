@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -26,10 +26,11 @@ STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers stand on the right."""
+    """A column of a table; numbers stand on the right. What is to be copied, such as a name, stays in one line."""
 
     title: str
     number: bool = False
+    whole: bool = False
 
 
 class Output:
@@ -86,7 +87,8 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]
     """Rows as a table: whole numbers get separators, None is a dash."""
     made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column.title, justify="right" if column.number else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column.number else "left"
+        made.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole or column.number)
     for row in rows:
         made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
     return made

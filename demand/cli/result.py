@@ -1,5 +1,6 @@
 """How the end of a run is shown: the receipt of one that succeeded, the errors of one that failed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
@@ -10,6 +11,8 @@ from demand.runs.failure import Failure
 from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report
 from demand.stack import Stack
+
+_PLACES = 5  # named of tasks that failed in the same way
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,27 @@ def failure_parts(report: Report) -> list[RenderableType]:
     run = report.run
     seconds = duration(run.seconds(run.stopped or run.started))
     parts: list[RenderableType] = [Text.assemble(f"run {run.name} ", status(run.status), f" after {seconds}")]
+    by_error: dict[str, list[Failure]] = {}
     for failure in report.failures:
-        rows: list[tuple[str, object]] = [("error", Text(failure.error, style="bold red")), ("in", failure.place)]
-        if failure.message:
-            rows.append(("cause", failure.message))
-        rows += [("means", plain(failure.meaning)), ("do", plain(failure.action))]
-        rows += [("next" if number == 0 else "or", line) for number, line in enumerate(failure.next)]
-        parts += ["", facts(rows)]
+        by_error.setdefault(failure.error, []).append(failure)
+    for alike in by_error.values():
+        parts += ["", facts(_failure_rows(alike))]
     parts += ["", Text("The warehouse still shows the last run that was committed.", style="dim")]
     return parts
+
+
+def _failure_rows(alike: Sequence[Failure]) -> list[tuple[str, object]]:
+    """Tasks that failed with the same error: the first in full, the others by their place."""
+    first, *others = alike
+    rows: list[tuple[str, object]] = [("error", Text(first.error, style="bold red")), ("in", first.place)]
+    if first.message:
+        rows.append(("cause", first.message))
+    if others:
+        more = f", and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
+        rows.append(("also in", "; ".join(failure.place for failure in others[:_PLACES]) + more))
+    rows += [("means", plain(first.meaning)), ("do", plain(first.action))]
+    rows += [("next" if number == 0 else "or", line) for number, line in enumerate(first.next)]
+    return rows
 
 
 def plain(text: str) -> str:

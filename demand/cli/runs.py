@@ -63,7 +63,12 @@ def runs(
     now = datetime.now(UTC)
     found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
     numbers = ("took", "redrives", "scanned", "rejected", "loaded")
-    columns = [Column("run"), Column("status"), Column("started"), *(Column(name, number=True) for name in numbers)]
+    columns = [
+        Column("run", whole=True),
+        Column("status", whole=True),
+        Column("started"),
+        *(Column(name, number=True) for name in numbers),
+    ]
     columns.append(Column("note"))
     rows = [
         [

@@ -149,7 +149,7 @@ def _load_state(run: Run, copies: Sequence[Attempt], loads: Sequence[Attempt]) -
     if run.committed is not None:
         return "committed" if run.committed else "rolled back (dry run)"
     if not copies and not loads:
-        return "waiting"
+        return "waiting" if run.is_running else "not reached"
     last = max([*copies, *loads], key=lambda attempt: attempt.started)
     if not run.is_running:
         return str(last.outcome) if last.outcome in (Outcome.FAILED, Outcome.ABORTED) else "aborted"
