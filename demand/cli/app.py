@@ -53,6 +53,13 @@ _SHARED = (
 )
 
 
+def check_range(option: str, value: float | None, low: float, high: float | None = None) -> None:
+    """Raise UsageError for a number outside; typer's own message would not have the number."""
+    if value is not None and (value < low or (high is not None and value > high)):
+        expected = f"{low} or more" if high is None else f"{low} to {high}"
+        raise UsageError(f"{option} {value:g}: expected a number, {expected}")
+
+
 class Shell:
     """What a command works with: its output, and the stack, which is looked up when it is first needed."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from demand.cli.app import Shell, command
+from demand.cli.app import Shell, check_range, command
 from demand.cli.output import INTERRUPTED, SUCCESS
 from demand.cli.progress import display_for
 from demand.cli.progress import watch as show_progress
@@ -30,15 +30,13 @@ Tables = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but commit.")]
 MaxItems = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Read at most N items of each table; only with --dry-run.")
+    int | None, typer.Option(metavar="N", help="Read at most N items of each table; only with --dry-run.")
 ]
 SaveCsv = Annotated[bool, typer.Option("--save-csv", help="Also write each loaded table as CSV to the staging bucket.")]
-MaxReject = Annotated[
-    float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="This run's limit of rejected items.")
-]
+MaxReject = Annotated[float | None, typer.Option(metavar="PERCENT", help="This run's limit of rejected items.")]
 MaxShrink = Annotated[
     float | None,
-    typer.Option(min=0, max=100, metavar="PERCENT", help="This run's limit of what a table may shrink by."),
+    typer.Option(metavar="PERCENT", help="This run's limit of what a table may shrink by."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Load although a newer run is committed.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not watch it.")]
@@ -77,6 +75,9 @@ def run(
     fail_on_rejects: FailOnRejects = False,
 ) -> int:
     """Start a run, watch it, and show its receipt. Ctrl-C stops watching, not the run."""
+    check_range("--max-items", max_items, 1)
+    check_range("--max-reject-percent", max_reject_percent, 0, 100)
+    check_range("--max-shrink-percent", max_shrink_percent, 0, 100)
     if max_items is not None and not dry_run:
         raise UsageError(
             f"--max-items {max_items}: expected --dry-run next to it; a part must not replace a full table"

@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from demand.cli.app import Shell, command
+from demand.cli.app import Shell, check_range, command
 from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, status, table
 from demand.cli.result import failure_parts, receipt_parts
 from demand.cli.run import RunName
@@ -57,9 +57,10 @@ class Shown:
 @command("runs", examples=["demand runs", "demand runs --limit 50 --json"])
 def runs(
     shell: Shell,
-    limit: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="How many.")] = 10,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many, up to 100.")] = 10,
 ) -> None:
     """List the latest runs: what they did, how long they took, how often they were redriven."""
+    check_range("--limit", limit, 1, 100)
     now = datetime.now(UTC)
     found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
     numbers = ("took", "redrives", "scanned", "rejected", "loaded")

@@ -1,7 +1,8 @@
 """The command line against the real state machine in moto: a stack as CloudFormation reports it, and its runs."""
 
+import gzip
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from demand.aws import Clients
 from demand.cli import main, run
+from demand_pipeline.s3.staging import rejects_key
 from tests.statemachine.conftest import one_at_a_time
-from tests.statemachine.fakes import handlers
+from tests.statemachine.fakes import handlers, sized
 from tests.statemachine.harness import ACCOUNT, Machine
 from tests.support.aws import REGION
 from tests.support.functions import Handler
@@ -82,7 +84,7 @@ def demand(environment: None, capsys: pytest.CaptureFixture[str]) -> Demand:
 
     def call(*arguments: str) -> Said:
         capsys.readouterr()
-        code = main(list(arguments))
+        code: int = main(list(arguments))
         said = capsys.readouterr()
         return Said(code, said.out, said.err)
 
@@ -90,13 +92,18 @@ def demand(environment: None, capsys: pytest.CaptureFixture[str]) -> Demand:
 
 
 def counting(rejected: int = 0) -> dict[str, Handler]:
-    """Functions that count; of every chunk `rejected` items are rejects, which stay unread here."""
+    """Functions that count; of every chunk `rejected` items are rejects, each with a value of its own in its reason."""
     functions = handlers()
 
     def around(transform: Handler) -> Handler:
         def call(event: dict[str, Any], context: Any) -> dict[str, Any]:
             answer = transform(event, context)
-            return answer | {"staged": answer["staged"] - rejected, "rejected": rejected}
+            if rejected:
+                reasons = [{"reason": f"due_date: expected date, got S 'no {number}'"} for number in range(rejected)]
+                lines = "".join(f"{json.dumps(reason)}\n" for reason in reasons)
+                s3: Any = boto3.client("s3", region_name=REGION)
+                s3.put_object(Bucket=BUCKET, Key=rejects_key(answer["key"]), Body=gzip.compress(lines.encode()))
+            return {**answer, "staged": answer["staged"] - rejected, "rejected": rejected}
 
         return call
 
@@ -180,7 +187,8 @@ class Stack:
 @contextmanager
 def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
-    with Machine(one_at_a_time(handlers), **settings) as machine:
+    around = settings.pop("around", None)
+    with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET}
         resources = {
             "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
@@ -213,7 +221,3 @@ def stack(environment: None) -> Iterator[Stack]:
     """A stack whose runs succeed, without rejects."""
     with deployed(counting()) as stack:
         yield stack
-
-
-def names(runs: Sequence[dict[str, Any]]) -> list[str]:
-    return [run["name"] for run in runs]
