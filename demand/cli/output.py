@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod, RenderableType
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,8 @@ from rich.text import Text
 from demand.errors import DemandError, UsageError
 
 SCHEMA_VERSION = 1
-_LOG_WIDTH = 120  # columns where there is no terminal
+_WIDE = 110  # columns of a terminal from which on optional columns are shown
+_LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
 
 # Exit codes: docs/demand.md.
 SUCCESS, FAILED, UNUSABLE, REJECTS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -26,11 +28,12 @@ STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers stand on the right. What is to be copied, such as a name, stays in one line."""
+    """A column: numbers stand on the right, what is `whole` stays in one line, what is `optional` needs a wide table."""
 
     title: str
     number: bool = False
     whole: bool = False
+    optional: bool = False
 
 
 class Output:
@@ -83,15 +86,31 @@ class Output:
         return self.notes.is_terminal and not self.notes.is_dumb_terminal and not self.json
 
 
-def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
+@dataclass(frozen=True)
+class Rows:
+    """A table that leaves out its optional columns where it is narrow."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[object]]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as there is room."""
+        shown = [column.optional is False or options.max_width >= _WIDE for column in self.columns]
+        made = Table(
+            title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        )
+        for column in compress(self.columns, shown):
+            justify: JustifyMethod = "right" if column.number else "left"
+            made.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole or column.number)
+        for row in self.rows:
+            made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in compress(row, shown)))
+        yield made
+
+
+def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:
     """Rows as a table: whole numbers get separators, None is a dash."""
-    made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        justify: JustifyMethod = "right" if column.number else "left"
-        made.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole or column.number)
-    for row in rows:
-        made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
-    return made
+    return Rows(title, columns, list(rows))
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:

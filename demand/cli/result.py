@@ -44,7 +44,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     head = Text.assemble(f"run {found.run} ", status(found.status), f": {outcome} in {duration(found.seconds)}")
     numbers = ("scanned", "staged", "rejected", "loaded")
     columns = [Column("table"), *(Column(name, number=True) for name in numbers)]
-    columns += [Column("balanced"), Column("warehouse now", number=True), Column("before", number=True)]
+    columns += [Column("balanced"), Column("warehouse now", number=True), Column("before", number=True, optional=True)]
     rows: list[list[object]] = [
         [
             *(entry.table, entry.scanned, entry.staged, entry.rejected, entry.loaded),

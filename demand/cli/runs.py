@@ -63,14 +63,16 @@ def runs(
     check_range("--limit", limit, 1, 100)
     now = datetime.now(UTC)
     found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
-    numbers = ("took", "redrives", "scanned", "rejected", "loaded")
     columns = [
-        Column("run", whole=True),
-        Column("status", whole=True),
-        Column("started"),
-        *(Column(name, number=True) for name in numbers),
+        *(Column("run", whole=True), Column("status", whole=True), Column("started", whole=True, optional=True)),
+        *(Column("took", number=True), Column("redrives", number=True, optional=True)),
+        *(
+            Column("scanned", number=True, optional=True),
+            Column("rejected", number=True),
+            Column("loaded", number=True),
+        ),
+        Column("note"),
     ]
-    columns.append(Column("note"))
     rows = [
         [
             *(entry.name, status(entry.status), entry.started, duration(entry.seconds), entry.redrives),

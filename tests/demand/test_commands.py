@@ -31,16 +31,7 @@ def test_a_run_ends_with_a_receipt_that_is_balanced(stack: Stack, demand: Demand
 
 
 def test_a_dry_run_of_some_tables_passes_its_input_on_and_leaves_the_warehouse(stack: Stack, demand: Demand) -> None:
-    words = [
-        "--tables",
-        f"{SECOND},{FIRST}",
-        "--dry-run",
-        "--max-items",
-        "2",
-        "--max-reject-percent",
-        "7.5",
-        "--save-csv",
-    ]
+    words = f"--tables {SECOND},{FIRST} --dry-run --max-items 2 --save-csv --max-reject-percent 7.5".split()
     receipt = demand("run", *words, "--json").json
     assert receipt["committed"] is False
     assert {table["table"]: (table["scanned"], table["warehouse_rows"]) for table in receipt["tables"]} == {
@@ -102,39 +93,37 @@ def test_watch_writes_a_line_of_json_per_change_and_the_result_last(stack: Stack
     assert (result["event"], result["committed"]) == ("result", True)
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("show", "nope"), "no run 'nope' of machine-"),
-        (("show", "nope"), "the latest: demand-"),
-        (("show", "demand-"), "several runs begin with 'demand-'"),
-        (("runs", "--stack", "nope"), f"no stack 'nope' in eu-west-1 (--stack, region from AWS_REGION); there: {STACK}"),
-        (("runs", "--config-env", "prod"), "--config-env prod: no samconfig.toml in "),
-        (("run", "--tables", "nope"), f"--tables nope: expected some of {', '.join(TABLES)}"),
-        (("run", "--max-items", "3"), "--max-items 3: expected --dry-run next to it"),
-        (("run", "--max-items", "0"), "--max-items 0: expected a number, 1 or more"),
-        (("run", "--max-items", "many"), "--max-items"),
-        (("run", "--max-reject-percent", "200"), "--max-reject-percent 200: expected a number, 0 to 100"),
-        (("runs", "--limit", "101"), "--limit 101: expected a number, 1 to 100"),
-        (("run", "--nope"), "No such option: --nope"),
-        (("nope",), "No such command 'nope'"),
-        (("redrive",), "cannot be redriven"),
-        (("stop",), "there is nothing to stop"),
-    ],
-)  # fmt: skip
-def test_bad_input_is_one_line_that_names_it_and_the_exit_code_is_2(
-    stack: Stack, demand: Demand, words: tuple[str, ...], told: str
-) -> None:
-    demand("run", "--tables", FIRST)
-    demand("run", "--tables", FIRST)
-    said = demand(*words)
-    assert (said.code, said.out) == (2, "")
-    error, *hint = said.err.splitlines()
-    assert told in error
-    assert [line[:5] for line in hint] in ([], ["try: "])
-    said = demand(*words, "--json")
-    assert said.code == 2
-    assert said.json["error"]["message"] in error
+BAD_INPUT: list[tuple[tuple[str, ...], str]] = [
+    (("show", "nope"), "no run 'nope' of machine-"),
+    (("show", "nope"), "the latest: demand-"),
+    (("show", "demand-"), "several runs begin with 'demand-'"),
+    (("runs", "--stack", "nope"), f"no stack 'nope' in eu-west-1 (--stack, region from AWS_REGION); there: {STACK}"),
+    (("runs", "--config-env", "prod"), "--config-env prod: no samconfig.toml in "),
+    (("run", "--tables", "nope"), f"--tables nope: expected some of {', '.join(TABLES)}"),
+    (("run", "--max-items", "3"), "--max-items 3: expected --dry-run next to it"),
+    (("run", "--max-items", "0"), "--max-items 0: expected a number, 1 or more"),
+    (("run", "--max-items", "many"), "--max-items"),
+    (("run", "--max-reject-percent", "200"), "--max-reject-percent 200: expected a number, 0 to 100"),
+    (("runs", "--limit", "101"), "--limit 101: expected a number, 1 to 100"),
+    (("run", "--nope"), "No such option: --nope"),
+    (("nope",), "No such command 'nope'"),
+    (("redrive",), "cannot be redriven"),
+    (("stop",), "there is nothing to stop"),
+]  # fmt: skip
+
+
+def test_bad_input_is_one_line_that_names_it_and_the_exit_code_is_2(stack: Stack, demand: Demand) -> None:
+    for _ in range(2):
+        demand("run", "--tables", FIRST)
+    for words, told in BAD_INPUT:
+        said = demand(*words)
+        assert (said.code, said.out) == (2, ""), words
+        error, *hint = said.err.splitlines()
+        assert told in error
+        assert [line[:5] for line in hint] in ([], ["try: "])
+        said = demand(*words, "--json")
+        assert said.code == 2
+        assert said.json["error"]["message"] in error
 
 
 def test_the_beginning_of_a_name_is_enough(stack: Stack, demand: Demand) -> None:

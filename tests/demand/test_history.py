@@ -93,9 +93,7 @@ class Story:
         return self.add("TaskFailed", before, taskFailedEventDetails={"error": error, "cause": "why"})
 
     def scan(self, table: str, segment: int, total: int, *, more: bool = False) -> int:
-        begun = self.schedule(
-            self.enter(f"Scan{table}", before), table=table, segment=segment, totalSegments=total, chunk=0
-        )
+        begun = self.schedule(self.enter(f"Scan{table}"), table=table, segment=segment, totalSegments=total, chunk=0)
         keys = {"id": {"S": "secret"}} if more else None
         return self.succeed(begun, key=f"{FOLDER}/raw/{table}/{segment}/0-a.json.gz", items=10, readUnits=0.5, bytes=100, nextKeys=keys)  # fmt: skip
 
