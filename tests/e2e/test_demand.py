@@ -12,7 +12,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from local import seed
 from local.sample import Sample
-from tests.e2e.conftest import RUN_SECONDS, Client, Deploy, End
+from tests.e2e.conftest import RUN_SECONDS, Client, Deploy
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -27,6 +27,7 @@ type Demand = Callable[..., tuple[int, str, str]]
 def begin(exported: Mapping[str, str]) -> Iterator[Start]:
     """Begin a command line."""
     begun: list[subprocess.Popen[str]] = []
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
 
     def begin(*words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -44,6 +45,7 @@ def begin(exported: Mapping[str, str]) -> Iterator[Start]:
     for process in begun:
         process.kill()
         process.communicate()
+    signal.signal(signal.SIGINT, ignored)
 
 
 @pytest.fixture
@@ -56,6 +58,13 @@ def demand(begin: Start) -> Demand:
         return process.returncode, out, err
 
     return demand
+
+
+@pytest.fixture
+def runs(client: Client, exported: Mapping[str, str]) -> Callable[[], Any]:
+    """The stack's runs, newest first, as anybody sees them."""
+    states = client("stepfunctions")
+    return lambda: states.list_executions(stateMachineArn=exported["STATE_MACHINE_ARN"])["executions"]
 
 
 @pytest.fixture
@@ -113,38 +122,39 @@ def test_a_run_that_fails_in_one_segment_is_found_by_show_and_finished_by_redriv
     assert {"ScanSegment", BROKEN, "LoadWarehouse"} <= {line["function"] for line in lines}
 
 
-def test_an_interrupt_ends_the_watching_and_leaves_the_run(
-    sample: Sample, begin: Start, ended: End, client: Client, exported: Mapping[str, str]
+def test_an_interrupt_ends_the_watching_and_leaves_the_run_until_it_is_stopped(
+    sample: Sample, begin: Start, demand: Demand, deploy: Deploy, runs: Callable[[], Any]
 ) -> None:
-    watching = begin("run", "--tables", SECOND)
-    assert watching.stderr is not None
-    told = [watching.stderr.readline(), watching.stderr.readline()]  # the second comes from the first look at it
-    watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=RUN_SECONDS)
-    assert watching.returncode == 130, (told, err)
-    assert "the run goes on" in err
+    deploy(BROKEN, segment=0, seconds=60)
+    try:
+        watching = begin("run", "--tables", SECOND)
+        assert watching.stderr is not None
+        told = watching.stderr.readline() + watching.stderr.readline()  # the second is from its first look at the run
+        watching.send_signal(signal.SIGINT)
+        _, err = watching.communicate(timeout=RUN_SECONDS)
+        assert watching.returncode == 130, told + err
+        assert "the run goes on" in err
+        [latest, *_] = runs()
+        assert latest["name"] in told
+        assert latest["status"] == "RUNNING"
 
-    [latest] = client("stepfunctions").list_executions(stateMachineArn=exported["STATE_MACHINE_ARN"], maxResults=1)[
-        "executions"
-    ]
-    assert latest["name"] in told[0]
-    assert latest["status"] == "RUNNING"
-    assert ended(latest["executionArn"])["status"] == "SUCCEEDED"
+        code, out, err = demand("stop", "--yes", "--json")
+        assert code == 0, out
+        assert json.loads(out)["status"] == runs()[0]["status"] == "ABORTED"
+        assert "somebody stopped the run" in demand("show")[1]
+    finally:
+        deploy(BROKEN)
 
 
-def test_a_run_is_stopped_and_the_schedule_paused_and_resumed(sample: Sample, demand: Demand, client: Client) -> None:
-    run = json.loads(demand("run", "--detach", "--json")[1])["run"]
-    code, out, _ = demand("stop", run, "--yes", "--json")
-    assert (code, json.loads(out)["status"]) == (0, "ABORTED")
-    assert "somebody stopped the run" in demand("show", run)[1]
-
+def test_the_schedule_is_paused_and_resumed_and_stays_what_it_is(demand: Demand, client: Client) -> None:
     scheduler = client("scheduler")
-    [before] = scheduler.list_schedules()["Schedules"]
-    whole = scheduler.get_schedule(Name=before["Name"])
+    [listed] = scheduler.list_schedules()["Schedules"]
+
+    def schedule() -> dict[str, Any]:
+        found = scheduler.get_schedule(Name=listed["Name"])
+        return {name: found.get(name) for name in ("State", "Target", "ScheduleExpression", "Description")}
+
+    before = schedule()
     for word, state in (("resume", "ENABLED"), ("pause", "DISABLED")):
         assert demand(word)[0] == 0
-        now = scheduler.get_schedule(Name=before["Name"])
-        assert now["State"] == state
-        assert {name: now.get(name) for name in ("Target", "ScheduleExpression", "Description")} == {
-            name: whole.get(name) for name in ("Target", "ScheduleExpression", "Description")
-        }
+        assert schedule() == before | {"State": state}
