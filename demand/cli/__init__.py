@@ -3,8 +3,15 @@
 A module declares its commands with `command`, and is imported here.
 """
 
-# isort: off - this is the order of demand --help
-from demand.cli import config, logs, redrive, run, runs, schedule
+# The order of demand --help.
+# isort: off
 from demand.cli.app import main
+from demand.cli import run
+from demand.cli import runs
+from demand.cli import logs
+from demand.cli import redrive
+from demand.cli import schedule
+from demand.cli import config
+# isort: on
 
 __all__ = ["main"]

@@ -40,7 +40,7 @@ def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Par
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
-_SHARED = (
+SHARED = (
     _option("stack", str | None, "NAME", "The stack; otherwise DEMAND_STACK, then samconfig.toml."),
     _option(
         "region", str | None, "NAME", "Its region; otherwise DEMAND_REGION, samconfig.toml, then AWS's own settings."
@@ -83,6 +83,9 @@ class Shell:
         return find_stack(self.config, self.clients)
 
 
+EXAMPLES: dict[str, tuple[str, ...]] = {}
+"""Command lines by command, for the help and the page."""
+
 type Command = Callable[..., int | None]
 
 
@@ -94,10 +97,10 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
 
     def register(function: Command) -> Command:
         _shell, *own = inspect.signature(function).parameters.values()
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*_SHARED]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*SHARED]
 
         def call(**given: Any) -> int:
-            shared = {option.name: given.pop(option.name) for option in _SHARED}
+            shared = {option.name: given.pop(option.name) for option in SHARED}
             output = Output(json_wanted=shared.pop("json"))
             del shared["debug"]  # main reads it, for errors in the arguments too
             return function(Shell(output, Flags(**shared)), **given) or SUCCESS
@@ -105,6 +108,7 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        EXAMPLES[name] = tuple(examples)
         group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
         return function
 

@@ -28,7 +28,7 @@ STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: numbers stand on the right, what is `whole` stays in one line, what is `optional` needs a wide table."""
+    """A column: numbers stand on the right, `whole` values stay in one line, `optional` ones need a wide table."""
 
     title: str
     number: bool = False
