@@ -1,5 +1,8 @@
 """The table of permissions is what the commands call, no less and no more."""
 
+from threading import Event
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -34,8 +37,23 @@ def test_a_command_calls_what_its_line_names_and_nothing_else(demand: Demand) ->
             assert called(stack, demand, command) == needed, command
         needed = {permission.action for permission in COMMANDS["run"]}
         assert called(stack, demand, "run") == needed
-        run = demand("run", "--detach", "--json").json["run"]
-        assert called(stack, demand, "stop", run, "--yes") <= {permission.action for permission in COMMANDS["stop"]}
+
+
+def test_stopping_a_run_calls_what_its_line_names(demand: Demand) -> None:
+    scanning, go_on = Event(), Event()
+
+    def around(task: Any, proceed: Any) -> Any:
+        if task.state.startswith("Scan"):
+            scanning.set()
+            assert go_on.wait(60)
+        return proceed()
+
+    with deployed(counting(), around=around) as stack:
+        demand("run", "--tables", "cases", "--detach")
+        assert scanning.wait(60)
+        assert called(stack, demand, "stop", "--yes") == {permission.action for permission in COMMANDS["stop"]}
+        assert demand("runs", "--json").json["runs"][0]["status"] == "ABORTED"
+        go_on.set()
 
 
 DENIED = (
