@@ -97,8 +97,8 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
-	@# The project's own environment has the library on its path, as in Lambda.
-	@$(if $(filter .venv,$(@D)),echo "$(CURDIR)/layers/shared" > "$$(echo .venv/lib/python*/site-packages)/demand_pipeline.pth")
+	@# The project's own environment has the library on its path, as in Lambda, and the command line `demand`.
+	@$(if $(filter .venv,$(@D)),$(UV) pip install -q --offline --no-deps --no-build-isolation --python $(@D)/bin/python --editable .)
 	@touch $@
 
 .postgres/.stamp: requirements/postgres/package.json requirements/postgres/package-lock.json

@@ -1,1 +1,1 @@
-"""The command line's package: needs the standard library and `demand_pipeline`, nothing of the development tools."""
+"""The command line `demand`, and the plain functions behind it. Nothing of it runs in Lambda."""

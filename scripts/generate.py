@@ -30,6 +30,7 @@ WITH_REGIONS = {
     **{Path(page): "pages" for page in ("README.md", "docs/deploy.md", "docs/develop.md", "docs/operate.md")},
     Path("docs/performance.md"): "performance",
     Path("docs/cost.md"): "cost_page",
+    Path("docs/demand.md"): "demand_page",
 }
 
 GENERATED: dict[Path, Callable[[], str]] = {

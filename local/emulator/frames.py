@@ -15,12 +15,15 @@ class Frame:
     """A running list of states: of the machine, a branch or an iteration; or a group of these that run together.
 
     `path` names it the same way in every redrive. A frame that replays adds no state to the history.
+    `last_event` is the number of its last event in the history, `arguments` are those of its latest task.
     """
 
     def __init__(self, path: Path = (), parent: Self | None = None, *, replays: bool = False) -> None:
         self.path = path
         self.parent = parent
         self.replays = replays
+        self.last_event: int = parent.last_event if parent else 0
+        self.arguments: object = None
         self._redriven = replays
         self._visits: Counter[object] = Counter()
         self._stopped = False

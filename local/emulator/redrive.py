@@ -36,6 +36,7 @@ def _run_execution(original: Function, arn: str) -> None:
     # AWS: an update of the state machine changes neither definition nor role of what has started, redrives included.
     _machine.set(execution.setdefault("_machine", dict(sf._state_machines[execution["stateMachineArn"]])))
     execution["_root"] = root = Frame(replays=execution.get("redriveCount", 0) > 0)
+    root.last_event = len(execution["events"])
     current.set(root)
     original(arn)
 
@@ -59,15 +60,18 @@ def _stop_execution(original: Function, request: Any) -> Any:
 
 @replaces(sf, "_describe_execution")
 def _describe_execution(original: Function, request: Any) -> Any:
-    """AWS: DescribeExecution returns how often an execution was redriven, and whether it can be."""
+    """AWS: DescribeExecution returns how often an execution was redriven, and whether it can be, or why not."""
     status, headers, body = original(request)
     execution = sf._executions.get(request.get("executionArn"))
     if execution is None:
         return status, headers, body
+    obstacle = _obstacle(execution)
     described = json.loads(body) | {
         "redriveCount": execution.get("redriveCount", 0),
-        "redriveStatus": "NOT_REDRIVABLE" if _obstacle(execution) else "REDRIVABLE",
+        "redriveStatus": "NOT_REDRIVABLE" if obstacle else "REDRIVABLE",
     }
+    if obstacle:
+        described["redriveStatusReason"] = obstacle
     if "redriveDate" in execution:
         described["redriveDate"] = execution["redriveDate"]
     return sf.json_response(described)

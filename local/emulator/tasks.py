@@ -96,10 +96,26 @@ def _find_matching_retrier(original: Function, retriers: Any, error: str, counts
     return retrier, index
 
 
+@replaces(sf, "_apply_jsonata_arguments")
+def _apply_jsonata_arguments(original: Function, *given: Any) -> Any:
+    """Keep a task's arguments for the event that follows."""
+    current.get().arguments = arguments = original(*given)
+    return arguments
+
+
 @replaces(sf, "_add_event")
 def _add_event(original: Function, execution: Any, kind: str, details: Any = None) -> Any:
-    """AWS: a redrive continues the history; states that succeeded before do not enter it again."""
-    replays = (frame := current.get(None)) is not None and frame.replays
-    if replays and kind.endswith(("StateEntered", "StateExited")):
+    """AWS: an event names the one before it in its branch, and a scheduled task its arguments.
+
+    A redrive continues the history; states that succeeded before do not enter it again.
+    """
+    frame = current.get(None)
+    if frame is None:
+        return original(execution, kind, details)
+    if frame.replays and kind.endswith(("StateEntered", "StateExited")):
         return None
-    return original(execution, kind, details)
+    if kind == "TaskScheduled":
+        details["taskScheduledEventDetails"]["parameters"] = json.dumps(frame.arguments)
+    event = original(execution, kind, {"previousEventId": frame.last_event, **(details or {})})
+    frame.last_event = event["id"]
+    return event

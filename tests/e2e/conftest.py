@@ -1,10 +1,13 @@
 """One deployed stack for all end-to-end tests, and an outside client that knows only `.local/env`."""
 
+import io
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import boto3
 import pytest
@@ -20,6 +23,25 @@ type Client = Callable[[str], Any]
 type Start = Callable[[Mapping[str, Any]], str]
 type End = Callable[[str], dict[str, Any]]
 type Refresh = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+# Deployed over a function: one segment fails after a while.
+BROKEN = """
+import time
+import original
+
+def lambda_handler(event, context):
+    if event["segment"] == {segment}:
+        time.sleep({seconds})
+        raise RuntimeError("a bug that only this segment meets")
+    return original.lambda_handler(event, context)
+"""
+
+
+class Deploy(Protocol):
+    """Deploy a function's code again; where a segment is given, with a bug that only this one meets."""
+
+    def __call__(self, function: str, segment: int | None = None, seconds: float = 0) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +121,28 @@ def ended(client: Client) -> End:
 def refresh(start: Start, ended: End) -> Refresh:
     """A run from its start to its end."""
     return lambda given: ended(start(given))
+
+
+@pytest.fixture
+def deploy(stack: Stack, client: Client) -> Deploy:
+    resources = client("cloudformation").describe_stack_resources(StackName="demand-pipeline-local")["StackResources"]
+    names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+
+    def deploy(function: str, segment: int | None = None, seconds: float = 0) -> None:
+        broken = None if segment is None else BROKEN.format(segment=segment, seconds=seconds)
+        code = archive(stack.folder / "sam" / "build" / function, broken)
+        client("lambda").update_function_code(FunctionName=names[function], ZipFile=code)
+
+    return deploy
+
+
+def archive(folder: Path, broken: str | None = None) -> bytes:
+    """A function's code as `sam build` left it, wrapped in a bug where one is given."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in folder.rglob("*.py"):
+            name = str(path.relative_to(folder))
+            archive.write(path, "original.py" if broken and name == "app.py" else name)
+        if broken:
+            archive.writestr("app.py", broken)
+    return buffer.getvalue()

@@ -1,11 +1,8 @@
 """A run that failed, mended and redriven through the ordinary API."""
 
-import io
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,36 +11,11 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from local import seed
 from local.sample import Sample
-from local.stack import Stack
-from tests.e2e.conftest import Client, End, Start
+from tests.e2e.conftest import Client, Deploy, End, Start
 
 SECOND, LAST = (f"Transform{camel_case(list(TABLES)[number])}" for number in (1, -1))
 
 pytestmark = pytest.mark.xdist_group("e2e")
-
-# Deployed over two functions: one segment fails, another table's is then still at work and is aborted.
-BROKEN = """
-import time
-import original
-
-def lambda_handler(event, context):
-    if event["segment"] == {segment}:
-        time.sleep({seconds})
-        raise RuntimeError("a bug that only this segment meets")
-    return original.lambda_handler(event, context)
-"""
-
-
-def archive(folder: Path, broken: str | None = None) -> bytes:
-    """A function's code as `sam build` left it, wrapped in a bug where one is given."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in folder.rglob("*.py"):
-            name = str(path.relative_to(folder))
-            archive.write(path, "original.py" if broken and name == "app.py" else name)
-        if broken:
-            archive.writestr("app.py", broken)
-    return buffer.getvalue()
 
 
 def tasks(events: list[Any], kind: str) -> Counter[tuple[str, Any]]:
@@ -63,26 +35,19 @@ def history(states: Any, arn: str) -> list[Any]:
 
 
 def test_a_redrive_calls_only_what_had_failed_or_been_aborted(
-    stack: Stack,
     client: Client,
     exported: Mapping[str, str],
     start: Start,
     ended: End,
+    deploy: Deploy,
 ) -> None:
     dynamodb = client("dynamodb")
     seed.create_tables(dynamodb)
     sample = Sample(60)
     seed.write_sample(dynamodb, sample, lambda _: None)
-    functions, states = client("lambda"), client("stepfunctions")
-    resources = client("cloudformation").describe_stack_resources(StackName="demand-pipeline-local")["StackResources"]
-    names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-
-    def deploy(function: str, broken: str | None = None) -> None:
-        code = archive(stack.folder / "sam" / "build" / function, broken)
-        functions.update_function_code(FunctionName=names[function], ZipFile=code)
-
-    deploy(SECOND, BROKEN.format(segment=1, seconds=3))
-    deploy(LAST, BROKEN.format(segment=0, seconds=60))
+    states = client("stepfunctions")
+    deploy(SECOND, segment=1, seconds=3)
+    deploy(LAST, segment=0, seconds=60)
     arn = start({})
     failed = ended(arn)
     assert (failed["status"], failed["error"]) == ("FAILED", "RuntimeError")

@@ -111,8 +111,8 @@ def test_two_commands_at_once_are_refused(folder: Path) -> None:
     assert "another command is at work" in output
 
 
-def test_a_run_without_a_stack_says_how_to_start_one(folder: Path) -> None:
-    with command(folder, "run") as run:
+def test_a_command_without_a_stack_says_how_to_start_one(folder: Path) -> None:
+    with command(folder, "seed") as run:
         output = run.communicate(timeout=BUSY_SECONDS)[0]
     assert run.returncode == 1
     assert "make demo" in output

@@ -129,7 +129,7 @@ class Machine(ExitStack):
         self.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
         self.enter_context(patched(self._run_task, self.pauses.append))
         self._client = boto3.client("stepfunctions", region_name=REGION)
-        self._arn = self._client.create_state_machine(
+        self.arn = self._client.create_state_machine(
             name=f"machine-{time.monotonic_ns()}",
             definition=json.dumps(self.definition),
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
@@ -139,7 +139,7 @@ class Machine(ExitStack):
     def start(self, data: Any, name: str | None = None) -> Run:
         """Run the machine with `data` as its input, to the end."""
         arn = self._client.start_execution(
-            stateMachineArn=self._arn,
+            stateMachineArn=self.arn,
             input=json.dumps(data),
             name=name or f"run-{time.monotonic_ns()}",
         )["executionArn"]
@@ -148,7 +148,7 @@ class Machine(ExitStack):
     def update(self, **settings: Any) -> None:
         """Deploy the definition with other settings: runs that have started keep theirs."""
         text = json.dumps(definition(**settings))
-        self._client.update_state_machine(stateMachineArn=self._arn, definition=text)
+        self._client.update_state_machine(stateMachineArn=self.arn, definition=text)
 
     def redrive(self, run: Run) -> Run:
         """Run a failed execution on: what succeeded is not called again (moto has no RedriveExecution)."""

@@ -1,0 +1,17 @@
+"""The command line `demand`: one module per group of commands, each thin over functions of `demand` that return values.
+
+A module declares its commands with `command`, and is imported here.
+"""
+
+# The order of demand --help.
+# isort: off
+from demand.cli.app import main
+from demand.cli import run
+from demand.cli import runs
+from demand.cli import logs
+from demand.cli import redrive
+from demand.cli import schedule
+from demand.cli import config
+# isort: on
+
+__all__ = ["main"]

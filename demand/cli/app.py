@@ -1,0 +1,162 @@
+"""The command line itself: how a command is declared, the options that all have, and what every exit code means."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from demand.aws import Clients
+from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output
+from demand.config import Config, Flags, find_config
+from demand.errors import DemandError, UsageError, from_aws
+from demand.stack import Stack, find_stack
+
+app = typer.Typer(
+    name="demand",
+    help="Runs the demand pipeline, watches it, and explains what happened. demand COMMAND --help has examples.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # one line, see main
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+@app.callback()
+def _callback() -> None:
+    """Make it a group, even of one command."""
+
+
+def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Parameter:
+    """Build an option of every command: its name is its spelling too."""
+    default = False if kind is bool else None
+    word = f"--{name.replace('_', '-')}"
+    option = typer.Option(word, metavar=metavar, help=text, rich_help_panel="Options of every command")
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+SHARED = (
+    _option("stack", str | None, "NAME", "The stack; otherwise DEMAND_STACK, then samconfig.toml."),
+    _option(
+        "region", str | None, "NAME", "Its region; otherwise DEMAND_REGION, samconfig.toml, then AWS's own settings."
+    ),
+    _option("profile", str | None, "NAME", "A profile of the AWS configuration."),
+    _option("config_env", str | None, "NAME", "The environment in samconfig.toml, such as prod."),
+    _option("config_file", Path | None, "FILE", "Another samconfig.toml."),
+    _option("json", bool, None, "Write the result, or the error, as JSON."),
+    _option("debug", bool, None, "Show the traceback of an error."),
+)
+
+
+def check_range(option: str, value: float | None, low: float, high: float | None = None) -> None:
+    """Raise UsageError for a number outside; typer's own message would not have the number."""
+    if value is not None and (value < low or (high is not None and value > high)):
+        expected = f"{low} or more" if high is None else f"{low} to {high}"
+        raise UsageError(f"{option} {value:g}: expected a number, {expected}")
+
+
+class Shell:
+    """What a command works with: its output, and the stack, which is looked up when it is first needed."""
+
+    def __init__(self, output: Output, flags: Flags) -> None:
+        self.output = output
+        self.flags = flags
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings that were found."""
+        return find_config(self.flags)
+
+    @cached_property
+    def clients(self) -> Clients:
+        """AWS with these settings."""
+        return Clients(self.config)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The deployed stack."""
+        return find_stack(self.config, self.clients)
+
+
+EXAMPLES: dict[str, tuple[str, ...]] = {}
+"""Command lines by command, for the help and the page."""
+
+type Command = Callable[..., int | None]
+
+
+def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> Callable[[Command], Command]:
+    """Declare a command: a function of a Shell and its own options, which returns an exit code, or None for success.
+
+    The docstring is its help, and `examples` are whole command lines.
+    """
+
+    def register(function: Command) -> Command:
+        _shell, *own = inspect.signature(function).parameters.values()
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*SHARED]
+
+        def call(**given: Any) -> int:
+            shared = {option.name: given.pop(option.name) for option in SHARED}
+            output = Output(json_wanted=shared.pop("json"))
+            del shared["debug"]  # main reads it, for errors in the arguments too
+            return function(Shell(output, Flags(**shared)), **given) or SUCCESS
+
+        call.__doc__ = function.__doc__
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        EXAMPLES[name] = tuple(examples)
+        group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
+        return function
+
+    return register
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors become one line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _tolerate_encodings()
+    output = Output(json_wanted="--json" in given)
+    try:
+        code: int | None = app(args=given, prog_name="demand", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return SUCCESS
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("interrupted")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - no traceback unless asked for
+        if "--debug" in given:
+            output.notes.print_exception()
+        output.fail(_described(error))
+        return UNUSABLE
+    if code == INTERRUPTED:
+        output.note("interrupted")
+    return code or SUCCESS
+
+
+def _described(error: Exception) -> DemandError:
+    if isinstance(error, DemandError):
+        return error
+    if isinstance(error, TyperException):
+        return UsageError(" ".join(error.format_message().split()), _help_of(error))
+    if found := from_aws(error):
+        return found
+    message = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    return DemandError("Unexpected", message, "the same with --debug; it is our bug")
+
+
+def _help_of(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'demand'} --help"
+
+
+def _tolerate_encodings() -> None:
+    """A terminal without UTF-8 shows a question mark, rather than an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

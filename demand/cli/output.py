@@ -1,0 +1,171 @@
+"""Where everything that a command says goes: results to stdout, progress and errors to stderr, or all of it as JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import compress
+from typing import Any, TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from demand.errors import DemandError, UsageError
+
+SCHEMA_VERSION = 1
+_WIDE = 110  # columns of a terminal from which on optional columns are shown
+_LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
+
+# Exit codes: docs/demand.md.
+SUCCESS, FAILED, UNUSABLE, REJECTS, INTERRUPTED = 0, 1, 2, 3, 130
+
+STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": "yellow", "RUNNING": "cyan"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: numbers stand on the right, `whole` values stay in one line, `optional` ones need a wide table."""
+
+    title: str
+    number: bool = False
+    whole: bool = False
+    optional: bool = False
+
+
+class Output:
+    """A command's streams. `json` is whether programs read the results."""
+
+    def __init__(self, *, json_wanted: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.json = json_wanted
+        self._stdout = stdout or sys.stdout
+        self.results = _console(self._stdout)
+        self.notes = _console(stderr or sys.stderr)
+
+    def show(self, value: Any, *parts: RenderableType, **more: Any) -> None:
+        """Write a result: a dataclass as one JSON object, with `more` fields before it, or these parts for people."""
+        if self.json:
+            self.line({**more, **asdict(value)})
+            return
+        for part in parts:
+            self.results.print(part, soft_wrap=isinstance(part, str | Text))
+
+    def line(self, value: Any) -> None:
+        """Write a dataclass as a line of JSON."""
+        fields = value if isinstance(value, dict) else asdict(value)
+        print(json.dumps({"schema_version": SCHEMA_VERSION, **fields}, default=_plain), file=self._stdout, flush=True)
+
+    def note(self, text: str) -> None:
+        """Say something about the course of the work, as it is."""
+        self.notes.print(escape(text), soft_wrap=True)
+
+    def fail(self, error: DemandError) -> None:
+        """Report an error: as the JSON result, or in one line and a hint."""
+        if self.json:
+            self.line({"error": {"kind": error.kind, "message": error.message, "hint": error.hint or None}})
+            return
+        self.notes.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
+        if error.hint:
+            self.notes.print(Text(f"try: {error.hint}", style="dim"), soft_wrap=True)
+
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask on stderr; `yes` answers. Raises UsageError where nobody can answer."""
+        if yes:
+            return True
+        if self.json or not sys.stdin.isatty():
+            raise UsageError(f"{question} Nobody can be asked here", "add --yes")
+        self.notes.print(escape(f"{question} [y/N] "), end="")
+        return input().strip().lower() in {"y", "yes"}
+
+    @property
+    def is_live(self) -> bool:
+        """Whether bars can be drawn: people watch, on a terminal."""
+        return self.notes.is_terminal and not self.notes.is_dumb_terminal and not self.json
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table that leaves out its optional columns where it is narrow."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[object]]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as there is room."""
+        shown = [column.optional is False or options.max_width >= _WIDE for column in self.columns]
+        made = Table(
+            title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        )
+        for column in compress(self.columns, shown):
+            justify: JustifyMethod = "right" if column.number else "left"
+            made.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole or column.number)
+        for row in self.rows:
+            made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in compress(row, shown)))
+        yield made
+
+
+def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:
+    """Rows as a table: whole numbers get separators, None is a dash."""
+    return Rows(title, columns, list(rows))
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Table:
+    """Names and values, one per line."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, value if isinstance(value, Text) else Text(cell(value)))
+    return made
+
+
+def cell(value: object) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return moment(value) if isinstance(value, datetime) else str(value)
+
+
+def moment(when: datetime) -> str:
+    """A time in the user's zone, to the second."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float | None) -> str:
+    """A duration in words that stay short: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:  # noqa: PLR2004 - below it a tenth says something
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def status(word: str) -> Text:
+    """A status: a word, and a colour where there are colours."""
+    return Text(word, style=STYLES.get(word, ""))
+
+
+def _console(stream: TextIO) -> Console:
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)

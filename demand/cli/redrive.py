@@ -1,0 +1,88 @@
+"""`demand redrive` and `demand stop`: let a failed run go on, or end a running one."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from demand.cli.app import Shell, command
+from demand.cli.output import FAILED, SUCCESS, Column, table
+from demand.cli.run import Detach, RunName, follow_to_the_end
+from demand.runs import execution
+from demand.runs.redrive import Plan, plan
+from demand.runs.redrive import redrive as redrive_run
+from demand.runs.report import read
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A run that was stopped, as JSON."""
+
+    run: str
+    arn: str
+    status: str
+
+
+@command(
+    "redrive",
+    examples=["demand redrive", "demand redrive demand-20261127T0300 --yes", "demand redrive --detach --yes --json"],
+)
+def redrive(
+    shell: Shell,
+    run: RunName = None,
+    yes: Yes = False,
+    detach: Detach = False,
+) -> int:
+    """Continue a failed run where it failed: show what runs again and what does not, ask, redrive, watch."""
+    found = execution.find_run(shell.stack, run)
+    planned = plan(shell.stack, read(shell.stack, found))
+    _explain(shell, planned)
+    if not shell.output.confirm(f"Redrive {found.name}?", yes=yes):
+        shell.output.note("nothing was done")
+        return FAILED
+    redrive_run(shell.stack, found)
+    if detach:
+        shell.output.show(planned, f"demand watch {found.name}")
+        return SUCCESS
+    return follow_to_the_end(shell, found, redrives=found.redrives + 1)
+
+
+@command("stop", examples=["demand stop", "demand stop demand-20261127T0300 --yes"])
+def stop(shell: Shell, run: RunName = None, yes: Yes = False) -> int:
+    """Stop a running run. The warehouse keeps what it has; a redrive continues the run."""
+    found = execution.find_run(shell.stack, run)
+    if found.is_running and not shell.output.confirm(f"Stop {found.name}?", yes=yes):
+        shell.output.note("nothing was done")
+        return FAILED
+    stopped = execution.stop(shell.stack, found, "stopped by demand stop")
+    text = f"run {stopped.name} is {stopped.status}; to continue it: demand redrive {stopped.name}"
+    shell.output.show(Stopped(stopped.name, stopped.arn, stopped.status), Text(text))
+    return SUCCESS
+
+
+def _explain(shell: Shell, planned: Plan) -> None:
+    """Say on stderr what the redrive does."""
+    rows = [
+        [entry.table, _numbers(entry.kept), entry.kept_items, _numbers(entry.again), entry.first_time]
+        for entry in planned.tables
+    ]
+    columns = [Column("table"), Column("segments kept"), Column("their items", number=True), Column("run again")]
+    columns.append(Column("for the first time", number=True))
+    shell.output.notes.print(table(f"redrive of {planned.run}", columns, rows))
+    shell.output.note(f"the load {planned.load}")
+    for warning in planned.warnings:
+        shell.output.notes.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    """Numbers as ranges: 0-2, 5."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts) or "none"

@@ -1,0 +1,106 @@
+"""How the end of a run is shown: the receipt of one that succeeded, the errors of one that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, Output, duration, facts, status, table
+from demand.runs.failure import Failure
+from demand.runs.receipt import Receipt, receipt
+from demand.runs.report import Report
+from demand.stack import Stack
+
+_PLACES = 5  # named of tasks that failed in the same way
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that did not succeed, as JSON."""
+
+    run: str
+    arn: str
+    status: str
+    failures: tuple[Failure, ...]
+
+
+def finish(output: Output, stack: Stack, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
+    """Show how a run ended, and return the exit code that says so."""
+    named = {"event": event} if event else {}
+    if report.run.output is None:
+        run = report.run
+        failed = Failed(run.name, run.arn, run.status, report.failures)
+        output.show(failed, *failure_parts(report), **named)
+        return FAILED
+    found = receipt(stack, report)
+    output.show(found, *receipt_parts(found), **named)
+    return REJECTS if fail_on_rejects and found.rejected else SUCCESS
+
+
+def receipt_parts(found: Receipt) -> list[RenderableType]:
+    """The receipt for people."""
+    outcome = "committed" if found.committed else "counted and rolled back (dry run)"
+    head = Text.assemble(f"run {found.run} ", status(found.status), f": {outcome} in {duration(found.seconds)}")
+    numbers = ("scanned", "staged", "rejected", "loaded")
+    columns = [Column("table"), *(Column(name, number=True) for name in numbers)]
+    columns += [Column("balanced"), Column("warehouse now", number=True), Column("before", number=True, optional=True)]
+    rows: list[list[object]] = [
+        [
+            *(entry.table, entry.scanned, entry.staged, entry.rejected, entry.loaded),
+            *("yes" if entry.balanced else "NO", entry.warehouse_rows, entry.previous_rows),
+        ]
+        for entry in found.tables
+    ]
+    if len(found.tables) > 1:
+        sums = [sum(getattr(entry, name) for entry in found.tables) for name in numbers]
+        rows.append(["total", *sums, "", None, None])
+    parts: list[RenderableType] = [head, table("", columns, rows)]
+    if found.reasons:
+        title = "rejected, by reason" + ("" if found.reasons_complete else " (a part of the rejects)")
+        reasons = [[reason.table, reason.reason, reason.items] for reason in found.reasons]
+        parts.append(table(title, [Column("table"), Column("reason"), Column("items", number=True)], reasons))
+    cost = found.cost
+    lines: list[tuple[str, object]] = []
+    if found.longest_step:
+        lines.append(("longest step", f"{found.longest_step.place}: {duration(found.longest_step.seconds)}"))
+    lines.append(("read units", f"{cost.read_units:,.1f}"))
+    dollars = f"DynamoDB ${cost.dynamodb:.4f}, Lambda ${cost.functions:.4f}, Step Functions ${cost.state_machine:.4f}"
+    lines.append(("cost", f"about ${cost.total:.4f}: {dollars} ({cost.prices})"))
+    if found.redrives:
+        lines.append(("redrives", found.redrives))
+    parts.append(facts(lines))
+    return parts
+
+
+def failure_parts(report: Report) -> list[RenderableType]:
+    """Why a run failed, for people: the error first, then what to do."""
+    run = report.run
+    seconds = duration(run.seconds(run.stopped or run.started))
+    parts: list[RenderableType] = [Text.assemble(f"run {run.name} ", status(run.status), f" after {seconds}")]
+    by_error: dict[str, list[Failure]] = {}
+    for failure in report.failures:
+        by_error.setdefault(failure.error, []).append(failure)
+    for alike in by_error.values():
+        parts += ["", facts(_failure_rows(alike))]
+    parts += ["", Text("The warehouse still shows the last run that was committed.", style="dim")]
+    return parts
+
+
+def _failure_rows(alike: Sequence[Failure]) -> list[tuple[str, object]]:
+    """Tasks that failed with the same error: the first in full, the others by their place."""
+    first, *others = alike
+    rows: list[tuple[str, object]] = [("error", Text(first.error, style="bold red")), ("in", first.place)]
+    if first.message:
+        rows.append(("cause", first.message))
+    if others:
+        more = f", and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
+        rows.append(("also in", "; ".join(failure.place for failure in others[:_PLACES]) + more))
+    rows += [("means", plain(first.meaning)), ("do", plain(first.action))]
+    rows += [("next" if number == 0 else "or", line) for number, line in enumerate(first.next)]
+    return rows
+
+
+def plain(text: str) -> str:
+    """A cure's Markdown without its backticks."""
+    return text.replace("`", "")

@@ -1,0 +1,136 @@
+"""`demand run` and `demand watch`: start a run, follow one, and show how it ends."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from demand.cli.app import Shell, check_range, command
+from demand.cli.output import INTERRUPTED, SUCCESS
+from demand.cli.progress import display_for
+from demand.cli.progress import watch as show_progress
+from demand.cli.result import finish
+from demand.errors import UsageError
+from demand.runs import execution
+from demand.runs.report import follow
+from demand_pipeline.builders import TABLES
+
+POLL_SECONDS = 1.0
+
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", show_default=False, help="A run's name, the beginning of it, or its ARN; otherwise the latest."
+    ),
+]
+Tables = Annotated[
+    list[str] | None, typer.Option(metavar="NAMES", help="Refresh only these tables, such as cases,audit.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but commit.")]
+MaxItems = Annotated[
+    int | None, typer.Option(metavar="N", help="Read at most N items of each table; only with --dry-run.")
+]
+SaveCsv = Annotated[bool, typer.Option("--save-csv", help="Also write each loaded table as CSV to the staging bucket.")]
+MaxReject = Annotated[float | None, typer.Option(metavar="PERCENT", help="This run's limit of rejected items.")]
+MaxShrink = Annotated[
+    float | None,
+    typer.Option(metavar="PERCENT", help="This run's limit of what a table may shrink by."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Load although a newer run is committed.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Do not watch it.")]
+FailOnRejects = Annotated[bool, typer.Option("--fail-on-rejects", help="Exit with 3 if items were rejected.")]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that was started, as JSON."""
+
+    run: str
+    arn: str
+    status: str
+    input: dict[str, Any]
+
+
+@command(
+    "run",
+    examples=[
+        "demand run",
+        "demand run --tables cases,audit --fail-on-rejects",
+        "demand run --dry-run --max-items 1000 --max-reject-percent 100",
+        "demand run --detach --json",
+    ],
+)
+def run(
+    shell: Shell,
+    tables: Tables = None,
+    dry_run: DryRun = False,
+    max_items: MaxItems = None,
+    save_csv: SaveCsv = False,
+    max_reject_percent: MaxReject = None,
+    max_shrink_percent: MaxShrink = None,
+    force: Force = False,
+    detach: Detach = False,
+    fail_on_rejects: FailOnRejects = False,
+) -> int:
+    """Start a run, watch it, and show its receipt. Ctrl-C stops watching, not the run."""
+    check_range("--max-items", max_items, 1)
+    check_range("--max-reject-percent", max_reject_percent, 0, 100)
+    check_range("--max-shrink-percent", max_shrink_percent, 0, 100)
+    if max_items is not None and not dry_run:
+        raise UsageError(
+            f"--max-items {max_items}: expected --dry-run next to it; a part must not replace a full table"
+        )
+    names = table_names(tables)
+    given = {
+        "tables": names,
+        "dryRun": dry_run or None,
+        "maxItems": max_items,
+        "saveCsv": save_csv or None,
+        "maxRejectPercent": max_reject_percent,
+        "maxShrinkPercent": max_shrink_percent,
+        "force": force or None,
+    }
+    wanted = {name: value for name, value in given.items() if value is not None}
+    started = execution.start(shell.stack, wanted)
+    shell.output.note(f"run {started.name} has started")
+    if detach:
+        result = Started(started.name, started.arn, started.status, wanted)
+        shell.output.show(result, f"demand watch {started.name}")
+        return SUCCESS
+    return follow_to_the_end(shell, started, fail_on_rejects=fail_on_rejects)
+
+
+@command("watch", examples=["demand watch", "demand watch demand-20261127 --json"])
+def watch(shell: Shell, run: RunName = None) -> int:
+    """Follow a run to its end, and show how it ended. Ctrl-C stops watching, not the run."""
+    return follow_to_the_end(shell, execution.find_run(shell.stack, run), lines_of_json=True)
+
+
+def follow_to_the_end(
+    shell: Shell,
+    run: execution.Run,
+    *,
+    redrives: int = 0,
+    fail_on_rejects: bool = False,
+    lines_of_json: bool = False,
+) -> int:
+    """Show a run's course and its end; an interrupt ends the watching only."""
+    reports = follow(shell.stack, run, partial(time.sleep, POLL_SECONDS), redrives)
+    try:
+        last = show_progress(reports, display_for(shell.output, lines_of_json=lines_of_json))
+    except KeyboardInterrupt:
+        shell.output.note(f"stopped watching; the run goes on: demand watch {run.name}, or demand stop {run.name}")
+        return INTERRUPTED
+    event = "result" if lines_of_json else ""
+    return finish(shell.output, shell.stack, last, fail_on_rejects=fail_on_rejects, event=event)
+
+
+def table_names(given: list[str] | None) -> list[str] | None:
+    """Names from options such as `cases,audit`; raises UsageError for one that is not declared."""
+    names = [name.strip() for words in given or () for name in words.split(",") if name.strip()]
+    for name in names:
+        if name not in TABLES:
+            raise UsageError(f"--tables {name}: expected some of {', '.join(TABLES)}")
+    return list(dict.fromkeys(names)) or None

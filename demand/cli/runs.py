@@ -1,0 +1,163 @@
+"""`demand runs` and `demand show`: the history, and one run of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from statistics import mean
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from demand.cli.app import Shell, check_range, command
+from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, status, table
+from demand.cli.result import failure_parts, receipt_parts
+from demand.cli.run import RunName
+from demand.runs import execution
+from demand.runs.options import to_options
+from demand.runs.receipt import Receipt, receipt
+from demand.runs.report import Report, read
+
+_SEGMENTS = 3  # shown of each table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in the history."""
+
+    name: str
+    status: str
+    started: datetime
+    seconds: float
+    redrives: int
+    committed: bool | None
+    input: Mapping[str, Any]
+    scanned: int | None
+    rejected: int | None
+    loaded: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class History:
+    """The latest runs, newest first."""
+
+    runs: tuple[Summary, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All about a run."""
+
+    report: Mapping[str, Any]
+    receipt: Receipt | None
+
+
+@command("runs", examples=["demand runs", "demand runs --limit 50 --json"])
+def runs(
+    shell: Shell,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many, up to 100.")] = 10,
+) -> None:
+    """List the latest runs: what they did, how long they took, how often they were redriven."""
+    check_range("--limit", limit, 1, 100)
+    now = datetime.now(UTC)
+    found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
+    columns = [
+        *(Column("run", whole=True), Column("status", whole=True), Column("started", whole=True, optional=True)),
+        *(Column("took", number=True), Column("redrives", number=True, optional=True)),
+        *(
+            Column("scanned", number=True, optional=True),
+            Column("rejected", number=True),
+            Column("loaded", number=True),
+        ),
+        Column("note"),
+    ]
+    rows = [
+        [
+            *(entry.name, status(entry.status), entry.started, duration(entry.seconds), entry.redrives),
+            *(entry.scanned, entry.rejected, entry.loaded, _note(entry)),
+        ]
+        for entry in found
+    ]
+    shell.output.show(History(found), table("", columns, rows) if rows else Text("no runs yet: demand run"))
+
+
+@command("show", examples=["demand show", "demand show demand-20261127T0300", "demand show --json"])
+def show(shell: Shell, run: RunName = None) -> int:
+    """Explain a run: what failed and what to do, what each table did, its slowest steps and segments."""
+    report = read(shell.stack, execution.find_run(shell.stack, run))
+    found = receipt(shell.stack, report) if report.run.output is not None else None
+    parts: list[RenderableType] = []
+    if found:
+        parts += receipt_parts(found)
+    elif report.run.is_running:
+        parts.append(
+            Text.assemble(f"run {report.run.name} ", status(report.run.status), f": demand watch {report.run.name}")
+        )
+    else:
+        parts += failure_parts(report)
+    shell.output.show(Shown(asdict(report), found), *parts, *_course(report))
+    return FAILED if report.failures else SUCCESS
+
+
+def summary(run: execution.Run, now: datetime) -> Summary:
+    """What the list says of a run."""
+    sums = {name: sum(int(entry[name]) for entry in run.tables) for name in ("scanned", "rejected", "loaded")}
+    counted: dict[str, int | None] = {**sums} if run.output is not None else dict.fromkeys(sums)
+    return Summary(
+        name=run.name,
+        status=run.status,
+        started=run.started,
+        seconds=run.seconds(now),
+        redrives=run.redrives,
+        committed=run.committed,
+        input=run.input,
+        error=run.error,
+        **counted,
+    )
+
+
+def _note(entry: Summary) -> str:
+    return entry.error or " ".join(to_options(entry.input))
+
+
+def _course(report: Report) -> list[RenderableType]:
+    """What the run did, for people."""
+    now = report.run.stopped or datetime.now(UTC)
+    started = f"{moment(report.run.started)}, input: {' '.join(to_options(report.run.input)) or 'none'}"
+    parts: list[RenderableType] = [
+        "",
+        facts([("started", started), ("retries", report.retries), ("load", report.load.state)]),
+    ]
+    numbers = ("segments", "chunks", "scanned", "staged", "rejected", "read units", "took")
+    rows = [
+        [
+            *(entry.table, f"{entry.segments_done}/{entry.segments_total}", entry.chunks, entry.scanned, entry.staged),
+            *(entry.rejected, entry.read_units, duration(entry.seconds(now))),
+        ]
+        for entry in report.tables
+    ]
+    if rows:
+        parts.append(table("tables", [Column("table"), *(Column(name, number=True) for name in numbers)], rows))
+    if segments := _segments(report):
+        columns = [Column("table"), Column("segment", number=True), Column("state")]
+        columns += [Column(name, number=True) for name in ("items", "of the mean", "took")]
+        parts.append(table("slowest segments", columns, segments))
+    if report.slowest:
+        steps = [[step.place, step.table, step.attempts, duration(step.seconds)] for step in report.slowest]
+        columns = [Column("step"), Column("table"), Column("attempts", number=True), Column("took", number=True)]
+        parts.append(table("slowest steps", columns, steps))
+    return parts
+
+
+def _segments(report: Report) -> list[list[object]]:
+    """The slowest segments of each table, and how many items they have compared with the mean: the skew."""
+    rows: list[list[object]] = []
+    for entry in report.tables:
+        average = mean(segment.scanned for segment in entry.segments) if entry.segments else 0
+        for segment in sorted(entry.segments, key=lambda segment: -segment.seconds)[:_SEGMENTS]:
+            share = f"{segment.scanned / average:.0%}" if average else None
+            state = Text(segment.state, style="red" if segment.state == "failed" else "")
+            rows.append([entry.table, segment.number, state, segment.scanned, share, duration(segment.seconds)])
+    return rows

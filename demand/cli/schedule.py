@@ -1,0 +1,33 @@
+"""`demand pause` and `demand resume`: the schedule."""
+
+from rich.text import Text
+
+from demand.cli.app import Shell, command
+from demand.cli.output import SUCCESS
+from demand.schedule import DISABLED, ENABLED, Schedule, set_state
+
+
+@command("pause", examples=["demand pause", "demand pause --config-env prod"])
+def pause(shell: Shell) -> int:
+    """Let the schedule start no runs, until demand resume. A running run goes on."""
+    found = set_state(shell.stack, DISABLED)
+    alarms = f"alarms go off after {shell.stack.parameters.get('MaxHoursWithoutSuccess', 'some')} hours without a run"
+    return _say(shell, found, f"no runs start by themselves; {alarms}", "demand resume")
+
+
+@command("resume", examples=["demand resume", "demand resume --config-env prod"])
+def resume(shell: Shell) -> int:
+    """Let the schedule start runs again."""
+    found = set_state(shell.stack, ENABLED)
+    return _say(shell, found, f"runs start at {found.expression}, {found.timezone}", "demand pause")
+
+
+def _say(shell: Shell, found: Schedule, effect: str, back: str) -> int:
+    changed = "is" if found.was != found.state else "was already"
+    shell.output.show(found, Text(f"the schedule {changed} {found.state}: {effect}"))
+    if found.deployed and found.deployed != found.state:
+        shell.output.note(
+            f"the stack's ScheduleState is {found.deployed}: a deployment that changes the schedule sets it back"
+        )
+    shell.output.note(f"to undo: {back}")
+    return SUCCESS

@@ -1,0 +1,92 @@
+"""What a command says when it cannot do its work: one line, and what to try next."""
+
+import re
+from typing import Any
+
+from botocore import exceptions as aws
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_REFUSED = frozenset(
+    {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch"}
+)
+_FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
+    (
+        (aws.NoCredentialsError, aws.CredentialRetrievalError, aws.PartialCredentialsError),
+        "NoCredentials",
+        "no AWS credentials: ",
+        "aws sso login, or set AWS_PROFILE",
+    ),
+    ((aws.SSOError, aws.TokenRetrievalError), "ExpiredCredentials", "the AWS login has expired: ", "aws sso login"),
+    ((aws.ProfileNotFound,), "UnknownProfile", "", "aws configure list-profiles"),
+    ((aws.NoRegionError,), "NoRegion", "no AWS region: ", "--region, DEMAND_REGION, AWS_REGION or samconfig.toml"),
+    (
+        (aws.HTTPClientError, aws.ConnectionError),
+        "NoConnection",
+        "AWS does not answer: ",
+        "check the network and the endpoint",
+    ),
+    ((aws.BotoCoreError,), "Aws", "", ""),
+)
+_ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
+
+
+class DemandError(Exception):
+    """A command's failure: `kind` for programs, one line for people, and a `hint` on what to do about it."""
+
+    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DemandError):
+    """An argument is wrong: names it, its value and what was expected."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__("Usage", message, hint)
+
+
+def from_aws(error: Exception) -> DemandError | None:
+    """A failure of boto3 in the words of a command; None for any other exception."""
+    if isinstance(error, aws.ClientError):
+        return _refusal(error)
+    for classes, kind, message, hint in _FAILURES:
+        if isinstance(error, classes):
+            return DemandError(kind, message + _line(error), hint)
+    return None
+
+
+def error_code(error: aws.ClientError) -> str:
+    """AWS's name for what went wrong, such as `ExecutionDoesNotExist`."""
+    return str(_details(error).get("Code", ""))
+
+
+def error_message(error: aws.ClientError) -> str:
+    """AWS's own words, in one line."""
+    return " ".join(str(_details(error).get("Message", "")).split())
+
+
+def _refusal(error: aws.ClientError) -> DemandError:
+    code, message = error_code(error), error_message(error)
+    if code in _DENIED:
+        named = _ACTION.search(message)
+        action = named[1] if named else error.operation_name
+        hint = "docs/demand.md has the policy that each command needs"
+        return DemandError("AccessDenied", f"missing permission {action}: {message}", hint)
+    if code in _EXPIRED:
+        return DemandError(
+            "ExpiredCredentials", f"the AWS credentials have expired ({error.operation_name})", "log in again"
+        )
+    if code in _REFUSED:
+        return DemandError("InvalidCredentials", f"AWS does not know these credentials: {message}", "check AWS_PROFILE")
+    return DemandError(code or "Aws", f"{error.operation_name}: {message or code}")
+
+
+def _details(error: aws.ClientError) -> dict[str, Any]:
+    return dict(error.response.get("Error", {}))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

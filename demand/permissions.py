@@ -1,0 +1,73 @@
+"""The AWS permissions that each command needs. docs/demand.md shows the table, and a test compares it with the calls.
+
+Every command that `demand.cli` declares has a line.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_RUN_PLACE = "REGION:ACCOUNT"
+# Of the names in capitals, STACK is the stack's, ENVIRONMENT its parameter, BUCKET its output StagingBucketName.
+RESOURCES = {
+    "stack": f"arn:aws:cloudformation:{_RUN_PLACE}:stack/STACK/*",
+    "machine": f"arn:aws:states:{_RUN_PLACE}:stateMachine:demand-pipeline-ENVIRONMENT-*",
+    "runs": f"arn:aws:states:{_RUN_PLACE}:execution:demand-pipeline-ENVIRONMENT-*:*",
+    "rejects": "arn:aws:s3:::BUCKET/runs/*/rejects/*",
+    "logs": f"arn:aws:logs:{_RUN_PLACE}:log-group:/aws/lambda/STACK/*:*",
+    "schedule": f"arn:aws:scheduler:{_RUN_PLACE}:schedule/default/STACK-Schedule-*",
+    "schedule role": "arn:aws:iam::ACCOUNT:role/STACK-ScheduleRole-*",
+}
+
+_CONDITIONS = {"schedule role": {"Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}}}
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An action on one of the RESOURCES."""
+
+    action: str
+    resource: str
+
+
+_STACK = (Permission("cloudformation:DescribeStacks", "stack"),)
+_RESOURCES = (*_STACK, Permission("cloudformation:ListStackResources", "stack"))
+_FIND = (*_STACK, Permission("states:ListExecutions", "machine"), Permission("states:DescribeExecution", "runs"))
+_HISTORY = (Permission("states:GetExecutionHistory", "runs"),)
+_RECEIPT = (*_HISTORY, Permission("s3:GetObject", "rejects"))
+_START = (Permission("states:StartExecution", "machine"), Permission("states:DescribeExecution", "runs"))
+_SCHEDULE = (
+    *_RESOURCES,
+    Permission("scheduler:GetSchedule", "schedule"),
+    Permission("scheduler:UpdateSchedule", "schedule"),
+    Permission("iam:PassRole", "schedule role"),  # an update names the role that starts the runs
+)
+
+COMMANDS: dict[str, tuple[Permission, ...]] = {
+    "run": (*_STACK, *_START, *_RECEIPT),
+    "watch": (*_FIND, *_RECEIPT),
+    "runs": _FIND,
+    "show": (*_FIND, *_RECEIPT),
+    "logs": (*_FIND, *_HISTORY, *_RESOURCES, Permission("logs:FilterLogEvents", "logs")),
+    "redrive": (*_FIND, *_RECEIPT, Permission("states:RedriveExecution", "runs")),
+    "stop": (*_FIND, Permission("states:StopExecution", "runs")),
+    "pause": _SCHEDULE,
+    "resume": _SCHEDULE,
+    "config": _STACK,
+}
+
+
+def policy(commands: Iterable[str]) -> dict[str, Any]:
+    """The least policy that the commands need: one statement per resource."""
+    needed: dict[str, set[str]] = {}
+    for command in commands:
+        for permission in COMMANDS[command]:
+            needed.setdefault(permission.resource, set()).add(permission.action)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": sorted(needed[name]), "Resource": arn} | _CONDITIONS.get(name, {})
+            for name, arn in RESOURCES.items()
+            if name in needed
+        ],
+    }

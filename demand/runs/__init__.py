@@ -1,0 +1,1 @@
+"""Runs of the pipeline: started, found, read from their histories, and summed up, as plain values."""

@@ -1,0 +1,27 @@
+"""A run's input as the options of `demand run`, and back: one table of both names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+OPTIONS = {
+    "tables": "--tables",
+    "dryRun": "--dry-run",
+    "maxItems": "--max-items",
+    "saveCsv": "--save-csv",
+    "maxRejectPercent": "--max-reject-percent",
+    "maxShrinkPercent": "--max-shrink-percent",
+    "force": "--force",
+}
+
+
+def to_options(given: Mapping[str, Any]) -> list[str]:
+    """The words after `demand run` that start a run with this input; unknown fields are left out."""
+    words: list[str] = []
+    for field, option in OPTIONS.items():
+        value = given.get(field)
+        if value is None or value is False:
+            continue
+        words.append(option)
+        if value is not True:
+            words.append(",".join(map(str, value)) if isinstance(value, list) else f"{value}")
+    return words

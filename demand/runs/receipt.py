@@ -1,0 +1,118 @@
+"""The receipt of a run that succeeded: per table scanned = staged + rejected, and what was loaded."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from demand.runs.cost import Cost
+from demand.runs.report import Report, Step
+from demand.stack import Stack
+
+_OBJECTS = 200  # of rejects that are read for their reasons
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class TableReceipt:
+    """One table. `warehouse_rows` is what the warehouse holds after the run: in a dry run, what it held before."""
+
+    table: str
+    segments: int
+    chunks: int
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    loaded: int
+    previous_rows: int
+    warehouse_rows: int
+    read_units: float
+    load_seconds: float
+    balanced: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason for rejects, without the value that was found."""
+
+    table: str
+    reason: str
+    items: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A run that succeeded. `reasons_complete` is false where there were more objects of rejects than were read."""
+
+    run: str
+    arn: str
+    status: str
+    committed: bool
+    seconds: float
+    redrives: int
+    tables: tuple[TableReceipt, ...]
+    rejected: int
+    reasons: tuple[Reason, ...]
+    reasons_complete: bool
+    longest_step: Step | None
+    cost: Cost
+
+
+def receipt(stack: Stack, report: Report) -> Receipt:
+    """The receipt, with the rejects' reasons from S3: at most 200 objects, whatever the run's size."""
+    run = report.run
+    keys = report.staged_with_rejects
+    return Receipt(
+        run=run.name,
+        arn=run.arn,
+        status=run.status,
+        committed=bool(run.committed),
+        seconds=run.seconds(run.stopped or run.started),
+        redrives=run.redrives,
+        tables=tuple(_table(counts, committed=bool(run.committed)) for counts in run.tables),
+        rejected=sum(int(counts["rejected"]) for counts in run.tables),
+        reasons=_reasons(stack, keys[:_OBJECTS]),
+        reasons_complete=len(keys) <= _OBJECTS,
+        longest_step=report.slowest[0] if report.slowest else None,
+        cost=report.cost,
+    )
+
+
+def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
+    scanned, staged, rejected, loaded = (int(counts[name]) for name in ("scanned", "staged", "rejected", "loaded"))
+    previous = int(counts["previousRows"])
+    return TableReceipt(
+        table=str(counts["table"]),
+        segments=int(counts["segments"]),
+        chunks=int(counts["chunks"]),
+        scanned=scanned,
+        staged=staged,
+        rejected=rejected,
+        sanitized=int(counts["sanitized"]),
+        loaded=loaded,
+        previous_rows=previous,
+        warehouse_rows=loaded if committed else previous,
+        read_units=float(counts["readUnits"]),
+        load_seconds=float(counts["loadSeconds"]),
+        balanced=scanned == staged + rejected and staged == loaded,
+    )
+
+
+def _reasons(stack: Stack, staged: Sequence[str]) -> tuple[Reason, ...]:
+    """The rejects' reasons by count, those of each table together."""
+    from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, and most runs have no rejects
+
+    staging = Staging(stack.staging_bucket, stack.client("s3"))
+
+    def count(key: str) -> Counter[tuple[str, str]]:
+        table = key.split("/")[4]
+        reasons = (json.loads(line)["reason"] for line in staging.lines(rejects_key(key)))
+        return Counter((table, reason.partition(", got ")[0]) for reason in reasons)
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        total = sum(pool.map(count, staged), Counter[tuple[str, str]]())
+    order = sorted(total, key=lambda reason: (reason[0], -total[reason], reason[1]))
+    return tuple(Reason(table, reason, total[table, reason]) for table, reason in order)

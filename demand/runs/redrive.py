@@ -1,0 +1,94 @@
+"""What a redrive of a failed run calls again, and what it keeps."""
+
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from demand.errors import DemandError, error_code, error_message
+from demand.runs.execution import Run, list_runs
+from demand.runs.report import Report
+from demand.stack import Stack
+from demand_pipeline.builders import TABLES
+from demand_pipeline.cures import cure
+
+_LATER_RUNS = 20  # looked at for one that makes this one stale
+_NO_BRANCH_KEPT = "States.DataLimitExceeded"  # Step Functions: afterwards the whole Map or Parallel runs again
+
+
+@dataclass(frozen=True)
+class Again:
+    """A table in the plan: numbers of segments that are kept, called again, and called for the first time."""
+
+    table: str
+    kept: tuple[int, ...]
+    again: tuple[int, ...]
+    first_time: int | None
+    kept_items: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A redrive. `warnings` say why it may be in vain."""
+
+    run: str
+    tables: tuple[Again, ...]
+    load: str
+    warnings: tuple[str, ...]
+
+
+def plan(stack: Stack, report: Report) -> Plan:
+    """Look at what the run has done; raises DemandError if it cannot be redriven."""
+    run = report.run
+    if not run.redrivable:
+        reason = run.redrive_refusal or f"it is {run.status}"
+        raise DemandError("NotRedrivable", f"run {run.name} cannot be redriven: {reason}", f"demand show {run.name}")
+    whole = run.error == _NO_BRANCH_KEPT
+    wanted = run.input.get("tables", list(TABLES))
+    found = {table.table: table for table in report.tables}
+    tables = []
+    for name in wanted:
+        table = found.get(name)
+        segments = table.segments if table else ()
+        done = () if whole else tuple(segment for segment in segments if segment.state == "done")
+        total = table.segments_total if table else None
+        tables.append(
+            Again(
+                table=name,
+                kept=tuple(segment.number for segment in done),
+                again=tuple(segment.number for segment in segments if segment not in done),
+                first_time=None if total is None else total - len(segments),
+                kept_items=sum(segment.staged + segment.rejected for segment in done),
+            )
+        )
+    return Plan(run.name, tuple(tables), _load(report), tuple(_warnings(stack, report)))
+
+
+def redrive(stack: Stack, run: Run) -> None:
+    """Redrive a run; raises DemandError with AWS's reason if it cannot be."""
+    try:
+        stack.client("stepfunctions").redrive_execution(executionArn=run.arn)
+    except ClientError as error:
+        if error_code(error) != "ExecutionNotRedrivable":
+            raise
+        raise DemandError("NotRedrivable", f"run {run.name} cannot be redriven: {error_message(error)}") from None
+
+
+def _load(report: Report) -> str:
+    load = report.load
+    if load.started is None:
+        return "runs for the first time, when all tables are staged"
+    if load.chunks_copied:
+        return f"runs again; {load.chunks_copied} of {load.chunks} chunks are copied already"
+    return "runs again"
+
+
+def _warnings(stack: Stack, report: Report) -> list[str]:
+    run = report.run
+    warnings = []
+    later = [other.name for other in list_runs(stack, _LATER_RUNS) if other.started > run.started and other.committed]
+    if later and not run.input.get("force"):
+        warnings.append(f"run {later[0]} started later and is committed: the load would fail as StaleRunError")
+    found = cure(run.error or "")
+    if found and "redrive" not in found.action:
+        warnings.append(f"{run.error} needs more than a redrive: {found.action}")
+    return warnings

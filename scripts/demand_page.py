@@ -1,0 +1,67 @@
+"""The regions of docs/demand.md: the commands with their options and examples, and the policies they need."""
+
+import json
+from typing import Any
+
+from typer.main import get_command
+
+from demand.cli.app import EXAMPLES, SHARED, app
+from demand.permissions import COMMANDS, policy
+
+_READING = ("watch", "runs", "show", "logs", "config")
+
+
+def commands() -> str:
+    """A section per command, from its declaration."""
+    group: Any = get_command(app)
+    return "\n\n".join(_command(name, group.commands[name]) for name in group.commands)
+
+
+def shared_options() -> str:
+    """The options that all commands have."""
+    group: Any = get_command(app)
+    names = {option.name for option in SHARED}
+    return _options([option for option in next(iter(group.commands.values())).params if option.name in names])
+
+
+def permissions() -> str:
+    """The actions that each command needs."""
+    lines = ["| command | actions |", "| --- | --- |"]
+    for name, needed in COMMANDS.items():
+        actions = ", ".join(f"`{action}`" for action in dict.fromkeys(permission.action for permission in needed))
+        lines.append(f"| `demand {name}` | {actions} |")
+    return "\n".join(lines)
+
+
+def policies() -> str:
+    """The policy of those who only look, and of those who may do everything."""
+    looking, all_of_them = (f"```json\n{_json(policy(names))}\n```" for names in (_READING, COMMANDS))
+    named = ", ".join(f"`{name}`" for name in _READING)
+    return f"To look only, with {named}:\n\n{looking}\n\nFor all commands:\n\n{all_of_them}"
+
+
+def _json(document: dict[str, Any]) -> str:
+    """One statement per line, with its actions."""
+    statements = ",\n".join(f"    {json.dumps(statement)}" for statement in document["Statement"])
+    return f'{{\n  "Version": "{document["Version"]}",\n  "Statement": [\n{statements}\n  ]\n}}'
+
+
+def _command(name: str, found: Any) -> str:
+    shared = {option.name for option in SHARED}
+    own = [parameter for parameter in found.params if parameter.name not in shared]
+    lines = [f"### demand {name}", "", " ".join(found.help.split()), "", "```console"]
+    lines += [f"$ {example}" for example in EXAMPLES[name]]
+    lines.append("```")
+    if own:
+        lines += ["", _options(own)]
+    return "\n".join(lines)
+
+
+def _options(options: list[Any]) -> str:
+    lines = ["| option | meaning |", "| --- | --- |"]
+    for option in options:
+        names = ", ".join(getattr(option, "opts", [])) if option.param_type_name == "option" else ""
+        metavar = "" if getattr(option, "is_flag", False) else option.metavar or ""
+        word = " ".join(part for part in (names, metavar) if part)
+        lines.append(f"| `{word}` | {' '.join((option.help or '').split())} |")
+    return "\n".join(lines)

@@ -1,0 +1,223 @@
+"""The command line against the real state machine in moto: a stack as CloudFormation reports it, and its runs."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from demand.aws import Clients
+from demand.cli import main, run
+from demand_pipeline.s3.staging import rejects_key
+from tests.statemachine.conftest import one_at_a_time
+from tests.statemachine.fakes import handlers, sized
+from tests.statemachine.harness import ACCOUNT, Machine
+from tests.support.aws import REGION
+from tests.support.functions import Handler
+
+STACK = "demand-pipeline-test"
+BUCKET = "staging-test"
+LOG_GROUP = f"/aws/lambda/{STACK}/ScanSegment"
+SCHEDULE: dict[str, Any] = {
+    "Name": "schedule",
+    "Description": "Starts a refresh.",
+    "ScheduleExpression": "cron(0 3 * * ? *)",
+    "ScheduleExpressionTimezone": "Europe/Dublin",
+    "State": "ENABLED",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "Target": {
+        "Arn": "arn:aws:states:eu-west-1:123456789012:stateMachine:machine",
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/schedule",
+        "Input": "{}",
+        "RetryPolicy": {"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 3},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its only line of output."""
+        [line] = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+type Demand = Callable[..., Said]
+type Deployed = Callable[..., Any]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A shell with credentials, away from any samconfig.toml."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "DEMAND_STACK", "DEMAND_REGION", "DEMAND_CONFIG_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("DEMAND_STACK", STACK)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def demand(environment: None, capsys: pytest.CaptureFixture[str]) -> Demand:
+    """Run a command line in this process."""
+
+    def call(*arguments: str) -> Said:
+        capsys.readouterr()
+        code: int = main(list(arguments))
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return call
+
+
+def counting(rejected: int = 0) -> dict[str, Handler]:
+    """Functions that count; of every chunk `rejected` items are rejects, each with a value of its own in its reason."""
+    functions = handlers()
+
+    def around(transform: Handler) -> Handler:
+        def call(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            answer = transform(event, context)
+            if rejected:
+                reasons = [{"reason": f"due_date: expected date, got S 'no {number}'"} for number in range(rejected)]
+                lines = "".join(f"{json.dumps(reason)}\n" for reason in reasons)
+                s3: Any = boto3.client("s3", region_name=REGION)
+                s3.put_object(Bucket=BUCKET, Key=rejects_key(answer["key"]), Body=gzip.compress(lines.encode()))
+            return {**answer, "staged": answer["staged"] - rejected, "rejected": rejected}
+
+        return call
+
+    def load(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        tables = []
+        for table in event["tables"]:
+            chunks = [chunk for segment in table["segments"] for chunk in segment["chunks"]]
+            sums = {
+                name: sum(chunk[name] for chunk in chunks) for name in ("scanned", "staged", "rejected", "sanitized")
+            }
+            counts = {
+                "loaded": sums["staged"],
+                "inserted": sums["staged"],
+                "updated": 0,
+                "deleted": 0,
+                "previousRows": 5,
+            }
+            units = sum(chunk["readUnits"] for chunk in chunks)
+            more = {
+                "segments": len(table["segments"]),
+                "chunks": len(chunks),
+                "readUnits": units,
+                "bytes": 1,
+                "loadSeconds": 0.5,
+            }
+            tables.append({"table": table["table"], **sums, **counts, **more})
+        return {"committed": not event["dryRun"], "tables": tables}
+
+    transforms = {name: around(function) for name, function in functions.items() if name.startswith("Transform")}
+    return functions | transforms | {"LoadWarehouse": load}
+
+
+class CloudFormation:
+    """Answers for one stack: moto's needs packages that nothing else here does."""
+
+    def __init__(self, outputs: dict[str, str], resources: dict[str, tuple[str, str]]) -> None:
+        self.calls: list[str] = []
+        parameters = {"ScheduleState": "ENABLED", "MaxHoursWithoutSuccess": "26"}
+        self._stack: dict[str, Any] = {
+            "StackName": STACK,
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()],
+            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        }
+        self._resources = [
+            {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical}
+            for name, (kind, physical) in resources.items()
+        ]
+
+    def describe_stacks(self, StackName: str | None = None) -> Any:  # noqa: N803 - boto3's
+        self.calls.append("cloudformation:DescribeStacks")
+        if StackName not in (None, STACK):
+            message = f"Stack with id {StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+        return {"Stacks": [self._stack]}
+
+    def get_paginator(self, name: str) -> Any:
+        if name == "describe_stacks":
+            return mock.Mock(paginate=lambda: [self.describe_stacks()])
+
+        def list_stack_resources(StackName: str) -> list[Any]:  # noqa: N803 - boto3's
+            assert (name, StackName) == ("list_stack_resources", STACK)
+            self.calls.append("cloudformation:ListStackResources")
+            return [{"StackResourceSummaries": self._resources}]
+
+        return mock.Mock(paginate=list_stack_resources)
+
+
+@dataclass
+class Stack:
+    """What the tests see of the deployed stack: the machine, and the API calls of the commands."""
+
+    machine: Machine
+    calls: list[str]
+
+    def client(self, service: str) -> Any:
+        made: Any = boto3.client
+        return made(service, region_name=REGION)
+
+
+@contextmanager
+def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
+    """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
+    around = settings.pop("around", None)
+    with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
+        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET}
+        resources = {
+            "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
+            "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
+        }
+        cloudformation = CloudFormation(outputs, resources)
+        make = Clients._make
+
+        def recording(clients: Clients, service: str) -> Any:
+            if service == "cloudformation":
+                return cloudformation
+            made = make(clients, service)
+            prefix = made.meta.service_model.signing_name
+            made.meta.events.register(
+                "before-call", lambda model, **_: cloudformation.calls.append(f"{prefix}:{model.name}")
+            )
+            return made
+
+        with mock.patch.object(Clients, "_make", recording):
+            stack = Stack(machine, cloudformation.calls)
+            stack.client("logs").create_log_group(logGroupName=LOG_GROUP)
+            where = {"LocationConstraint": REGION}
+            stack.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+            stack.client("scheduler").create_schedule(**SCHEDULE)
+            yield stack
+
+
+@pytest.fixture
+def stack(environment: None) -> Iterator[Stack]:
+    """A stack whose runs succeed, without rejects."""
+    with deployed(counting()) as stack:
+        yield stack

@@ -1,0 +1,93 @@
+"""The table of permissions is what the commands call, no less and no more."""
+
+from threading import Event
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from demand.cli.app import EXAMPLES
+from demand.errors import DemandError, from_aws
+from demand.permissions import COMMANDS, RESOURCES, policy
+from tests.demand.conftest import Demand, Stack, counting, deployed
+
+NEEDS_A_LOCAL_STACK = {"redrive"}  # moto has no RedriveExecution
+PASSED_ON = {"iam:PassRole"}  # checked by AWS within another call
+
+
+def test_every_command_has_its_permissions() -> None:
+    assert COMMANDS.keys() == EXAMPLES.keys()
+    assert {permission.resource for needed in COMMANDS.values() for permission in needed} == RESOURCES.keys()
+    assert len(policy(COMMANDS)["Statement"]) == len(RESOURCES)
+
+
+def called(stack: Stack, demand: Demand, *words: str) -> set[str]:
+    stack.calls.clear()
+    demand(*words)
+    return set(stack.calls)
+
+
+def test_a_command_calls_what_its_line_names_and_nothing_else(demand: Demand) -> None:
+    with deployed(counting(rejected=1)) as stack:
+        demand("run", "--tables", "cases")
+        for command in COMMANDS:  # in this order: what was paused can be resumed
+            if command in {*NEEDS_A_LOCAL_STACK, "run", "stop"}:
+                continue
+            needed = {permission.action for permission in COMMANDS[command]} - PASSED_ON
+            assert called(stack, demand, command) == needed, command
+        needed = {permission.action for permission in COMMANDS["run"]}
+        assert called(stack, demand, "run") == needed
+
+
+def test_stopping_a_run_calls_what_its_line_names(demand: Demand) -> None:
+    scanning, go_on = Event(), Event()
+
+    def around(task: Any, proceed: Any) -> Any:
+        if task.state.startswith("Scan"):
+            scanning.set()
+            assert go_on.wait(60)
+        return proceed()
+
+    with deployed(counting(), around=around) as stack:
+        demand("run", "--tables", "cases", "--detach")
+        assert scanning.wait(60)
+        assert called(stack, demand, "stop", "--yes") == {permission.action for permission in COMMANDS["stop"]}
+        assert demand("runs", "--json").json["runs"][0]["status"] == "ABORTED"
+        go_on.set()
+
+
+DENIED = (
+    "User: arn:aws:iam::1:user/me is not authorized to perform: states:ListExecutions on resource: arn:x because no"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "told"),
+    [
+        ("AccessDeniedException", DENIED, "AccessDenied", "missing permission states:ListExecutions: User"),
+        ("AccessDenied", "Access Denied", "AccessDenied", "missing permission ListExecutions: Access Denied"),
+        ("ExpiredTokenException", "The security token is expired", "ExpiredCredentials", "have expired"),
+        ("UnrecognizedClientException", "The security token is invalid", "InvalidCredentials", "does not know"),
+        ("ThrottlingException", "Rate exceeded", "ThrottlingException", "ListExecutions: Rate exceeded"),
+    ],
+)
+def test_a_refusal_of_aws_is_named_with_its_action(code: str, message: str, kind: str, told: str) -> None:
+    found = from_aws(ClientError({"Error": {"Code": code, "Message": message}}, "ListExecutions"))
+    assert isinstance(found, DemandError)
+    assert found.kind == kind
+    assert told in found.message
+
+
+def test_no_credentials_and_an_unknown_profile_are_said_as_such(
+    demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    said = demand("runs", "--json")
+    assert (said.code, said.json["error"]["kind"]) == (2, "NoCredentials")
+    said = demand("runs", "--profile", "nobody", "--json")
+    assert (said.code, said.json["error"]["kind"]) == (2, "UnknownProfile")
+    assert "nobody" in said.json["error"]["message"]
