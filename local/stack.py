@@ -26,7 +26,13 @@ PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
 _DATABASE = "invoice-transactions-local-dw"
 # With the template's defaults small tables would have one segment and one chunk.
-_SMALL = {"MinSegments": "2", "ChunkBytes": "1048576", "LogRetentionInDays": "1", "ScheduleState": "DISABLED"}
+_SMALL = {
+    "MinSegments": "2",
+    "ChunkBytes": "1048576",
+    "ParallelCopyBytes": "4194304",
+    "LogRetentionInDays": "1",
+    "ScheduleState": "DISABLED",
+}
 
 
 class StackError(RuntimeError):

@@ -32,7 +32,7 @@ _POINTS = [
     (re.compile(r"^LOCK TABLE"), "lock"),
     (re.compile(r"^TRUNCATE"), "truncate"),
     (re.compile(r"^CREATE UNIQUE INDEX (\w+)_pkey"), "index/{}"),
-    (re.compile(r'^CREATE UNIQUE INDEX "(\w+)_pkey"'), "key/{}"),
+    (re.compile(r'^CREATE UNIQUE INDEX ON \S*"(\w+)_[0-9a-f]{12}"'), "key/{}"),
     (re.compile(rf'^DELETE FROM \S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
     (re.compile(rf'^UPDATE \S*"({_TABLES})"'), "update/{}"),
     (re.compile(rf'INSERT INTO \S*"({_TABLES})"'), "fill/{}"),

@@ -50,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("e2e") / "stack")
     console = Console()
     with stack.locked():
-        stack.up(console, {"MinSegments": "2"})
+        stack.up(console, {"MinSegments": "2", "ParallelCopyBytes": "0"})
         try:
             yield stack
         finally:

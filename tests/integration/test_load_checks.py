@@ -75,7 +75,7 @@ def test_rows_that_vanish_on_their_way_into_the_table_are_noticed(runs: Runs, wa
 
 
 def test_two_rows_with_one_key_are_refused_without_telling_it(runs: Runs, warehouse: Warehouse) -> None:
-    with pytest.raises(DuplicateKeyError, match="constraint cases_pkey") as caught:
+    with pytest.raises(DuplicateKeyError, match="constraint cases_") as caught:
         runs.load(run_at(1), {"cases": [row("cases", document_id="tel-555")] * 2})
     assert "tel-555" not in str(caught.value)
     assert caught.value.__context__ is None  # the driver's error holds the row

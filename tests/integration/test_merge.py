@@ -114,7 +114,7 @@ def test_two_rows_with_one_key_are_refused_whatever_is_there(
 ) -> None:
     runs.load(run_at(1), {"cases": [row("cases", document_id="tel-555")] * already})
     same_key = [row("cases", document_id="tel-555"), row("cases", document_id="tel-555", status=status)]
-    with pytest.raises(DuplicateKeyError, match="constraint cases_pkey") as caught:
+    with pytest.raises(DuplicateKeyError, match=r"constraint cases_\w+_document_id_idx") as caught:
         runs.load(run_at(2), {"cases": same_key})
     assert "tel-555" not in str(caught.value)
     assert warehouse.sql("SELECT count(*) FROM warehouse.cases") == str(already)

@@ -76,7 +76,7 @@ def test_numbers_of_one_value_are_one_key(runs: Runs, strategy: Strategy) -> Non
     runs.load(run_at(1), {"readings": rows(1, 2)})
     [changes] = runs.load(run_at(2), {"readings": rows(1.0, 2)}).tables
     assert (changes.inserted, changes.deleted) == ((0, 0) if strategy is Strategy.MERGE else (2, 2))
-    with pytest.raises(DuplicateKeyError, match="constraint readings_pkey"):
+    with pytest.raises(DuplicateKeyError, match="constraint readings_"):
         runs.load(run_at(3), {"readings": rows(1, 1.0)})
     assert runs.warehouse.count("readings") == 2
 

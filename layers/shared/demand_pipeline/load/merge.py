@@ -10,7 +10,7 @@ from dataclasses import replace
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.schema import TableSchema, count_rows
-from demand_pipeline.postgres.statements import Sql, listed, quote, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, listed, quote, statement
 from demand_pipeline.tables import ColumnType
 
 
@@ -35,13 +35,9 @@ def replace_rows(context: LoadContext) -> None:
 
 
 def index_shadow(context: LoadContext, table: TableLoad) -> None:
-    """Make sure that each new key is unique, and give the planner statistics.
-
-    The index has the name of the table's, so that DuplicateKeyError names the same one in both strategies.
-    """
+    """Make sure that each new key is unique, and give the planner statistics."""
     key = listed([Sql(f"{column}{collation}") for column, collation in _key(table.schema)])
-    index = suffixed(table.name, "_pkey")
-    context.run(table, statement("index_shadow", index=index, shadow=table.shadow, key=key))
+    context.run(table, statement("index_shadow", shadow=table.shadow, key=key))
     columns = listed(table.schema.key)
     context.run(table, statement("analyze_shadow", shadow=table.shadow, columns=columns))
 

@@ -288,7 +288,7 @@ TRUNCATE {tables};
 INSERT INTO {table} ({columns}) SELECT {columns} FROM {shadow};
 
 -- name: index_shadow
-CREATE UNIQUE INDEX {index} ON {shadow} ({key});
+CREATE UNIQUE INDEX ON {shadow} ({key});
 
 -- name: analyze_shadow
 ANALYZE {shadow} ({columns});
