@@ -47,8 +47,9 @@ class State(StrEnum):
     """How a finding of a check is to be taken."""
 
     OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
+    WARNING = "warning"  # runs work, but not as they should, or not for ever
+    FAILURE = "failure"  # a run would fail
+    SKIPPED = "skipped"  # could not be looked at
 
 
 @dataclass(frozen=True, slots=True)
