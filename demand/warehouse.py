@@ -8,11 +8,10 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from demand.config import Config
-from demand.errors import DemandError
+from demand.errors import DemandError, named_error
 from demand.stack import Stack
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.operating import ActionName
-from demand_pipeline.cures import cure
 from demand_pipeline.errors import PipelineError
 
 FUNCTION = "OperateWarehouse"
@@ -22,14 +21,6 @@ _DIRECT_SECONDS = 3600.0  # a statement may take that long: here no function's t
 type Ask = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class WarehouseError(DemandError):
-    """The question was not answered: `kind` is the name of the function's error."""
-
-    def __init__(self, name: str, message: str) -> None:
-        known = cure(name)
-        super().__init__(name, f"{name}: {message}", known.action.replace("`", "") if known else "")
-
-
 class Warehouse:
     """The warehouse, by whichever way it is asked. Answers are the dataclasses of `contracts.operating`."""
 
@@ -37,7 +28,10 @@ class Warehouse:
         self._ask = ask
 
     def ask[Answer](self, kind: type[Answer], action: ActionName, **arguments: Any) -> Answer:
-        """Ask for an action with its arguments, by their names in the event; raises WarehouseError."""
+        """Ask for an action with its arguments, by their names in the event.
+
+        Raises DemandError, whose `kind` is the name of the function's error.
+        """
         answer = self._ask({"contract": CONTRACT, "action": str(action), "arguments": arguments})
         found: Answer = _read(kind, answer)
         return found
@@ -51,7 +45,7 @@ def through_function(stack: Stack) -> Warehouse:
         answered = stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
         payload: dict[str, Any] = json.loads(answered["Payload"].read())
         if answered.get("FunctionError"):
-            raise WarehouseError(payload.get("errorType", "Lambda.Unknown"), payload.get("errorMessage", "no answer"))
+            raise named_error(payload.get("errorType", "Lambda.Unknown"), payload.get("errorMessage", "no answer"))
         return payload
 
     return Warehouse(ask)
@@ -75,7 +69,7 @@ def directly(stack: Stack, config: Config) -> Warehouse:
         try:
             return operate(OperateRequest.from_event(event), settings, _DIRECT_SECONDS)
         except PipelineError as error:
-            raise WarehouseError(type(error).__name__, str(error)) from error
+            raise named_error(type(error).__name__, str(error)) from error
 
     return Warehouse(ask)
 

@@ -14,8 +14,9 @@ from typer.exceptions import TyperException
 from demand.aws import Clients
 from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output
 from demand.config import Config, Flags, find_config
-from demand.errors import DemandError, UsageError, from_aws
+from demand.errors import DemandError, UsageError, from_aws, named_error
 from demand.stack import Stack, find_stack
+from demand_pipeline.errors import PipelineError
 
 app = typer.Typer(
     name="demand",
@@ -144,6 +145,8 @@ def _described(error: Exception) -> DemandError:
         return error
     if isinstance(error, TyperException):
         return UsageError(" ".join(error.format_message().split()), _help_of(error))
+    if isinstance(error, PipelineError):
+        return named_error(type(error).__name__, str(error))
     if found := from_aws(error):
         return found
     message = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from demand.doctor.finding import failure
+from demand.errors import DemandError
 from demand.stack import Stack
-from demand.warehouse import Warehouse, WarehouseError
+from demand.warehouse import Warehouse
 from demand_pipeline.contracts.operating import ActionName, CheckAnswer, Finding
 
 # What the doctor was looking at when PostgreSQL, or the way to it, failed with this error.
@@ -22,7 +23,7 @@ def warehouse(stack: Stack, ask: Callable[[], Warehouse]) -> Iterator[Finding]:
     strategy = stack.parameters.get("LoadStrategy", "truncate")
     try:
         answer = ask().ask(CheckAnswer, ActionName.CHECK, strategy=strategy)
-    except WarehouseError as error:
+    except DemandError as error:
         yield failure(_SUBJECTS.get(error.kind, "warehouse"), error.message, error.hint or "see the message")
     else:
         yield from answer.findings
