@@ -131,7 +131,8 @@ def _reasons(found: RejectsAnswer) -> list[RenderableType]:
     for reason in found.reasons:
         samples = [(sample.key, sample.reason.removeprefix(f"{reason.reason}, ")) for sample in reason.samples]
         first, *more = samples or [("", "")]
-        rows += [[reason.table, reason.reason, reason.items, *first], *(["", "", "", *sample] for sample in more)]
+        rows.append([reason.table, reason.reason, reason.items, *first])
+        rows += [["", "", "", *sample] for sample in more]
     runs = ", ".join(dict.fromkeys(reason.run for reason in found.reasons))
     title = f"rejects of {runs}" + ("" if found.complete else ", the most frequent reasons")
     columns = [

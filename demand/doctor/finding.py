@@ -14,8 +14,6 @@ _UNKNOWN = frozenset(
         "NotImplemented",
         "UnknownOperation",
         "UnknownOperationException",
-        "404",
-        "501",
         "UnsupportedOperation",
     }
 )
@@ -49,8 +47,10 @@ def made(subject: str, check: Check) -> Iterator[Finding]:
         yield from check()
     except ClientError as error:
         described = from_aws(error) or DemandError("Aws", str(error))
-        if described.kind == "AccessDenied" or error_code(error) in _UNKNOWN:
+        if described.kind == "AccessDenied":
             yield skipped(subject, described.message)
+        elif error_code(error) in _UNKNOWN or error_code(error).isdigit():  # AWS names its errors
+            yield skipped(subject, f"not known here: {described.message}")
         else:
             yield failure(subject, described.message, described.hint or "see the message")
     except (BotoCoreError, DemandError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from demand.doctor.finding import failure, made, ok, warning
+from demand.doctor.finding import failure, made, ok, skipped, warning
 from demand.doctor.keys import key_finding
 from demand.errors import error_code
 from demand.stack import Stack
@@ -56,6 +56,9 @@ def retention(stack: Stack) -> Iterator[Finding]:
         if code != "NoSuchLifecycleConfiguration":
             raise
         rules = []
+    if not rules and "amazonaws" not in stack.client("s3").meta.endpoint_url:
+        yield skipped(subject, "this S3 is not AWS's, and has no rules")
+        return
     days = [rule["Expiration"]["Days"] for rule in rules if rule["Status"] == "Enabled" and _expires_runs(rule)]
     if not days:
         message = f"no rule of {bucket} deletes old chunks"

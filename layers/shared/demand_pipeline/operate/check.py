@@ -12,7 +12,7 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, quote, statement
 
 _OLDEST, _NEWEST = 14, 18  # versions of PostgreSQL that the tests run on
-_PIPELINE_SCHEMA = "_pipeline"  # the pipeline's own, next to the tables'
+_PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/shadows.py`)
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswer:
@@ -50,12 +50,7 @@ def _role(role: str, *, is_superuser: bool) -> Finding:
 
 
 def _privileges(connection: Connection, schema: str, role: str) -> Iterator[Finding]:
-    [[database, may_create, may_use_temporary_tables]] = connection.query(statement("database_privileges"))
-    if may_use_temporary_tables:
-        yield Finding("database", State.OK, f"{database}: temporary tables are allowed")
-    else:
-        action = f"GRANT TEMPORARY ON DATABASE {quote(database)} TO {quote(role)};"
-        yield Finding("database", State.FAILURE, f"{database}: {role} lacks TEMPORARY", action)
+    [[may_create]] = connection.query(statement("may_create_schemas"))
     for name in (schema, schema + _PIPELINE_SCHEMA):
         yield _schema(connection, name, role, may_create=may_create)
 

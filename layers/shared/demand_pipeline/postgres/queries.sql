@@ -348,10 +348,8 @@ SELECT current_setting('server_version') AS version,
 FROM pg_roles AS role
 WHERE role.rolname = current_user;
 
--- name: database_privileges
-SELECT current_database()::text,
-       has_database_privilege(current_database(), 'CREATE') AS may_create,
-       has_database_privilege(current_database(), 'TEMPORARY') AS may_use_temporary_tables;
+-- name: may_create_schemas
+SELECT has_database_privilege(current_database(), 'CREATE');
 
 -- name: schema_privileges
 -- Nothing for a schema that does not exist.
