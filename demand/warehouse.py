@@ -8,14 +8,12 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from demand.config import Config
-from demand.errors import DemandError, named_error
+from demand.errors import named_error
 from demand.stack import Stack
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.operating import ActionName
 from demand_pipeline.errors import PipelineError
 
-FUNCTION = "OperateWarehouse"
-_OUTPUT = "OperateWarehouseName"
 _DIRECT_SECONDS = 3600.0  # a statement may take that long: here no function's time limit ends it
 
 type Ask = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -76,10 +74,7 @@ def directly(stack: Stack, config: Config) -> Warehouse:
 
 def function_name(stack: Stack) -> str:
     """The deployed function's name; raises DemandError for a stack of an older version."""
-    if name := stack.outputs.get(_OUTPUT):
-        return name
-    message = f"stack {stack.name} in {stack.region} has no function {FUNCTION}"
-    raise DemandError("UnknownFunction", message, "deploy this version (docs/deploy.md)")
+    return stack.output("OperateWarehouseName")
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -93,7 +93,8 @@ type Command = Callable[..., int | None]
 def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> Callable[[Command], Command]:
     """Declare a command: a function of a Shell and its own options, which returns an exit code, or None for success.
 
-    The docstring is its help, and `examples` are whole command lines.
+    The docstring is its help, and `examples` are whole command lines. The name of a command in a group has the group's
+    before it: `rejects replay`.
     """
 
     def register(function: Command) -> Command:
@@ -110,7 +111,9 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         EXAMPLES[name] = tuple(examples)
-        group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
+        group.command(
+            name.rpartition(" ")[2], epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)])
+        )(call)
         return function
 
     return register

@@ -63,7 +63,7 @@ class Rejects:
 
 
 @command(
-    _LIST,
+    f"rejects {_LIST}",
     examples=[
         "demand rejects",
         "demand rejects demand-20261127T0300 --samples 3",
@@ -79,7 +79,7 @@ def rejects(
     file: ExportFile = None,
     direct: Direct = False,
 ) -> None:
-    """Count rejected items by reason, show samples, export them. Without RUN it asks the warehouse."""
+    """Count rejected items by reason, show samples, export them. `demand rejects` is short for it."""
     _check_table(only)
     check_range("--samples", samples, 0, 100)
     if file:
@@ -102,7 +102,7 @@ def rejects(
 
 
 @command(
-    "replay",
+    "rejects replay",
     examples=["demand rejects replay", "demand rejects replay demand-20261127T0300 --table cases"],
     group=group,
 )

@@ -94,7 +94,7 @@ def schedule(stack: Stack) -> Iterator[Finding]:
 
 
 def _lost_starts(stack: Stack) -> Iterator[Finding]:
-    url, counted = stack.outputs["ScheduleDeadLettersUrl"], "ApproximateNumberOfMessages"
+    url, counted = stack.output("ScheduleDeadLettersUrl"), "ApproximateNumberOfMessages"
     answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[counted])
     if waiting := int(answer["Attributes"][counted]):
         message = f"{waiting} scheduled runs could not be started"
@@ -103,7 +103,7 @@ def _lost_starts(stack: Stack) -> Iterator[Finding]:
 
 def alarms(stack: Stack) -> Iterator[Finding]:
     """Somebody is told when a run fails."""
-    topic = stack.outputs["AlarmTopicArn"]
+    topic = stack.output("AlarmTopicArn")
     pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     found = [subscription for page in pages for subscription in page["Subscriptions"]]
     pending = [entry["Endpoint"] for entry in found if not entry["SubscriptionArn"].startswith("arn:")]

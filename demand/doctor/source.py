@@ -90,7 +90,7 @@ def _policy(stack: Stack, subject: str, arn: str) -> Iterator[Finding]:
     else:
         statements = _listed(json.loads(answer["Policy"])["Statement"])
     for output, action in _ROLES.items():
-        role = stack.outputs[output]
+        role = stack.output(output)
         if any(_allows(statement, role, action) for statement in statements):
             yield ok(subject, f"its resource policy allows {action}")
             continue

@@ -1,6 +1,5 @@
 """`demand doctor` is content with what works, and names what was broken on purpose."""
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from demand_pipeline.contracts.operating import Finding, State
 from demand_pipeline.tables import camel_case
 from local.seed import create_table
 from tests.support.aws import BUCKET, REGION
-from tests.support.functions import Context, handler
+from tests.support.operate import FUNCTION, Lambda
 from tests.support.warehouse import Warehouse, variables
 
 pytestmark = pytest.mark.long
@@ -26,24 +25,6 @@ pytestmark = pytest.mark.long
 ACCOUNT = "123456789012"
 FIRST = next(iter(TABLES.values()))
 ROLES = {"ScanSegmentRoleArn": "dynamodb:Scan", "DemandPipelineRoleArn": "dynamodb:DescribeTable"}
-
-
-class Lambda:
-    """Lambda, whose only function is the real handler: moto would need a container for it."""
-
-    free = 1000
-
-    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803 - boto3's
-        assert FunctionName == "operate"
-        try:
-            answer, failed = handler("operate_warehouse")(json.loads(Payload), Context(milliseconds=60_000)), {}
-        except Exception as error:  # noqa: BLE001 - as Lambda reports it
-            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
-            failed = {"FunctionError": "Unhandled"}
-        return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
-
-    def get_account_settings(self) -> dict[str, Any]:
-        return {"AccountLimit": {"UnreservedConcurrentExecutions": self.free}}
 
 
 class CloudFormation:
@@ -161,7 +142,7 @@ def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> I
     outputs = {
         "StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:demand",
         "StagingBucketName": BUCKET,
-        "OperateWarehouseName": "operate",
+        "OperateWarehouseName": FUNCTION,
         "AlarmTopicArn": topic,
         "ScheduleDeadLettersUrl": queue,
         **{output: f"arn:aws:iam::{ACCOUNT}:role/{output}" for output in ROLES},
@@ -295,7 +276,7 @@ BROKEN: dict[str, tuple[Break, str, State, str]] = {
     "an unconfirmed subscription": (subscribe_by_mail, "alarms", State.WARNING, "not confirmed: on-call@example.com"),
     "an invalid definition": (lambda s: s.validation.diagnostics.append({"severity": "ERROR", "code": "MISSING_TRANSITION_TARGET", "message": "Missing 'Next'"}), "definition", State.FAILURE, "MISSING_TRANSITION_TARGET"),
     "an invalid policy": (lambda s: s.validation.findings.append({"findingType": "ERROR", "issueCode": "INVALID_ACTION", "findingDetails": "no such action"}), "policies", State.FAILURE, "inline: INVALID_ACTION"),
-    "a stack without the function": (lambda s: s.outputs.pop("OperateWarehouseName"), "warehouse", State.FAILURE, "has no function OperateWarehouse"),
+    "a stack without the function": (lambda s: s.outputs.pop("OperateWarehouseName"), "warehouse", State.FAILURE, "has no output OperateWarehouseName"),
 }  # fmt: skip
 
 
