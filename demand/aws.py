@@ -8,6 +8,8 @@ from demand.config import Config
 
 _ATTEMPTS = 6  # throttled calls are repeated; a person waits for the answer
 _CONNECT_SECONDS, _READ_SECONDS = 5, 30
+# A function answers when it is done, within its time limit; a call that may have been carried out is not repeated.
+_FUNCTION_SECONDS = 150
 
 
 class Clients:
@@ -40,6 +42,7 @@ class Clients:
     def _make(self, service: str) -> Any:
         from botocore.config import Config as Settings  # noqa: PLC0415 - the same
 
-        retries: Any = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
-        settings = Settings(retries=retries, connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
+        attempts, seconds = (1, _FUNCTION_SECONDS) if service == "lambda" else (_ATTEMPTS, _READ_SECONDS)
+        retries: Any = {"mode": "standard", "total_max_attempts": attempts}
+        settings = Settings(retries=retries, connect_timeout=_CONNECT_SECONDS, read_timeout=seconds)
         return self._session.client(service, config=settings)

@@ -5,6 +5,8 @@ from typing import Any
 
 from botocore import exceptions as aws
 
+from demand_pipeline.cures import cure
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _REFUSED = frozenset(
@@ -46,6 +48,12 @@ class UsageError(DemandError):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__("Usage", message, hint)
+
+
+def named_error(name: str, message: str) -> DemandError:
+    """An error of the functions or of their library, by its name, with what to do about it."""
+    known = cure(name)
+    return DemandError(name, f"{name}: {message}", known.action.replace("`", "") if known else "")
 
 
 def from_aws(error: Exception) -> DemandError | None:

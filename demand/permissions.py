@@ -13,10 +13,21 @@ RESOURCES = {
     "stack": f"arn:aws:cloudformation:{_RUN_PLACE}:stack/STACK/*",
     "machine": f"arn:aws:states:{_RUN_PLACE}:stateMachine:demand-pipeline-ENVIRONMENT-*",
     "runs": f"arn:aws:states:{_RUN_PLACE}:execution:demand-pipeline-ENVIRONMENT-*:*",
+    "function": f"arn:aws:lambda:{_RUN_PLACE}:function:STACK-OperateWarehouse-*",
+    "raw": "arn:aws:s3:::BUCKET/runs/*/raw/*",
+    "tables": f"arn:aws:dynamodb:{_RUN_PLACE}:table/*",
     "rejects": "arn:aws:s3:::BUCKET/runs/*/rejects/*",
     "logs": f"arn:aws:logs:{_RUN_PLACE}:log-group:/aws/lambda/STACK/*:*",
     "schedule": f"arn:aws:scheduler:{_RUN_PLACE}:schedule/default/STACK-Schedule-*",
     "schedule role": "arn:aws:iam::ACCOUNT:role/STACK-ScheduleRole-*",
+    "dead letters": f"arn:aws:sqs:{_RUN_PLACE}:STACK-ScheduleDeadLetters-*",
+    "topic": f"arn:aws:sns:{_RUN_PLACE}:STACK-AlarmTopic-*",
+    "bucket": "arn:aws:s3:::BUCKET",
+    "secrets": f"arn:aws:secretsmanager:{_RUN_PLACE}:secret:*",
+    "keys": f"arn:aws:kms:{_RUN_PLACE}:key/*",
+    "roles": "arn:aws:iam::ACCOUNT:role/STACK-*",
+    "policies": "arn:aws:iam::ACCOUNT:policy/STACK-*",
+    "account": "*",
 }
 
 _CONDITIONS = {"schedule role": {"Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}}}
@@ -43,6 +54,30 @@ _SCHEDULE = (
     Permission("iam:PassRole", "schedule role"),  # an update names the role that starts the runs
 )
 
+_WAREHOUSE = (*_STACK, Permission("lambda:InvokeFunction", "function"))
+# What may not be asked is skipped, so each action is optional.
+_DOCTOR = (
+    *_WAREHOUSE,
+    Permission("sts:GetCallerIdentity", "account"),
+    Permission("dynamodb:DescribeTable", "tables"),
+    Permission("dynamodb:GetResourcePolicy", "tables"),
+    Permission("kms:DescribeKey", "keys"),
+    Permission("lambda:GetAccountSettings", "account"),
+    Permission("secretsmanager:DescribeSecret", "secrets"),
+    Permission("s3:GetLifecycleConfiguration", "bucket"),
+    Permission("cloudformation:ListStackResources", "stack"),
+    Permission("scheduler:GetSchedule", "schedule"),
+    Permission("sqs:GetQueueAttributes", "dead letters"),
+    Permission("sns:ListSubscriptionsByTopic", "topic"),
+    Permission("states:DescribeStateMachine", "machine"),
+    Permission("states:ValidateStateMachineDefinition", "account"),
+    Permission("iam:ListRolePolicies", "roles"),
+    Permission("iam:GetRolePolicy", "roles"),
+    Permission("iam:GetPolicy", "policies"),
+    Permission("iam:GetPolicyVersion", "policies"),
+    Permission("access-analyzer:ValidatePolicy", "account"),
+)
+
 COMMANDS: dict[str, tuple[Permission, ...]] = {
     "run": (*_STACK, *_START, *_RECEIPT),
     "watch": (*_FIND, *_RECEIPT),
@@ -51,6 +86,16 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     "logs": (*_FIND, *_HISTORY, *_RESOURCES, Permission("logs:FilterLogEvents", "logs")),
     "redrive": (*_FIND, *_RECEIPT, Permission("states:RedriveExecution", "runs")),
     "stop": (*_FIND, Permission("states:StopExecution", "runs")),
+    "rejects list": (*_FIND, *_RECEIPT, *_WAREHOUSE),
+    "rejects replay": (*_FIND, *_RECEIPT),
+    "verify": (
+        *_WAREHOUSE,
+        *_HISTORY,
+        Permission("s3:GetObject", "raw"),
+        Permission("dynamodb:Scan", "tables"),
+        Permission("dynamodb:BatchGetItem", "tables"),
+    ),
+    "doctor": _DOCTOR,
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,
     "config": _STACK,

@@ -37,6 +37,13 @@ class Stack:
         """The state machine's ARN."""
         return self.outputs[_STATE_MACHINE]
 
+    def output(self, name: str) -> str:
+        """One output by its name; raises DemandError for a stack that was deployed from an older version."""
+        if name in self.outputs:
+            return self.outputs[name]
+        message = f"stack {self.name} in {self.region} has no output {name}"
+        raise DemandError("UnknownOutput", message, "deploy this version (docs/deploy.md)")
+
     @property
     def staging_bucket(self) -> str:
         """The staging bucket's name."""

@@ -83,6 +83,8 @@ class _Checks:
         found: list[Difference] = [("memory", self._memory(event), answer.memory)]
         if "source" in document:
             found += self._scan(document, answer.payload)
+        elif "action" in document:
+            found += self._operate(document, answer.payload)
         elif "raw" in document:
             found += self._transform(document, answer.payload)
         else:
@@ -99,6 +101,22 @@ class _Checks:
         yield "scanned", event["raw"]["items"], answer["scanned"]
         yield "staged and rejected", answer["scanned"], answer["staged"] + answer["rejected"]
         yield "rows in the staged chunk", answer["staged"], sum(1 for _ in self._staging.lines(answer["key"]))
+
+    def _operate(self, event: dict[str, Any], answer: dict[str, Any]) -> Iterator[Difference]:
+        action = event["action"]
+        if action == "status":
+            for table in answer["tables"]:
+                yield f"{table['table']} rows", self._rows(table["table"]), table["rows"]
+        elif action == "check":
+            yield "failures", [], [finding for finding in answer["findings"] if finding["state"] == "failure"]
+        elif action == "compare":
+            yield "compared", len(event["arguments"]["rows"]), answer["compared"]
+        elif action == "rejects":
+            yield "rejects", self._rows("rejected_items"), sum(reason["items"] for reason in answer["reasons"])
+        else:
+            of_table = f"rejected_items WHERE table_name = '{event['arguments']['table']}'"
+            query = f"SELECT count(*) FROM {of_table}"  # noqa: S608 - a declaration's name
+            yield "rejected items", int(self.stack.postgres.execute(query)), len(answer["items"])
 
     def _load(self, event: dict[str, Any], answer: dict[str, Any], before: dict[str, int]) -> Iterator[Difference]:
         committed = not event["dryRun"]

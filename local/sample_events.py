@@ -28,6 +28,7 @@ _FUNCTIONS = {
     "load_warehouse_prepare": "LoadWarehouse",
     "copy": "CopyChunk",
     "load": "LoadWarehouse",
+    "operate": "OperateWarehouse",
 }
 # A chunk is copied into what its own run has prepared.
 _RUNS = {"copy_chunk": "load_warehouse_prepare"}
@@ -96,6 +97,10 @@ class _Copies:
 
     def runnable(self, name: str, number: int, event: dict[str, Any]) -> dict[str, Any]:
         """Replace keys and ARNs of a sample; `number` orders the start times, everything else stays."""
+        if "action" in event:
+            if "run" in event["arguments"]:
+                event["arguments"]["run"] = None  # of whichever run there are
+            return event
         prefix, _, run_id = self.arn.rpartition(":")
         run_id = f"{run_id}-{_RUNS.get(name, name)}"
         started = self.now + timedelta(milliseconds=number - (name in _RUNS))

@@ -1,6 +1,7 @@
 """The regions of docs/demand.md: the commands with their options and examples, and the policies they need."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from typer.main import get_command
@@ -14,7 +15,16 @@ _READING = ("watch", "runs", "show", "logs", "config")
 def commands() -> str:
     """A section per command, from its declaration."""
     group: Any = get_command(app)
-    return "\n\n".join(_command(name, group.commands[name]) for name in group.commands)
+    return "\n\n".join(_command(name, found) for name, found in _all_commands("", group))
+
+
+def _all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the commands by their whole names, those of groups within groups too."""
+    for name, found in group.commands.items():
+        if hasattr(found, "commands"):
+            yield from _all_commands(f"{name} ", found)
+        else:
+            yield f"{prefix}{name}", found
 
 
 def shared_options() -> str:

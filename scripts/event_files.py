@@ -20,7 +20,13 @@ _RUN = {
     "arn": _ACCOUNT.format(service="states", resource=f"execution:demand-pipeline-dev:{_ID}"),
     "startedAt": "2026-11-23T03:00:00.412Z",
 }
-_KEY_VALUES = {ColumnType.BIGINT: {"N": "7"}, ColumnType.NUMERIC: {"N": "7"}, ColumnType.BYTEA: {"B": "AAAABw=="}}
+_KEY_VALUES = {
+    ColumnType.BIGINT: {"N": "7"},
+    ColumnType.NUMERIC: {"N": "7"},
+    ColumnType.BYTEA: {"B": "AAAABw=="},
+    ColumnType.DATE: {"S": "2026-11-07"},
+    ColumnType.TIMESTAMPTZ: {"S": "2026-11-07T00:00:00Z"},
+}
 
 
 def events() -> dict[str, Event]:
@@ -49,6 +55,13 @@ def events() -> dict[str, Event]:
         "load_warehouse_subset": _load(
             subset, {"tables": names, "maxRejectPercent": 5}, staged=(37,), strategy="merge"
         ),
+        "operate_warehouse_check": _operate("check", strategy="truncate"),
+        "operate_warehouse_compare": _operate(
+            "compare", table=first.name, fingerprint=first.fingerprint, rows=[_row(first)]
+        ),
+        "operate_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
+        "operate_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
+        "operate_warehouse_status": _operate("status", countRows=True),
     }
 
 
@@ -114,6 +127,18 @@ def _chunk(table: Table, segment: int, staged: int, rejected: int) -> Event:
     counts = {"scanned": scanned, "staged": staged, "rejected": rejected, "sanitized": 0}
     size = {"readUnits": max(0.5, scanned / 8), "bytes": 1024 * scanned}
     return {"key": _object("staged", table, segment, 0), **counts, **size}
+
+
+def _operate(action: str, **arguments: Any) -> Event:
+    return {"contract": CONTRACT, "action": action, "arguments": arguments}
+
+
+def _row(table: Table) -> list[str | None]:
+    """A staged row that has only its key, as texts."""
+    texts = {
+        column.name: next(iter(value.values())) for column, value in zip(table.key, _key(table).values(), strict=True)
+    }
+    return [texts.get(column.name) for column in table.stored_columns]
 
 
 def _object(kind: str, table: Table, segment: int, chunk: int) -> str:

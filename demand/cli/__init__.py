@@ -10,6 +10,9 @@ from demand.cli import run
 from demand.cli import runs
 from demand.cli import logs
 from demand.cli import redrive
+from demand.cli import rejects
+from demand.cli import verify
+from demand.cli import doctor
 from demand.cli import schedule
 from demand.cli import config
 # isort: on

@@ -14,8 +14,9 @@ from typer.exceptions import TyperException
 from demand.aws import Clients
 from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output
 from demand.config import Config, Flags, find_config
-from demand.errors import DemandError, UsageError, from_aws
+from demand.errors import DemandError, UsageError, from_aws, named_error
 from demand.stack import Stack, find_stack
+from demand_pipeline.errors import PipelineError
 
 app = typer.Typer(
     name="demand",
@@ -92,7 +93,8 @@ type Command = Callable[..., int | None]
 def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> Callable[[Command], Command]:
     """Declare a command: a function of a Shell and its own options, which returns an exit code, or None for success.
 
-    The docstring is its help, and `examples` are whole command lines.
+    The docstring is its help, and `examples` are whole command lines. The name of a command in a group has the group's
+    before it: `rejects replay`.
     """
 
     def register(function: Command) -> Command:
@@ -109,7 +111,9 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         EXAMPLES[name] = tuple(examples)
-        group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
+        group.command(
+            name.rpartition(" ")[2], epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)])
+        )(call)
         return function
 
     return register
@@ -144,6 +148,8 @@ def _described(error: Exception) -> DemandError:
         return error
     if isinstance(error, TyperException):
         return UsageError(" ".join(error.format_message().split()), _help_of(error))
+    if isinstance(error, PipelineError):
+        return named_error(type(error).__name__, str(error))
     if found := from_aws(error):
         return found
     message = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"

@@ -24,7 +24,7 @@ FIRST, *_, LAST = TABLES
 SOURCES = [table.source for table in TABLES.values()]
 TRANSFORMS = {f"Transform{camel_case(table)}": table for table in TABLES}
 OF_FIRST, OF_LAST = f"Transform{camel_case(FIRST)}", f"Transform{camel_case(LAST)}"
-FUNCTIONS = ("ScanSegment", *TRANSFORMS, "CopyChunk", "LoadWarehouse")
+FUNCTIONS = ("ScanSegment", *TRANSFORMS, "CopyChunk", "LoadWarehouse", "OperateWarehouse")
 EVENTS = Path(__file__).parents[2] / "events"
 RUN = "runs/2026-11-23/run"
 KEYS = {
@@ -166,9 +166,11 @@ def allowed_to(function: str) -> set[str]:
     """Return all that a function must be allowed of what is tried."""
     if function == "ScanSegment":
         return {f"scan {source}" for source in SOURCES} | {f"put raw/{table}" for table in TABLES}
+    secrets = {"read secret warehouse-login", "read secret warehouse-ca"}
+    if function == "OperateWarehouse":
+        return secrets
     if function in ("CopyChunk", "LoadWarehouse"):
         read = {f"get {kind}/{table}" for kind in ("staged", "rejects") for table in TABLES}
-        secrets = {"read secret warehouse-login", "read secret warehouse-ca"}
         return {*read, *secrets, *(["put exports"] if function == "LoadWarehouse" else []), "list runs/"}
     table = TRANSFORMS[function]
     return {f"get raw/{table}", f"put staged/{table}", f"put rejects/{table}", "list runs/"}

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.rows import RowMaker
@@ -80,6 +82,27 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
     assert [table["table"] for table in result["tables"]] == [staged["table"] for staged in event["tables"]]
     runs = warehouse.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'warehouse'")
     assert (runs == "0") is event["dryRun"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", events_of("operate_warehouse"))
+def test_operate_events(name: str, invoke: Invoke, warehouse: Warehouse, environment: None) -> None:
+    event = EVENTS[name]
+    if event["action"] == "compare":
+        warehouse.sql(f"CREATE SCHEMA warehouse AUTHORIZATION pipeline; SET ROLE pipeline; {created(event)}")
+    result = invoke("operate_warehouse", event)
+    fields = {
+        "check": "findings",
+        "status": "tables",
+        "rejects": "reasons",
+        "rejected_items": "items",
+        "compare": "differences",
+    }
+    assert fields[event["action"]] in result
+
+
+def created(event: dict[str, Any]) -> str:
+    return create_table("warehouse", TableSchema.of(TABLES[event["arguments"]["table"]]))
 
 
 def staged_line(table: Table, number: int) -> bytes:

@@ -17,6 +17,7 @@ MODULES = {
     **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
     "CopyChunk": "copy_chunk",
     "LoadWarehouse": "load_warehouse",
+    "OperateWarehouse": "operate_warehouse",
 }
 
 type Handler = Callable[[dict[str, Any], Any], Any]

@@ -20,7 +20,7 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 # Those that connect to PostgreSQL.
-CONNECTED = ["CopyChunk", "LoadWarehouse"]
+CONNECTED = ["CopyChunk", "LoadWarehouse", "OperateWarehouse"]
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from tests.template.loaded import CONNECTED, FUNCTION_GLOBALS, FUNCTIONS, ROOT, 
 
 TRANSFORMS = [f"Transform{camel_case(name)}" for name in TABLES]
 FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform")}
-FOLDERS |= {"CopyChunk": "copy_chunk", "LoadWarehouse": "load_warehouse"}
+FOLDERS |= {"CopyChunk": "copy_chunk", "LoadWarehouse": "load_warehouse", "OperateWarehouse": "operate_warehouse"}
 EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
     "STAGING_BUCKET",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.loaded import TEMPLATE
+from tests.template.loaded import CONNECTED, TEMPLATE
 
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
@@ -71,7 +71,7 @@ def test_no_resource_is_created_before_the_permissions_of_its_role() -> None:
     assert late_permissions(RESOURCES) == set()
 
 
-@pytest.mark.parametrize("user", ["ScanSegment", "LoadWarehouse", "DemandPipeline", "Schedule"])
+@pytest.mark.parametrize("user", ["ScanSegment", *CONNECTED, "DemandPipeline", "Schedule"])
 def test_a_policy_of_its_own_would_come_too_late_for_what_uses_the_role(user: str) -> None:
     policy = {
         "Type": "AWS::IAM::Policy",

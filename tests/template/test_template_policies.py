@@ -93,6 +93,7 @@ GRANTS = {
         **logging_to("LoadWarehouse"),
         **STAGING_KEY,
     },
+    "OperateWarehouseRole": logging_to("OperateWarehouse"),
     "WarehouseAccess": {
         "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
         "kms:Decrypt": ["KmsKeyArns"],

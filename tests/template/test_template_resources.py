@@ -223,7 +223,7 @@ def test_the_template_reads_from_the_top_down() -> None:
     names = list(TEMPLATE["Resources"])
     functions = [name for name in TEMPLATE["Resources"] if TEMPLATE["Resources"][name]["Type"].endswith("Function")]
     transforms = [f"Transform{camel_case(name)}" for name in TABLES]
-    assert functions == ["ScanSegment", *transforms, "CopyChunk", "LoadWarehouse"]
+    assert functions == ["ScanSegment", *transforms, "CopyChunk", "LoadWarehouse", "OperateWarehouse"]
     way = ["Schedule", "DemandPipeline", "StagingBucket", "SharedLayer", *functions]
     assert [name for name in names if name in way] == way
     for name in functions:

@@ -24,7 +24,7 @@ def inject_logger(handler: Handler) -> Handler:
     return logged
 
 
-def add_log_keys(run: str, table: str | None = None, segment: int | None = None) -> None:
+def add_log_keys(run: str | None = None, table: str | None = None, segment: int | None = None) -> None:
     """Put stack, run, table and segment on every log record from here on; raises ConfigurationError without a stack."""
     fields = {"stack": stack_name(), "run": run, "table": table, "segment": segment}
     logger.append_keys(**{name: value for name, value in fields.items() if value is not None})

@@ -73,10 +73,14 @@ class Fields:
         """An object, to be read field by field."""
         return Fields(self._get(name, "an object"), self.path(name))
 
-    def objects(self, name: str) -> Iterator["Fields"]:
-        """An array of objects."""
+    def array(self, name: str) -> list[Any]:
+        """An array, as it is."""
         value = self._get(name, "an array")
         if not isinstance(value, list):
             raise InvalidEventError(self.path(name), value, "an array")
-        for index, element in enumerate(value):
+        return value
+
+    def objects(self, name: str) -> Iterator["Fields"]:
+        """An array of objects."""
+        for index, element in enumerate(self.array(name)):
             yield Fields(element, f"{self.path(name)}[{index}]")

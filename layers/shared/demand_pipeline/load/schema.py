@@ -87,6 +87,18 @@ def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ..
     return {wanted.name: () for wanted in declared} | {table.wanted.name: tuple(table.additions()) for table in tables}
 
 
+def advice(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...] | None]:
+    """What must change in each declared table, in the words of `prepare`; None for one that does not exist.
+
+    Changes nothing, and raises nothing about the tables.
+    """
+    tables = {wanted.name: _find(connection, qualified(schema, wanted.name), wanted) for wanted in declared}
+    return {
+        name: tuple(filter(None, (table.advice_on_owner(), table.advice_on_shape()))) if table else None
+        for name, table in tables.items()
+    }
+
+
 def count_rows(connection: Connection, table: Sql) -> int:
     """How many rows a table holds."""
     [[rows]] = connection.query(statement("count_rows", table=table))

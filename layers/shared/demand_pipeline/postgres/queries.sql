@@ -31,6 +31,9 @@ SELECT set_config('statement_timeout', :statement, false),
 -- READ COMMITTED: what is asked after waiting for a lock must see what its last holder committed.
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 
+-- name: begin_reading
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+
 -- name: limit_statements
 SELECT set_config('statement_timeout', :milliseconds, true);
 
@@ -331,3 +334,106 @@ SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
 
 -- name: insert_run_table
 INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
+
+
+-- Operators' questions -------------------------------------------------------------------------------------------------
+
+-- name: server
+-- The server, the session's role, and how the session is encrypted (null: not at all).
+SELECT current_setting('server_version') AS version,
+       current_setting('server_version_num')::int / 10000 AS major,
+       role.rolname::text AS role,
+       role.rolsuper AS is_superuser,
+       (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls
+FROM pg_roles AS role
+WHERE role.rolname = current_user;
+
+-- name: may_create_schemas
+SELECT has_database_privilege(current_database(), 'CREATE');
+
+-- name: schema_privileges
+-- Nothing for a schema that does not exist.
+SELECT has_schema_privilege(oid, 'USAGE') AS may_use, has_schema_privilege(oid, 'CREATE') AS may_create
+FROM pg_namespace
+WHERE nspname = :schema;
+
+-- name: incoming_foreign_keys
+-- Foreign keys of other tables than those given: which table they refer to, whose they are, and their names.
+WITH given AS (SELECT to_regclass(name) AS relation FROM unnest(:relations::text[]) AS declared (name))
+SELECT relation.relname::text AS referred, rule.conrelid::regclass::text AS owner, rule.conname::text AS name
+FROM pg_constraint AS rule
+JOIN pg_class AS relation ON relation.oid = rule.confrelid
+WHERE rule.contype = 'f'
+  AND rule.conparentid = 0
+  AND rule.confrelid IN (SELECT relation FROM given)
+  AND rule.conrelid NOT IN (SELECT relation FROM given WHERE relation IS NOT NULL)
+ORDER BY 1, 2, 3;
+
+-- name: forced_row_security
+-- Tables whose policies apply to their owner too.
+SELECT relation.relname::text
+FROM pg_class AS relation
+WHERE relation.oid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) AS declared (name))
+  AND relation.relrowsecurity
+  AND relation.relforcerowsecurity
+ORDER BY 1;
+
+-- name: table_exists
+SELECT to_regclass(:relation) IS NOT NULL;
+
+-- name: last_runs
+-- Of each table, the committed run that loaded it last.
+SELECT DISTINCT ON (loaded.table_name)
+       loaded.table_name, run.run_id, run.execution_arn, run.started_at, run.committed_at,
+       extract(epoch FROM clock_timestamp() - run.committed_at)::float8 AS age_seconds,
+       loaded.loaded, loaded.rejected
+FROM {schema}.pipeline_run_tables AS loaded
+JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
+ORDER BY loaded.table_name, run.committed_at DESC;
+
+-- name: reject_reasons
+-- Rejects by reason, without the value that was found, which differs from item to item.
+WITH reject AS (
+    SELECT run_id, table_name, split_part(reason, ', got ', 1) AS reason,
+           row_number() OVER (PARTITION BY table_name, split_part(reason, ', got ', 1) ORDER BY ctid) AS number,
+           item_key::text AS key, reason AS whole
+    FROM {schema}.rejected_items
+    WHERE (:run::text IS NULL OR run_id = :run) AND (:table::text IS NULL OR table_name = :table)
+)
+SELECT run_id, table_name, reason, count(*) AS items,
+       array_agg(key ORDER BY number) FILTER (WHERE number <= :samples) AS keys,
+       array_agg(whole ORDER BY number) FILTER (WHERE number <= :samples) AS reasons
+FROM reject
+GROUP BY run_id, table_name, reason
+ORDER BY table_name, items DESC, reason
+LIMIT :most;
+
+-- name: rejected_items
+-- In the order in which they are stored. Of the next rows as many as are small enough together, at least one.
+SELECT place, run_id, table_name, item_key, reason, item
+FROM (
+    SELECT page.*, sum(octet_length(item)) OVER (ORDER BY place) AS bytes, row_number() OVER (ORDER BY place) AS number
+    FROM (
+        SELECT ctid AS place, run_id, table_name, item_key::text AS item_key, reason, item::text AS item
+        FROM {schema}.rejected_items
+        WHERE ctid > :after::tid
+          AND (:run::text IS NULL OR run_id = :run)
+          AND (:table::text IS NULL OR table_name = :table)
+        ORDER BY ctid
+        LIMIT :rows
+    ) AS page
+) AS measured
+WHERE number = 1 OR bytes <= :bytes
+ORDER BY place;
+
+-- name: compare_rows
+-- Which of the given rows the table does not have as they are: their position, whether their key is missing, and for
+-- each column the expected and the found value where they differ. `*<>` compares what is stored: 1.0 is not 1.00.
+SELECT incoming.number, target.{first_key} IS NULL AS missing, {differences}
+FROM (
+    SELECT {values}, number
+    FROM unnest({arrays}) WITH ORDINALITY AS given ({columns}, number)
+) AS incoming
+LEFT JOIN {table} AS target ON {is_same_key}
+WHERE target.{first_key} IS NULL OR {target_row} *<> {incoming_row}
+ORDER BY incoming.number;

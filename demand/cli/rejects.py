@@ -1,0 +1,158 @@
+"""`demand rejects` and `demand rejects replay`: the items that did not fit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+from typer.core import TyperGroup
+
+from demand.cli.app import Shell, app, check_range, command
+from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.output import Column, table
+from demand.cli.run import RunName
+from demand.errors import UsageError
+from demand.rejects.export import check_suffix, export
+from demand.rejects.replay import Replay, replay
+from demand.rejects.stored import read_staging, read_warehouse, reasons_in_staging, reasons_in_warehouse
+from demand.runs import execution
+from demand.runs.report import Report, read
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating import RejectReason, RejectsAnswer
+
+_LIST = "list"
+
+
+class _ListByDefault(TyperGroup):
+    """A group in which `demand rejects RUN` is `demand rejects list RUN`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else [_LIST, *args])
+
+
+group = typer.Typer(cls=_ListByDefault, help="List rejected items by reason, export them, convert them again.")
+app.add_typer(group, name="rejects")
+
+OfRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        show_default=False,
+        help="A run's name, the beginning of it, or its ARN: its rejects in the staging bucket, also of a run that "
+        "failed. Otherwise those of the rows that the warehouse has now.",
+    ),
+]
+TableName = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Of this table only.")]
+Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]
+ExportFile = Annotated[
+    Path | None, typer.Option("--export", metavar="FILE", help="Write the items, whole, to a .jsonl or .csv file.")
+]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """The reasons, where they were read (`warehouse` or `staging`), and how many items were exported."""
+
+    source: str
+    reasons: tuple[RejectReason, ...]
+    complete: bool
+    exported: int | None
+
+
+@command(
+    f"rejects {_LIST}",
+    examples=[
+        "demand rejects",
+        "demand rejects demand-20261127T0300 --samples 3",
+        "demand rejects --export rejects.csv",
+    ],
+    group=group,
+)
+def rejects(
+    shell: Shell,
+    run: OfRun = None,
+    only: TableName = None,
+    samples: Samples = 1,
+    file: ExportFile = None,
+    direct: Direct = False,
+) -> None:
+    """Count rejected items by reason, show samples, export them. `demand rejects` is short for it."""
+    _check_table(only)
+    check_range("--samples", samples, 0, 100)
+    if file:
+        check_suffix(file)
+    exported = None
+    if run is None:
+        warehouse = warehouse_of(shell, direct=direct)
+        found = reasons_in_warehouse(warehouse, only, samples)
+        if file:
+            exported = export(read_warehouse(warehouse, only), file)
+    else:
+        report = _report(shell, run)
+        found = reasons_in_staging(shell.stack, report, only, samples)
+        if file:
+            exported = export((reject.plain() for reject in read_staging(shell.stack, report, only)), file)
+    source = "warehouse" if run is None else "staging"
+    shell.output.show(Rejects(source, found.reasons, found.complete, exported), *_reasons(found))
+    if exported is not None:
+        shell.output.note(f"{exported:,} items written to {file}")
+
+
+@command(
+    "rejects replay",
+    examples=["demand rejects replay", "demand rejects replay demand-20261127T0300 --table cases"],
+    group=group,
+)
+def replay_rejects(shell: Shell, run: RunName = None, only: TableName = None) -> None:
+    """Convert a run's rejects with this checkout's declarations, and say how many would be rows. Changes nothing."""
+    _check_table(only)
+    report = _report(shell, run)
+    found = replay(report.run.name, read_staging(shell.stack, report, only))
+    shell.output.show(found, *_replayed(found))
+
+
+def _report(shell: Shell, run: str | None) -> Report:
+    return read(shell.stack, execution.find_run(shell.stack, run))
+
+
+def _check_table(name: str | None) -> None:
+    if name is not None and name not in TABLES:
+        raise UsageError(f"--table {name}: expected one of {', '.join(TABLES)}")
+
+
+def _reasons(found: RejectsAnswer) -> list[RenderableType]:
+    """The reasons for people; each further sample is a line of its own."""
+    if not found.reasons:
+        return [Text("no rejects")]
+    rows: list[list[object]] = []
+    for reason in found.reasons:
+        samples = [(sample.key, sample.reason.removeprefix(f"{reason.reason}, ")) for sample in reason.samples]
+        first, *more = samples or [("", "")]
+        rows.append([reason.table, reason.reason, reason.items, *first])
+        rows += [["", "", "", *sample] for sample in more]
+    runs = ", ".join(dict.fromkeys(reason.run for reason in found.reasons))
+    title = f"rejects of {runs}" + ("" if found.complete else ", the most frequent reasons")
+    columns = [
+        Column("table", whole=True),
+        Column("reason"),
+        Column("items", number=True),
+        Column("key"),
+        Column("value"),
+    ]
+    return [table(title, columns, rows)]
+
+
+def _replayed(found: Replay) -> list[RenderableType]:
+    if not found.tables:
+        return [Text("no rejects")]
+    columns = [Column("table", whole=True)]
+    columns += [Column(name, number=True) for name in ("rejects", "would pass", "still rejected")]
+    rows = [[entry.table, entry.rejects, entry.passing, entry.rejects - entry.passing] for entry in found.tables]
+    parts: list[RenderableType] = [table(f"rejects of {found.run}, with today's declarations", columns, rows)]
+    if still := [[entry.table, left.sample, left.items] for entry in found.tables for left in entry.still]:
+        columns = [Column("table", whole=True), Column("reason"), Column("items", number=True)]
+        parts.append(table("still rejected", columns, still))
+    return parts

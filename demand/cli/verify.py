@@ -1,0 +1,92 @@
+"""`demand verify`: whether the warehouse has what its runs read."""
+
+import random
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from demand.cli.app import Shell, check_range, command
+from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.output import FAILED, SUCCESS, Column, table
+from demand.cli.run import Tables
+from demand.errors import UsageError
+from demand.verify.rows import Difference
+from demand.verify.verification import Comparison, TableVerification, Verification
+from demand_pipeline.builders import TABLES
+
+_MOST = 1_000_000
+_VALUE = 40  # characters of a value that are shown
+
+Sample = Annotated[
+    int | None, typer.Option(metavar="N", help="Compare at most N items of each table, chosen at random.")
+]
+
+
+@command("verify", examples=["demand verify", "demand verify --sample 1000", "demand verify --tables cases --direct"])
+def verify(shell: Shell, tables: Tables = None, sample: Sample = None, direct: Direct = False) -> int:
+    """Compare the warehouse with what its last runs read, and say what has changed in the source since.
+
+    Whole tables are scanned, which costs read units; a sample reads single items. Exit code 1 means real differences.
+    """
+    check_range("--sample", sample, 1, _MOST)
+    draw = random.Random()  # noqa: S311 - a sample, no secret
+    comparison = Comparison(shell.stack, warehouse_of(shell, direct=direct), sample, draw)
+    found = comparison.verify(_names(tables), shell.output.note)
+    shell.output.show(found, *_parts(found))
+    return SUCCESS if found.is_equal else FAILED
+
+
+def _names(given: list[str] | None) -> list[str]:
+    names = [name for text in given or [] for name in text.split(",")] or list(TABLES)
+    for name in names:
+        if name not in TABLES:
+            raise UsageError(f"--tables {name}: expected some of {', '.join(TABLES)}")
+    return names
+
+
+def _parts(found: Verification) -> list[RenderableType]:
+    numbers = ("rows", "compared", "rejected", "missing", "different", "surplus")
+    since = ("changed since", "gone since", "new since")
+    columns = [
+        Column("table", whole=True),
+        *(Column(name, number=True) for name in numbers),
+        *(Column(name, number=True, optional=True) for name in since),
+    ]
+    title = "warehouse and run" if found.sample is None else f"warehouse and run, {found.sample:,} items of each table"
+    parts: list[RenderableType] = [table(title, columns, [_row(entry) for entry in found.tables])]
+    if rows := [row for entry in found.tables for difference in entry.differences for row in _differences(difference)]:
+        titles = ("table", "key", "column", "as the run read it", "in the warehouse")
+        parts.append(table("differences", [Column(name) for name in titles], rows))
+    parts += [Text(f"{entry.table}: source not compared: {entry.reason}") for entry in found.tables if entry.reason]
+    parts.append(
+        Text(
+            "the warehouse has what its runs read"
+            if found.is_equal
+            else "the warehouse DIFFERS from what its runs read"
+        )
+    )
+    return parts
+
+
+def _row(entry: TableVerification) -> list[object]:
+    counts = [entry.rows, entry.compared, entry.rejected, entry.missing, entry.different, entry.surplus]
+    since = entry.since
+    return [entry.table, *counts, *((since.changed, since.gone, since.new) if since else (None, None, None))]
+
+
+def _differences(difference: Difference) -> list[list[object]]:
+    if difference.missing:
+        return [[difference.table, difference.key, "the whole row", "a row", "none"]]
+    return [
+        [difference.table, difference.key, column.column, _cut(column.expected), _cut(column.found)]
+        for column in difference.columns
+    ]
+
+
+def _cut(value: str | None) -> str:
+    """A value in a table; null is not the text of it."""
+    if value is None:
+        return "(null)"
+    return value if len(value) <= _VALUE else f"{value[:_VALUE]}…"

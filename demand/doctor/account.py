@@ -1,0 +1,49 @@
+"""What the run needs of the account: who asks, the stack's state, and functions that may run at the same time."""
+
+from collections.abc import Callable, Iterator
+from math import ceil
+from typing import Any
+
+from demand.doctor.finding import failure, ok, warning
+from demand.stack import Stack
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating import Finding
+
+_FREE_SHARE = 0.75  # of the account's free concurrency: template.yaml, MaxFunctionsPerTable
+
+
+def credentials(clients: Callable[[str], Any]) -> Iterator[Finding]:
+    """Who asks."""
+    identity = clients("sts").get_caller_identity()
+    yield ok("credentials", f"{identity['Arn']} in account {identity['Account']}")
+
+
+def stack_state(stack: Stack) -> Iterator[Finding]:
+    """Whether the last deployment succeeded."""
+    [described] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+    state = described["StackStatus"]
+    if state.endswith("_IN_PROGRESS"):
+        yield warning("stack", f"{stack.name} is {state}", "wait for the end of the deployment before a run")
+    elif state.endswith("FAILED"):
+        yield failure("stack", f"{stack.name} is {state}", "look at its events in CloudFormation, and deploy again")
+    elif "ROLLBACK" in state:
+        yield warning(
+            "stack", f"{stack.name} is {state}: the last deployment failed", "look at its events, deploy again"
+        )
+    else:
+        yield ok("stack", f"{stack.name} in {stack.region} is {state}")
+
+
+def concurrency(stack: Stack) -> Iterator[Finding]:
+    """Whether a run's functions fit into the account's free concurrency; above it, calls wait for each other."""
+    limits = stack.client("lambda").get_account_settings()["AccountLimit"]
+    free = int(limits["UnreservedConcurrentExecutions"])
+    per_table = int(stack.parameters.get("MaxFunctionsPerTable", "40"))
+    most = per_table * len(TABLES)
+    if most <= free * _FREE_SHARE:
+        yield ok("concurrency", f"up to {most} functions at once; {free} are free in the account")
+        return
+    fits = max(1, int(free * _FREE_SHARE / len(TABLES)))
+    needed = ceil(most / _FREE_SHARE)
+    message = f"up to {most} functions at once, and the account has {free}: calls are throttled, and the run waits"
+    yield warning("concurrency", message, f"set MaxFunctionsPerTable to {fits}, or raise Lambda's quota to {needed}")

@@ -1,0 +1,53 @@
+"""All checks, in the order in which a run would need things."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from demand.doctor import account, operations, source, validation
+from demand.doctor.finding import made
+from demand.doctor.warehouse import warehouse
+from demand.stack import Stack
+from demand.warehouse import Warehouse
+from demand_pipeline.contracts.operating import Finding, State
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found."""
+
+    findings: tuple[Finding, ...]
+
+    def count(self, state: State) -> int:
+        """How many findings are of a state."""
+        return sum(finding.state is state for finding in self.findings)
+
+
+def examine(
+    clients: Callable[[str], Any], find_stack: Callable[[], Stack], ask: Callable[[Stack], Warehouse]
+) -> Iterator[Finding]:
+    """Look at everything, and yield what is found as it is found. Without credentials or a stack there is no more."""
+    identity = list(made("credentials", lambda: account.credentials(clients)))
+    yield from identity
+    if any(finding.state is State.FAILURE for finding in identity):
+        return
+    found: list[Stack] = []
+    yield from made("stack", lambda: _found(find_stack, found))
+    for stack in found:
+        for subject, check in (
+            ("source tables", source.source_tables),
+            ("concurrency", account.concurrency),
+            ("secrets", operations.secrets),
+            ("warehouse", lambda stack: warehouse(stack, lambda: ask(stack))),
+            ("retention", operations.retention),
+            ("schedule", operations.schedule),
+            ("alarms", operations.alarms),
+            ("definition", validation.definition),
+            ("policies", validation.policies),
+        ):
+            yield from made(subject, lambda check=check, stack=stack: check(stack))  # type: ignore[misc]
+
+
+def _found(find_stack: Callable[[], Stack], found: list[Stack]) -> Iterator[Finding]:
+    found.append(find_stack())
+    yield from account.stack_state(found[0])

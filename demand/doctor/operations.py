@@ -1,0 +1,120 @@
+"""What a run needs around it: secrets, the bucket's retention, the schedule, and somebody who gets the alarms."""
+
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from demand.doctor.finding import failure, made, ok, skipped, warning
+from demand.doctor.keys import key_finding
+from demand.errors import error_code
+from demand.stack import Stack
+from demand_pipeline.contracts.operating import Finding
+
+_SECRETS = ("PostgresSecretArn", "PostgresTlsRootSecretArn")
+_RUNS = "runs/"
+# A run takes up to a day, can be redriven within 14 days, and then takes up to another day: template.yaml.
+_REDRIVE_DAYS = 17
+_AWS_KEY = "alias/aws/secretsmanager"
+
+
+def secrets(stack: Stack) -> Iterator[Finding]:
+    """The secrets exist. Whether their content is right, the warehouse says."""
+    for parameter in _SECRETS:
+        if arn := stack.parameters.get(parameter, ""):
+            yield from made(f"secret {parameter}", lambda parameter=parameter, arn=arn: _secret(stack, parameter, arn))  # type: ignore[misc]
+
+
+def _secret(stack: Stack, parameter: str, arn: str) -> Iterator[Finding]:
+    subject = f"secret {parameter}"
+    try:
+        described = stack.client("secretsmanager").describe_secret(SecretId=arn)
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        yield failure(subject, f"{arn} does not exist", f"create it (docs/deploy.md), and set {parameter}")
+        return
+    if described.get("DeletedDate"):
+        action = f"aws secretsmanager restore-secret --secret-id {arn}"
+        yield failure(subject, f"{described['Name']} is being deleted", action)
+        return
+    yield ok(subject, f"{described['Name']} exists")
+    key = described.get("KmsKeyId", "")
+    if key and not key.endswith(_AWS_KEY):
+        yield from key_finding(stack, subject, key, "KmsKeyArns")
+
+
+def retention(stack: Stack) -> Iterator[Finding]:
+    """Chunks are kept for as long as a run can be redriven."""
+    bucket, subject = stack.staging_bucket, "retention"
+    try:
+        rules = stack.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except ClientError as error:
+        code = error_code(error)
+        if code == "NoSuchBucket":
+            yield failure(subject, f"the bucket {bucket} does not exist", "deploy the stack again")
+            return
+        if code != "NoSuchLifecycleConfiguration":
+            raise
+        rules = []
+    if not rules and "amazonaws" not in stack.client("s3").meta.endpoint_url:
+        yield skipped(subject, "this S3 is not AWS's, and has no rules")
+        return
+    days = [rule["Expiration"]["Days"] for rule in rules if rule["Status"] == "Enabled" and _expires_runs(rule)]
+    if not days:
+        message = f"no rule of {bucket} deletes old chunks"
+        yield warning(subject, message, "deploy the stack again, which sets StagingRetentionDays")
+    elif min(days) < _REDRIVE_DAYS:
+        message = f"{bucket} keeps chunks for {min(days)} days; a run can be redriven for 14, and may take a day twice"
+        yield warning(subject, message, f"set StagingRetentionDays to {_REDRIVE_DAYS} or more")
+    else:
+        yield ok(subject, f"{bucket} keeps chunks for {min(days)} days")
+    if key := stack.parameters.get("StagingKmsKeyArn", ""):
+        yield from made(subject, lambda: key_finding(stack, subject, key, "StagingKmsKeyArn"))
+
+
+def _expires_runs(rule: object) -> bool:
+    found = dict(rule) if isinstance(rule, dict) else {}
+    prefix = found.get("Prefix", found.get("Filter", {}).get("Prefix", ""))
+    return "Days" in found.get("Expiration", {}) and _RUNS.startswith(prefix)
+
+
+def schedule(stack: Stack) -> Iterator[Finding]:
+    """Runs start by themselves, if they are meant to, and were not lost before."""
+    name = stack.resource("Schedule", "AWS::Scheduler::Schedule").physical_id
+    found = stack.client("scheduler").get_schedule(Name=name)
+    deployed = stack.parameters.get("ScheduleState", "ENABLED")
+    when = f"{found['ScheduleExpression']}, {found.get('ScheduleExpressionTimezone', 'UTC')}"
+    if found["State"] == deployed:
+        yield ok("schedule", when if deployed == "ENABLED" else "disabled, as deployed: runs are started by hand")
+    elif deployed == "ENABLED":
+        yield warning("schedule", "paused: no run starts by itself", "demand resume")
+    else:
+        yield warning("schedule", f"enabled ({when}), but deployed as DISABLED", "demand pause, or set ScheduleState")
+    yield from made("schedule", lambda: _lost_starts(stack))
+
+
+def _lost_starts(stack: Stack) -> Iterator[Finding]:
+    url, counted = stack.output("ScheduleDeadLettersUrl"), "ApproximateNumberOfMessages"
+    answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[counted])
+    if waiting := int(answer["Attributes"][counted]):
+        message = f"{waiting} scheduled runs could not be started"
+        yield warning("schedule", message, f"read the messages in {url}, start a run, delete the messages")
+
+
+def alarms(stack: Stack) -> Iterator[Finding]:
+    """Somebody is told when a run fails."""
+    topic = stack.output("AlarmTopicArn")
+    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    found = [subscription for page in pages for subscription in page["Subscriptions"]]
+    pending = [entry["Endpoint"] for entry in found if not entry["SubscriptionArn"].startswith("arn:")]
+    if pending:
+        message = f"not confirmed: {', '.join(pending)}"
+        yield warning("alarms", message, "follow the link in the message of SNS; after 48 hours subscribe again")
+    elif found:
+        yield ok("alarms", f"{len(found)} confirmed subscriptions")
+    elif stack.parameters.get("ScheduleState") == "DISABLED":
+        yield ok("alarms", "nobody has subscribed; runs are started by hand")
+    else:
+        yield warning(
+            "alarms", "nobody has subscribed: a failed run is reported to nobody", "set AlarmEmail, and deploy"
+        )

@@ -1,0 +1,114 @@
+"""The source tables: there, with the declared key, readable by the run's roles, and with enough read capacity."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from demand.doctor.finding import failure, made, ok, warning
+from demand.doctor.keys import key_finding
+from demand.errors import error_code
+from demand.stack import Stack
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.tables import Table, camel_case
+
+# What the roles of a run do with a table, by the output that names the role.
+_ROLES = {"ScanSegmentRoleArn": "dynamodb:Scan", "DemandPipelineRoleArn": "dynamodb:DescribeTable"}
+
+
+def source_tables(stack: Stack) -> Iterator[Finding]:
+    """Look at every source table."""
+    for table in TABLES.values():
+        yield from made(f"source table {table.source}", lambda table=table: _source_table(stack, table))  # type: ignore[misc]
+
+
+def table_name(stack: Stack, table: Table) -> str:
+    """A source table as the DynamoDB API takes it: by its ARN where it is another account's."""
+    name = stack.parameters[_parameter(table)]
+    account = stack.parameters.get("SourceAccountId", "")
+    partition = stack.state_machine.split(":")[1]
+    return f"arn:{partition}:dynamodb:{stack.region}:{account}:table/{name}" if account else name
+
+
+def _parameter(table: Table) -> str:
+    return f"{camel_case(table.source)}Table"
+
+
+def _source_table(stack: Stack, table: Table) -> Iterator[Finding]:
+    name, subject = table_name(stack, table), f"source table {stack.parameters[_parameter(table)]}"
+    try:
+        described = stack.client("dynamodb").describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        message = f"no table of this name in {stack.region}" + (" of that account" if name.startswith("arn:") else "")
+        yield failure(subject, message, f"create it, or name another one in {_parameter(table)} and SourceAccountId")
+        return
+    yield _key(subject, table, described)
+    yield from _capacity(stack, subject, described)
+    encryption = described.get("SSEDescription", {})
+    if encryption.get("SSEType") == "KMS":
+        yield from made(subject, lambda: key_finding(stack, subject, encryption["KMSMasterKeyArn"], "KmsKeyArns"))
+    if stack.parameters.get("SourceAccountId"):
+        yield from _policy(stack, subject, described["TableArn"])
+
+
+def _key(subject: str, table: Table, described: Mapping[str, Any]) -> Finding:
+    found = [entry["AttributeName"] for entry in sorted(described["KeySchema"], key=lambda entry: entry["KeyType"])]
+    declared = [column.attribute for column in table.key]
+    if described["TableStatus"] not in ("ACTIVE", "UPDATING"):
+        return failure(subject, f"is {described['TableStatus']}", "wait until it is ACTIVE")
+    if found != declared:
+        message = f"expected the key {', '.join(declared)}, as {table.name} is declared, found {', '.join(found)}"
+        return failure(subject, message, f"name the right table in {_parameter(table)}, or change the declaration")
+    size = f"{described.get('ItemCount', 0):,} items, {described.get('TableSizeBytes', 0):,} bytes"
+    return ok(subject, f"{described['TableStatus']}, {size} some hours ago")
+
+
+def _capacity(stack: Stack, subject: str, described: Mapping[str, Any]) -> Iterator[Finding]:
+    """DynamoDB: a scan above the provisioned or maximum read capacity is throttled, and so are others who read it."""
+    provisioned = described.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)
+    maximum = described.get("OnDemandThroughput", {}).get("MaxReadRequestUnits", -1)
+    available = provisioned or max(0, maximum)
+    limit = int(stack.parameters.get("MaxReadUnitsPerSecond", "0"))
+    if available and (limit == 0 or limit > available):
+        scan = "has no limit" if limit == 0 else f"may use {limit}"
+        message = f"{available} read units per second, and the scan {scan}: it can slow down the table's own users"
+        yield warning(subject, message, f"set MaxReadUnitsPerSecond below {available}")
+
+
+def _policy(stack: Stack, subject: str, arn: str) -> Iterator[Finding]:
+    """The resource policy of another account's table allows what the roles do."""
+    try:
+        answer = stack.client("dynamodb").get_resource_policy(ResourceArn=arn)
+    except ClientError as error:
+        if error_code(error) != "PolicyNotFoundException":
+            raise
+        statements = []
+    else:
+        statements = _listed(json.loads(answer["Policy"])["Statement"])
+    for output, action in _ROLES.items():
+        role = stack.output(output)
+        if any(_allows(statement, role, action) for statement in statements):
+            yield ok(subject, f"its resource policy allows {action}")
+            continue
+        stale = "; it names a role that no longer exists (AROA…)" if "AROA" in json.dumps(statements) else ""
+        message = f"its resource policy does not allow {action} to {role}{stale}"
+        yield failure(subject, message, "write it again (docs/deploy.md, Tables of another account)")
+
+
+def _allows(statement: Mapping[str, Any], role: str, action: str) -> bool:
+    principal = statement.get("Principal", {})
+    principals = _listed(principal.get("AWS", [])) if isinstance(principal, dict) else [principal]
+    allowed = {str(name).lower() for name in _listed(statement.get("Action", []))}
+    return (
+        statement.get("Effect") == "Allow"
+        and any(named in ("*", role) for named in principals)
+        and bool(allowed & {action.lower(), "dynamodb:*", "*"})
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]

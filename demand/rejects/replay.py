@@ -1,0 +1,70 @@
+"""A run's rejects, converted again with the declarations of this checkout."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from demand.rejects.stored import StoredReject
+from demand_pipeline.builders import TABLES
+
+
+@dataclass(frozen=True)
+class StillRejected:
+    """Items of a table with one reason, but for the value that was found; a sample in full."""
+
+    reason: str
+    items: int
+    sample: str
+
+
+@dataclass(frozen=True)
+class TableReplay:
+    """A table's rejects: how many there are, and how many are rows by now."""
+
+    table: str
+    rejects: int
+    passing: int
+    still: tuple[StillRejected, ...]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All tables that have rejects."""
+
+    run: str
+    tables: tuple[TableReplay, ...]
+
+
+def replay(run: str, rejects: Iterable[StoredReject]) -> Replay:
+    """Convert every reject as a transform would today. Nothing is written, neither here nor in the warehouse."""
+    from demand_pipeline.transform.rows import RejectError, RowMaker  # noqa: PLC0415 - slow, rarely needed
+
+    makers = {name: RowMaker(table) for name, table in TABLES.items()}
+    totals: Counter[str] = Counter()
+    reasons: dict[str, Counter[str]] = {}
+    samples: dict[tuple[str, str], str] = {}
+    for reject in rejects:
+        totals[reject.table] += 1
+        found = reasons.setdefault(reject.table, Counter())
+        maker = makers.get(reject.table)
+        if maker is None:
+            reason = f"expected a declared table, one of {', '.join(TABLES)}"
+        else:
+            try:
+                maker.make(reject.item)
+                continue
+            except RejectError as error:
+                reason = str(error)
+        kind = reason.partition(", got ")[0]
+        found[kind] += 1
+        samples.setdefault((reject.table, kind), reason)
+    tables = [
+        TableReplay(
+            table=name,
+            rejects=total,
+            passing=total - reasons[name].total(),
+            still=tuple(StillRejected(kind, items, samples[name, kind]) for kind, items in reasons[name].most_common()),
+        )
+        for name, total in sorted(totals.items())
+    ]
+    return Replay(run, tuple(tables))

@@ -1,0 +1,84 @@
+"""Rejects where they are kept: those of the warehouse's present rows in PostgreSQL, those of any run in S3."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from demand.runs.report import Report
+from demand.stack import Stack
+from demand.warehouse import Warehouse
+from demand_pipeline.contracts.operating import (
+    ActionName,
+    RejectedItem,
+    RejectedItemsAnswer,
+    RejectReason,
+    RejectSample,
+    RejectsAnswer,
+)
+from demand_pipeline.dynamodb.typed_json import Item
+
+
+@dataclass(frozen=True)
+class StoredReject:
+    """A reject as the transform wrote it: key and item have DynamoDB's types."""
+
+    run: str
+    table: str
+    key: Item
+    reason: str
+    item: Item
+
+    def plain(self) -> RejectedItem:
+        """The same as the warehouse has it."""
+        from demand_pipeline.transform.jsonb import item_to_json, sanitize  # noqa: PLC0415 - slow, rarely needed
+
+        key, item, reason = item_to_json(self.key), item_to_json(self.item), str(sanitize(self.reason))
+        return RejectedItem(self.run, self.table, key, reason, item)
+
+
+def read_staging(stack: Stack, report: Report, table: str | None) -> Iterator[StoredReject]:
+    """Yield a run's rejects from the staging bucket, of one table or of all.
+
+    Raises the errors of `Staging.lines`: StagingError where the object has expired.
+    """
+    from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, rarely needed
+
+    staging = Staging(stack.staging_bucket, stack.client("s3"))
+    for key in report.staged_with_rejects:
+        name = key.split("/")[4]
+        if table in (None, name):
+            for line in staging.lines(rejects_key(key)):
+                found = json.loads(line)
+                yield StoredReject(report.run.name, name, found["key"], found["reason"], found["item"])
+
+
+def read_warehouse(warehouse: Warehouse, table: str | None) -> Iterator[RejectedItem]:
+    """Yield the rejects of each table's last run, page by page."""
+    after = None
+    while True:
+        page = warehouse.ask(RejectedItemsAnswer, ActionName.REJECTED_ITEMS, run=None, table=table, after=after)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
+
+
+def reasons_in_warehouse(warehouse: Warehouse, table: str | None, samples: int) -> RejectsAnswer:
+    """The reasons by count, as PostgreSQL counts them."""
+    return warehouse.ask(RejectsAnswer, ActionName.REJECTS, run=None, table=table, samples=samples)
+
+
+def reasons_in_staging(stack: Stack, report: Report, table: str | None, samples: int) -> RejectsAnswer:
+    """The same of a run's rejects in the staging bucket, all of which are read."""
+    counts: Counter[tuple[str, str]] = Counter()
+    kept: dict[tuple[str, str], list[RejectSample]] = {}
+    for reject in read_staging(stack, report, table):
+        kind = reject.table, reject.reason.partition(", got ")[0]
+        counts[kind] += 1
+        if len(shown := kept.setdefault(kind, [])) < samples:
+            plain = reject.plain()
+            shown.append(RejectSample(plain.key, plain.reason))
+    order = sorted(counts, key=lambda kind: (kind[0], -counts[kind], kind[1]))
+    reasons = [RejectReason(report.run.name, *kind, counts[kind], tuple(kept[kind])) for kind in order]
+    return RejectsAnswer(tuple(reasons), complete=True)

@@ -1,0 +1,80 @@
+"""Items as rows, compared with the warehouse's in portions that fit into a call."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from demand.warehouse import Warehouse
+from demand_pipeline.contracts.operating import ActionName, ColumnDifference, CompareAnswer, RowDifference
+from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.tables import Table
+
+_ROWS, _BYTES = 500, 1_000_000  # of a portion; Lambda takes 6 MB
+
+type Cells = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class ExpectedRow:
+    """A row that the run must have written; `key` is the item's, as JSON."""
+
+    key: str
+    cells: Cells
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that the warehouse does not have as its run read it: `missing`, or with other values in these columns."""
+
+    table: str
+    key: str
+    missing: bool
+    columns: tuple[ColumnDifference, ...]
+
+
+def cells_of(line: str) -> Cells:
+    """A staged row's values as texts, numbers digit by digit."""
+    row = json.loads(line, parse_int=str, parse_float=str)
+    return tuple(("true" if cell else "false") if isinstance(cell, bool) else cell for cell in row)
+
+
+def key_of(table: Table, item: Item) -> str:
+    """An item's key as JSON: what identifies it for a person."""
+    return json.dumps({column.attribute: item.get(column.attribute) for column in table.key}, ensure_ascii=False)
+
+
+def differences(warehouse: Warehouse, table: Table, rows: Iterable[ExpectedRow]) -> Iterator[Difference]:
+    """Yield the rows that differ, portion by portion."""
+    for portion in _portions(rows):
+        for found in _compare(warehouse, table, portion):
+            yield Difference(table.name, portion[found.index].key, found.missing, found.columns)
+
+
+def _compare(warehouse: Warehouse, table: Table, rows: list[ExpectedRow]) -> Iterator[RowDifference]:
+    """Ask until all rows are compared: an answer may be about the first ones only."""
+    start = 0
+    while start < len(rows):
+        answer = warehouse.ask(
+            CompareAnswer,
+            ActionName.COMPARE,
+            table=table.name,
+            fingerprint=table.fingerprint,
+            rows=[row.cells for row in rows[start:]],
+        )
+        for found in answer.differences:
+            yield RowDifference(start + found.index, found.missing, found.columns)
+        start += answer.compared
+
+
+def _portions(rows: Iterable[ExpectedRow]) -> Iterator[list[ExpectedRow]]:
+    portion: list[ExpectedRow] = []
+    size = 0
+    for row in rows:
+        bytes_ = sum(len(cell) for cell in row.cells if cell is not None)
+        if portion and (len(portion) >= _ROWS or size + bytes_ > _BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(row)
+        size += bytes_
+    if portion:
+        yield portion

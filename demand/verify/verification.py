@@ -1,0 +1,202 @@
+"""The warehouse against the run that loaded it, table by table."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from demand.errors import DemandError, from_aws
+from demand.stack import Stack
+from demand.verify.raw import RawChunk, raw_chunks, read_items, sample_items
+from demand.verify.rows import Difference, ExpectedRow, cells_of, differences, key_of
+from demand.verify.source import Digests, SinceThen, digest, identity, since_then, since_then_of
+from demand.warehouse import Warehouse
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating import ActionName, StatusAnswer, TableStatus
+from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.tables import Table
+
+_SHOWN = 20  # differences of a table that are kept
+
+
+@dataclass(frozen=True)
+class TableVerification:
+    """A table compared. Real differences are `missing` and `different` rows, and `surplus` ones that no item became.
+
+    `rows` is what the warehouse has, `compared` how many of the run's items were looked at, `rejected` how many of
+    those are no rows. `since` is what happened to the source afterwards; None if it could not be asked, for `reason`.
+    """
+
+    table: str
+    run: str | None
+    rows: int | None
+    compared: int
+    rejected: int
+    missing: int
+    different: int
+    surplus: int
+    since: SinceThen | None
+    reason: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the warehouse has what the run read."""
+        return not (self.missing or self.different or self.surplus)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All tables; `sample` is how many items of each were compared at most, None for all."""
+
+    sample: int | None
+    tables: tuple[TableVerification, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether no table has a real difference."""
+        return all(table.is_equal for table in self.tables)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How tables are compared: whole, or by a `sample` of so many items, which `draw` chooses."""
+
+    stack: Stack
+    warehouse: Warehouse
+    sample: int | None
+    draw: random.Random
+
+    def verify(self, names: Iterable[str], tell: Callable[[str], None]) -> Verification:
+        """Compare tables with the raw chunks of the runs that loaded them last, and those with the source.
+
+        Raises DemandError if a run is committed meanwhile, or if its history or chunks have expired.
+        """
+        before = self._status()
+        chunks: dict[str, dict[str, tuple[RawChunk, ...]]] = {}
+        done = []
+        for name in names:
+            table = before[name]
+            if table.arn is None:
+                done.append(_never_loaded(table))
+                continue
+            if table.arn not in chunks:
+                chunks[table.arn] = raw_chunks(self.stack, table.arn)
+            tell(f"comparing {name} with run {table.run}")
+            done.append(self._table(table, chunks[table.arn].get(name, ())))
+        for name, table in self._status().items():
+            if (table.run, table.committed_at) != (before[name].run, before[name].committed_at):
+                message = f"run {table.run} was committed during the comparison"
+                raise DemandError("ChangedMeanwhile", message, "demand verify, when no run is active")
+        return Verification(self.sample, tuple(done))
+
+    def _status(self) -> dict[str, TableStatus]:
+        answer = self.warehouse.ask(StatusAnswer, ActionName.STATUS, countRows=True)
+        return {table.table: table for table in answer.tables}
+
+    def _table(self, status: TableStatus, chunks: tuple[RawChunk, ...]) -> TableVerification:
+        table, whole = TABLES[status.table], self.sample is None
+        items = (
+            read_items(self.stack, chunks)
+            if self.sample is None
+            else iter(sample_items(self.stack, chunks, self.sample, self.draw))
+        )
+        reading = _Reading(table, whole=whole)
+        found: Counter[bool] = Counter()
+        kept: list[Difference] = []
+        for difference in differences(self.warehouse, table, reading.rows(items)):
+            found[difference.missing] += 1
+            kept += [difference] if len(kept) < _SHOWN else []
+        rows, missing = status.rows or 0, found[True]
+        # Of the rows that are not in a sample, all that can be said is how many the run wrote.
+        accounted = reading.expected - missing if whole else status.loaded or 0
+        since, reason = self._since(table, reading.digests)
+        return TableVerification(
+            table=table.name,
+            run=status.run,
+            rows=status.rows,
+            compared=reading.items,
+            rejected=reading.rejected,
+            missing=max(missing, accounted - rows),
+            different=found[False],
+            surplus=max(0, rows - accounted),
+            since=since,
+            reason=reason,
+            differences=tuple(kept),
+        )
+
+    def _since(self, table: Table, digests: Digests) -> tuple[SinceThen | None, str]:
+        """What the source has now; a permission that is missing there does not make the comparison worthless."""
+        compare = since_then if self.sample is None else since_then_of
+        try:
+            return compare(self.stack, table, digests), ""
+        except ClientError as error:
+            described = from_aws(error)
+            if described is None or described.kind != "AccessDenied":
+                raise
+            return None, described.message
+
+
+def _never_loaded(status: TableStatus) -> TableVerification:
+    return TableVerification(
+        table=status.table,
+        run=None,
+        rows=status.rows,
+        compared=0,
+        rejected=0,
+        missing=0,
+        different=0,
+        surplus=status.rows or 0,
+        since=None,
+        reason="no run has loaded it",
+        differences=(),
+    )
+
+
+class _Reading:
+    """A run's items while they become rows: what they must have become, and digests to know them again."""
+
+    def __init__(self, table: Table, *, whole: bool) -> None:
+        from demand_pipeline.transform.rows import RowMaker  # noqa: PLC0415 - slow, which --help does not need
+
+        self._table = table
+        self._whole = whole
+        self._maker = RowMaker(table)
+        self._key_places = [i for i, column in enumerate(table.columns) if column.key]
+        self._keys: set[tuple[str | None, ...]] = set()
+        self.items = self.rejected = self.expected = 0
+        self.digests: Digests = {}
+
+    def rows(self, items: Iterable[Item]) -> Iterator[ExpectedRow]:
+        """Yield the rows that a load writes of these items."""
+        from demand_pipeline.transform.rows import RejectError  # noqa: PLC0415 - the same
+
+        for item in items:
+            self.items += 1
+            try:
+                row = self._maker.make(item)
+            except RejectError:
+                self.rejected += 1
+                continue
+            finally:
+                self.digests[identity(self._table, item)] = digest(item)
+            cells = cells_of(row.line)
+            if self._collides(cells, sanitized=row.sanitized):
+                self.rejected += 1
+                continue
+            self.expected += 1
+            yield ExpectedRow(key_of(self._table, item), cells)
+
+    def _collides(self, cells: tuple[str | None, ...], *, sanitized: bool) -> bool:
+        """Whether another item has become this row: of keys made equal by U+FFFD, a load takes the first.
+
+        A sample cannot tell which was first, so it leaves such rows out.
+        """
+        if not self._whole:
+            return sanitized
+        key = tuple(cells[i] for i in self._key_places)
+        known = key in self._keys
+        self._keys.add(key)
+        return known

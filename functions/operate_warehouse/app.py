@@ -1,0 +1,18 @@
+"""Answer one question of an operator's command about the warehouse, which is out of the operator's reach."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from demand_pipeline.contracts.operating import OperateRequest
+from demand_pipeline.observability import add_log_keys, inject_logger
+from demand_pipeline.operate.answer import operate
+from demand_pipeline.settings import PostgresSettings
+
+
+@inject_logger
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Parse, delegate, serialise."""
+    request = OperateRequest.from_event(event)
+    add_log_keys()
+    return operate(request, PostgresSettings.from_env(), context.get_remaining_time_in_millis() / 1000)

@@ -1,0 +1,45 @@
+"""One action within one session: found by its name, read-only unless it writes, and within the function's time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.contracts.operating import ActionName, OperateRequest, to_json
+from demand_pipeline.operate import check, compare, rejects, status
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import statement
+from demand_pipeline.settings import PostgresSettings
+
+# Between the longest statement and the function's time limit: for connecting, and for the answer.
+_RESERVE_SECONDS = 15.0
+_LOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass."""
+
+    answer: Callable[[Connection, str, Fields], Any]
+    writes: bool = False
+
+
+ACTIONS = {
+    ActionName.CHECK: Action(check.answer),
+    ActionName.STATUS: Action(status.answer),
+    ActionName.REJECTS: Action(rejects.answer),
+    ActionName.REJECTED_ITEMS: Action(rejects.answer_items),
+    ActionName.COMPARE: Action(compare.answer),
+}
+
+
+def operate(request: OperateRequest, settings: PostgresSettings, seconds: float) -> dict[str, Any]:
+    """Answer a request within `seconds`; raises the errors of the action's module and of `postgres`."""
+    action = ACTIONS[request.action]
+    timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
+    with open_session(settings, f"operate {request.action}", timeouts) as connection:
+        connection.execute(statement("begin" if action.writes else "begin_reading"))
+        answer = to_json(action.answer(connection, settings.schema, request.arguments))
+        connection.execute("COMMIT")
+    return answer

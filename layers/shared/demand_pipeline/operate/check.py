@@ -1,0 +1,100 @@
+"""The action `check`: whether a load could do its work here, found out without changing anything."""
+
+from collections.abc import Iterator
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.contracts.operating import CheckAnswer, CheckRequest, Finding, State
+from demand_pipeline.load.control_tables import CONTROL_TABLES
+from demand_pipeline.load.schema import TableSchema, advice
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import qualified, quote, statement
+
+_OLDEST, _NEWEST = 14, 18  # versions of PostgreSQL that the tests run on
+_PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/shadows.py`)
+
+
+def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswer:
+    """Look at the server, the role's privileges, the tables, and what depends on them."""
+    request = CheckRequest.read(arguments)
+    declared = tuple(TableSchema.of(table) for table in TABLES.values())
+    [[version, major, role, is_superuser, tls]] = connection.query(statement("server"))
+    return CheckAnswer(
+        (
+            _server(version, major),
+            Finding("TLS", State.OK, f"{tls}, certificate and host name verified"),
+            _role(role, is_superuser=is_superuser),
+            *_privileges(connection, schema, role),
+            *_tables(connection, schema, (*declared, *CONTROL_TABLES)),
+            *_dependants(connection, schema, declared, request.strategy),
+        )
+    )
+
+
+def _server(version: str, major: int) -> Finding:
+    subject, tested = "server", f"PostgreSQL {_OLDEST} to {_NEWEST}"
+    if major < _OLDEST:
+        return Finding(subject, State.FAILURE, f"expected {tested}, found {version}", "upgrade the server")
+    if major > _NEWEST:
+        action = "try a dry run before the first run"
+        return Finding(subject, State.WARNING, f"found {version}; tested with {tested}", action)
+    return Finding(subject, State.OK, f"PostgreSQL {version}")
+
+
+def _role(role: str, *, is_superuser: bool) -> Finding:
+    if is_superuser:
+        action = "put the login of a role made by docs/loader-role.sql into the secret"
+        return Finding("role", State.WARNING, f"{role} is a superuser, which a load need not be", action)
+    return Finding("role", State.OK, f"logged in as {role}")
+
+
+def _privileges(connection: Connection, schema: str, role: str) -> Iterator[Finding]:
+    [[may_create]] = connection.query(statement("may_create_schemas"))
+    for name in (schema, schema + _PIPELINE_SCHEMA):
+        yield _schema(connection, name, role, may_create=may_create)
+
+
+def _schema(connection: Connection, schema: str, role: str, *, may_create: bool) -> Finding:
+    subject = f"schema {schema}"
+    for may_use, may_create_tables in connection.query(statement("schema_privileges"), schema=schema):
+        missing = [name for name, has in (("USAGE", may_use), ("CREATE", may_create_tables)) if not has]
+        if not missing:
+            return Finding(subject, State.OK, f"{role} may use it and create tables in it")
+        action = f"GRANT {', '.join(missing)} ON SCHEMA {quote(schema)} TO {quote(role)};"
+        return Finding(subject, State.FAILURE, f"{role} lacks {' and '.join(missing)}", action)
+    if may_create:
+        return Finding(subject, State.OK, "does not exist yet; the first load creates it")
+    action = f"CREATE SCHEMA {quote(schema)} AUTHORIZATION {quote(role)};"
+    return Finding(subject, State.FAILURE, f"does not exist, and {role} may not create it", action)
+
+
+def _tables(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> Iterator[Finding]:
+    for name, problems in advice(connection, schema, declared).items():
+        subject = f"table {name}"
+        if problems is None:
+            yield Finding(subject, State.OK, "does not exist yet; the first load creates it")
+            continue
+        if not problems:
+            yield Finding(subject, State.OK, "owner, key and column types are as declared")
+        for problem in problems:
+            message, _, action = problem.partition("; run ")
+            yield Finding(subject, State.FAILURE, message, action)
+
+
+def _dependants(
+    connection: Connection, schema: str, declared: tuple[TableSchema, ...], strategy: Strategy
+) -> Iterator[Finding]:
+    relations = [qualified(schema, table.name) for table in declared]
+    for referred, owner, name in connection.query(statement("incoming_foreign_keys"), relations=relations):
+        subject, message = f"table {referred}", f"the foreign key {quote(name)} of {owner} refers to it"
+        if strategy is Strategy.MERGE:
+            action = "rows that it refers to cannot be deleted: a run that would do so fails"
+            yield Finding(subject, State.WARNING, message, action)
+        else:
+            action = f"ALTER TABLE {owner} DROP CONSTRAINT {quote(name)};"
+            yield Finding(subject, State.FAILURE, f"{message}, which {strategy} cannot replace then", action)
+    for [name] in connection.query(statement("forced_row_security"), relations=relations):
+        action = f"ALTER TABLE {qualified(schema, name)} NO FORCE ROW LEVEL SECURITY;"
+        message = "its row security applies to its owner too, so a load would miss rows"
+        yield Finding(f"table {name}", State.FAILURE, message, action)

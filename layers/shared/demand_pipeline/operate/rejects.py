@@ -1,0 +1,62 @@
+"""The actions `rejects` and `rejected_items`: why items were rejected, and the items themselves."""
+
+from typing import Any
+
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.contracts.operating import (
+    RejectedItem,
+    RejectedItemsAnswer,
+    RejectedItemsRequest,
+    RejectReason,
+    RejectSample,
+    RejectsAnswer,
+    RejectsRequest,
+)
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
+from demand_pipeline.operate.status import exists
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import statement
+
+_MOST_REASONS = 1000
+_ROWS = 1000  # looked at for one page
+_FIRST = "(0,0)"  # before every row: PostgreSQL counts rows of a block from 1
+
+
+def answer(connection: Connection, schema: str, arguments: Fields) -> RejectsAnswer:
+    """Count the rejects by reason."""
+    request = RejectsRequest.read(arguments)
+    if not exists(connection, schema, REJECTED_ITEMS.name):
+        return RejectsAnswer((), complete=True)
+    rows = connection.query(
+        statement("reject_reasons", schema=schema),
+        run=request.run,
+        table=request.table,
+        samples=request.samples,
+        most=_MOST_REASONS + 1,
+    )
+    reasons = fitting([_reason(row) for row in rows[:_MOST_REASONS]])
+    return RejectsAnswer(tuple(reasons), complete=len(reasons) == len(rows))
+
+
+def answer_items(connection: Connection, schema: str, arguments: Fields) -> RejectedItemsAnswer:
+    """One page of rejected items, whole."""
+    request = RejectedItemsRequest.read(arguments)
+    if not exists(connection, schema, REJECTED_ITEMS.name):
+        return RejectedItemsAnswer((), next=None)
+    rows = connection.query(
+        statement("rejected_items", schema=schema),
+        run=request.run,
+        table=request.table,
+        after=request.after or _FIRST,
+        rows=_ROWS,
+        bytes=ANSWER_BYTES,
+    )
+    items = fitting([RejectedItem(*row) for _, *row in rows])
+    return RejectedItemsAnswer(tuple(items), next=str(rows[len(items) - 1][0]) if items else None)
+
+
+def _reason(row: list[Any]) -> RejectReason:
+    run, table, reason, items, keys, reasons = row
+    samples = [RejectSample(key, whole) for key, whole in zip(keys or (), reasons or (), strict=True)]
+    return RejectReason(run, table, reason, items, tuple(samples))

@@ -1,0 +1,307 @@
+"""`demand doctor` is content with what works, and names what was broken on purpose."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from demand.doctor.diagnosis import examine
+from demand.stack import Stack
+from demand.warehouse import through_function
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating import Finding, State
+from demand_pipeline.tables import camel_case
+from local.seed import create_table
+from tests.support.aws import BUCKET, REGION
+from tests.support.operate import FUNCTION, Lambda
+from tests.support.warehouse import Warehouse, variables
+
+pytestmark = pytest.mark.long
+
+ACCOUNT = "123456789012"
+FIRST = next(iter(TABLES.values()))
+ROLES = {"ScanSegmentRoleArn": "dynamodb:Scan", "DemandPipelineRoleArn": "dynamodb:DescribeTable"}
+
+
+class CloudFormation:
+    """One stack."""
+
+    status = "UPDATE_COMPLETE"
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        return {"Stacks": [{"StackName": StackName, "StackStatus": self.status}]}
+
+    def get_paginator(self, _: str) -> Any:
+        schedule = {"LogicalResourceId": "Schedule", "ResourceType": "AWS::Scheduler::Schedule"}
+        role = {"LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role"}
+        entries = [{**schedule, "PhysicalResourceId": "nightly"}, {**role, "PhysicalResourceId": "role"}]
+        return Pages([{"StackResourceSummaries": entries}])
+
+
+@dataclass
+class Pages:
+    """A paginator's pages, whatever is asked."""
+
+    pages: list[dict[str, Any]]
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return self.pages
+
+
+@dataclass
+class Validation:
+    """Step Functions' and Access Analyzer's judgement, which moto has not; a code refuses to give one."""
+
+    refusal: str = ""
+    diagnostics: list[dict[str, str]] = field(default_factory=list)
+    findings: list[dict[str, str]] = field(default_factory=list)
+
+    def describe_state_machine(self, **_: Any) -> dict[str, str]:
+        return {"definition": "{}"}
+
+    def validate_state_machine_definition(self, **_: Any) -> dict[str, Any]:
+        self._refuse("ValidateStateMachineDefinition")
+        return {"result": "FAIL" if self.diagnostics else "OK", "diagnostics": self.diagnostics}
+
+    def get_paginator(self, _: str) -> Any:
+        self._refuse("ValidatePolicy")
+        return Pages([{"findings": self.findings}])
+
+    def _refuse(self, operation: str) -> None:
+        if self.refusal:
+            message = f"User: me is not authorized to perform: service:{operation} on resource: x"
+            raise ClientError({"Error": {"Code": self.refusal, "Message": message}}, operation)
+
+
+@dataclass
+class SetUp:
+    """A stack that works; a test breaks something of it."""
+
+    warehouse: Warehouse
+    monkeypatch: pytest.MonkeyPatch
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+    functions: Lambda = field(default_factory=Lambda)
+    cloudformation: CloudFormation = field(default_factory=CloudFormation)
+    validation: Validation = field(default_factory=Validation)
+
+    def client(self, service: str) -> Any:
+        fakes = {"lambda": self.functions, "cloudformation": self.cloudformation}
+        if service in ("stepfunctions", "accessanalyzer"):
+            return self.validation
+        return fakes.get(service) or aws(service)
+
+    def findings(self) -> list[Finding]:
+        stack = Stack("test", REGION, self.outputs, self.parameters, self.client)
+        return list(examine(self.client, lambda: stack, through_function))
+
+
+def aws(service: str) -> Any:
+    made: Any = boto3.client
+    return made(service)
+
+
+@pytest.fixture
+def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetUp]:
+    for name, value in variables(warehouse.settings).items():
+        monkeypatch.setenv(name, value)
+    client: Any = boto3.client
+    for table in TABLES.values():
+        create_table(client("dynamodb"), table.source, table)
+    rule = {"ID": "runs", "Status": "Enabled", "Filter": {"Prefix": "runs/"}, "Expiration": {"Days": 30}}
+    keep(rule)
+    topic = client("sns").create_topic(Name="alarms")["TopicArn"]
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms")
+    queue = client("sqs").create_queue(QueueName="lost")["QueueUrl"]
+    target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:x", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x"}
+    client("scheduler").create_schedule(
+        Name="nightly", ScheduleExpression="rate(1 days)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}],
+    }
+    client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=json.dumps(trust))
+    client("iam").put_role_policy(RoleName="role", PolicyName="inline", PolicyDocument=json.dumps(trust))
+    parameters = {
+        **{f"{camel_case(table.source)}Table": table.source for table in TABLES.values()},
+        "SourceAccountId": "",
+        "KmsKeyArns": "",
+        "PostgresSecretArn": warehouse.settings.secret,
+        "PostgresTlsRootSecretArn": warehouse.settings.tls_root_secret,
+        "LoadStrategy": "truncate",
+        "MaxReadUnitsPerSecond": "0",
+        "MaxFunctionsPerTable": "40",
+        "ScheduleState": "ENABLED",
+        "StagingKmsKeyArn": "",
+    }
+    outputs = {
+        "StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:demand",
+        "StagingBucketName": BUCKET,
+        "OperateWarehouseName": FUNCTION,
+        "AlarmTopicArn": topic,
+        "ScheduleDeadLettersUrl": queue,
+        **{output: f"arn:aws:iam::{ACCOUNT}:role/{output}" for output in ROLES},
+    }
+    yield SetUp(warehouse, monkeypatch, parameters, outputs)
+    warehouse.sql(f"ALTER ROLE {warehouse.server.user} PASSWORD '{warehouse.server.password}'")
+
+
+def keep(rule: dict[str, Any]) -> None:
+    aws("s3").put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
+
+
+def test_a_set_up_that_works_has_no_finding_but_good_ones(setup: SetUp) -> None:
+    findings = setup.findings()
+    assert [finding for finding in findings if finding.state is not State.OK] == []
+    subjects = {finding.subject for finding in findings}
+    assert subjects >= {
+        "credentials",
+        "stack",
+        "concurrency",
+        "TLS",
+        "retention",
+        "schedule",
+        "alarms",
+        "definition",
+        "policies",
+    }
+    assert subjects >= {f"source table {table.source}" for table in TABLES.values()}
+
+
+def replace_first(setup: SetUp, **changes: Any) -> None:
+    client = aws("dynamodb")
+    client.delete_table(TableName=FIRST.source)
+    key = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    }
+    client.create_table(TableName=FIRST.source, **{**key, "BillingMode": "PAY_PER_REQUEST", **changes})
+
+
+def declared_key() -> dict[str, Any]:
+    described = aws("dynamodb").describe_table(TableName=FIRST.source)["Table"]
+    return {name: described[name] for name in ("KeySchema", "AttributeDefinitions")}
+
+
+def provision(setup: SetUp) -> None:
+    units = {"ReadCapacityUnits": 500, "WriteCapacityUnits": 5}
+    replace_first(setup, **declared_key(), BillingMode="PROVISIONED", ProvisionedThroughput=units)
+
+
+def new_key(**options: Any) -> str:
+    return str(aws("kms").create_key(**options)["KeyMetadata"]["Arn"])
+
+
+def use_another_account(setup: SetUp) -> None:
+    setup.parameters["SourceAccountId"] = ACCOUNT
+    for table in TABLES.values():
+        arn = aws("dynamodb").describe_table(TableName=table.source)["Table"]["TableArn"]
+        allowed = [action for action in ROLES if table is not FIRST or action == "DemandPipelineRoleArn"]
+        statements = [
+            {"Effect": "Allow", "Principal": {"AWS": setup.outputs[role]}, "Action": ROLES[role], "Resource": arn}
+            for role in allowed
+        ]
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        aws("dynamodb").put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
+
+
+def encrypt_secret(setup: SetUp, key: str) -> None:
+    aws("secretsmanager").update_secret(SecretId=setup.warehouse.settings.secret, KmsKeyId=key)
+
+
+def disable_bucket_key(setup: SetUp) -> None:
+    setup.parameters["StagingKmsKeyArn"] = key = new_key()
+    aws("kms").disable_key(KeyId=key.rpartition("/")[2])
+
+
+def subscribe_by_mail(setup: SetUp) -> None:
+    setup.monkeypatch.setattr(
+        setup, "client", lambda service, then=setup.client: Unconfirmed() if service == "sns" else then(service)
+    )
+
+
+class Unconfirmed:
+    """SNS, which moto confirms subscriptions of at once."""
+
+    def get_paginator(self, _: str) -> Any:
+        return Pages(
+            [{"Subscriptions": [{"Endpoint": "on-call@example.com", "SubscriptionArn": "PendingConfirmation"}]}]
+        )
+
+
+def pause(setup: SetUp) -> None:
+    found = aws("scheduler").get_schedule(Name="nightly")
+    kept = {name: found[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    aws("scheduler").update_schedule(**kept, State="DISABLED")
+
+
+def schema(setup: SetUp, text: str) -> None:
+    setup.warehouse.sql(f"CREATE SCHEMA warehouse AUTHORIZATION pipeline; {text}")
+
+
+def env(setup: SetUp, name: str, value: str) -> None:
+    setup.monkeypatch.setenv(name, value)
+
+
+type Break = Callable[[SetUp], object]
+BROKEN: dict[str, tuple[Break, str, State, str]] = {
+    "a rolled back stack": (lambda s: setattr(s.cloudformation, "status", "UPDATE_ROLLBACK_COMPLETE"), "stack", State.WARNING, "the last deployment failed"),
+    "a stack that failed": (lambda s: setattr(s.cloudformation, "status", "UPDATE_ROLLBACK_FAILED"), "stack", State.FAILURE, "UPDATE_ROLLBACK_FAILED"),
+    "a missing source table": (lambda s: s.parameters.update(DocumentsTable="docs"), "source table docs", State.FAILURE, "no table of this name in eu-west-1"),
+    "a table with another key": (replace_first, f"source table {FIRST.source}", State.FAILURE, "expected the key documentId, as cases is declared, found id"),
+    "a table with little capacity": (provision, f"source table {FIRST.source}", State.WARNING, "500 read units per second, and the scan has no limit"),
+    "another account's table without a policy": (use_another_account, f"source table {FIRST.source}", State.FAILURE, "its resource policy does not allow dynamodb:Scan to"),
+    "an account with few functions": (lambda s: setattr(s.functions, "free", 100), "concurrency", State.WARNING, "up to 160 functions at once, and the account has 100"),
+    "a missing secret": (lambda s: s.parameters.update(PostgresSecretArn=s.parameters["PostgresSecretArn"] + "x"), "secret PostgresSecretArn", State.FAILURE, "does not exist"),
+    "a secret being deleted": (lambda _: aws("secretsmanager").delete_secret(SecretId="root"), "secret PostgresTlsRootSecretArn", State.FAILURE, "root is being deleted"),
+    "a secret with a key of its own": (lambda s: encrypt_secret(s, new_key()), "secret PostgresSecretArn", State.FAILURE, "is not in KmsKeyArns"),
+    "a disabled key of the bucket": (disable_bucket_key, "retention", State.FAILURE, "is Disabled"),
+    "a wrong password": (lambda s: s.warehouse.put_secret("pipeline", "wrong"), "login", State.FAILURE, "DatabaseAuthenticationError"),
+    "a secret of another form": (lambda _: aws("secretsmanager").put_secret_value(SecretId="login", SecretString="x"), "secret", State.FAILURE, "expected a JSON object with username and password"),
+    "a port where nothing is": (lambda s: env(s, "POSTGRES_PORT", "1"), "reachability", State.FAILURE, "DatabaseConnectionError"),
+    "a root that did not sign": (lambda s: env(s, "POSTGRES_TLS_ROOT_SECRET_ARN", ""), "TLS", State.FAILURE, "DatabaseCertificateError"),
+    "a database that is not there": (lambda s: env(s, "POSTGRES_DATABASE", "nowhere"), "warehouse", State.FAILURE, "nowhere"),
+    "a table of another type": (lambda s: schema(s, "CREATE TABLE warehouse.audit (audit_id integer PRIMARY KEY); ALTER TABLE warehouse.audit OWNER TO pipeline"), "table audit", State.FAILURE, "expected the type text, found integer"),
+    "a table of another owner": (lambda s: schema(s, "CREATE TABLE warehouse.audit (audit_id text PRIMARY KEY)"), "table audit", State.FAILURE, "expected the owner pipeline"),
+    "a bucket that forgets too soon": (lambda _: keep({"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}}), "retention", State.WARNING, "keeps chunks for 7 days"),
+    "a bucket that is gone": (lambda s: s.outputs.update(StagingBucketName="gone"), "retention", State.FAILURE, "the bucket gone does not exist"),
+    "a paused schedule": (pause, "schedule", State.WARNING, "paused: no run starts by itself"),
+    "starts that were lost": (lambda s: aws("sqs").send_message(QueueUrl=s.outputs["ScheduleDeadLettersUrl"], MessageBody="{}"), "schedule", State.WARNING, "1 scheduled runs could not be started"),
+    "alarms for nobody": (lambda s: s.outputs.update(AlarmTopicArn=aws("sns").create_topic(Name="quiet")["TopicArn"]), "alarms", State.WARNING, "a failed run is reported to nobody"),
+    "an unconfirmed subscription": (subscribe_by_mail, "alarms", State.WARNING, "not confirmed: on-call@example.com"),
+    "an invalid definition": (lambda s: s.validation.diagnostics.append({"severity": "ERROR", "code": "MISSING_TRANSITION_TARGET", "message": "Missing 'Next'"}), "definition", State.FAILURE, "MISSING_TRANSITION_TARGET"),
+    "an invalid policy": (lambda s: s.validation.findings.append({"findingType": "ERROR", "issueCode": "INVALID_ACTION", "findingDetails": "no such action"}), "policies", State.FAILURE, "inline: INVALID_ACTION"),
+    "a stack without the function": (lambda s: s.outputs.pop("OperateWarehouseName"), "warehouse", State.FAILURE, "has no output OperateWarehouseName"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_broken_is_named_with_what_to_do(broken: str, setup: SetUp) -> None:
+    act, subject, state, message = BROKEN[broken]
+    act(setup)
+    problems = [finding for finding in setup.findings() if finding.state is not State.OK]
+    named = [finding for finding in problems if (finding.subject, finding.state) == (subject, state)]
+    assert [finding for finding in named if message in finding.message and finding.action], problems
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])
+def test_what_may_not_be_asked_or_nobody_answers_is_skipped(code: str, setup: SetUp) -> None:
+    setup.validation.refusal = code
+    found = {finding.subject: finding.state for finding in setup.findings() if finding.state is not State.OK}
+    assert found == {"definition": State.SKIPPED, "policies": State.SKIPPED}
+
+
+def test_without_a_stack_nothing_else_is_asked(setup: SetUp) -> None:
+    def nowhere() -> Stack:
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": "no stack"}}, "DescribeStacks")
+
+    findings = list(examine(setup.client, nowhere, through_function))
+    assert [(finding.subject, finding.state) for finding in findings] == [
+        ("credentials", State.OK),
+        ("stack", State.FAILURE),
+    ]

@@ -1,0 +1,263 @@
+"""The function OperateWarehouse as a command calls it: what it answers, and that it changes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.contracts.operating import ActionName
+from demand_pipeline.errors import DatabaseError, InvalidEventError
+from demand_pipeline.operate import answer, pages, rejects
+from functions.operate_warehouse.app import lambda_handler
+from tests.support.functions import Context
+from tests.support.runs import EVERYTHING, Runs, documents, reject, row, run_at
+from tests.support.warehouse import Warehouse
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+NO_REJECTS = {"run": None, "table": None}
+
+
+def ask(action: str, **arguments: Any) -> Any:
+    event = {"contract": CONTRACT, "action": action, "arguments": arguments}
+    context: Any = Context(milliseconds=60_000)
+    return json.loads(json.dumps(lambda_handler(json.loads(json.dumps(event)), context)))
+
+
+def problems(strategy: Strategy = Strategy.TRUNCATE) -> list[dict[str, str]]:
+    return [finding for finding in ask("check", strategy=strategy)["findings"] if finding["state"] != "ok"]
+
+
+@pytest.fixture
+def strategy() -> Strategy:
+    """How the rows came there makes no difference to any question."""
+    return Strategy.TRUNCATE
+
+
+@pytest.fixture
+def loaded(runs: Runs) -> Runs:
+    runs.load(run_at(1), EVERYTHING)
+    return runs
+
+
+def test_a_warehouse_that_is_loaded_has_no_finding_but_good_ones(loaded: Runs) -> None:
+    findings = ask("check", strategy="truncate")["findings"]
+    assert {finding["state"] for finding in findings} == {"ok"}
+    assert ("TLS", "ok") in {(finding["subject"], finding["state"]) for finding in findings}
+
+
+def test_the_role_of_docs_may_load_an_empty_database(minimal: Warehouse) -> None:
+    assert problems() == []
+
+
+# What is broken by the superuser, and what the check then says: subject, state, part of the message.
+BROKEN = {
+    "a type": ("ALTER TABLE warehouse.cases ALTER page_count TYPE integer", "table cases", "failure", "expected the type bigint"),
+    "a key": ("ALTER TABLE warehouse.audit DROP CONSTRAINT audit_pkey", "table audit", "failure", "expected the primary key"),
+    "an owner": ("ALTER TABLE warehouse.cases OWNER TO admin", "table cases", "failure", "expected the owner pipeline"),
+    "use of the schema": ("ALTER SCHEMA warehouse OWNER TO admin; GRANT USAGE ON SCHEMA warehouse TO pipeline", "schema warehouse", "failure", "pipeline lacks CREATE"),
+    "a foreign key": ("CREATE TABLE public.notes (id text REFERENCES warehouse.cases)", "table cases", "failure", "public.notes refers to it"),
+    "row security": ("ALTER TABLE warehouse.cases ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", "table cases", "failure", "applies to its owner too"),
+    "use of the pipeline's schema": ("ALTER SCHEMA warehouse_pipeline OWNER TO admin", "schema warehouse_pipeline", "failure", "pipeline lacks USAGE and CREATE"),
+    "a superuser": ("ALTER ROLE pipeline SUPERUSER", "role", "warning", "pipeline is a superuser"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_broken_is_named_and_the_statement_in_the_answer_repairs_it(
+    broken: str, loaded: Runs, warehouse: Warehouse
+) -> None:
+    statement, subject, state, message = BROKEN[broken]
+    warehouse.sql(statement)
+    try:
+        (problem,) = problems()
+        assert (problem["subject"], problem["state"]) == (subject, state)
+        assert message in problem["message"]
+        if problem["action"].endswith(";"):
+            warehouse.sql(problem["action"])
+            assert problems() == []
+    finally:
+        warehouse.sql("ALTER ROLE pipeline NOSUPERUSER")
+
+
+def test_a_foreign_key_is_a_warning_where_rows_are_not_replaced(loaded: Runs, warehouse: Warehouse) -> None:
+    warehouse.sql("CREATE TABLE public.notes (id text REFERENCES warehouse.cases)")
+    assert [problem["state"] for problem in problems(Strategy.MERGE)] == ["warning"]
+
+
+def test_a_schema_that_nobody_may_create_is_a_failure(warehouse: Warehouse) -> None:
+    assert problems() == []
+    database = warehouse.settings.database
+    warehouse.sql(f'ALTER DATABASE "{database}" OWNER TO admin; REVOKE CREATE ON DATABASE "{database}" FROM pipeline')
+    missing = problems()
+    assert {problem["subject"] for problem in missing} == {"schema warehouse", "schema warehouse_pipeline"}
+    for problem in missing:
+        warehouse.sql(problem["action"])
+    assert problems() == []
+
+
+def test_status_has_the_rows_of_each_table_and_the_run_they_are_of(loaded: Runs) -> None:
+    loaded.load(run_at(2), {"cases": documents(5)})
+    tables = {table["table"]: table for table in ask("status", countRows=True)["tables"]}
+    cases, templates = tables["cases"], tables["templates"]
+    assert (cases["rows"], cases["run"], cases["loaded"]) == (5, "run-2", 5)
+    assert (templates["rows"], templates["run"], templates["started_at"]) == (
+        1,
+        "run-1",
+        run_at(1).started_at.isoformat(),
+    )
+    assert 0 <= cases["age_seconds"] < templates["age_seconds"] < 600
+    assert {table["rows"] for table in ask("status", countRows=False)["tables"]} == {None}
+
+
+def test_before_the_first_run_there_is_nothing(warehouse: Warehouse) -> None:
+    assert {(table["rows"], table["run"]) for table in ask("status", countRows=True)["tables"]} == {(None, None)}
+    assert ask("rejects", **NO_REJECTS, samples=3) == {"reasons": [], "complete": True}
+    assert ask("rejected_items", **NO_REJECTS, after=None) == {"items": [], "next": None}
+
+
+@pytest.fixture
+def rejected(runs: Runs) -> Runs:
+    run = run_at(1)
+    reasons = ["issue_date: expected date, got S 'x'"] * 2 + [
+        "issue_date: expected date, got S 'y, got z'",
+        "tags: expected text[], got N '1'",
+    ]
+    rejects_of_cases = [reject(f"doc-{number}", reason) for number, reason in enumerate(reasons)]
+    runs.load(
+        run,
+        {"cases": [runs.chunk(run, "cases", documents(2), rejects_of_cases)], "audit": [runs.chunk(run, "audit", [], [reject("a")])]},
+        max_reject_percent=100,
+    )  # fmt: skip
+    return runs
+
+
+def test_reasons_are_counted_without_the_value_that_was_found(rejected: Runs) -> None:
+    answered = ask("rejects", **NO_REJECTS, samples=1)
+    assert [(reason["table"], reason["reason"], reason["items"]) for reason in answered["reasons"]] == [
+        ("audit", "issue_date: expected date", 1),
+        ("cases", "issue_date: expected date", 3),
+        ("cases", "tags: expected text[]", 1),
+    ]
+    _, dates, _ = answered["reasons"]
+    assert dates["samples"] == [{"key": '{"documentId": "doc-0"}', "reason": "issue_date: expected date, got S 'x'"}]
+    assert answered["complete"]
+    assert ask("rejects", run="run-9", table=None, samples=1)["reasons"] == []
+    assert len(ask("rejects", run="run-1", table="audit", samples=1)["reasons"]) == 1
+
+
+@pytest.mark.parametrize(("limit", "pages_asked"), [(1, 4), (5_000_000, 1)])
+def test_rejected_items_come_page_by_page_each_once(
+    limit: int, pages_asked: int, rejected: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "ANSWER_BYTES", limit)
+    monkeypatch.setattr(rejects, "fitting", lambda items: pages.fitting(items, limit))
+    found, after, asked = [], None, 0
+    while True:
+        page = ask("rejected_items", run="run-1", table="cases", after=after)
+        if not page["items"]:
+            break
+        found += page["items"]
+        after, asked = page["next"], asked + 1
+    assert [json.loads(item["key"])["documentId"] for item in found] == [f"doc-{number}" for number in range(4)]
+    assert asked == pages_asked
+    assert json.loads(found[0]["item"]) == {"documentId": "doc-0", "issueDate": "x"}
+
+
+def compare(*rows: list[Any]) -> Any:
+    texts = [[None if value is None else str(value) for value in row] for row in rows]
+    return ask("compare", table="cases", fingerprint=CASES.fingerprint, rows=texts)
+
+
+def test_rows_are_compared_as_the_load_would_store_them(loaded: Runs) -> None:
+    same = row(
+        "cases",
+        document_id="doc-0",
+        tags='{"a,b","c\\"d"}',
+        net_amount="12.5",
+        issue_date="2026-11-23",
+        extra='{"x":1.10}',
+    )
+    spelled = row(
+        "cases",
+        document_id="doc-1",
+        tags='{"a,b",c\\"d}',
+        net_amount="12.5",
+        issue_date="20261123",
+        extra='{ "x": 1.10 }',
+    )
+    other = row(
+        "cases",
+        document_id="doc-2",
+        tags='{"a,b","c\\"d"}',
+        net_amount="12.50",
+        issue_date="2026-11-23",
+        extra='{"x": 1.1}',
+    )
+    missing = row("cases", document_id="doc-3")
+    answered = compare(same, spelled, other, missing)
+    assert answered["compared"] == 4
+    assert answered["differences"] == [
+        {
+            "index": 2,
+            "missing": False,
+            "columns": [
+                {"column": "net_amount", "expected": "12.50", "found": "12.5"},
+                {"column": "extra", "expected": '{"x": 1.1}', "found": '{"x": 1.10}'},
+            ],
+        },
+        {"index": 3, "missing": True, "columns": []},
+    ]  # fmt: skip
+    assert compare() == {"compared": 0, "differences": []}
+
+
+def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
+    loaded: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demand_pipeline.operate.compare.fitting", lambda found: pages.fitting(found, 1))
+    answered = compare(
+        row("cases", document_id="doc-0", status="a"), row("cases", document_id="x"), row("cases", document_id="y")
+    )
+    assert (answered["compared"], [found["index"] for found in answered["differences"]]) == (1, [0])
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "message"),
+    [
+        ("drop", {}, "action: expected one of check, status, rejects, rejected_items, compare"),
+        ("check", {"strategy": "swop"}, "arguments.strategy: expected one of truncate, merge"),
+        ("status", {}, "arguments.countRows: expected true or false, and it is missing"),
+        ("rejects", {"run": None, "table": "cheques", "samples": 1}, "arguments.table: expected one of cases"),
+        (
+            "rejected_items",
+            {**NO_REJECTS, "after": "x'"},
+            'arguments.after: expected the field next of an answer, got "x\'"',
+        ),
+        (
+            "compare",
+            {"table": "cases", "fingerprint": "old", "rows": []},
+            f"arguments.fingerprint: expected {CASES.fingerprint}",
+        ),
+        (
+            "compare",
+            {"table": "cases", "fingerprint": CASES.fingerprint, "rows": [["a"]]},
+            "arguments.rows: expected rows of 23 strings",
+        ),
+    ],
+)
+def test_a_malformed_question_names_field_value_and_expectation(
+    action: str, arguments: dict[str, Any], message: str, warehouse: Warehouse
+) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        ask(action, **arguments)
+    assert str(caught.value).startswith(message)
+
+
+def test_no_question_can_change_anything(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = answer.Action(lambda connection, *_: connection.execute("CREATE SCHEMA written"))
+    monkeypatch.setitem(answer.ACTIONS, ActionName.STATUS, writing)
+    with pytest.raises(DatabaseError, match="cannot execute CREATE SCHEMA in a read-only transaction"):
+        ask("status")
