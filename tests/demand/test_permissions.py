@@ -52,7 +52,6 @@ def test_stopping_a_run_calls_what_its_line_names(demand: Demand) -> None:
         demand("run", "--tables", "cases", "--detach")
         assert scanning.wait(60)
         assert called(stack, demand, "stop", "--yes") == {permission.action for permission in COMMANDS["stop"]}
-        assert demand("runs", "--json").json["runs"][0]["status"] == "ABORTED"
         go_on.set()
 
 
