@@ -109,7 +109,7 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         EXAMPLES[name] = tuple(examples)
-        group.command(name, epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)]))(call)
+        group.command(name, epilog="\n".join(["\b", "Examples", *(f"  $ {line}" for line in examples)]))(call)
         return function
 
     return register

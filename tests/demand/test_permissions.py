@@ -64,7 +64,7 @@ DENIED = (
     ("code", "message", "kind", "told"),
     [
         ("AccessDeniedException", DENIED, "AccessDenied", "missing permission states:ListExecutions: User"),
-        ("AccessDenied", "Access Denied", "AccessDenied", "missing permission ListExecutions: Access Denied"),
+        ("AccessDenied", "Access Denied", "AccessDenied", "missing permission states:ListExecutions: Access Denied"),
         ("ExpiredTokenException", "The security token is expired", "ExpiredCredentials", "have expired"),
         ("UnrecognizedClientException", "The security token is invalid", "InvalidCredentials", "does not know"),
         ("ThrottlingException", "Rate exceeded", "ThrottlingException", "ListExecutions: Rate exceeded"),
