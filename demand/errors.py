@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
+from demand.permissions import COMMANDS
 from demand_pipeline.cures import cure
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
@@ -30,6 +31,9 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
     ),
     ((aws.BotoCoreError,), "Aws", "", ""),
 )
+_ACTIONS = {
+    permission.action.partition(":")[2]: permission.action for needed in COMMANDS.values() for permission in needed
+}
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 
 
@@ -80,7 +84,7 @@ def _refusal(error: aws.ClientError) -> DemandError:
     code, message = error_code(error), error_message(error)
     if code in _DENIED:
         named = _ACTION.search(message)
-        action = named[1] if named else error.operation_name
+        action = named[1] if named else _ACTIONS.get(error.operation_name, error.operation_name)
         hint = "docs/demand.md has the policy that each command needs"
         return DemandError("AccessDenied", f"missing permission {action}: {message}", hint)
     if code in _EXPIRED:

@@ -111,9 +111,8 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         EXAMPLES[name] = tuple(examples)
-        group.command(
-            name.rpartition(" ")[2], epilog="\n\n".join(["[b]Examples[/b]", *(f"$ {line}" for line in examples)])
-        )(call)
+        epilog = "\n".join(["\b", "Examples", *(f"  $ {line}" for line in examples)])
+        group.command(name.rpartition(" ")[2], epilog=epilog)(call)
         return function
 
     return register
@@ -128,8 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int | None = app(args=given, prog_name="demand", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
-        return SUCCESS
+        return _nobody_reads()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer's way to report it
+            return _nobody_reads()
+        raise
     except (KeyboardInterrupt, typer.Abort):
         output.note("interrupted")
         return INTERRUPTED
@@ -141,6 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         output.note("interrupted")
     return code or SUCCESS
+
+
+def _nobody_reads() -> int:
+    """Such as after `| head`: not an error, but Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return SUCCESS
 
 
 def _described(error: Exception) -> DemandError:

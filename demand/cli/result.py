@@ -12,6 +12,7 @@ from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report
 from demand.stack import Stack
 
+_REASONS = 10  # shown of the reasons for rejects
 _PLACES = 5  # named of tasks that failed in the same way
 
 
@@ -57,8 +58,12 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
         rows.append(["total", *sums, "", None, None])
     parts: list[RenderableType] = [head, table("", columns, rows)]
     if found.reasons:
-        title = "rejected, by reason" + ("" if found.reasons_complete else " (a part of the rejects)")
-        reasons = [[reason.table, reason.reason, reason.items] for reason in found.reasons]
+        most = sorted(found.reasons, key=lambda reason: -reason.items)[:_REASONS]
+        part = "" if found.reasons_complete else " (of a part of the rejects)"
+        title = f"rejected, by reason{part}"
+        if len(most) < len(found.reasons):
+            title += f": {len(most)} of {len(found.reasons)} reasons, --json has all"
+        reasons = [[reason.table, reason.reason, reason.items] for reason in most]
         parts.append(table(title, [Column("table"), Column("reason"), Column("items", number=True)], reasons))
     cost = found.cost
     lines: list[tuple[str, object]] = []

@@ -1,6 +1,7 @@
 """A run's tasks, attempt by attempt, from the events of its history."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 _FAILURES = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
+_STAGED_KEY = re.compile(r"/(\d+)/(\d+)-[^/]*$")  # demand_pipeline.s3.staging: …/segment/chunk-attempt.json.gz
 _REDRIVEN = "ExecutionRedriven"
 _ENDS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut", "ExecutionSucceeded", _REDRIVEN)
 
@@ -109,13 +111,14 @@ class Tasks:
         request = payload if isinstance(payload, dict) and payload else parameters
         self._attempt_of[number] = len(self.attempts)
         kind = _kind(request)
+        segment, chunk = _part(request)
         self.attempts.append(
             Attempt(
                 kind=kind,
                 state=self._state_of.get(number, kind.capitalize()),
                 table=request.get("table"),
-                segment=_number(request.get("segment")),
-                chunk=_number(request.get("chunk")),
+                segment=segment,
+                chunk=chunk,
                 started=event["timestamp"],
                 request=request,
                 round=self._round,
@@ -146,6 +149,15 @@ def _kind(request: Mapping[str, Any]) -> Kind:
     if "raw" in request:
         return Kind.TRANSFORM
     return Kind.LOAD if "tables" in request else Kind.COPY
+
+
+def _part(request: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Segment and chunk, where the task is about one: a copy names its chunk by the key of the staged object."""
+    chunk = request.get("chunk")
+    if isinstance(chunk, dict):
+        found = _STAGED_KEY.search(str(chunk.get("key")))
+        return (int(found[1]), int(found[2])) if found else (None, None)
+    return _number(request.get("segment")), _number(chunk)
 
 
 def _number(value: Any) -> int | None:

@@ -11,9 +11,12 @@ import pytest
 from demand.runs.history import History
 from demand.runs.tables import progress
 from demand.runs.tasks import Kind, Outcome, Tasks
+from demand_pipeline.contracts.event import Run
+from demand_pipeline.s3.staging import ChunkKind, chunk_key
 
 START = datetime(2026, 11, 27, 3, tzinfo=UTC)
 FOLDER = "runs/2026-11-27/run"
+RUN = Run("run", "arn", START)
 
 
 class States:
@@ -188,8 +191,9 @@ def test_states_that_copy_chunks_and_load_in_portions_are_understood() -> None:
     story = Story()
     prepare = story.schedule(story.enter("PrepareLoad"), step="prepare", tables=[])
     story.succeed(prepare, committed=True)
-    copied = story.schedule(story.enter("CopyChunk"), table="cases", key="staged", rows=3)
-    story.succeed(copied, rows=3)
+    chunk = {"key": chunk_key(RUN, ChunkKind.STAGED, "cases", 3, 7), "staged": 3, "rejected": 0}
+    copied = story.schedule(story.enter("CopyChunk"), table="cases", chunk=chunk)
+    story.succeed(copied, copied=True)
     again = story.schedule(story.enter("LoadWarehouse"), step="load", tables=[])
     exited = story.succeed(again, again=30)
     story.schedule(story.enter("LoadWarehouse", exited), step="load", tables=[])
@@ -197,6 +201,8 @@ def test_states_that_copy_chunks_and_load_in_portions_are_understood() -> None:
     assert kinds == [
         (Kind.LOAD, Outcome.SUCCEEDED), (Kind.COPY, Outcome.SUCCEEDED), (Kind.LOAD, Outcome.SUCCEEDED), (Kind.LOAD, Outcome.RUNNING),
     ]  # fmt: skip
+    [copy] = [attempt for attempt in story.tasks.attempts if attempt.kind is Kind.COPY]
+    assert (copy.table, copy.segment, copy.chunk) == ("cases", 3, 7)
 
 
 def test_a_run_of_10000_events_is_summed_up_in_under_a_second() -> None:

@@ -52,7 +52,6 @@ def test_stopping_a_run_calls_what_its_line_names(demand: Demand) -> None:
         demand("run", "--tables", "cases", "--detach")
         assert scanning.wait(60)
         assert called(stack, demand, "stop", "--yes") == {permission.action for permission in COMMANDS["stop"]}
-        assert demand("runs", "--json").json["runs"][0]["status"] == "ABORTED"
         go_on.set()
 
 
@@ -65,7 +64,7 @@ DENIED = (
     ("code", "message", "kind", "told"),
     [
         ("AccessDeniedException", DENIED, "AccessDenied", "missing permission states:ListExecutions: User"),
-        ("AccessDenied", "Access Denied", "AccessDenied", "missing permission ListExecutions: Access Denied"),
+        ("AccessDenied", "Access Denied", "AccessDenied", "missing permission states:ListExecutions: Access Denied"),
         ("ExpiredTokenException", "The security token is expired", "ExpiredCredentials", "have expired"),
         ("UnrecognizedClientException", "The security token is invalid", "InvalidCredentials", "does not know"),
         ("ThrottlingException", "Rate exceeded", "ThrottlingException", "ListExecutions: Rate exceeded"),

@@ -106,11 +106,14 @@ def test_a_run_that_fails_in_one_segment_is_found_by_show_and_finished_by_redriv
     assert (code, out) == (2, "")
     assert "add --yes" in err
 
-    code, out, err = demand("redrive", "--yes", "--json")
+    code, out, err = demand("redrive", "--yes", "--detach", "--json")
     assert code == 0, err
-    [plan] = [line.split() for line in err.splitlines() if line.split()[:1] == [SECOND]]
-    assert plan[1:2] + plan[3:] == ["0", "1", "0"]  # kept, run again, for the first time
-    receipt = json.loads(out)
+    [plan] = [table for table in json.loads(out)["tables"] if table["table"] == SECOND]
+    assert 1 in plan["again"]  # and the other segment, if it was still at work
+    assert sorted(plan["kept"] + plan["again"]) == [0, 1]
+    code, out, err = demand("watch", failed["run"], "--json")
+    assert code == 0, err
+    receipt = json.loads(out.splitlines()[-1])
     assert (receipt["run"], receipt["committed"], receipt["redrives"]) == (failed["run"], True, 1)
     counted = {table["table"]: (table["scanned"], table["rejected"], table["balanced"]) for table in receipt["tables"]}
     assert counted == {name: (items, sample.rejected[name], True) for name, items in sample.items.items()}

@@ -1,0 +1,111 @@
+"""What a command says stays readable: in a pipe that is closed, a narrow terminal, without colours, without UTF-8."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from demand.cli.output import Column, Output, cell, duration, table
+from demand.cli.progress import table_line
+from demand.runs.tables import progress
+from tests.demand.test_history import START, Story
+
+WIDE = [
+    Column("run", whole=True),
+    Column("started", whole=True, optional=True),
+    Column("items", number=True),
+    Column("note"),
+]
+ROWS = [
+    ["demand-20261127T030000Z-0abc", "2026-11-27 03:00:00", 1_234_567, "a note of several words that may be folded"]
+]
+
+
+def drawn(width: int, encoding: str = "utf-8") -> str:
+    raw = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    Console(file=raw, width=width, force_terminal=True, color_system=None, legacy_windows=False).print(
+        table("", WIDE, ROWS)
+    )
+    raw.seek(0)
+    return raw.read()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_table_fits_and_keeps_names_and_numbers_whole(width: int) -> None:
+    lines = drawn(width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("demand-20261127T030000Z-0abc" in line and "1,234,567" in line for line in lines)
+    assert ("2026-11-27" in "".join(lines)) == (width >= 110)
+
+
+def test_a_table_needs_no_utf8() -> None:
+    assert drawn(140, "ascii").isascii()
+
+
+def demand(*words: str, stdout: int, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {"PATH": os.defpath, "HOME": "/nonexistent", **variables}
+    command = [sys.executable, "-m", "demand", *words]
+    return subprocess.run(
+        command, env=environment, cwd=Path(__file__).parents[2], stdout=stdout, stderr=subprocess.PIPE, check=False
+    )
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        said = demand("run", "--help", stdout=writing)
+    finally:
+        os.close(writing)
+    assert (said.returncode, said.stderr) == (0, b"")
+
+
+def test_help_and_errors_are_readable_in_any_encoding_and_without_colours() -> None:
+    said = demand("run", "--help", stdout=subprocess.PIPE, PYTHONIOENCODING="ascii", NO_COLOR="1", COLUMNS="60")
+    assert said.returncode == 0
+    assert b"\x1b[" not in said.stdout
+    assert b"$ demand run --detach --json" in said.stdout
+    said = demand("show", "näme", "--config-env", "ümlaut", stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert (said.returncode, said.stdout) == (2, b"")
+    assert said.stderr.startswith(b"error: --config-env ")
+    assert b"Traceback" not in said.stderr
+
+
+def test_debug_shows_the_traceback() -> None:
+    said = demand("runs", "--config-env", "nope", "--debug", stdout=subprocess.PIPE)
+    assert (said.returncode, b"Traceback" in said.stderr) == (2, True)
+
+
+def test_a_question_that_nobody_can_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from demand.errors import UsageError  # noqa: PLC0415
+
+    output = Output(json_wanted=False, stdout=io.StringIO(), stderr=io.StringIO())
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert output.confirm("Sure?", yes=True)
+    with pytest.raises(UsageError, match="Sure"):
+        output.confirm("Sure?", yes=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "-"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 min 0 s"), (3599.9, "1 h 0 min"), (7500, "2 h 5 min")],
+)  # fmt: skip
+def test_durations_are_short_words(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_cells_are_what_people_read() -> None:
+    assert [cell(value) for value in (None, True, 1234, 1234.56, "x")] == ["-", "yes", "1,234", "1,234.6", "x"]
+
+
+def test_the_line_of_a_table_has_items_segments_rate_and_time_left() -> None:
+    story = Story()
+    story.transform("cases", 0, story.scan("cases", 0, 2), rejected=1)
+    [found] = progress(story.tasks.attempts)
+    assert found.started is not None
+    line = table_line(found, START.replace(second=22))  # 20 seconds after its first task was scheduled
+    assert line == "10 items, 1/2 segments, 1 rejected, 0/s, 20 s left"
