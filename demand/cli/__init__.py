@@ -6,11 +6,13 @@ A module declares its commands with `command`, and is imported here.
 # The order of demand --help.
 # isort: off
 from demand.cli.app import main
+from demand.cli import estimate
 from demand.cli import run
 from demand.cli import runs
 from demand.cli import logs
 from demand.cli import redrive
 from demand.cli import schedule
+from demand.cli import infer
 from demand.cli import config
 # isort: on
 
