@@ -6,6 +6,7 @@ A module declares its commands with `command`, and is imported here.
 # The order of demand --help.
 # isort: off
 from demand.cli.app import main
+from demand.cli import estimate
 from demand.cli import run
 from demand.cli import runs
 from demand.cli import logs
@@ -14,6 +15,7 @@ from demand.cli import rejects
 from demand.cli import verify
 from demand.cli import doctor
 from demand.cli import schedule
+from demand.cli import infer
 from demand.cli import config
 # isort: on
 

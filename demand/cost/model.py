@@ -1,6 +1,7 @@
 """A run of one table: how it is cut, how long it takes, what it costs and which limits it reaches."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -15,7 +16,9 @@ from demand.cost.settings import (
     Settings,
 )
 
-_UNIT_BYTES = 8192  # DynamoDB: an eventually consistent read unit is two times 4 KB
+_HALF_UNIT_BYTES = 4096  # DynamoDB: an eventually consistent read unit is two times 4 KB
+_PAGE_BYTES = 1 << 20  # DynamoDB: a page ends at 1 MB of items
+_TASK, _GROUP, _OTHER, _AROUND = 5, 4, 2, 2  # Step Functions: events of a state, and of an execution or iteration
 _GB = 2**30
 _DAYS_PER_MONTH = 365 / 12
 
@@ -50,16 +53,26 @@ class Run:
         return max(self.settings.chunk_bytes, ceil(self.table_bytes / self.settings.chunks_per_table))
 
     @property
+    def readers(self) -> int:
+        """Parts of a segment that are read at the same time; a limit on read units needs a single reader."""
+        return 1 if self.settings.read_units_per_second > 0 else self.settings.segment_readers
+
+    @property
     def chunks(self) -> int:
-        """Chunks of the table: the segment's end, `chunk_bytes` or the function's time ends one."""
-        by_size = self._bytes(self.measured.response_bytes) / self.segments / self.chunk_bytes
+        """Chunks of the table: the segment's end, `chunk_bytes` or the function's time ends one.
+
+        A chunk ends with a page, and then the other reader's page is still to come.
+        """
+        pages = self.readers * ceil(self._part_bytes / _PAGE_BYTES)
+        page_bytes = _PAGE_BYTES * self.measured.response_bytes / self.measured.stored_bytes
+        by_size = pages / (ceil(self.chunk_bytes / page_bytes) + self.readers - 1)
         longest = max(self.scan_seconds, self.transform_seconds) / self.segments
         return self.segments * ceil(max(by_size, longest / self.settings.usable_seconds, 1))
 
     @property
     def read_units(self) -> float:
-        """Read units of one scan, eventually consistent."""
-        return self.table_bytes / _UNIT_BYTES
+        """Read units of one scan, eventually consistent: a page is rounded up to half a unit."""
+        return self.segments * self.readers * max(1, ceil(self._part_bytes / _HALF_UNIT_BYTES)) / 2
 
     @property
     def reading_seconds(self) -> float:
@@ -91,7 +104,12 @@ class Run:
     @property
     def seconds(self) -> float:
         """From start to end: the segments' work in parallel, then the load."""
-        return (self.scan_seconds + self.transform_seconds) / self._at_once + self.load_seconds
+        return self.staging_seconds + self.load_seconds
+
+    @property
+    def staging_seconds(self) -> float:
+        """Until all is staged: the segments' work in parallel."""
+        return (self.scan_seconds + self.transform_seconds) / self._at_once
 
     @property
     def gb_seconds(self) -> float:
@@ -106,11 +124,16 @@ class Run:
 
     @property
     def transitions(self) -> int:
-        """States entered, by which Step Functions bills: 4 around the branches, then 3 in the table's own branch.
+        """States entered, by which Step Functions bills: a chunk has 3, the end of a segment 1.
 
-        The other tables' branches have 2 each, a chunk has 3 and the end of a segment 1.
+        The table's own branch has one more than a skipped one.
         """
-        return 7 + 2 * (self.settings.tables - 1) + self.segments + 3 * self.chunks
+        return self.idle_transitions + 1 + self.segments + 3 * self.chunks
+
+    @property
+    def idle_transitions(self) -> int:
+        """States entered around the branches, and 2 in each branch that is skipped: what tables of one run share."""
+        return 4 + 2 * self.settings.tables
 
     @property
     def events(self) -> int:
@@ -118,10 +141,14 @@ class Run:
 
         The execution itself and each iteration of the Map add 2.
         """
-        task, group, other, own = 5, 4, 2, 2
-        machine = own + 2 * other + group + task  # CheckInput, PrepareRun, Refresh, LoadWarehouse
-        branches = (other + task + group) + (self.settings.tables - 1) * 2 * other
-        return machine + branches + self.segments * (own + other) + self.chunks * (2 * task + other)
+        own = _TASK + _GROUP - _OTHER  # Describe and Map, instead of being skipped
+        return self.idle_events + own + self.segments * (_AROUND + _OTHER) + self.chunks * (2 * _TASK + _OTHER)
+
+    @property
+    def idle_events(self) -> int:
+        """Events of a run without its tables' work: what tables of one run share."""
+        machine = _AROUND + 2 * _OTHER + _GROUP + _TASK  # CheckInput, PrepareRun, Refresh, LoadWarehouse
+        return machine + self.settings.tables * 2 * _OTHER
 
     @property
     def payload_bytes(self) -> int:
@@ -167,20 +194,32 @@ class Run:
     @property
     def limits(self) -> dict[str, float]:
         """The share of each limit that the run uses. Above 1 it fails: nothing is loaded, yesterday's data stays."""
-        part_bytes = self._bytes(self.measured.raw_bytes) / self.chunks / self.settings.part_bytes
-        functions = self.settings.functions_per_table * self.settings.tables
-        return {
-            f"time of the load, {self.settings.usable_seconds:.0f} s": self.load_seconds / self.settings.usable_seconds,
-            f"events of an execution, {EVENTS:,}": self.events / EVENTS,
-            "input of the load, 256 KiB": self.payload_bytes / PAYLOAD_BYTES,
-            f"parts of a chunk, {UPLOAD_PARTS:,}": part_bytes / UPLOAD_PARTS,
-            f"concurrent functions, {ACCOUNT_FUNCTIONS:,} per account": functions / ACCOUNT_FUNCTIONS,
-        }
+        return shares_of_limits((self,))
 
     @property
     def _at_once(self) -> int:
         """Segments that run at once."""
         return min(self.segments, self.settings.functions_per_table)
+
+    @property
+    def shared_dollars(self) -> dict[str, float]:
+        """What tables of one run pay for once, by service: the load's call and the states around the branches."""
+        cold = self.assumed.cold_starts * self.measured.cold_start_ms / 1e3 * self.settings.memory_mb / 1024
+        prices = self.prices
+        return {
+            "Lambda": prices.lambda_request.of(1) + prices.lambda_gb_second.of(cold),
+            "Step Functions": prices.transition.of(self.idle_transitions),
+        }
+
+    @property
+    def parts_of_chunk(self) -> float:
+        """Parts of the multipart upload of a raw chunk."""
+        return self._bytes(self.measured.raw_bytes) / self.chunks / self.settings.part_bytes
+
+    @property
+    def _part_bytes(self) -> float:
+        """What one reader reads of a segment."""
+        return self.table_bytes / self.segments / self.readers
 
     @property
     def _weight(self) -> float:
@@ -200,3 +239,18 @@ class Run:
     def _upload_requests(self, size: float) -> int:
         """One request for a small object, otherwise one per part and two around them."""
         return 1 if size < self.settings.part_bytes else ceil(size / self.settings.part_bytes) + 2
+
+
+def shares_of_limits(runs: Sequence[Run]) -> dict[str, float]:
+    """The share of each limit that a run of these tables uses; `runs` has each table alone, of one deployment."""
+    settings = runs[0].settings
+    load = sum(run.load_seconds for run in runs)
+    events = sum(run.events for run in runs) - (len(runs) - 1) * runs[0].idle_events
+    functions = settings.functions_per_table * settings.tables
+    return {
+        f"time of the load, {settings.usable_seconds:.0f} s": load / settings.usable_seconds,
+        f"events of an execution, {EVENTS:,}": events / EVENTS,
+        "input of the load, 256 KiB": sum(run.payload_bytes for run in runs) / PAYLOAD_BYTES,
+        f"parts of a chunk, {UPLOAD_PARTS:,}": max(run.parts_of_chunk for run in runs) / UPLOAD_PARTS,
+        f"concurrent functions, {ACCOUNT_FUNCTIONS:,} per account": functions / ACCOUNT_FUNCTIONS,
+    }

@@ -19,6 +19,7 @@ class Settings:
     min_segments: int = 1
     max_segments: int = 40
     segment_bytes: int = 2 << 30
+    segment_readers: int = 2  # that read parts of a segment at the same time, without a limit on read units
     chunk_bytes: int = 256 << 20
     part_bytes: int = 8 << 20
     run_chunks: int = 400  # that fit into the load's event, of all tables together

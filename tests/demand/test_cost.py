@@ -12,8 +12,10 @@ import pytest
 from cfnlint.decode import cfn_yaml
 
 from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings
+from demand.estimate import PARAMETERS
 from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.upload import PART_BYTES
+from demand_pipeline.scan.segment import READERS
 from tests.statemachine.fakes import FIRST, handlers, sized
 from tests.statemachine.harness import Machine
 
@@ -60,21 +62,13 @@ def test_a_table_is_cut_as_the_state_machine_cuts_it(table_bytes: float, limit: 
 
 
 def test_the_settings_are_those_of_the_template_and_the_library() -> None:
-    parameters = {
-        "min_segments": "MinSegments",
-        "max_segments": "MaxSegments",
-        "segment_bytes": "SegmentBytes",
-        "chunk_bytes": "ChunkBytes",
-        "functions_per_table": "MaxFunctionsPerTable",
-        "read_units_per_second": "MaxReadUnitsPerSecond",
-        "staging_days": "StagingRetentionDays",
-    }
     settings = Settings()
-    for name, parameter in parameters.items():
+    for name, parameter in PARAMETERS.items():
         assert getattr(settings, name) == int(TEMPLATE["Parameters"][parameter]["Default"]), name
     functions = TEMPLATE["Globals"]["Function"]
     assert (settings.memory_mb, settings.timeout_seconds) == (functions["MemorySize"], functions["Timeout"])
     assert (settings.tables, settings.part_bytes) == (len(STATES["Refresh"]["Branches"]), PART_BYTES)
+    assert settings.segment_readers == READERS
 
 
 @pytest.mark.parametrize(("table_bytes", "chunks"), [(0, 1), (5 * 2**30, 2)])

@@ -1,0 +1,50 @@
+"""`demand estimate`: what a run will read, cost and take, before it is started."""
+
+from rich.text import Text
+
+from demand.cli.app import Shell, command
+from demand.cli.output import Column, duration, facts, table
+from demand.cli.run import Tables, table_names
+from demand.estimate import Estimate, Limit
+from demand.estimate import estimate as estimated
+
+_WARN, _FULL = 0.8, 1.0
+
+
+@command("estimate", examples=["demand estimate", "demand estimate --tables cases,audit", "demand estimate --json"])
+def estimate(shell: Shell, tables: Tables = None) -> None:
+    """Estimate a run: read units, dollars, minutes, chunks, and the limit that binds. It reads no items."""
+    found = estimated(shell.stack, table_names(tables))
+    numbers = ("items", "MB", "segments", "chunks", "read units", "until staged", "load", "$")
+    rows = [
+        [
+            *(entry.table, entry.items, entry.bytes / 1e6, entry.segments, entry.chunks, entry.read_units),
+            *(duration(entry.seconds), duration(entry.load_seconds), f"{entry.dollars:.4f}"),
+        ]
+        for entry in found.tables
+    ]
+    columns = [Column("table"), *(Column(name, number=True) for name in numbers)]
+    shell.output.show(found, table("", columns, rows), facts(_facts(found)))
+    for name in found.unknown:
+        shell.output.note(f"{name}: DynamoDB reports no size; it is empty, or younger than six hours")
+
+
+def _facts(found: Estimate) -> list[tuple[str, object]]:
+    services = ", ".join(f"{service} ${dollars:.4f}" for service, dollars in found.dollars.items())
+    first, *others = found.limits
+    return [
+        ("takes", f"about {duration(found.seconds)}"),
+        ("read units", f"{found.read_units:,.1f}"),
+        ("chunks", found.chunks),
+        ("cost", f"about ${found.total:.4f}: {services} ({found.prices})"),
+        ("binds first", _limit(first)),
+        *(("", _limit(limit)) for limit in others),
+        ("", Text(f"sizes as DynamoDB reports them, up to six hours old; speed of {found.measured}", style="dim")),
+    ]
+
+
+def _limit(limit: Limit) -> Text:
+    text = f"{limit.name}: {limit.share:.0%}"
+    if limit.share > _FULL:
+        return Text(f"{text}: such a run fails", style="red")
+    return Text(text, style="yellow" if limit.share > _WARN else "")

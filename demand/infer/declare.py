@@ -1,0 +1,120 @@
+"""From a table's name to a declaration: sample, choose, write, and convert the sample with what was written."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from demand.errors import DemandError
+from demand.infer.choose import choose, choose_key, is_record
+from demand.infer.declaration import Proposal, load, module_text, propose
+from demand.infer.names import column_names, table_name
+from demand.infer.profile import RARE, leaves, profile
+from demand.infer.sample import Limits, Sample, read_sample
+from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.tables import Table
+from demand_pipeline.transform.rows import RejectError, RowMaker
+
+_MOST_COLUMNS = 500  # PostgreSQL: 1,600, and fewer of long rows
+_MOST_RARE = 50  # shown
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Items of the sample that the declaration rejects, by reason without the found value."""
+
+    reason: str
+    items: int
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A declaration to review. `rare` are paths that few items have; `text` is the module."""
+
+    table: str
+    source: str
+    items: int
+    complete: bool
+    read_units: float
+    columns: tuple[Proposal, ...]
+    rare: tuple[Proposal, ...]
+    rejected: int
+    sanitized: int
+    rejects: tuple[Rejects, ...]
+    text: str
+
+    @property
+    def reject_share(self) -> float:
+        """The share of the sample that a run would reject."""
+        return self.rejected / self.items
+
+
+def infer(dynamodb: Any, source: str, limits: Limits, *, name: str | None = None, examples: bool = True) -> Inferred:
+    """Sample a table and declare it; `examples` puts values of the sample into the text.
+
+    Raises DemandError for an unknown or empty table.
+    """
+    return declare(read_sample(dynamodb, source, limits), name=name, examples=examples)
+
+
+def declare(sample: Sample, *, name: str | None = None, examples: bool = True) -> Inferred:
+    """The declaration of a sample; raises DemandError if there is nothing to go by, or for an impossible name."""
+    if not sample.items:
+        raise DemandError("EmptyTable", f"{sample.table.name}: expected items to go by, got none", "docs/adapt.md")
+    columns, rare = _proposals(sample, examples=examples)
+    table = name or table_name(sample.table.name)
+    text = module_text(table, sample, columns, rare)
+    try:
+        declared = load(text)
+    except ValueError as error:
+        raise DemandError("Usage", str(error), "--name") from None
+    reasons, sanitized = convert(declared, sample.items)
+    return Inferred(
+        table=table,
+        source=sample.table.name,
+        items=len(sample.items),
+        complete=sample.complete,
+        read_units=sample.read_units,
+        columns=tuple(columns),
+        rare=tuple(rare),
+        rejected=reasons.total(),
+        sanitized=sanitized,
+        rejects=tuple(Rejects(reason, items) for reason, items in reasons.most_common()),
+        text=text,
+    )
+
+
+def convert(table: Table, items: Iterable[Item]) -> tuple[Counter[str], int]:
+    """Convert items as a run does: the reasons of the rejects, and how many rows were sanitized."""
+    maker = RowMaker(table)
+    reasons: Counter[str] = Counter()
+    sanitized = 0
+    for item in items:
+        try:
+            sanitized += maker.make(item).sanitized
+        except RejectError as error:
+            reasons[str(error).partition(", got ")[0]] += 1
+    return reasons, sanitized
+
+
+def _proposals(sample: Sample, *, examples: bool) -> tuple[list[Proposal], list[Proposal]]:
+    """The columns, keys first, and what is too rare to be one."""
+    total = len(sample.items)
+    attributes = {path.path[0]: path for path in profile(sample.items)}
+    keys = [attributes.pop(name) for name in sample.table.keys]
+    others = [path for path in leaves(attributes.values(), is_record) if path.values]
+    usual = [path for path in others if path.presence(total) >= RARE][:_MOST_COLUMNS]
+    chosen = {path.path for path in usual}
+    rare = [path for path in others if path.path not in chosen][:_MOST_RARE]
+    kinds = list(sample.table.keys.values())
+    choices = [choose_key(kind, path) for kind, path in zip(kinds, keys, strict=True)]
+    choices += [choose(path) for path in (*usual, *rare)]
+    paths = [*keys, *usual, *rare]
+    names = column_names(path.path for path in paths)
+    proposals = [
+        propose(name, path, choice, total, examples=examples)
+        for name, path, choice in zip(names, paths, choices, strict=True)
+    ]
+    key_columns = [replace(column, key=True) for column in proposals[: len(keys)]]
+    columns = len(keys) + len(usual)
+    return key_columns + proposals[len(keys) : columns], proposals[columns:]

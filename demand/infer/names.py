@@ -1,0 +1,45 @@
+"""Names for tables and columns, made from DynamoDB's."""
+
+import re
+from collections.abc import Iterable
+
+from demand.infer.choose import words
+from demand_pipeline.tables import EXTRA, MAX_NAME_BYTES
+
+_SYSTEM = frozenset({EXTRA.name, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+
+def table_name(source: str) -> str:
+    """A table's name: lower case letters, digits and underscores, a letter first."""
+    plain = re.sub(r"[^a-z0-9_]", "", "_".join(words(source)))
+    return (plain if plain[:1].isalpha() else f"t_{plain}")[:MAX_NAME_BYTES].rstrip("_")
+
+
+def column_names(paths: Iterable[tuple[str, ...]]) -> list[str]:
+    """A name for each path: its words, shortened to what PostgreSQL keeps; a number where two are alike."""
+    taken = set(_SYSTEM)
+    names: list[str] = []
+    for path in paths:
+        plain = _cut("_".join(word for step in path for word in words(step)) or "column")
+        name = next(name for name in _numbered(plain) if name not in taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def title(path: tuple[str, ...]) -> str:
+    """A path as a sentence, to be described better: of `amounts.net` it is `Amounts net`, with a full stop."""
+    text = " ".join(word for step in path for word in words(step)) or "an attribute"
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _numbered(plain: str) -> Iterable[str]:
+    yield plain
+    number = 2
+    while True:
+        yield f"{_cut(plain, 4)}_{number}"
+        number += 1
+
+
+def _cut(name: str, spare: int = 0) -> str:
+    return name.encode()[: MAX_NAME_BYTES - spare].decode(errors="ignore")
