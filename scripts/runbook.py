@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
@@ -126,7 +127,7 @@ def _description(name: str) -> str:
     return re.sub(r"\$\{(\w+)\}", r"`\1`", text)
 
 
-def _alarms() -> dict[str, dict[str, object]]:
+def _alarms() -> dict[str, dict[str, Any]]:
     template = cfn_yaml.load(str(TEMPLATE))
     return {
         name: resource["Properties"]

@@ -131,7 +131,9 @@ def alarms() -> str:
 NoSuccess${Table}Alarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
-    AlarmDescription: !Sub No run has refreshed $table for $${MaxHoursWithoutSuccess} hours. Analysts see old data.
+    AlarmDescription: !Sub >-
+      No run has refreshed $table for $${MaxHoursWithoutSuccess} hours. Analysts see old data.
+      Runbook: $${RunbookUrl}#NoSuccess${Table}Alarm
     ActionsEnabled: !If [IsScheduled, true, false]
     Namespace: DemandPipeline
     MetricName: TableRefreshed
