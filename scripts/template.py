@@ -4,9 +4,11 @@ A region names one of the functions here. The texts below have what is the same 
 """
 
 from string import Template
+from textwrap import indent
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Table, camel_case
+from scripts import dashboard
 
 
 def source_parameters() -> str:
@@ -150,6 +152,11 @@ NoSuccess${Table}Alarm:
     TreatMissingData: breaching
     AlarmActions: [!Ref AlarmTopic]
 """)
+
+
+def dashboard_body() -> str:
+    """The property that holds the dashboard's widgets, as text."""
+    return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")
 
 
 def _each(text: str) -> str:
