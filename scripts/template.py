@@ -94,6 +94,7 @@ Transform${Table}Role:
               Resource:
                 - !Sub $${StagingBucket.Arn}/runs/*/staged/$table/*
                 - !Sub $${StagingBucket.Arn}/runs/*/rejects/$table/*
+                - !Sub $${StagingBucket.Arn}/runs/*/drift/$table/*
             - Effect: Allow
               Action: [logs:CreateLogStream, logs:PutLogEvents]
               Resource: !GetAtt Transform${Table}Logs.Arn

@@ -30,7 +30,7 @@ def transforming(table: str) -> dict[str, list[str]]:
     return {
         "s3:GetObject": [f"{BUCKET}/runs/*/raw/{table}/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
-        **writing_to(f"{BUCKET}/runs/*/staged/{table}/*", f"{BUCKET}/runs/*/rejects/{table}/*"),
+        **writing_to(*(f"{BUCKET}/runs/*/{kind}/{table}/*" for kind in ("staged", "rejects", "drift"))),
         **logging_to(TRANSFORMS[table]),
         **STAGING_KEY,
     }
