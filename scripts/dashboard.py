@@ -18,7 +18,7 @@ type Widget = dict[str, Any]
 
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _HOUR, _FIVE_MINUTES = 3600, 300
-_LOADING = ("LoadWarehouse",)
+_LOADING = ("CopyChunk", "LoadWarehouse")
 _FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(table)}" for table in TABLES), *_LOADING)
 _ALARMS = (
     "RunFailedAlarm",
