@@ -26,7 +26,7 @@ _ALARMS = (
     "RunAbortedAlarm",
     "QueuedStartAlarm",
     "LostAlertAlarm",
-    *(f"NoSuccess{camel_case(table)}Alarm" for table in TABLES),
+    *(f"{prefix}{camel_case(table)}Alarm" for prefix in ("NoSuccess", "Drift") for table in TABLES),
 )
 
 
@@ -42,6 +42,7 @@ def _graphs() -> list[Widget]:
         _graph("Runs", _of_runs("Succeeded", "Failed", "TimedOut", "Aborted"), "Sum", _HOUR),
         _graph("Rows loaded", _of_tables("RowsLoaded"), "Sum", _HOUR),
         _graph("Items rejected", _of_tables("ItemsRejected"), "Sum", _HOUR),
+        _graph("Attributes that changed at the source", _of_tables("AttributesDrifted"), "Sum", _HOUR),
         _graph("Read units", _of_tables("ReadUnits"), "Sum", _HOUR),
         _graph("Duration of a run (ms)", [_of_machine("ExecutionTime")], "Maximum", _HOUR),
         _graph("Longest call of each function (ms)", _of_functions("Duration", _FUNCTIONS), "Maximum", _HOUR),

@@ -155,6 +155,31 @@ NoSuccess${Table}Alarm:
 """)
 
 
+def drift_alarms() -> str:
+    """One alarm per table: its source has changed."""
+    return _each("""\
+Drift${Table}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      Attributes of $table are new, have vanished or have another type since the run before.
+      Runbook: $${RunbookUrl}#Drift${Table}Alarm
+    Namespace: DemandPipeline
+    MetricName: AttributesDrifted
+    Dimensions:
+      - {Name: service, Value: demand-pipeline}
+      - {Name: stack, Value: !Ref AWS::StackName}
+      - {Name: table, Value: $table}
+    Statistic: Sum
+    Period: 300
+    EvaluationPeriods: 1
+    ComparisonOperator: GreaterThanThreshold
+    Threshold: 0
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
 def dashboard_body() -> str:
     """The property that holds the dashboard's widgets, as text."""
     return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")

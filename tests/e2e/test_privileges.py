@@ -167,7 +167,7 @@ def allowed_to(function: str) -> set[str]:
     if function == "ScanSegment":
         return {f"scan {source}" for source in SOURCES} | {f"put raw/{table}" for table in TABLES}
     if function in ("CopyChunk", "LoadWarehouse"):
-        read = {f"get {kind}/{table}" for kind in ("staged", "rejects") for table in TABLES}
+        read = {f"get {kind}/{table}" for kind in ("staged", "rejects", "drift") for table in TABLES}
         secrets = {"read secret warehouse-login", "read secret warehouse-ca"}
         return {*read, *secrets, *(["put exports"] if function == "LoadWarehouse" else []), "list runs/"}
     table = TRANSFORMS[function]

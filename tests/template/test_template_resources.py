@@ -103,6 +103,7 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
         ("AWS/States", "ExecutionsAborted"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("DemandPipeline", "TableRefreshed"),
+        ("DemandPipeline", "AttributesDrifted"),
     }
     for alarm in ALARMS.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
@@ -112,7 +113,8 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_without_a_committed_load_is_an_alarm_unless_nothing_is_scheduled(table: str) -> None:
     """Not on executions that succeeded: dry runs, capped runs and runs of other tables succeed as well."""
-    (alarm,) = [a for a in ALARMS.values() if {"Name": "table", "Value": table} in a["Dimensions"]]
+    alarm = ALARMS[f"NoSuccess{camel_case(table)}Alarm"]
+    assert {"Name": "table", "Value": table} in alarm["Dimensions"]
     assert {"Name": "stack", "Value": {"Ref": "AWS::StackName"}} in alarm["Dimensions"]
     assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, {"Ref": "MaxHoursWithoutSuccess"})
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)

@@ -1,6 +1,6 @@
 """Which attributes a table's columns read, as a tree, and what of an item they do not read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
 from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
@@ -46,17 +46,19 @@ def unread(item: Item, tree: ColumnTree) -> Item:
 
 def leaf_columns(table: Table) -> dict[ItemPath, int]:
     """The first column, by its number, of each attribute that the tree ends with: one that is read whole."""
-    found: dict[ItemPath, int] = {}
+    leaves = [path for path, inner in _nodes(column_tree(table)) if inner is None]
+    return {path: next(i for i, column in enumerate(table.columns) if column.path == path) for path in leaves}
 
-    def walk(tree: ColumnTree, path: ItemPath) -> None:
-        for name, inner in tree.items():
-            if inner is None:
-                found[*path, name] = next(i for i, column in enumerate(table.columns) if column.path == (*path, name))
-            else:
-                walk(inner, (*path, name))
 
-    walk(column_tree(table), ())
-    return found
+def map_paths(table: Table) -> set[ItemPath]:
+    """The attributes that the columns expect to be maps."""
+    return {path for path, inner in _nodes(column_tree(table)) if inner}
+
+
+def _nodes(tree: ColumnTree, path: ItemPath = ()) -> Iterator[tuple[ItemPath, ColumnTree | None]]:
+    for name, inner in tree.items():
+        yield (*path, name), inner
+        yield from _nodes(inner or {}, (*path, name))
 
 
 def reader(column: Column) -> Callable[[Item], AttributeValue | None]:
