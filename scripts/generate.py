@@ -28,6 +28,7 @@ EVENTS = Path("events")
 WITH_REGIONS = {
     Path("template.yaml"): "template",
     **{Path(page): "pages" for page in ("README.md", "docs/deploy.md", "docs/develop.md", "docs/operate.md")},
+    Path("docs/runbook.md"): "runbook",
     Path("docs/performance.md"): "performance",
     Path("docs/cost.md"): "cost_page",
     Path("docs/demand.md"): "demand_page",

@@ -5,7 +5,6 @@ import re
 from textwrap import fill
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import CURES, OTHERS
 from demand_pipeline.tables import camel_case
 from local.sample import Sample
 
@@ -48,12 +47,6 @@ def source_parameters() -> str:
     return _filled(f"The source tables are named by {names}. They are in the stack's region.")
 
 
-def alarms() -> str:
-    """The alarms for tables that no run has refreshed."""
-    names = ", ".join(f"`NoSuccess{camel_case(name)}Alarm`" for name in TABLES)
-    return _filled(f"The `NoSuccess…Alarm` alarms are: {names}.")
-
-
 def invoke_commands() -> str:
     """One command per kind of function."""
     settings, events = "--config-file .local/samconfig.toml", ".local/events"
@@ -81,15 +74,6 @@ def _filled(text: str) -> str:
     return fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
-def errors() -> str:
-    """What each error means and what to do."""
-    lines = ["| error | what it means | what to do |", "| --- | --- | --- |"]
-    for entry in CURES:
-        names = ", ".join(f"`{name}`" for name in entry.names)
-        lines.append(f"| {names} | {entry.meaning} | {_linked(entry.action)} |")
-    return "\n".join([*lines, "", OTHERS])
-
-
-def _linked(text: str) -> str:
+def linked(text: str) -> str:
     """Paths of pages as links from within docs/."""
     return re.sub(r"docs/([\w.-]+)(#[\w-]+)?", lambda page: f"[{page[1]}]({page[1]}{page[2] or ''})", text)

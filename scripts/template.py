@@ -4,9 +4,11 @@ A region names one of the functions here. The texts below have what is the same 
 """
 
 from string import Template
+from textwrap import indent
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Table, camel_case
+from scripts import dashboard
 
 
 def source_parameters() -> str:
@@ -92,6 +94,7 @@ Transform${Table}Role:
               Resource:
                 - !Sub $${StagingBucket.Arn}/runs/*/staged/$table/*
                 - !Sub $${StagingBucket.Arn}/runs/*/rejects/$table/*
+                - !Sub $${StagingBucket.Arn}/runs/*/drift/$table/*
             - Effect: Allow
               Action: [logs:CreateLogStream, logs:PutLogEvents]
               Resource: !GetAtt Transform${Table}Logs.Arn
@@ -131,7 +134,9 @@ def alarms() -> str:
 NoSuccess${Table}Alarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
-    AlarmDescription: !Sub No run has refreshed $table for $${MaxHoursWithoutSuccess} hours. Analysts see old data.
+    AlarmDescription: !Sub >-
+      No run has refreshed $table for $${MaxHoursWithoutSuccess} hours. Analysts see old data.
+      Runbook: $${RunbookUrl}#NoSuccess${Table}Alarm
     ActionsEnabled: !If [IsScheduled, true, false]
     Namespace: DemandPipeline
     MetricName: TableRefreshed
@@ -148,6 +153,36 @@ NoSuccess${Table}Alarm:
     TreatMissingData: breaching
     AlarmActions: [!Ref AlarmTopic]
 """)
+
+
+def drift_alarms() -> str:
+    """One alarm per table: its source has changed."""
+    return _each("""\
+Drift${Table}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      Attributes of $table are new, have vanished or have another type since the run before.
+      Runbook: $${RunbookUrl}#Drift${Table}Alarm
+    Namespace: DemandPipeline
+    MetricName: AttributesDrifted
+    Dimensions:
+      - {Name: service, Value: demand-pipeline}
+      - {Name: stack, Value: !Ref AWS::StackName}
+      - {Name: table, Value: $table}
+    Statistic: Sum
+    Period: 300
+    EvaluationPeriods: 1
+    ComparisonOperator: GreaterThanThreshold
+    Threshold: 0
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
+def dashboard_body() -> str:
+    """The property that holds the dashboard's widgets, as text."""
+    return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")
 
 
 def _each(text: str) -> str:

@@ -30,7 +30,7 @@ RUN = "runs/2026-11-23/run"
 KEYS = {
     **{
         f"{kind}/{table}": f"{RUN}/{kind}/{table}/0/0-00000000.json.gz"
-        for kind in ("raw", "staged", "rejects")
+        for kind in ("raw", "staged", "rejects", "drift")
         for table in TABLES
     },
     "exports": f"exports/run/{FIRST}.csv.gz",
@@ -170,10 +170,10 @@ def allowed_to(function: str) -> set[str]:
     if function == "OperateWarehouse":
         return secrets
     if function in ("CopyChunk", "LoadWarehouse"):
-        read = {f"get {kind}/{table}" for kind in ("staged", "rejects") for table in TABLES}
+        read = {f"get {kind}/{table}" for kind in ("staged", "rejects", "drift") for table in TABLES}
         return {*read, *secrets, *(["put exports"] if function == "LoadWarehouse" else []), "list runs/"}
     table = TRANSFORMS[function]
-    return {f"get raw/{table}", f"put staged/{table}", f"put rejects/{table}", "list runs/"}
+    return {f"get raw/{table}", *(f"put {kind}/{table}" for kind in ("staged", "rejects", "drift")), "list runs/"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -11,7 +11,7 @@ from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import ReconciliationError, StagingError
-from demand_pipeline.s3.staging import Staging, rejects_key
+from demand_pipeline.s3.staging import Staging, drift_key, rejects_key
 from demand_pipeline.transform.chunk import transform_chunk
 from local.seed import key_item
 from tests.functions.conftest import Invoke, keys, put, read
@@ -60,6 +60,16 @@ def test_a_reject_is_kept_whole_with_its_key_and_reason(staging: Staging) -> Non
         "reason": "issue_date: expected date, got S '31/12/2026'",
         "item": BAD,
     }
+
+
+def test_what_no_column_reads_is_counted_next_to_the_staged_chunk_without_values(staging: Staging) -> None:
+    put(staging, "raw", [page(GOOD, BAD), page(DIRTY)])
+    result = transform_chunk(request(3), staging, UNLIMITED)
+    [every, *counted] = [json.loads(line) for line in read(staging, drift_key(result.key))]
+    assert every == ["", "M", 3]
+    assert [count for count in counted if count[1] != "none"] == [["blob", "B", 1], ["note", "S", 1]]
+    assert ["status", "none", 3] in counted
+    assert "documentId" not in {path for path, _, _ in counted}
 
 
 def test_no_rejects_means_no_rejects_object(staging: Staging) -> None:

@@ -30,7 +30,7 @@ def transforming(table: str) -> dict[str, list[str]]:
     return {
         "s3:GetObject": [f"{BUCKET}/runs/*/raw/{table}/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
-        **writing_to(f"{BUCKET}/runs/*/staged/{table}/*", f"{BUCKET}/runs/*/rejects/{table}/*"),
+        **writing_to(*(f"{BUCKET}/runs/*/{kind}/{table}/*" for kind in ("staged", "rejects", "drift"))),
         **logging_to(TRANSFORMS[table]),
         **STAGING_KEY,
     }
@@ -81,13 +81,13 @@ GRANTS = {
     },
     **{f"{name}Role": transforming(table) for table, name in TRANSFORMS.items()},
     "CopyChunkRole": {
-        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
+        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*", f"{BUCKET}/runs/*/drift/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
         **logging_to("CopyChunk"),
         "kms:Decrypt": ["StagingKmsKeyArn"],
     },
     "LoadWarehouseRole": {
-        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*"],
+        "s3:GetObject": [f"{BUCKET}/runs/*/staged/*", f"{BUCKET}/runs/*/rejects/*", f"{BUCKET}/runs/*/drift/*"],
         "s3:ListBucket": ["StagingBucket.Arn"],
         **writing_to(f"{BUCKET}/exports/*"),
         **logging_to("LoadWarehouse"),

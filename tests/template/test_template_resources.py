@@ -102,8 +102,8 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
         ("AWS/States", "ExecutionsTimedOut"),
         ("AWS/States", "ExecutionsAborted"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-        ("AWS/Events", "FailedInvocations"),
         ("DemandPipeline", "TableRefreshed"),
+        ("DemandPipeline", "AttributesDrifted"),
     }
     for alarm in ALARMS.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
@@ -113,7 +113,8 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_without_a_committed_load_is_an_alarm_unless_nothing_is_scheduled(table: str) -> None:
     """Not on executions that succeeded: dry runs, capped runs and runs of other tables succeed as well."""
-    (alarm,) = [a for a in ALARMS.values() if {"Name": "table", "Value": table} in a["Dimensions"]]
+    alarm = ALARMS[f"NoSuccess{camel_case(table)}Alarm"]
+    assert {"Name": "table", "Value": table} in alarm["Dimensions"]
     assert {"Name": "stack", "Value": {"Ref": "AWS::StackName"}} in alarm["Dimensions"]
     assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, {"Ref": "MaxHoursWithoutSuccess"})
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
@@ -139,53 +140,6 @@ def test_the_alarms_dimensions_are_those_of_the_metric_that_a_load_emits(
     values = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
     assert set(values) == set(dimensions)
     assert values | {"stack": "demand-pipeline-test"} == {name: emitted[name] for name in dimensions}
-
-
-RULE = resources("AWS::Events::Rule")["RunFailedRule"]
-
-
-def test_a_run_that_does_not_succeed_is_reported() -> None:
-    assert RULE["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"stateMachineArn": [{"Ref": "DemandPipeline"}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
-    }
-    (target,) = RULE["Targets"]
-    assert target["Arn"] == {"Ref": "AlarmTopic"}
-    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["AlertDeadLetters", "Arn"]}}
-    (alarm,) = [alarm for alarm in ALARMS.values() if alarm["MetricName"] == "FailedInvocations"]
-    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": "RunFailedRule"}}]
-
-
-def test_only_the_rule_may_write_to_its_dead_letters() -> None:
-    (policy,) = resources("AWS::SQS::QueuePolicy").values()
-    assert policy["Queues"] == [{"Ref": "AlertDeadLetters"}]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert (statement["Action"], statement["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["RunFailedRule", "Arn"]}}}
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        pytest.param('"LockTimeoutError"', id="a name"),
-        pytest.param(json.dumps('he said "no"\\'), id="text with quotes"),
-        pytest.param("", id="missing, taken for nothing"),
-        pytest.param('""', id="missing, taken for an empty text"),
-        pytest.param("null", id="null"),
-    ],
-)
-def test_the_message_is_json_whatever_the_error_is(error: str) -> None:
-    """EventBridge quotes and escapes a value outside of quotes, and does not escape one inside."""
-    transformer = RULE["Targets"][0]["InputTransformer"]
-    template, names = transformer["InputTemplate"]["Fn::Sub"]
-    assert set(re.findall(r"<(\w+)>", template)) == set(transformer["InputPathsMap"])
-    assert names == {"Console": {"Fn::FindInMap": ["Console", {"Ref": "AWS::Partition"}, "Host"]}}
-    message = template.replace("<error>", error)
-    # Names of executions and ARNs have no quotes.
-    for name, value in {"run": "nightly", "arn": "arn:aws:states:…", "status": "ABORTED", "time": "now"}.items():
-        message = message.replace(f"<{name}>", value)
-    assert json.loads(message)["error"] == json.loads(f"[{error}]")
 
 
 def test_console_links_lead_to_the_partitions_own_console() -> None:

@@ -13,8 +13,9 @@ from local.sample_events import function_events
 
 README = Path("README.md").read_text(encoding="utf-8")
 OPERATE = Path("docs/operate.md").read_text(encoding="utf-8")
+RUNBOOK = Path("docs/runbook.md").read_text(encoding="utf-8")
 DEVELOP = Path("docs/develop.md").read_text(encoding="utf-8")
-GUIDES = README + OPERATE + DEVELOP + Path("CONTRIBUTING.md").read_text(encoding="utf-8")
+GUIDES = README + OPERATE + RUNBOOK + DEVELOP + Path("CONTRIBUTING.md").read_text(encoding="utf-8")
 DEFINITION = Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8")
 MAKEFILE = Path("Makefile").read_text(encoding="utf-8")
 ASL = json.loads(DEFINITION)

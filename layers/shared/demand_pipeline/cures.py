@@ -115,7 +115,7 @@ CURES = (
     Cure(
         ("DiskFullError",),
         "PostgreSQL's disk is full; the tables are untouched, and what the run had copied was dropped",
-        "give the server more storage (docs/operate.md), redrive",
+        "give the server more storage, redrive",
     ),
     Cure(
         ("DatabaseDataError", "DatabaseError"),

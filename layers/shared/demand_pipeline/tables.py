@@ -55,7 +55,13 @@ _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 _MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 13
 _is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{_MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
-_OWN_TABLES = ("rejected_items", "pipeline_runs", "pipeline_run_tables", "pipeline_ledger")
+_OWN_TABLES = (
+    "rejected_items",
+    "pipeline_runs",
+    "pipeline_run_tables",
+    "pipeline_run_attributes",
+    "pipeline_ledger",
+)
 # PostgreSQL: every table has these columns already.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 

@@ -135,15 +135,38 @@ class LoadedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """An attribute that is `new`, `vanished` or `retyped` since the table's run before.
+
+    `types` are the DynamoDB types it has now and had not, or that it had before it vanished; `items` have it.
+    """
+
+    table: str
+    path: str
+    change: str
+    types: tuple[str, ...]
+    items: int
+
+
+# A state's output has at most 256 KiB. `pipeline_run_attributes` has what the others are made from.
+_SHOWN_CHANGES = 50
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """The run's result; not committed means a dry run."""
 
     committed: bool
     tables: tuple[LoadedTable, ...]
+    drift: tuple[AttributeChange, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
         """As the execution's output shows it."""
-        return {"committed": self.committed, "tables": [to_camel_case(table) for table in self.tables]}
+        return {
+            "committed": self.committed,
+            "tables": [to_camel_case(table) for table in self.tables],
+            "drift": [to_camel_case(change) for change in self.drift[:_SHOWN_CHANGES]],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.errors import DatabaseDataError, DatabaseTimeoutError, StagingError, TransientError
 from demand_pipeline.load import copy_csv
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.drift import read_counts
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
@@ -46,7 +47,7 @@ class ChunkCopier:
                 self._copy_rows(table, key, staged)
                 if rejected:
                     self._copy_rejects(table, rejects_key(key), rejected)
-                self.shadows.complete(key)
+                self.shadows.complete(key, read_counts(self.staging, key))
             self.connection.execute("COMMIT")
         return copied
 

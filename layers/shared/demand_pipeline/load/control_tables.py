@@ -8,6 +8,7 @@ from typing import Any
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
 from demand_pipeline.errors import RunNameTakenError, StaleRunError
+from demand_pipeline.load.drift import find_changes
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
@@ -62,7 +63,21 @@ PIPELINE_RUN_TABLES = TableSchema(
     ),
 )
 
-CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES)
+PIPELINE_RUN_ATTRIBUTES = TableSchema(
+    "pipeline_run_attributes",
+    "What each committed run found in the items that their declaration does not expect.",
+    (
+        Column("run_id", ColumnType.TEXT, "", "The run.", key=True),
+        Column("table_name", ColumnType.TEXT, "", "The warehouse table.", key=True),
+        Column("path", ColumnType.TEXT, "", "The attribute's path; empty for the items, `*` for all others.", key=True),
+        Column(
+            "type", ColumnType.TEXT, "", "Its DynamoDB type; `none` where no item has what a column reads.", key=True
+        ),
+        Column("items", ColumnType.BIGINT, "", "Items that have it."),
+    ),
+)
+
+CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES, PIPELINE_RUN_ATTRIBUTES)
 
 # Columns whose name is not that of the field of LoadedTable; `table` is a word of SQL.
 _FIELDS = {"table_name": "table"}
@@ -93,6 +108,7 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
     return LoadResult(
         committed=True,
         tables=tuple(tables[staged.table.name] for staged in request.tables if staged.table.name in tables),
+        drift=find_changes(connection, schema, run.id, [staged.table for staged in request.tables]),
     )
 
 

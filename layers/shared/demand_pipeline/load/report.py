@@ -1,5 +1,6 @@
 """A load's result, as metrics and a log record for each table."""
 
+from collections import Counter
 from dataclasses import asdict
 
 from demand_pipeline.contracts.loading import LoadResult
@@ -7,12 +8,19 @@ from demand_pipeline.observability import emit_metrics, logger
 
 
 def report_changes(result: LoadResult) -> None:
-    """Log what was done to each table, and count it if it is committed."""
+    """Log what was done to each table and what changed at its source, and count it if it is committed."""
+    for change in result.drift:
+        logger.warning("attribute changed", **asdict(change))
+    drifted = Counter(change.table for change in result.drift)
     for table in result.tables:
         logger.info("table loaded" if result.committed else "table loaded and rolled back", **asdict(table))
         if result.committed:
             emit_metrics(
-                table.table, RowsLoaded=table.loaded, RowsDeleted=table.deleted, LoadSeconds=table.load_seconds
+                table.table,
+                RowsLoaded=table.loaded,
+                RowsDeleted=table.deleted,
+                LoadSeconds=table.load_seconds,
+                AttributesDrifted=drifted[table.table],
             )
 
 

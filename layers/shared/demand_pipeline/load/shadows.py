@@ -96,9 +96,9 @@ class Shadows:
         claim = statement("claim_chunk", ledger=self.ledger)
         return bool(self.connection.execute(claim, table=table, chunk=chunk, rows=rows, rejects=rejects))
 
-    def complete(self, chunk: str) -> None:
-        """Enter how long the copying of a claimed chunk took."""
-        self.connection.execute(statement("complete_chunk", ledger=self.ledger), chunk=chunk)
+    def complete(self, chunk: str, drift: str | None) -> None:
+        """Enter how long the copying of a claimed chunk took, and its drift counts as JSON, if there are any."""
+        self.connection.execute(statement("complete_chunk", ledger=self.ledger), chunk=chunk, drift=drift)
 
     def chunks(self) -> set[str]:
         """The chunks that are copied, by their keys."""

@@ -11,6 +11,7 @@ from demand_pipeline.load.checks import check_counts, check_rejects, check_rows,
 from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.control_tables import CONTROL_TABLES, find_result, record, refuse_stale, replace_rejects
+from demand_pipeline.load.drift import find_changes, record_attributes
 from demand_pipeline.load.export import export_table
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.key_collisions import reject_key_collisions
@@ -169,9 +170,13 @@ class _Load:
             schemas = tuple(table.schema for table in self.tables)
             add_comments(self.connection, self.schema, (*CONTROL_TABLES, *schemas))
             record(self.connection, self.schema, self.request, tables)
+            record_attributes(self.connection, self.schema, self.request.run.id, self.shadows.ledger)
         if self.request.dry_run:
+            # A part of a table says nothing about what it has no more.
+            whole = [table.staged.table for table in self.tables if "maxItems" not in self.request.input]
+            drift = find_changes(self.connection, self.schema, self.request.run.id, whole)
             self.connection.execute("ROLLBACK")
-            return LoadResult(committed=False, tables=tables)
+            return LoadResult(committed=False, tables=tables, drift=drift)
         self.connection.execute("COMMIT")
         result = find_result(self.connection, self.schema, self.request)
         if result is None:  # a COMMIT may answer with a rollback

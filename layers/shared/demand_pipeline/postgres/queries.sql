@@ -218,6 +218,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS {ledger} (
     rows bigint NOT NULL DEFAULT 0,
     rejects bigint NOT NULL DEFAULT 0,
     seconds float8 NOT NULL DEFAULT 0,
+    drift jsonb,
     touched_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -231,7 +232,7 @@ ON CONFLICT (chunk) DO NOTHING;
 
 -- name: complete_chunk
 UPDATE {ledger}
-SET seconds = extract(epoch FROM clock_timestamp() - touched_at), touched_at = clock_timestamp()
+SET seconds = extract(epoch FROM clock_timestamp() - touched_at), touched_at = clock_timestamp(), drift = :drift::jsonb
 WHERE chunk = :chunk;
 
 -- name: copied_chunks
@@ -334,6 +335,43 @@ SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
 
 -- name: insert_run_table
 INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
+
+-- name: insert_run_attributes
+-- The counts of all chunks, of the tables for which every chunk has some. A column that any item has a value for is not
+-- absent; of too many attributes the most frequent stay.
+WITH counted AS (
+    SELECT table_name, entry ->> 0 AS path, entry ->> 1 AS type, sum((entry ->> 2)::bigint) AS items
+    FROM {ledger}, jsonb_array_elements(drift) AS entry
+    WHERE table_name NOT IN (SELECT table_name FROM {ledger} WHERE table_name IS NOT NULL AND drift IS NULL)
+    GROUP BY table_name, path, type
+), present AS (
+    SELECT counted.*, row_number() OVER (PARTITION BY counted.table_name ORDER BY counted.path <> '', counted.items DESC,
+                                                      counted.path, counted.type) > :most AS too_many
+    FROM counted
+    JOIN counted AS every ON every.table_name = counted.table_name AND every.path = ''
+    WHERE counted.type <> 'none' OR counted.items = every.items
+)
+INSERT INTO {schema}.pipeline_run_attributes (run_id, table_name, path, type, items)
+SELECT :run, table_name, found.path, found.type, sum(items)
+FROM present,
+     LATERAL (SELECT CASE WHEN too_many THEN '*' ELSE present.path END AS path,
+                     CASE WHEN too_many THEN '' ELSE present.type END AS type) AS found
+GROUP BY table_name, found.path, found.type;
+
+-- name: run_attributes
+SELECT path, type, items FROM {schema}.pipeline_run_attributes WHERE run_id = :run AND table_name = :table;
+
+-- name: run_before
+-- The last run committed before this one that counted the attributes of the table.
+SELECT run.run_id
+FROM {schema}.pipeline_runs AS run
+JOIN {schema}.pipeline_run_attributes AS attribute USING (run_id)
+WHERE attribute.table_name = :table
+  AND attribute.path = ''
+  AND run.committed_at < (SELECT committed_at FROM {schema}.pipeline_runs WHERE run_id = :run)
+ORDER BY run.committed_at DESC
+LIMIT 1;
+
 
 
 -- Operators' questions -------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ class ChunkKind(StrEnum):
     RAW = "raw"  # pages as DynamoDB sent them, one per line
     STAGED = "staged"  # rows, one JSON array per line
     REJECTS = "rejects"  # rejects: key, reason and the item itself, one per line
+    DRIFT = "drift"  # what the declaration does not expect: path, DynamoDB type and number of items, one per line
 
 
 def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -> str:
@@ -43,6 +44,11 @@ def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -
 def rejects_key(staged_key: str) -> str:
     """The key of a staged chunk's rejects."""
     return staged_key.replace(f"/{ChunkKind.STAGED}/", f"/{ChunkKind.REJECTS}/", 1)
+
+
+def drift_key(staged_key: str) -> str:
+    """The key of the counts of what a staged chunk's items have unexpectedly."""
+    return staged_key.replace(f"/{ChunkKind.STAGED}/", f"/{ChunkKind.DRIFT}/", 1)
 
 
 def export_key(run: Run, table: str) -> str:

@@ -1,4 +1,4 @@
-"""Convert one raw chunk into a staged chunk, and an object of rejects if there are any."""
+"""Convert one raw chunk into a staged chunk, an object of drift counts, and one of rejects if there are any."""
 
 import json
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from demand_pipeline.deadline import Deadline
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 from demand_pipeline.errors import ReconciliationError, StagingError
 from demand_pipeline.observability import emit_metrics, logger
-from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
+from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, drift_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json
 from demand_pipeline.transform.rows import RejectError, RowMaker
@@ -35,6 +35,7 @@ def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadl
             if number >= request.page:
                 output.convert(page, request.key)
         _check_items(request, output.scanned, complete=next_page is None)
+        output.write_drift()
     counts: dict[str, Any] = {"staged": output.staged, "rejected": output.rejected, "sanitized": output.sanitized}
     emit_metrics(request.table.name, **{f"Items{name.title()}": value for name, value in counts.items()})
     logger.info("chunk transformed", chunk=request.chunk, page=request.page, next_page=next_page, **counts)
@@ -74,9 +75,12 @@ class _Output:
         """Write a page's rows and rejects; raises StagingError if they are not DynamoDB's JSON."""
         # What PostgreSQL cannot store comes as a `\u` escape only: U+0000, and half a surrogate pair.
         make_line = self._storable_line if b"\\u" in page else self._maker.line
+        drift = self._maker.drift
         lines: list[str] = []
         try:
             for item in iterate_items(page):
+                if drift.absent:
+                    drift.look(item)
                 try:
                     lines.append(make_line(item))
                 except RejectError as reason:
@@ -88,6 +92,12 @@ class _Output:
             ) from None
         self._rows.write("".join(lines).encode())
         self.staged += len(lines)
+
+    def write_drift(self) -> None:
+        """Write what was counted of all items."""
+        with self.staging.create(drift_key(self.key)) as stream:
+            for count in self._maker.drift.result(self.scanned):
+                stream.write(json.dumps(count).encode() + b"\n")
 
     def _storable_line(self, item: Item) -> str:
         line, sanitized = self._maker.make(item)

@@ -1,9 +1,10 @@
 """Which attributes a table's columns read, as a tree, and what of an item they do not read."""
 
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
-from demand_pipeline.dynamodb.typed_json import Item
-from demand_pipeline.tables import Table
+from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
+from demand_pipeline.tables import Column, ItemPath, Table
 
 type ColumnTree = dict[str, "ColumnTree | None"]
 """The attributes that columns read, as a tree: None where one reads the whole value, empty for elements of a list."""
@@ -41,3 +42,40 @@ def unread(item: Item, tree: ColumnTree) -> Item:
         elif "NULL" not in value:
             rest[name] = value
     return rest
+
+
+def leaf_columns(table: Table) -> dict[ItemPath, int]:
+    """The first column, by its number, of each attribute that the tree ends with: one that is read whole."""
+    leaves = [path for path, inner in _nodes(column_tree(table)) if inner is None]
+    return {path: next(i for i, column in enumerate(table.columns) if column.path == path) for path in leaves}
+
+
+def map_paths(table: Table) -> set[ItemPath]:
+    """The attributes that the columns expect to be maps."""
+    return {path for path, inner in _nodes(column_tree(table)) if inner}
+
+
+def _nodes(tree: ColumnTree, path: ItemPath = ()) -> Iterator[tuple[ItemPath, ColumnTree | None]]:
+    for name, inner in tree.items():
+        yield (*path, name), inner
+        yield from _nodes(inner or {}, (*path, name))
+
+
+def reader(column: Column) -> Callable[[Item], AttributeValue | None]:
+    """Look a column's value up: None if it is missing, or if something else than a map or a list is on the way."""
+    first, path = column.attribute, column.path[1:]
+    if not path:
+        return lambda item: item.get(first)
+
+    def read(item: Item) -> AttributeValue | None:
+        value = item.get(first)
+        for step in path:
+            if value is None:
+                return None
+            if isinstance(step, str):
+                value = value["M"].get(step) if "M" in value else None
+            else:
+                value = value["L"][step] if "L" in value and step < len(value["L"]) else None
+        return value
+
+    return read

@@ -32,6 +32,8 @@ class TypeRule:
     """One column type: what it accepts (for people to read), and how it converts.
 
     `convert` takes any DynamoDB type and its content; it raises ValueError for what the type does not accept.
+    `usual` are the DynamoDB types that attributes of such a column have as a rule, all of them if none is named: any
+    other is counted as drift, accepted or not.
     `fast` are the usual cases as Python expressions, for the code that is generated per table: when `value`, a typed
     value, is one of them, and what is staged for it then. The expressions may use the names in `FAST_NAMES`.
     """
@@ -39,6 +41,7 @@ class TypeRule:
     accepts: str
     convert: Callable[[str, Any], str]
     fast: tuple[tuple[str, str], ...]
+    usual: frozenset[str] = frozenset()
     keeps_empty: bool = False
 
 
@@ -125,36 +128,53 @@ def _bytea_fast(text: str) -> str:
 
 RULES: dict[ColumnType, TypeRule] = {
     ColumnType.TEXT: TypeRule(
-        accepts="S; N; BOOL", convert=_text, fast=(("'S' in value", "json_string(value['S'])"),), keeps_empty=True
+        accepts="S; N; BOOL",
+        convert=_text,
+        fast=(("'S' in value", "json_string(value['S'])"),),
+        usual=frozenset({"S"}),
+        keeps_empty=True,
     ),
     ColumnType.NUMERIC: TypeRule(
         accepts="N; S that is a plain decimal number",
         convert=_numeric,
         fast=(("'N' in value and is_plain_number(value['N'])", "value['N']"),),
+        usual=frozenset({"N"}),
     ),
     ColumnType.BIGINT: TypeRule(
         accepts="N or such S that is a whole number in range",
         convert=_bigint,
         fast=(("'N' in value", "bigint(value['N'])"),),
+        usual=frozenset({"N"}),
     ),
     ColumnType.BOOLEAN: TypeRule(
         accepts="BOOL; S `true`/`false`; N 0/1",
         convert=_boolean,
         fast=(("'BOOL' in value", "'true' if value['BOOL'] else 'false'"),),
+        usual=frozenset({"BOOL"}),
     ),
     ColumnType.DATE: TypeRule(
-        accepts="S, ISO 8601 date or timestamp", convert=_date, fast=(("'S' in value", "date(value['S'])"),)
+        accepts="S, ISO 8601 date or timestamp",
+        convert=_date,
+        fast=(("'S' in value", "date(value['S'])"),),
+        usual=frozenset({"S"}),
     ),
     ColumnType.TIMESTAMPTZ: TypeRule(
         accepts="S, ISO 8601; N, epoch seconds or milliseconds",
         convert=_timestamptz,
         fast=(("'S' in value", "timestamp(value['S'])"), ("'N' in value", "epoch(value['N'])")),
+        usual=frozenset({"S", "N"}),
     ),
     ColumnType.TEXT_ARRAY: TypeRule(
-        accepts="SS; L of S", convert=text_array, fast=(("'SS' in value", "text_set(value['SS'])"),)
+        accepts="SS; L of S",
+        convert=text_array,
+        fast=(("'SS' in value", "text_set(value['SS'])"),),
+        usual=frozenset({"SS", "L"}),
     ),
     ColumnType.NUMERIC_ARRAY: TypeRule(
-        accepts="NS; L of N", convert=numeric_array, fast=(("'L' in value", "numeric_list(value['L'])"),)
+        accepts="NS; L of N",
+        convert=numeric_array,
+        fast=(("'L' in value", "numeric_list(value['L'])"),),
+        usual=frozenset({"NS", "L"}),
     ),
     ColumnType.JSONB: TypeRule(
         accepts="any type",
@@ -162,7 +182,12 @@ RULES: dict[ColumnType, TypeRule] = {
         fast=(("'NULL' not in value", "json_string(to_json(value))"),),
         keeps_empty=True,
     ),
-    ColumnType.BYTEA: TypeRule(accepts="B; S of base64", convert=_bytea, fast=(("'B' in value", "bytea(value['B'])"),)),
+    ColumnType.BYTEA: TypeRule(
+        accepts="B; S of base64",
+        convert=_bytea,
+        fast=(("'B' in value", "bytea(value['B'])"),),
+        usual=frozenset({"B"}),
+    ),
 }
 
 FAST_NAMES: dict[str, Any] = {

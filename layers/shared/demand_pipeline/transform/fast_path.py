@@ -3,7 +3,7 @@
 The code expects the usual DynamoDB type for each column, a map wherever a path goes through one, and
 no attribute that no column reads. A value of another type, and any in a list, it leaves to the column's cell,
 attributes that are left over to `unread`; anything else raises one of `UNUSUAL`, and `rows`
-makes the line without it.
+makes the line without it. The columns with a value of another case than the usual ones are counted at the end.
 """
 
 import linecache
@@ -13,7 +13,7 @@ from typing import Any
 
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Table
-from demand_pipeline.transform.column_tree import ColumnTree, column_tree
+from demand_pipeline.transform.column_tree import ColumnTree, column_tree, leaf_columns
 from demand_pipeline.transform.column_types import FAST_NAMES, RULES
 
 UNUSUAL = (AttributeError, LookupError, TypeError, ValueError)
@@ -21,13 +21,16 @@ UNUSUAL = (AttributeError, LookupError, TypeError, ValueError)
 type Cell = Callable[[Item], str]
 """Makes a part of an item's staged line."""
 
+type CountTypes = Callable[[Item, tuple[int, ...]], None]
 
-def compile_fast_path(table: Table, cells: Sequence[Cell], unread: Cell) -> Cell:
+
+def compile_fast_path(table: Table, cells: Sequence[Cell], unread: Cell, count_types: CountTypes) -> Cell:
     """A function that makes an item's staged line, or raises one of `UNUSUAL`.
 
-    `cells` make any column's part of the line, `unread` that of `extra`.
+    `cells` make any column's part of the line, `unread` that of `extra`. `count_types` gets the numbers of the columns
+    that a cell had to convert.
     """
-    names: dict[str, Any] = {**FAST_NAMES, "EMPTY": {}, "unread": unread}
+    names: dict[str, Any] = {**FAST_NAMES, "EMPTY": {}, "unread": unread, "count_types": count_types}
     names |= {f"cell_{i}": cell for i, cell in enumerate(cells)}
     text, file = source(table), f"<fast path of {table.name}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # tracebacks show its lines
@@ -44,12 +47,14 @@ def source(table: Table) -> str:
     read = {int(i) for line in body for i in re.findall(r"\bpart_(\d+) =", line)}
     lines = [
         "left_over = False",
+        "others = ()",
         "map_0 = item",
         *body,
         # An element of a list; a second column of an attribute, or of a map's member when another reads the whole map.
         *[f"part_{i} = cell_{i}(item)" for i in columns if i not in read],
         f"if {key} > {MAX_KEY_BYTES // MAX_BYTES_A_CHARACTER}: raise LookupError",
         "extra = unread(item) if left_over else 'null'",
+        "if others: count_types(item, others)",
         "return f'[" + ",".join([f"{{part_{i}}}" for i in columns]) + ",{extra}]\\n'",
     ]
     return "\n    ".join(["def line(item):", *lines]) + "\n"
@@ -74,11 +79,11 @@ def _read_map(table: Table, tree: ColumnTree, path: tuple[str, ...] = (), number
 
 
 def _read_value(table: Table, path: tuple[str, ...], missing: str) -> Iterator[str]:
-    i = next(i for i, column in enumerate(table.columns) if column.path == path)
+    i = leaf_columns(table)[path]
     yield "if value is None:"
     yield "    raise LookupError" if table.columns[i].key else f"    part_{i} = 'null'; {missing} += 1"
     for usual, staged in RULES[table.columns[i].type].fast:
         yield f"elif {usual}: part_{i} = {staged}"
     if not table.columns[i].key:
         yield f"elif 'NULL' in value: part_{i} = 'null'"
-    yield f"else: part_{i} = cell_{i}(item)"
+    yield f"else: part_{i} = cell_{i}(item); others += ({i},)"

@@ -1,13 +1,13 @@
 """Items into staged rows, by a table's declaration: one line of JSON, or a reason for the reject."""
 
 import json
-from collections.abc import Callable
 from typing import NamedTuple
 
 from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Column, ColumnType, Table
-from demand_pipeline.transform.column_tree import column_tree, unread
+from demand_pipeline.transform.column_tree import column_tree, reader, unread
 from demand_pipeline.transform.column_types import NULL, converter
+from demand_pipeline.transform.drift import DriftCounter
 from demand_pipeline.transform.fast_path import UNUSUAL, Cell, compile_fast_path
 from demand_pipeline.transform.jsonb import json_string, map_to_json, sanitize, to_json
 
@@ -29,13 +29,14 @@ class Row(NamedTuple):
 
 
 class RowMaker:
-    """Makes the rows of one table; built once, called for each item."""
+    """Makes the rows of one table; built once, called for each item. `drift` counts what they have unexpectedly."""
 
     def __init__(self, table: Table) -> None:
+        self.drift = DriftCounter(table)
         self._cells = tuple(_cell(column) for column in table.columns)
         self._key_types = {i: column.type for i, column in enumerate(table.columns) if column.key}
         self._column_tree = column_tree(table)
-        self._fast_path = compile_fast_path(table, self._cells, self._extra)
+        self._fast_path = compile_fast_path(table, self._cells, self._counted_extra, self.drift.count_types)
 
     def make(self, item: Item) -> Row:
         """Convert an item; raises `RejectError` if a column cannot take its value."""
@@ -44,14 +45,21 @@ class RowMaker:
         if "\\u0000" not in line and _is_utf8(line):
             return Row(line, sanitized=False)
         storable = sanitize(item)
-        return Row(self.line(storable), sanitized=storable != item)
+        return Row(self.slow_path(storable), sanitized=storable != item)  # not by `line`, which would count it again
 
     def line(self, item: Item) -> str:
         """The row of an item that PostgreSQL can store every character of, as its line only."""
         try:
             return self._fast_path(item)
         except UNUSUAL:
-            return self.slow_path(item)
+            pass
+        try:
+            line = self.slow_path(item)
+        except RejectError:
+            self.drift.count(item)
+            raise
+        self.drift.count(item)
+        return line
 
     def slow_path(self, item: Item) -> str:
         """The same line without compiled code: the reference for it, and the one that knows the reasons."""
@@ -62,6 +70,15 @@ class RowMaker:
     def _extra(self, item: Item) -> str:
         rest = unread(item, self._column_tree)
         return json_string(_json("extra", rest)) if rest else NULL
+
+    def _counted_extra(self, item: Item) -> str:
+        """The fast path's: an item that fails later than here would be counted twice, so nothing may."""
+        rest = unread(item, self._column_tree)
+        if not rest:
+            return NULL
+        staged = json_string(_json("extra", rest))
+        self.drift.count_unread(rest)
+        return staged
 
     def _check_key(self, cells: list[str]) -> None:
         if sum([len(cells[i]) for i in self._key_types]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
@@ -89,7 +106,7 @@ def _is_utf8(text: str) -> bool:
 
 def _cell(column: Column) -> Cell:
     """The part of a row that one column is: look the value up, convert it, or say why not."""
-    name, kind, is_key, read, convert = column.name, column.type, column.key, _reader(column), converter(column.type)
+    name, kind, is_key, read, convert = column.name, column.type, column.key, reader(column), converter(column.type)
 
     def cell(item: Item) -> str:
         value = read(item)
@@ -105,26 +122,6 @@ def _cell(column: Column) -> Cell:
         return staged
 
     return cell
-
-
-def _reader(column: Column) -> Callable[[Item], AttributeValue | None]:
-    """Look a column's value up: None if it is missing, or if something else than a map or a list is on the way."""
-    first, path = column.attribute, column.path[1:]
-    if not path:
-        return lambda item: item.get(first)
-
-    def read(item: Item) -> AttributeValue | None:
-        value = item.get(first)
-        for step in path:
-            if value is None:
-                return None
-            if isinstance(step, str):
-                value = value["M"].get(step) if "M" in value else None
-            else:
-                value = value["L"][step] if "L" in value and step < len(value["L"]) else None
-        return value
-
-    return read
 
 
 def _describe(value: AttributeValue) -> str:

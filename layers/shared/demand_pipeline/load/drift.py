@@ -1,0 +1,87 @@
+"""What changed at the source since a table's run before: attributes that are new, vanished or have another type."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from demand_pipeline.contracts.loading import AttributeChange
+from demand_pipeline.errors import StagingError
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.s3.staging import Staging, drift_key
+from demand_pipeline.tables import Table
+from demand_pipeline.transform.column_tree import leaf_columns, map_paths
+from demand_pipeline.transform.drift import ALL, MAX_ATTRIBUTES, NONE, OTHERS, path_text
+
+NEW, VANISHED, RETYPED = "new", "vanished", "retyped"
+
+type Counts = Mapping[str, Mapping[str, int]]
+"""Items by DynamoDB type, by path."""
+
+
+def read_counts(staging: Staging, staged_key: str) -> str | None:
+    """The counts of a staged chunk as a JSON array; None, with a warning, if there are none that can be read.
+
+    They do not decide what is loaded, so a run does not fail for them. Raises `TransientError`.
+    """
+    try:
+        counts = [json.loads(line) for line in staging.lines(drift_key(staged_key))]
+    except (StagingError, ValueError) as error:
+        logger.warning("drift is not counted", chunk=staged_key, reason=type(error).__name__)
+        return None
+    return json.dumps(counts)
+
+
+def record_attributes(connection: Connection, schema: str, run: str, ledger: Sql) -> None:
+    """Record the counts of all chunks that the ledger has, added up."""
+    insert = statement("insert_run_attributes", schema=schema, ledger=ledger)
+    connection.execute(insert, run=run, most=MAX_ATTRIBUTES)
+
+
+def find_changes(connection: Connection, schema: str, run: str, tables: Iterable[Table]) -> tuple[AttributeChange, ...]:
+    """What changed in a recorded run's tables, each compared with its run before; nothing if there is none."""
+    found: list[AttributeChange] = []
+    for table in tables:
+        for [before] in connection.query(statement("run_before", schema=schema), run=run, table=table.name):
+            counts = [_counts(connection, schema, each, table) for each in (before, run)]
+            found += compare(table, *counts)
+    return tuple(found)
+
+
+def compare(table: Table, before: Counts, now: Counts) -> Iterator[AttributeChange]:
+    """The changes between two runs, by path; an attribute that a column has come to read since is none.
+
+    A table that is or was empty says nothing about its attributes.
+    """
+    if not (_items(before, ALL) and _items(now, ALL)):
+        return
+    columns = {path_text(path) for path in leaf_columns(table)}
+    maps = {path_text(path) for path in map_paths(table)}
+    for path in sorted((before.keys() | now.keys()) - {ALL, OTHERS}):
+        old, new = before.get(path, {}), now.get(path, {})
+        added = new.keys() - old.keys() - {NONE}
+        if path in columns:  # only what is unusual is counted, and that there is none
+            change = VANISHED if NONE in new.keys() - old.keys() else NEW if NONE in old.keys() - new.keys() else ""
+        elif path in maps or any(path.startswith(f"{column}.") for column in columns):
+            change = ""  # what was not a map is one now, or is read now
+        else:
+            change = VANISHED if old and not new else NEW if new and not old else ""
+        # Where attributes were too many to be told apart, one that is missing may be among them.
+        if (change == VANISHED and OTHERS in now) or (change == NEW and OTHERS in before):
+            continue
+        if change == VANISHED:
+            yield AttributeChange(table.name, path, change, tuple(sorted(old)), sum(old.values()))
+        elif change or added:
+            items = sum(new[kind] for kind in added)
+            yield AttributeChange(table.name, path, change or RETYPED, tuple(sorted(added)), items)
+
+
+def _items(counts: Counts, path: str) -> int:
+    return sum(counts.get(path, {}).values())
+
+
+def _counts(connection: Connection, schema: str, run: str, table: Table) -> Counts:
+    counts: dict[str, dict[str, int]] = {}
+    for path, kind, items in connection.query(statement("run_attributes", schema=schema), run=run, table=table.name):
+        counts.setdefault(path, {})[kind] = int(items)
+    return counts

@@ -1,0 +1,135 @@
+"""What a chunk's items have that their declaration does not expect, counted by path and DynamoDB type, without values.
+
+That is attributes that no column reads, and attributes of another type than their column usually has. Both are off the
+fast path already, so what is usual costs nothing. Which columns no item has a value for is counted too.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.tables import ItemPath, Table
+from demand_pipeline.transform.column_tree import ColumnTree, column_tree, leaf_columns, reader, unread
+from demand_pipeline.transform.column_types import RULES
+from demand_pipeline.transform.jsonb import sanitize
+
+MAX_ATTRIBUTES = 200
+"""How many are told apart per chunk. Names may be made of data, such as a map's keys; the others are one count."""
+
+ALL, OTHERS = "", "*"
+"""Paths that no attribute has: of the item itself, and of what is more than MAX_ATTRIBUTES or has too long a name."""
+
+NONE = "none"
+"""Instead of a type: the number of items, none of which has a value for the column."""
+
+_MAX_PATH = 300
+_MAX_SHAPES = 1000
+_is_plain = re.compile(r"\w+").fullmatch
+
+
+class AttributeCount(NamedTuple):
+    """How many items have an attribute (`path`) of a DynamoDB type."""
+
+    path: str
+    type: str
+    items: int
+
+
+class DriftCounter:
+    """The counts of one chunk."""
+
+    def __init__(self, table: Table) -> None:
+        self._column_tree = column_tree(table)
+        leaves = {i: path for path, i in leaf_columns(table).items()}
+        self._columns = {
+            i: (path, reader(table.columns[i]), RULES[table.columns[i].type].usual) for i, path in leaves.items()
+        }
+        self._partly_read = {name for name, inner in self._column_tree.items() if inner}
+        # Names of attributes, then as many types: how many items have exactly these.
+        self._shapes: dict[tuple[str, ...], int] = {}
+        self._counts: dict[tuple[ItemPath, str], int] = {}
+        self.absent = set(self._columns)
+        """Numbers of the columns for which no item has had a value: as long as there are any, `look` at each item."""
+
+    def look(self, item: Item) -> None:
+        """Which columns the item has a value for."""
+        for i in tuple(self.absent):
+            value = self._columns[i][1](item)
+            if value is not None and "NULL" not in value:
+                self.absent.discard(i)
+
+    def count(self, item: Item) -> None:
+        """All that there is to count in an item."""
+        self.count_unread(unread(item, self._column_tree))
+        self.count_types(item, self._columns)
+
+    def count_unread(self, rest: Item) -> None:
+        """What no column reads of an item, as `unread` leaves it: whole attributes, and the rest of maps."""
+        if not self._partly_read.isdisjoint(rest):
+            self._add_members(rest, self._column_tree)
+            return
+        # Items of a table are much alike: one count for all of an item's attributes takes a third of the time.
+        shape = (*rest, *map(next, map(iter, rest.values())))
+        try:
+            self._shapes[shape] += 1
+        except KeyError:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._add_shapes()
+            self._shapes[shape] = 1
+
+    def count_types(self, item: Item, columns: Iterable[int]) -> None:
+        """Those of the columns whose value has another type than usual."""
+        for i in columns:
+            path, read, usual = self._columns[i]
+            for kind in read(item) or ():
+                if usual and kind not in usual and kind != "NULL":
+                    self._add(path, kind)
+
+    def result(self, items: int) -> Iterator[AttributeCount]:
+        """The counts of a chunk of so many items: of the items themselves first."""
+        self._add_shapes()
+        yield AttributeCount(ALL, "M", items)
+        others = 0
+        for (path, kind), count in self._counts.items():
+            text = path_text(path)
+            if path and len(text) <= _MAX_PATH:
+                yield AttributeCount(text, kind, count)
+            else:
+                others += count
+        if others:
+            yield AttributeCount(OTHERS, "", others)
+        for i in sorted(self.absent):
+            yield AttributeCount(path_text(self._columns[i][0]), NONE, items)
+
+    def _add_members(self, rest: Item, tree: ColumnTree, path: ItemPath = ()) -> None:
+        for name, value in rest.items():
+            inner = tree.get(name)
+            if inner and "M" in value:
+                self._add_members(value["M"], inner, (*path, name))
+            else:
+                for kind in value:
+                    self._add((*path, name), kind)
+
+    def _add_shapes(self) -> None:
+        for shape, items in self._shapes.items():
+            names = len(shape) // 2
+            for name, kind in zip(shape[:names], shape[names:], strict=True):
+                self._add((name,), kind, items)
+        self._shapes.clear()
+
+    def _add(self, path: ItemPath, kind: str, items: int = 1) -> None:
+        key = (path, kind)
+        if key not in self._counts and len(self._counts) >= MAX_ATTRIBUTES:
+            key = ((), "")
+        self._counts[key] = self._counts.get(key, 0) + items
+
+
+def path_text(path: ItemPath) -> str:
+    """A path as one text: names separated by dots, a name with other characters than letters and digits in quotes.
+
+    What PostgreSQL cannot store is replaced.
+    """
+    names = [str(sanitize(name)) for name in path]
+    return ".".join(name if _is_plain(name) else json.dumps(name, ensure_ascii=False) for name in names)

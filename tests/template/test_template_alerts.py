@@ -1,0 +1,139 @@
+"""What is sent about a run: which events lead to which message, and that every message is whole."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from tests.template.loaded import PARAMETERS, resources
+
+RULES = resources("AWS::Events::Rule")
+ALARMS = resources("AWS::CloudWatch::Alarm")
+FAILED, ABORTED, RECOVERED = "RunFailedRule", "RunAbortedRule", "RunRecoveredRule"
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:demand-pipeline-dev-0123456789ab"
+RUN = "arn:aws:states:eu-west-1:111122223333:execution:demand-pipeline-dev-0123456789ab:nightly"
+RUNBOOK = "https://example.com/runbook"
+
+
+def event(status: str, redrives: int = 0, **detail: Any) -> Any:
+    """A status change as Step Functions documents it, as far as the rules read it."""
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "time": "2026-11-27T03:12:45Z",
+        "detail": {
+            "executionArn": RUN,
+            "stateMachineArn": MACHINE,
+            "name": "nightly",
+            "status": status,
+            "error": None,
+            "redriveCount": redrives,
+            "redriveStatus": "REDRIVABLE",
+            **detail,
+        },
+    }
+
+
+def matching(change: Any) -> list[str]:
+    def pattern(rule: dict[str, Any]) -> str:
+        return json.dumps(rule["EventPattern"]).replace(json.dumps({"Ref": "DemandPipeline"}), json.dumps(MACHINE))
+
+    return [name for name, rule in RULES.items() if EventPattern.load(pattern(rule)).matches_event(change)]
+
+
+def message(rule: str, change: Any) -> dict[str, Any]:
+    """What EventBridge makes of an event: between quotes a value is inserted as it is, elsewhere as JSON."""
+    transformer = RULES[rule]["Targets"][0]["InputTransformer"]
+    text, names = transformer["InputTemplate"]["Fn::Sub"]
+    assert names == {"Console": {"Fn::FindInMap": ["Console", {"Ref": "AWS::Partition"}, "Host"]}}
+    assert set(re.findall(r"<(\w+)>", text)) == set(transformer["InputPathsMap"])
+    for name, given in {"RunbookUrl": RUNBOOK, "AWS::Region": "eu-west-1", "Console": "console.example.com"}.items():
+        text = text.replace(f"${{{name}}}", given)
+    for name, path in transformer["InputPathsMap"].items():
+        value = change
+        for step in path.removeprefix("$.").split("."):
+            value = value[step]
+        text = text.replace(f"[<{name}>]", f"[{'' if value is None else json.dumps(value)}]")
+        text = text.replace(f"<{name}>", str(value))
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        (event("FAILED", error="StagingError"), [FAILED]),
+        (event("FAILED", redrives=2, error="StagingError"), [FAILED]),
+        (event("TIMED_OUT", error="States.Timeout"), [FAILED]),
+        (event("ABORTED"), [ABORTED]),
+        (event("SUCCEEDED", redrives=1), [RECOVERED]),
+        (event("SUCCEEDED"), []),
+        (event("RUNNING", redrives=1), []),
+        (event("FAILED", stateMachineArn=f"{MACHINE}2"), []),
+    ],
+    ids=lambda value: f"{value['detail']['status']} {value['detail']['redriveCount']}" if "detail" in value else "",
+)
+def test_each_end_of_a_run_is_reported_once_and_only_those_that_somebody_waits_for(
+    change: dict[str, Any], rules: list[str]
+) -> None:
+    assert matching(change) == rules
+
+
+def test_a_failed_run_names_its_error_its_heading_in_the_runbook_and_the_command_that_redrives_it() -> None:
+    found = message(FAILED, event("FAILED", error="DynamoDb.ResourceNotFoundException"))
+    assert (found["error"], found["runbook"]) == (
+        "DynamoDb.ResourceNotFoundException",
+        f"{RUNBOOK}#DynamoDb.ResourceNotFoundException",
+    )
+    command = f"aws stepfunctions redrive-execution --region eu-west-1 --execution-arn {RUN}"
+    assert (found["redrive"], found["redriveStatus"]) == (command, "REDRIVABLE")
+    assert found["console"].endswith(RUN)
+
+
+@pytest.mark.parametrize("error", [None, "stopped", 'he said "no"\\'], ids=["none", "text", "text with quotes"])
+def test_the_message_of_a_stopped_run_is_json_whatever_was_given_as_its_error(error: str | None) -> None:
+    found = message(ABORTED, event("ABORTED", error=error))
+    assert found["error"] == ([] if error is None else [error])
+    assert found["redrive"].endswith(RUN)
+
+
+def test_a_run_that_succeeds_after_a_redrive_says_how_often_it_was_redriven() -> None:
+    found = message(RECOVERED, event("SUCCEEDED", redrives=3))
+    assert (found["run"], found["redrives"]) == ("nightly", 3)
+
+
+@pytest.mark.parametrize("name", [FAILED, ABORTED, RECOVERED])
+def test_a_message_that_cannot_be_delivered_is_kept_and_only_the_rules_may_keep_it(name: str) -> None:
+    (target,) = RULES[name]["Targets"]
+    assert target["Arn"] == {"Ref": "AlarmTopic"}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["AlertDeadLetters", "Arn"]}}
+    (policy,) = resources("AWS::SQS::QueuePolicy").values()
+    assert policy["Queues"] == [{"Ref": "AlertDeadLetters"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
+    rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in RULES]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rules}}
+    (alarm,) = [a for a in ALARMS.values() if "AlertDeadLetters" in json.dumps(a["Dimensions"])]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+
+
+def test_every_link_to_the_runbook_leads_to_an_anchor() -> None:
+    page = Path("docs/runbook.md").read_text(encoding="utf-8")
+    for name, alarm in ALARMS.items():
+        assert alarm["AlarmDescription"]["Fn::Sub"].endswith(f" Runbook: ${{RunbookUrl}}#{name}")
+    written = json.dumps(RULES) + json.dumps(ALARMS)
+    anchors = set(re.findall(r"\$\{RunbookUrl\}#(\w+)", written))
+    assert len(anchors) > 5
+    assert [anchor for anchor in anchors if f'<a id="{anchor}"></a>' not in page] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a#b", 'https://example.com/"', "https://example.com/<run>", "a b"]
+)
+def test_an_address_that_would_break_a_message_is_refused(url: str) -> None:
+    pattern = PARAMETERS["RunbookUrl"]["AllowedPattern"]
+    assert re.search(pattern, RUNBOOK)
+    assert not re.search(pattern, url)
