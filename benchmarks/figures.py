@@ -36,7 +36,7 @@ TARGETS = {
     "scan_cpu_vs_resource_scan_isal": Target(50, "higher"),
     "transform_cpu_vs_parse_floor_isal": Target(2.8, "lower"),
     "transform_cpu_vs_type_deserializer": Target(3, "higher"),
-    "load_wall_vs_psql_copy": Target(1.0, "lower"),
+    "load_wall_vs_psql_copy": Target(0.75, "lower"),
     "load_client_cpu_us_per_row": Target(4, "lower"),
     "e2e_items_vs_best_peer": Target(12, "higher"),
     "e2e_cpu_vs_best_peer": Target(12, "higher"),

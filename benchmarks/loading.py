@@ -19,10 +19,11 @@ TABLE = qualified(SCHEMA, CASES.name)
 # One row of a hundred: what a merge is for.
 CHANGE = f"UPDATE {TABLE} SET status = 'changed' WHERE hashtext(document_id) % 100 = 0"
 WHOLE = 1 << 50  # bytes of a chunk: the table is one
+_CHUNKS = 8
 
 
-def stage(environment: Environment) -> Event:
-    """Make the empty table with its indexes, scan and transform; the staged chunk, which holds the whole table.
+def stage(environment: Environment) -> list[Event]:
+    """Make the empty table with its indexes, scan and transform; the staged chunks.
 
     DynamoDB scans in the order of the keys' hashes. The prepared pages come in the order of the keys themselves, which
     makes it much cheaper to add to indexes row by row; so the rows are shuffled.
@@ -30,22 +31,31 @@ def stage(environment: Environment) -> Event:
     make_table(environment)
     _, scanned = environment.invoke("scan_segment", scan_event(chunkBytes=WHOLE))
     _, staged = environment.invoke("transform", transform_event(scanned))
-    _shuffle(f"{environment.s3.url}/staging/{staged['key']}")
-    return staged_chunk(scanned, staged)
+    chunk = staged_chunk(scanned, staged)
+    counts = _shuffle(f"{environment.s3.url}/staging/{staged['key']}")
+    each = {"bytes": chunk["bytes"] // _CHUNKS, "rejected": 0}
+    return [
+        chunk | each | {"key": f"{chunk['key']}-{number}", "staged": count, "scanned": count}
+        for number, count in enumerate(counts)
+    ]
 
 
-def _shuffle(url: str) -> None:
+def _shuffle(url: str) -> list[int]:
+    """Shuffle a staged object's rows into objects of about equal size, whose keys end in a number; their rows."""
     with urlopen(url) as answer:  # noqa: S310 - our own server
         metadata = {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
         *rows, _ = gzip.decompress(answer.read()).split(b"\n")
     Random(SEED).shuffle(rows)
-    body = gzip.compress(b"\n".join([*rows, b""]), compresslevel=1)
-    urlopen(Request(url, data=body, headers=metadata, method="PUT")).close()  # noqa: S310 - our own server
+    parts = [rows[number::_CHUNKS] for number in range(_CHUNKS)]
+    for number, part in enumerate(parts):
+        body = gzip.compress(b"\n".join([*part, b""]), compresslevel=1)
+        urlopen(Request(f"{url}-{number}", data=body, headers=metadata, method="PUT")).close()  # noqa: S310 - our own server
+    return [len(part) for part in parts]
 
 
-def load(environment: Environment, chunk: Event, strategy: str) -> Usage:
-    """Load by the deployed function, in a process of its own."""
-    return environment.invoke("load_warehouse", load_event([[chunk]], strategy))[0]
+def load(environment: Environment, chunks: list[Event], strategy: str) -> Usage:
+    """Load by the deployed functions, large tables copied by two processes, from exec to exit."""
+    return environment.invoke("load", load_event([chunks], strategy))[0]
 
 
 def psql(environment: Environment, *commands: str) -> Usage:

@@ -1,11 +1,12 @@
 """Runs the deployed functions' handlers in this process, as Lambda and the state machine call them.
 
     python -m benchmarks.run_function FUNCTION EVENT ANSWER     one handler
+    python -m benchmarks.run_function load EVENT ANSWER         load, large ones copied by two processes first
     python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
 
 EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
 (`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
-their own; the first one also loads.
+their own; so are chunks copied. The first process does all the rest.
 """
 
 import gc
@@ -27,7 +28,8 @@ from benchmarks.workload import CASES, register
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.deadline import Deadline
 
-CHUNK_BYTES = 256 << 20  # the state machine's own
+CHUNK_BYTES = PARALLEL_COPY_BYTES = 256 << 20  # the state machine's own
+_COPIERS = 2
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template
 
@@ -112,12 +114,32 @@ def load_event(segments: list[list[Event]], strategy: str, run: Event | None = N
 def refresh(segments: int) -> Event:
     """Scan, transform and load the table; the answer of the load."""
     run = new_run()
-    handler("scan_segment"), handler("transform"), handler("load_warehouse")
+    handler("scan_segment"), handler("transform"), handler("copy_chunk"), handler("load_warehouse")
     gc.freeze()  # Python's advice before a fork: children that collect garbage would copy all that is imported
     with ProcessPoolExecutor(segments - 1, get_context("fork")) as pool:  # a fork, so that imports happen once
         others = [pool.submit(_read_segment, run, number, segments) for number in range(1, segments)]
         chunks = [_read_segment(run, 0, segments), *(other.result() for other in others)]
-    return invoke("load_warehouse", load_event(chunks, "truncate", run))
+    return load(load_event(chunks, "truncate", run))
+
+
+def load(event: Event) -> Event:
+    """Load as the state machine does: from ParallelCopyBytes on, other processes copy the chunks too."""
+    chunks = [chunk for segment in event["tables"][0]["segments"] for chunk in segment["chunks"]]
+    if sum(chunk["bytes"] for chunk in chunks) >= PARALLEL_COPY_BYTES:
+        handler("copy_chunk")
+        invoke("load_warehouse", event | {"step": "prepare"})
+        shares = [chunks[number::_COPIERS] for number in range(_COPIERS)]
+        with ProcessPoolExecutor(_COPIERS - 1, get_context("fork")) as pool:
+            others = [pool.submit(_copy, event["run"], share) for share in shares[1:]]
+            _copy(event["run"], shares[0])
+            [other.result() for other in others]
+    return invoke("load_warehouse", event)
+
+
+def _copy(run: Event, chunks: list[Event]) -> None:
+    for chunk in chunks:
+        part = {name: chunk[name] for name in ("key", "staged", "rejected")}
+        invoke("copy_chunk", {"contract": CONTRACT, "run": run, "table": CASES.name, "chunk": part})
 
 
 def _read_segment(run: Event, segment: int, segments: int) -> list[Event]:
@@ -136,7 +158,8 @@ if __name__ == "__main__":
     register()
     function, source, target = sys.argv[1:]
     given = json.loads(Path(source).read_text())
-    answered = refresh(given) if function == "refresh" else invoke(function, given)
+    whole: dict[str, Callable[[Any], Event]] = {"refresh": refresh, "load": load}
+    answered = whole[function](given) if function in whole else invoke(function, given)
     Path(target).write_text(json.dumps(answered))
     sys.stdout.flush()
     os._exit(0)  # Lambda does not shut an interpreter down either, which would cost 0.1 s and more

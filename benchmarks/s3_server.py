@@ -37,7 +37,7 @@ class Objects:
         self._numbers = count(1)
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request; raises KeyError for an object or upload that does not exist."""
+        """Answer a request; raises KeyError for an upload that does not exist."""
         metadata = {name: value for name, value in request.headers.items() if name.startswith("x-amz-meta-")}
         match request.method, request.query:
             case "PUT", {"uploadId": upload, "partNumber": number}:
@@ -54,7 +54,9 @@ class Objects:
                 self._objects[request.path] = Object(body, metadata)
                 return Answer([b"<Complete><ETag>any</ETag></Complete>"])
             case "GET" | "HEAD", _:
-                found = self._objects[request.path]
+                found = self._objects.get(request.path)
+                if found is None:
+                    return Answer([b"<Error><Code>NoSuchKey</Code></Error>"], status=404)
                 return Answer([found.body], _ETAG | found.metadata)
         return Answer(headers=_ETAG)
 

@@ -33,4 +33,4 @@ def _steps(servers: Environment) -> Iterator[tuple[str, Usage]]:
     yield "scan", usage
     usage, staged = servers.invoke("transform", transform_event(scanned))
     yield "transform", usage
-    yield "load", load(servers, staged_chunk(scanned, staged), "truncate")
+    yield "load", load(servers, [staged_chunk(scanned, staged)], "truncate")

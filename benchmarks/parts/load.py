@@ -13,13 +13,13 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     rows = size.load_rows
     progress(f"{rows:,} staged rows")
     with environment(items=rows) as servers:
-        chunk = stage(servers)
-        load(servers, chunk, "truncate")
+        chunks = stage(servers)
+        load(servers, chunks, "truncate")
         csv = write_csv(servers)
 
         def truncate() -> Usage:
             progress("load, truncate")
-            return load(servers, chunk, "truncate")
+            return load(servers, chunks, "truncate")
 
         def psql_copy() -> Usage:
             progress("psql \\copy")
@@ -29,7 +29,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         runs = interleaved({"psql_copy": psql_copy, "truncate": truncate}, size.load_repetitions)
         psql(servers, CHANGE)
         progress("load, merge")
-        runs["merge"] = [load(servers, chunk, "merge")]
+        runs["merge"] = [load(servers, chunks, "merge")]
     usages = {name: Usage.median(each) for name, each in runs.items()}
     for name, usage in usages.items():
         yield Figure(f"load_{name}_us_per_row", 1e6 * usage.wall / rows, "us/row")

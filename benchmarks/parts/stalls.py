@@ -44,13 +44,13 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 
 def _ways(servers: Environment) -> dict[str, Callable[[], Any]]:
     """What runs while the reader reads, in this order: the table is full before each."""
-    chunk = stage(servers)
-    load(servers, chunk, "truncate")
+    chunks = stage(servers)
+    load(servers, chunks, "truncate")
     path = write_csv(servers)
     return {
         "idle": partial(time.sleep, _IDLE_SECONDS),
-        "merge": partial(load, servers, chunk, "merge"),
-        "truncate": partial(load, servers, chunk, "truncate"),
+        "merge": partial(load, servers, chunks, "merge"),
+        "truncate": partial(load, servers, chunks, "truncate"),
         "truncate_first": partial(psql, servers, f"TRUNCATE {TABLE}", copy(path)),
         "delete_insert": partial(psql, servers, f"DELETE FROM {TABLE}", copy(path)),
     }

@@ -20,14 +20,14 @@ SORTED = f"SELECT count(*) FROM ({_RISES}) AS rows WHERE rises"  # noqa: S608 - 
 
 
 @pytest.fixture(scope="module")
-def staged() -> Iterator[tuple[Environment, Event]]:
+def staged() -> Iterator[tuple[Environment, list[Event]]]:
     with environment(items=ROWS) as servers:
-        chunk = stage(servers)
-        load(servers, chunk, "truncate")
-        yield servers, chunk
+        chunks = stage(servers)
+        load(servers, chunks, "truncate")
+        yield servers, chunks
 
 
-def test_what_is_staged_is_loaded_in_no_order_and_can_be_copied_again(staged: tuple[Environment, Event]) -> None:
+def test_what_is_staged_is_loaded_in_no_order_and_can_be_copied_again(staged: tuple[Environment, list[Event]]) -> None:
     servers, _ = staged
     assert servers.postgres.execute(COUNT) == f"{ROWS}|{ROWS}|{ROWS}"
     assert ROWS / 3 < int(servers.postgres.execute(SORTED)) < ROWS * 2 / 3
@@ -36,17 +36,17 @@ def test_what_is_staged_is_loaded_in_no_order_and_can_be_copied_again(staged: tu
     assert servers.postgres.execute(COUNT) == f"{ROWS}|{ROWS}|{ROWS}"
 
 
-def test_a_merge_has_something_to_do(staged: tuple[Environment, Event]) -> None:
-    servers, chunk = staged
+def test_a_merge_has_something_to_do(staged: tuple[Environment, list[Event]]) -> None:
+    servers, chunks = staged
     psql(servers, CHANGE)
-    load(servers, chunk, "merge")
+    load(servers, chunks, "merge")
     last = (
         "SELECT updated FROM pipeline_run_tables JOIN pipeline_runs USING (run_id) ORDER BY committed_at DESC LIMIT 1"
     )
     assert int(servers.postgres.execute(last)) > 0
 
 
-def test_a_reader_reports_how_long_it_was_locked_out(staged: tuple[Environment, Event]) -> None:
+def test_a_reader_reports_how_long_it_was_locked_out(staged: tuple[Environment, list[Event]]) -> None:
     servers, _ = staged
     with stalls.reading(servers) as waits:
         psql(servers, f"LOCK TABLE {TABLE}", "SELECT pg_sleep(0.7)")
