@@ -21,6 +21,8 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 FUNCTIONS = resources("AWS::Serverless::Function")
 # Those that connect to PostgreSQL.
 CONNECTED = ["CopyChunk", "LoadWarehouse", "OperateWarehouse"]
+# Those of them that runs call.
+LOADING = CONNECTED[:2]
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from tests.template.loaded import CONNECTED, TEMPLATE, listed, named, resources, statements
+from tests.template.loaded import CONNECTED, LOADING, TEMPLATE, listed, named, resources, statements
 
 SOURCES = [
     f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{camel_case(table.source)}Table}}"
@@ -69,7 +69,7 @@ GRANTS = {
         "sqs:SendMessage": ["ScheduleDeadLetters.Arn"],
     },
     "DemandPipelineRole": {
-        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), *CONNECTED)],
+        "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), *LOADING)],
         "dynamodb:DescribeTable": SOURCES,
     },
     "ScanSegmentRole": {
@@ -172,7 +172,7 @@ def test_no_action_is_a_wildcard() -> None:
 
 def test_a_key_that_is_missing_can_be_told_from_one_that_is_forbidden() -> None:
     listing = [(name, s["Condition"]) for name, s in statements() if "s3:ListBucket" in listed(s["Action"])]
-    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS.values(), *CONNECTED)]
+    assert [name for name, _ in listing] == [f"{name}Role" for name in (*TRANSFORMS.values(), *LOADING)]
     # GetObject has no prefix, which StringLike would take for a mismatch.
     assert all(condition == {"StringLikeIfExists": {"s3:prefix": "runs/*"}} for _, condition in listing)
 
