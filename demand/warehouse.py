@@ -65,7 +65,8 @@ def directly(stack: Stack, config: Config) -> Warehouse:
 
     def ask(event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return operate(OperateRequest.from_event(event), settings, _DIRECT_SECONDS)
+            request = OperateRequest.from_event(json.loads(json.dumps(event)))  # as a function gets it
+            return operate(request, settings, _DIRECT_SECONDS)
         except PipelineError as error:
             raise named_error(type(error).__name__, str(error)) from error
 

@@ -244,7 +244,7 @@ def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
         (
             "compare",
             {"table": "cases", "fingerprint": CASES.fingerprint, "rows": [["a"]]},
-            "arguments.rows: expected rows of 23 strings",
+            "arguments.rows[0]: expected 23 strings or nulls, got 'list'",
         ),
     ],
 )

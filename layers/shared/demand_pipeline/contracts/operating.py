@@ -212,7 +212,14 @@ class CompareRequest:
         if fingerprint != table.fingerprint:
             expected = f"{table.fingerprint}, that of the columns deployed now (deploy, or check out that commit)"
             raise InvalidEventError(arguments.path("fingerprint"), fingerprint, expected)
-        return cls(table, tuple(_row(arguments, table, row) for row in arguments.array("rows")))
+        width = len(table.stored_columns)
+        rows = arguments.array("rows")
+        for number, row in enumerate(rows):
+            if not _is_row(row, width):
+                # Its values are an item's: they must not get into a log.
+                place, found = f"{arguments.path('rows')}[{number}]", type(row).__name__
+                raise InvalidEventError(place, found, f"{width} strings or nulls")
+        return cls(table, tuple(map(tuple, rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +257,5 @@ def _optional_table(arguments: Fields) -> str | None:
     return None if arguments.is_null("table") else arguments.text("table", among=tuple(TABLES))
 
 
-def _row(arguments: Fields, table: Table, row: Any) -> tuple[str | None, ...]:
-    width = len(table.stored_columns)
-    if (
-        not isinstance(row, list)
-        or len(row) != width
-        or not all(value is None or isinstance(value, str) for value in row)
-    ):
-        raise InvalidEventError(arguments.path("rows"), row, f"rows of {width} strings or nulls")
-    return tuple(row)
+def _is_row(row: Any, width: int) -> bool:
+    return isinstance(row, list) and len(row) == width and all(cell is None or isinstance(cell, str) for cell in row)
