@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demand.doctor.diagnosis import examine
+from demand.permissions import COMMANDS
 from demand.stack import Stack
 from demand.warehouse import through_function
 from demand_pipeline.builders import TABLES
@@ -89,11 +90,18 @@ class SetUp:
     cloudformation: CloudFormation = field(default_factory=CloudFormation)
     validation: Validation = field(default_factory=Validation)
 
+    calls: set[str] = field(default_factory=set)
+
     def client(self, service: str) -> Any:
         fakes = {"lambda": self.functions, "cloudformation": self.cloudformation}
         if service in ("stepfunctions", "accessanalyzer"):
             return self.validation
-        return fakes.get(service) or aws(service)
+        return fakes.get(service) or self._recorded(aws(service))
+
+    def _recorded(self, client: Any) -> Any:
+        prefix = client.meta.service_model.signing_name
+        client.meta.events.register("before-call", lambda model, **_: self.calls.add(f"{prefix}:{model.name}"))
+        return client
 
     def findings(self) -> list[Finding]:
         stack = Stack("test", REGION, self.outputs, self.parameters, self.client)
@@ -305,3 +313,17 @@ def test_without_a_stack_nothing_else_is_asked(setup: SetUp) -> None:
         ("credentials", State.OK),
         ("stack", State.FAILURE),
     ]
+
+
+def test_it_calls_what_its_line_of_permissions_names(setup: SetUp) -> None:
+    use_another_account(setup)
+    encrypt_secret(setup, new_key())
+    setup.findings()
+    faked = {
+        *("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "lambda:InvokeFunction"),
+        *("lambda:GetAccountSettings", "states:DescribeStateMachine", "states:ValidateStateMachineDefinition"),
+        *("access-analyzer:ValidatePolicy", "iam:GetPolicy", "iam:GetPolicyVersion"),
+    }
+    # S3's action has another name than its call.
+    named = {call.replace("s3:GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration") for call in setup.calls}
+    assert named | faked == {entry.action for entry in COMMANDS["doctor"]}
