@@ -95,6 +95,7 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
         Permission("dynamodb:Scan", "tables"),
         Permission("dynamodb:BatchGetItem", "tables"),
     ),
+    "drift": _WAREHOUSE,
     "doctor": _DOCTOR,
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,

@@ -59,6 +59,7 @@ def events() -> dict[str, Event]:
         "operate_warehouse_compare": _operate(
             "compare", table=first.name, fingerprint=first.fingerprint, rows=[_row(first)]
         ),
+        "operate_warehouse_drift": _operate("drift", run=None),
         "operate_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
         "operate_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
         "operate_warehouse_status": _operate("status", countRows=True),

@@ -92,11 +92,11 @@ def module_text(table: str, sample: Sample, columns: Sequence[Proposal], rare: S
     ]
     for column in columns:
         lines += [f"        # {text}" for text in _comments(column)]
-        lines.append(f"        {_line(column)}")
+        lines.append(f"        {column_line(column)}")
     lines += ["    ),", ")"]
     if rare:
         lines += ["", "# Rare, and so left in extra:"]
-        lines += [f"# {percent(column.presence)}: {_line(column)}" for column in rare]
+        lines += [f"# {percent(column.presence)}: {column_line(column)}" for column in rare]
     return "\n".join(lines) + "\n"
 
 
@@ -115,7 +115,8 @@ def literal(text: str) -> str:
     return f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in shown else shown
 
 
-def _line(column: Proposal) -> str:
+def column_line(column: Proposal) -> str:
+    """The line of a declaration."""
     source = column.source
     parts = [literal(column.name), f"ColumnType.{column.type.name}"]
     parts += [literal(source) if isinstance(source, str) else _tuple(source), literal(title(column.path))]

@@ -13,8 +13,10 @@ import pytest
 
 from demand import permissions
 from demand.aws import Clients
+from demand.drift import parse_path
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Column, ColumnType, camel_case
+from demand_pipeline.transform.drift import path_text
 from local.seed import key_item
 from tests.demand.conftest import CloudFormation, Demand, Said
 from tests.statemachine.conftest import one_at_a_time
@@ -240,3 +242,37 @@ def test_each_command_calls_what_its_line_of_permissions_names(loaded: Real) -> 
     )
     assert loaded.called("rejects", "replay")[1] == needed["rejects replay"]
     assert loaded.called("verify")[1] | loaded.called("verify", "--sample", "5")[1] == needed["verify"]
+
+
+def test_drift_lists_what_changed_since_the_run_before_with_the_line_to_paste(loaded: Real) -> None:
+    first = loaded.demand("drift", "--json").json
+    assert first["changes"] == []
+    assert first["not_compared"].keys() == {"cases", "metadata"}
+    paid = {"M": {"unit price": {"N": "1"}}}
+    loaded.put(*(case(number, paidAt={"S": "x"}, paid=paid, status={"N": "1"}) for number in range(3)))
+    run = loaded.run("--max-reject-percent", "50")
+    said, called = loaded.called("drift", "--json")
+    found = {change["path"]: change for change in said.json["changes"]}
+    assert {path: (change["change"], change["types"], change["items"]) for path, change in found.items()} == {
+        "paid": ("new", ["M"], 3),
+        "paidAt": ("new", ["S"], 3),
+        "status": ("retyped", ["N"], 3),
+    }
+    assert {change["run"] for change in found.values()} == {run}
+    assert called <= {permission.action for permission in permissions.COMMANDS["drift"]}
+    for path, change in found.items():
+        assert (change["column"] is None) is (path == "status")
+    shown = loaded.demand("drift").out
+    made = [eval(line.strip().rstrip(","), {"Column": Column, "ColumnType": ColumnType})  # noqa: S307
+            for line in shown.splitlines() if line.strip().startswith("Column(")]  # fmt: skip
+    assert [(column.name, column.type, column.path) for column in made] == [
+        ("paid", ColumnType.JSONB, ("paid",)),
+        ("paid_at", ColumnType.TEXT, ("paidAt",)),
+    ]
+    assert loaded.demand("drift", "no-such-run").code == 2
+
+
+def test_a_path_that_is_shown_is_the_one_that_the_line_to_paste_reads() -> None:
+    for path in [("a", "b"), ("unit.price", "größe"), ('"x"\\', "\u202e\x1b[31m", ""), ("{}", "'")]:
+        assert path_text(path).isprintable()
+        assert parse_path(path_text(path)) == path

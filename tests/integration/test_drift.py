@@ -10,7 +10,7 @@ import pytest
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import LoadResult, StagedChunk
 from demand_pipeline.s3.staging import drift_key
-from demand_pipeline.transform.drift import MAX_ATTRIBUTES
+from demand_pipeline.transform.drift import MAX_ATTRIBUTES, path_text
 from tests.integration.conftest import TRUNCATE_ALONE
 from tests.support.aws import BUCKET
 from tests.support.runs import Runs, documents, run_at
@@ -77,7 +77,7 @@ def test_a_table_is_compared_with_its_own_last_run_and_not_with_an_empty_one(run
     load(runs, 1, [("note", "S", 1)])
     runs.load(run_at(2), {"audit": []})
     assert drift(load(runs, 3, [("note", "S", 1), ("tip", "N", 1)])) == [("new", "tip", ("N",), 1)]
-    assert drift(load(runs, 4, [(column.source, "none", 0) for column in CASES.columns], items=0)) == []
+    assert drift(load(runs, 4, [(path_text(column.path), "none", 0) for column in CASES.columns], items=0)) == []
     assert drift(load(runs, 5, [("note", "S", 1)])) == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from demand.cli.app import EXAMPLES
 from demand_pipeline import errors
 from demand_pipeline.cures import CURES
 from scripts import runbook
@@ -53,3 +54,13 @@ def test_a_region_of_no_error_or_alarm_is_refused() -> None:
         runbook.error("Lambda.NewException")
     with pytest.raises(KeyError):
         runbook.alarm("NoSuchAlarm")
+
+
+# Of the strategy that keeps the rows of the run before.
+NOT_YET = {"diff", "rollback"}
+
+
+def test_every_command_of_demand_exists() -> None:
+    named = set(re.findall(r"(?:`|\$ )demand ([a-z]+(?: replay)?)", PAGE))
+    assert len(named) > 10
+    assert named - NOT_YET - EXAMPLES.keys() - {"rejects"} == set()

@@ -11,7 +11,7 @@ from typing import Any, Self
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import read_event, read_table
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.contracts.loading import AttributeChange, Strategy
 from demand_pipeline.errors import InvalidEventError
 from demand_pipeline.tables import Table
 
@@ -27,6 +27,7 @@ class ActionName(StrEnum):
     REJECTS = "rejects"
     REJECTED_ITEMS = "rejected_items"
     COMPARE = "compare"
+    DRIFT = "drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,39 @@ class RejectedItemsAnswer:
 
     items: tuple[RejectedItem, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRequest:
+    """Of which committed run; None is each table's last one."""
+
+    run: str | None
+
+    @classmethod
+    def read(cls, arguments: Fields) -> Self:
+        """Read the action's arguments; raises `InvalidEventError`."""
+        return cls(None if arguments.is_null("run") else arguments.text("run"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableDrift:
+    """What changed at a table's source in a run; `items` were read, None if drift was not counted.
+
+    `before` is the run that it is compared with, None if there is none.
+    """
+
+    table: str
+    run: str
+    before: str | None
+    items: int | None
+    changes: tuple[AttributeChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftAnswer:
+    """Every table that was loaded, in the order of the declarations."""
+
+    tables: tuple[TableDrift, ...]
 
 
 @dataclass(frozen=True, slots=True)

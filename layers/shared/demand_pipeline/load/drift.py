@@ -42,10 +42,23 @@ def find_changes(connection: Connection, schema: str, run: str, tables: Iterable
     """What changed in a recorded run's tables, each compared with its run before; nothing if there is none."""
     found: list[AttributeChange] = []
     for table in tables:
-        for [before] in connection.query(statement("run_before", schema=schema), run=run, table=table.name):
-            counts = [_counts(connection, schema, each, table) for each in (before, run)]
-            found += compare(table, *counts)
+        if before := find_before(connection, schema, run, table):
+            found += compare(table, *(read_attributes(connection, schema, each, table) for each in (before, run)))
     return tuple(found)
+
+
+def find_before(connection: Connection, schema: str, run: str, table: Table) -> str | None:
+    """The run that a recorded run is compared with for a table: the last one before it that counted drift."""
+    before = connection.query(statement("run_before", schema=schema), run=run, table=table.name)
+    return str(before[0][0]) if before else None
+
+
+def read_attributes(connection: Connection, schema: str, run: str, table: Table) -> Counts:
+    """What a run has counted of a table; empty if nothing."""
+    counts: dict[str, dict[str, int]] = {}
+    for path, kind, items in connection.query(statement("run_attributes", schema=schema), run=run, table=table.name):
+        counts.setdefault(path, {})[kind] = int(items)
+    return counts
 
 
 def compare(table: Table, before: Counts, now: Counts) -> Iterator[AttributeChange]:
@@ -78,10 +91,3 @@ def compare(table: Table, before: Counts, now: Counts) -> Iterator[AttributeChan
 
 def _items(counts: Counts, path: str) -> int:
     return sum(counts.get(path, {}).values())
-
-
-def _counts(connection: Connection, schema: str, run: str, table: Table) -> Counts:
-    counts: dict[str, dict[str, int]] = {}
-    for path, kind, items in connection.query(statement("run_attributes", schema=schema), run=run, table=table.name):
-        counts.setdefault(path, {})[kind] = int(items)
-    return counts

@@ -429,6 +429,14 @@ FROM {schema}.pipeline_run_tables AS loaded
 JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
 ORDER BY loaded.table_name, run.committed_at DESC;
 
+-- name: loading_runs
+-- Of each table, the run that loaded it: the given one, or the last.
+SELECT DISTINCT ON (loaded.table_name) loaded.table_name, loaded.run_id
+FROM {schema}.pipeline_run_tables AS loaded
+JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
+WHERE :run::text IS NULL OR loaded.run_id = :run
+ORDER BY loaded.table_name, run.committed_at DESC;
+
 -- name: reject_reasons
 -- Rejects by reason, without the value that was found, which differs from item to item.
 WITH reject AS (

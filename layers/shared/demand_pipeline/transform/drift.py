@@ -129,7 +129,11 @@ class DriftCounter:
 def path_text(path: ItemPath) -> str:
     """A path as one text: names separated by dots, a name with other characters than letters and digits in quotes.
 
-    What PostgreSQL cannot store is replaced.
+    What PostgreSQL cannot store is replaced, what is not printable escaped.
     """
-    names = [str(sanitize(name)) for name in path]
-    return ".".join(name if _is_plain(name) else json.dumps(name, ensure_ascii=False) for name in names)
+    return ".".join(name if _is_plain(name) else _quoted(name) for name in (str(sanitize(step)) for step in path))
+
+
+def _quoted(name: str) -> str:
+    text = json.dumps(name, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(name)  # it may steer a terminal

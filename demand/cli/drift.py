@@ -1,0 +1,51 @@
+"""`demand drift`: what changed at the sources since the run before."""
+
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from demand.cli.app import Shell, command
+from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.output import Column, table
+from demand.drift import Drift, drift
+
+OfRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", show_default=False, help="A committed run's name; otherwise the last run of each table."
+    ),
+]
+
+
+@command("drift", examples=["demand drift", "demand drift demand-20261127T030000 --json"])
+def show_drift(shell: Shell, run: OfRun = None, direct: Direct = False) -> None:
+    """List attributes that are new, vanished or have another type since the run before, with the line to paste.
+
+    A run counts what no column reads, and what has another type than its column usually has.
+    """
+    found = drift(warehouse_of(shell, direct=direct), run)
+    shell.output.show(found, *_parts(found))
+
+
+def _parts(found: Drift) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if found.changes:
+        columns = [
+            Column("table", whole=True),
+            Column("change", whole=True),
+            Column("attribute"),
+            Column("types"),
+            Column("items", number=True),
+            Column("run", optional=True),
+        ]
+        rows = [(c.table, c.change, c.path, ", ".join(c.types), c.items, c.run) for c in found.changes]
+        parts.append(table("changed since the run before", columns, rows))
+    else:
+        parts.append(Text("nothing has changed since the run before"))
+    for name in dict.fromkeys(change.table for change in found.changes if change.column):
+        parts.append(Text(f"\nto read them in columns of {name}, add to its declaration, and run make generate:"))
+        parts += [Text(f"    {change.column}") for change in found.changes if change.table == name and change.column]
+    parts += [Text(f"{name}: not compared, {reason}") for name, reason in found.not_compared.items()]
+    return parts

@@ -1,0 +1,36 @@
+"""The action `drift`: what changed at the source of each table since the run before."""
+
+from collections.abc import Iterator
+
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.contracts.operating import DriftAnswer, DriftRequest, TableDrift
+from demand_pipeline.load.control_tables import PIPELINE_RUN_ATTRIBUTES, PIPELINE_RUN_TABLES
+from demand_pipeline.load.drift import compare, find_before, read_attributes
+from demand_pipeline.operate.status import exists
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import statement
+from demand_pipeline.tables import Table
+from demand_pipeline.transform.drift import ALL
+
+
+def answer(connection: Connection, schema: str, arguments: Fields) -> DriftAnswer:
+    """Every declared table that the run has loaded, or any run."""
+    return DriftAnswer(tuple(_tables(connection, schema, DriftRequest.read(arguments).run)))
+
+
+def _tables(connection: Connection, schema: str, run: str | None) -> Iterator[TableDrift]:
+    if not all(exists(connection, schema, table.name) for table in (PIPELINE_RUN_TABLES, PIPELINE_RUN_ATTRIBUTES)):
+        return
+    loaded = dict(connection.query(statement("loading_runs", schema=schema), run=run))
+    for name, table in TABLES.items():
+        if name in loaded:
+            yield _drift(connection, schema, table, str(loaded[name]))
+
+
+def _drift(connection: Connection, schema: str, table: Table, run: str) -> TableDrift:
+    now = read_attributes(connection, schema, run, table)
+    before = find_before(connection, schema, run, table)
+    changes = compare(table, read_attributes(connection, schema, before, table), now) if before else ()
+    items = sum(now[ALL].values()) if ALL in now else None
+    return TableDrift(table.name, run, before, items, tuple(changes))
