@@ -1,12 +1,16 @@
 """What a run will read, cost and take: the model of `demand.cost` for the sizes that DynamoDB reports."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from demand.cost import Measured, Run, Settings, shares_of_limits
+from demand.cost import Measured, Run, Settings, TableRun
+from demand.runs import execution
 from demand.sources import Source, describe_sources
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
+
+_RUNS = 10  # looked at for the size of items
 
 # The template's parameters that decide how a run is cut, by the model's names for them.
 PARAMETERS = {
@@ -16,6 +20,7 @@ PARAMETERS = {
     "chunk_bytes": "ChunkBytes",
     "functions_per_table": "MaxFunctionsPerTable",
     "read_units_per_second": "MaxReadUnitsPerSecond",
+    "parallel_copy_bytes": "ParallelCopyBytes",
     "staging_days": "StagingRetentionDays",
 }
 
@@ -33,7 +38,6 @@ class TableEstimate:
     read_units: float
     seconds: float
     load_seconds: float
-    dollars: float
 
 
 @dataclass(frozen=True)
@@ -60,40 +64,45 @@ class Estimate:
     prices: str
     measured: str
 
-    @property
-    def minutes(self) -> float:
-        """From the start to the commit."""
-        return self.seconds / 60
-
 
 def estimate(stack: Stack, names: Iterable[str] | None = None) -> Estimate:
-    """Estimate a run of these tables, or of all; nothing but the tables' descriptions is read."""
+    """Estimate a run of these tables, or of all. No items are read.
+
+    How many bytes an item has as JSON is known from the latest run that read all of its table; otherwise it is as in
+    the benchmark, in proportion.
+    """
     sources = describe_sources(stack, [TABLES[name] for name in names or TABLES])
-    return of_sizes(sources, settings_of(stack))
+    return of_sizes(sources, settings_of(stack), json_bytes(execution.list_runs(stack, _RUNS)))
 
 
-def of_sizes(sources: Iterable[Source], settings: Settings, measured: Measured | None = None) -> Estimate:
-    """Estimate a run of tables of these sizes, with a deployment's settings."""
-    known = measured or Measured.load()
-    runs = {source: Run(source.items, source.bytes, known, settings) for source in sources}
-    alone = list(runs.values())
-    shared = alone[0].shared_dollars
-    dollars = {
-        service: sum(run.dollars[service] for run in alone) - (len(alone) - 1) * shared.get(service, 0.0)
-        for service in alone[0].dollars
-    }
-    limits = [Limit(name, share) for name, share in shares_of_limits(alone).items()]
+def json_bytes(runs: Iterable[execution.Run]) -> dict[str, float]:
+    """The bytes of an item in DynamoDB's JSON by table, from the first of these runs that read all of it."""
+    found: dict[str, float] = {}
+    for run in runs:
+        for counts in run.tables if "maxItems" not in run.input else ():
+            if counts.get("scanned") and counts.get("bytes"):
+                found.setdefault(str(counts["table"]), counts["bytes"] / counts["scanned"])
+    return found
+
+
+def of_sizes(
+    sources: Sequence[Source], settings: Settings, item_bytes: Mapping[str, float] = MappingProxyType({})
+) -> Estimate:
+    """Estimate a run of tables of these sizes, with a deployment's settings; `item_bytes` as JSON, by table."""
+    known = Measured.load()
+    run = Run(tuple(_table_run(source, known, settings, item_bytes.get(source.table)) for source in sources))
+    limits = [Limit(name, share) for name, share in run.limits.items()]
     return Estimate(
-        tables=tuple(_table(source, run) for source, run in runs.items()),
-        segments=sum(run.segments for run in alone),
-        chunks=sum(run.chunks for run in alone),
-        read_units=sum(run.read_units for run in alone),
-        seconds=max(run.staging_seconds for run in alone) + sum(run.load_seconds for run in alone),
-        dollars=dollars,
-        total=sum(dollars.values()),
+        tables=tuple(_table(source, table) for source, table in zip(sources, run.tables, strict=True)),
+        segments=run.segments,
+        chunks=run.chunks,
+        read_units=run.read_units,
+        seconds=run.seconds,
+        dollars=run.dollars,
+        total=run.total,
         limits=tuple(sorted(limits, key=lambda limit: -limit.share)),
-        unknown=tuple(source.table for source in runs if not source.bytes),
-        prices=f"list prices of {alone[0].prices.date} in {alone[0].prices.region}",
+        unknown=tuple(source.table for source in sources if not source.bytes),
+        prices=f"list prices of {run.prices.date} in {run.prices.region}",
         measured=f"the benchmark of {known.date}",
     )
 
@@ -104,7 +113,14 @@ def settings_of(stack: Stack) -> Settings:
     return Settings(**{field: int(value) for field, value in values.items() if value})
 
 
-def _table(source: Source, run: Run) -> TableEstimate:
+def _table_run(source: Source, measured: Measured, settings: Settings, item_bytes: float | None) -> TableRun:
+    if item_bytes and source.items and source.bytes:
+        per_byte = item_bytes * source.items / source.bytes
+        measured = replace(measured, response_bytes=per_byte * measured.stored_bytes)
+    return TableRun(source.items, source.bytes, measured, settings)
+
+
+def _table(source: Source, run: TableRun) -> TableEstimate:
     return TableEstimate(
         table=source.table,
         source=source.name,
@@ -115,5 +131,4 @@ def _table(source: Source, run: Run) -> TableEstimate:
         read_units=run.read_units,
         seconds=run.staging_seconds,
         load_seconds=run.load_seconds,
-        dollars=run.total,
     )
