@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from demand.cost import Measured, Run, Settings, TableRun
+from demand.cost.table_run import UNIT_BYTES
 from demand.runs import execution
 from demand.sources import Source, describe_sources
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
 
 _RUNS = 10  # looked at for the size of items
+_ENOUGH_UNITS = 20
 
 # The template's parameters that decide how a run is cut, by the model's names for them.
 PARAMETERS = {
@@ -68,29 +70,32 @@ class Estimate:
 def estimate(stack: Stack, names: Iterable[str] | None = None) -> Estimate:
     """Estimate a run of these tables, or of all. No items are read.
 
-    How many bytes an item has as JSON is known from the latest run that read all of its table; otherwise it is as in
-    the benchmark, in proportion.
+    How large items are as JSON is known from the latest run that read all of the table; otherwise they are as the
+    benchmark's, in proportion.
     """
     sources = describe_sources(stack, [TABLES[name] for name in names or TABLES])
-    return of_sizes(sources, settings_of(stack), json_bytes(execution.list_runs(stack, _RUNS)))
+    return of_sizes(sources, settings_of(stack), json_sizes(execution.list_runs(stack, _RUNS)))
 
 
-def json_bytes(runs: Iterable[execution.Run]) -> dict[str, float]:
-    """The bytes of an item in DynamoDB's JSON by table, from the first of these runs that read all of it."""
+def json_sizes(runs: Iterable[execution.Run]) -> dict[str, float]:
+    """Bytes of DynamoDB's JSON per stored byte by table, from the first of these runs that read all of it.
+
+    Its read units tell the stored bytes; those of a few pages are mostly rounding.
+    """
     found: dict[str, float] = {}
     for run in runs:
         for counts in run.tables if "maxItems" not in run.input else ():
-            if counts.get("scanned") and counts.get("bytes"):
-                found.setdefault(str(counts["table"]), counts["bytes"] / counts["scanned"])
+            if counts["readUnits"] >= _ENOUGH_UNITS:
+                found.setdefault(str(counts["table"]), counts["bytes"] / (counts["readUnits"] * UNIT_BYTES))
     return found
 
 
 def of_sizes(
-    sources: Sequence[Source], settings: Settings, item_bytes: Mapping[str, float] = MappingProxyType({})
+    sources: Sequence[Source], settings: Settings, json_size: Mapping[str, float] = MappingProxyType({})
 ) -> Estimate:
-    """Estimate a run of tables of these sizes, with a deployment's settings; `item_bytes` as JSON, by table."""
+    """Estimate a run of tables of these sizes, with a deployment's settings; `json_size` as `json_sizes` has it."""
     known = Measured.load()
-    run = Run(tuple(_table_run(source, known, settings, item_bytes.get(source.table)) for source in sources))
+    run = Run(tuple(_table_run(source, known, settings, json_size.get(source.table)) for source in sources))
     limits = [Limit(name, share) for name, share in run.limits.items()]
     return Estimate(
         tables=tuple(_table(source, table) for source, table in zip(sources, run.tables, strict=True)),
@@ -113,10 +118,9 @@ def settings_of(stack: Stack) -> Settings:
     return Settings(**{field: int(value) for field, value in values.items() if value})
 
 
-def _table_run(source: Source, measured: Measured, settings: Settings, item_bytes: float | None) -> TableRun:
-    if item_bytes and source.items and source.bytes:
-        per_byte = item_bytes * source.items / source.bytes
-        measured = replace(measured, response_bytes=per_byte * measured.stored_bytes)
+def _table_run(source: Source, measured: Measured, settings: Settings, json_size: float | None) -> TableRun:
+    if json_size:
+        measured = replace(measured, response_bytes=json_size * measured.stored_bytes)
     return TableRun(source.items, source.bytes, measured, settings)
 
 

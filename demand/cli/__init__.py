@@ -16,6 +16,7 @@ from demand.cli import verify
 from demand.cli import doctor
 from demand.cli import schedule
 from demand.cli import infer
+from demand.cli import report
 from demand.cli import config
 # isort: on
 

@@ -8,7 +8,7 @@ from demand.cost.measured import Measured
 from demand.cost.prices import PRICES, Prices
 from demand.cost.settings import Assumptions, Settings
 
-_HALF_UNIT_BYTES = 4096  # DynamoDB: an eventually consistent read unit is two times 4 KB
+UNIT_BYTES = 8192  # DynamoDB: an eventually consistent read unit is two times 4 KB
 _PAGE_BYTES = 1 << 20  # DynamoDB: a page ends at 1 MB of items
 TASK, GROUP, OTHER, AROUND = 5, 4, 2, 2  # Step Functions: events of a state, and of an execution or iteration
 _GB = 2**30
@@ -63,7 +63,7 @@ class TableRun:
     @property
     def read_units(self) -> float:
         """Read units of one scan, eventually consistent: a page is rounded up to half a unit."""
-        return self.segments * self.readers * max(1, ceil(self._part_bytes / _HALF_UNIT_BYTES)) / 2
+        return self.segments * self.readers * max(1, ceil(self._part_bytes / (UNIT_BYTES / 2))) / 2
 
     @property
     def reading_seconds(self) -> float:
