@@ -1,12 +1,18 @@
 """What a run will read, cost and take: the model of `demand.cost` for the sizes that DynamoDB reports."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from demand.cost import Measured, Run, Settings, shares_of_limits
+from demand.cost import Measured, Run, Settings, TableRun
+from demand.cost.table_run import UNIT_BYTES
+from demand.runs import execution
 from demand.sources import Source, describe_sources
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
+
+_RUNS = 10  # looked at for the size of items
+_ENOUGH_UNITS = 20
 
 # The template's parameters that decide how a run is cut, by the model's names for them.
 PARAMETERS = {
@@ -16,6 +22,7 @@ PARAMETERS = {
     "chunk_bytes": "ChunkBytes",
     "functions_per_table": "MaxFunctionsPerTable",
     "read_units_per_second": "MaxReadUnitsPerSecond",
+    "parallel_copy_bytes": "ParallelCopyBytes",
     "staging_days": "StagingRetentionDays",
 }
 
@@ -33,7 +40,6 @@ class TableEstimate:
     read_units: float
     seconds: float
     load_seconds: float
-    dollars: float
 
 
 @dataclass(frozen=True)
@@ -60,40 +66,48 @@ class Estimate:
     prices: str
     measured: str
 
-    @property
-    def minutes(self) -> float:
-        """From the start to the commit."""
-        return self.seconds / 60
-
 
 def estimate(stack: Stack, names: Iterable[str] | None = None) -> Estimate:
-    """Estimate a run of these tables, or of all; nothing but the tables' descriptions is read."""
+    """Estimate a run of these tables, or of all. No items are read.
+
+    How large items are as JSON is known from the latest run that read all of the table; otherwise they are as the
+    benchmark's, in proportion.
+    """
     sources = describe_sources(stack, [TABLES[name] for name in names or TABLES])
-    return of_sizes(sources, settings_of(stack))
+    return of_sizes(sources, settings_of(stack), json_sizes(execution.list_runs(stack, _RUNS)))
 
 
-def of_sizes(sources: Iterable[Source], settings: Settings, measured: Measured | None = None) -> Estimate:
-    """Estimate a run of tables of these sizes, with a deployment's settings."""
-    known = measured or Measured.load()
-    runs = {source: Run(source.items, source.bytes, known, settings) for source in sources}
-    alone = list(runs.values())
-    shared = alone[0].shared_dollars
-    dollars = {
-        service: sum(run.dollars[service] for run in alone) - (len(alone) - 1) * shared.get(service, 0.0)
-        for service in alone[0].dollars
-    }
-    limits = [Limit(name, share) for name, share in shares_of_limits(alone).items()]
+def json_sizes(runs: Iterable[execution.Run]) -> dict[str, float]:
+    """Bytes of DynamoDB's JSON per stored byte by table, from the first of these runs that read all of it.
+
+    Its read units tell the stored bytes; those of a few pages are mostly rounding.
+    """
+    found: dict[str, float] = {}
+    for run in runs:
+        for counts in run.tables if "maxItems" not in run.input else ():
+            if counts["readUnits"] >= _ENOUGH_UNITS:
+                found.setdefault(str(counts["table"]), counts["bytes"] / (counts["readUnits"] * UNIT_BYTES))
+    return found
+
+
+def of_sizes(
+    sources: Sequence[Source], settings: Settings, json_size: Mapping[str, float] = MappingProxyType({})
+) -> Estimate:
+    """Estimate a run of tables of these sizes, with a deployment's settings; `json_size` as `json_sizes` has it."""
+    known = Measured.load()
+    run = Run(tuple(_table_run(source, known, settings, json_size.get(source.table)) for source in sources))
+    limits = [Limit(name, share) for name, share in run.limits.items()]
     return Estimate(
-        tables=tuple(_table(source, run) for source, run in runs.items()),
-        segments=sum(run.segments for run in alone),
-        chunks=sum(run.chunks for run in alone),
-        read_units=sum(run.read_units for run in alone),
-        seconds=max(run.staging_seconds for run in alone) + sum(run.load_seconds for run in alone),
-        dollars=dollars,
-        total=sum(dollars.values()),
+        tables=tuple(_table(source, table) for source, table in zip(sources, run.tables, strict=True)),
+        segments=run.segments,
+        chunks=run.chunks,
+        read_units=run.read_units,
+        seconds=run.seconds,
+        dollars=run.dollars,
+        total=run.total,
         limits=tuple(sorted(limits, key=lambda limit: -limit.share)),
-        unknown=tuple(source.table for source in runs if not source.bytes),
-        prices=f"list prices of {alone[0].prices.date} in {alone[0].prices.region}",
+        unknown=tuple(source.table for source in sources if not source.bytes),
+        prices=f"list prices of {run.prices.date} in {run.prices.region}",
         measured=f"the benchmark of {known.date}",
     )
 
@@ -104,7 +118,13 @@ def settings_of(stack: Stack) -> Settings:
     return Settings(**{field: int(value) for field, value in values.items() if value})
 
 
-def _table(source: Source, run: Run) -> TableEstimate:
+def _table_run(source: Source, measured: Measured, settings: Settings, json_size: float | None) -> TableRun:
+    if json_size:
+        measured = replace(measured, response_bytes=json_size * measured.stored_bytes)
+    return TableRun(source.items, source.bytes, measured, settings)
+
+
+def _table(source: Source, run: TableRun) -> TableEstimate:
     return TableEstimate(
         table=source.table,
         source=source.name,
@@ -115,5 +135,4 @@ def _table(source: Source, run: Run) -> TableEstimate:
         read_units=run.read_units,
         seconds=run.staging_seconds,
         load_seconds=run.load_seconds,
-        dollars=run.total,
     )

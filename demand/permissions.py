@@ -81,6 +81,7 @@ _DOCTOR = (
 COMMANDS: dict[str, tuple[Permission, ...]] = {
     "run": (*_STACK, *_START, *_RECEIPT),
     "watch": (*_FIND, *_RECEIPT),
+    "estimate": (*_FIND, Permission("dynamodb:DescribeTable", "tables")),
     "runs": _FIND,
     "show": (*_FIND, *_RECEIPT),
     "logs": (*_FIND, *_HISTORY, *_RESOURCES, Permission("logs:FilterLogEvents", "logs")),
@@ -99,6 +100,8 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     "doctor": _DOCTOR,
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,
+    "infer": (Permission("dynamodb:DescribeTable", "tables"), Permission("dynamodb:Scan", "tables")),
+    "report": (*_FIND, *_RECEIPT, *_WAREHOUSE),
     "config": _STACK,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Table
-from local.sample import Item, Sample
+from local.sample import Item
 from local.sample_values import numbered
 
 _BATCH = 25  # items; DynamoDB: BatchWriteItem takes up to 25
@@ -55,7 +55,7 @@ def key_item(table: Table, number: int) -> Item:
     return {column.attribute: numbered(column, number) for column in table.key}
 
 
-def write_sample(dynamodb: Any, sample: Sample, tell: Callable[[int], None]) -> None:
+def write_sample(dynamodb: Any, sample: Iterable[tuple[Table, Item]], tell: Callable[[int], None]) -> None:
     """Write the sample into the tables; `tell` gets the number of items written so far."""
     written = 0
     with ThreadPoolExecutor(_WRITERS) as pool:

@@ -3,7 +3,7 @@
 import json
 
 from benchmarks.figures import Results, number
-from demand.cost import PRICES, Measured, Run
+from demand.cost import PRICES, Measured, Run, TableRun
 from scripts.tables import markdown
 
 _RUN_ITEMS = (1_000_000, 100_000_000, 1_000_000_000)
@@ -74,7 +74,7 @@ def duration(seconds: float) -> str:
 
 def _runs() -> list[Run]:
     measured = Measured.load()
-    return [Run(items, items * measured.stored_bytes, measured) for items in _RUN_ITEMS]
+    return [Run((TableRun(items, items * measured.stored_bytes, measured),)) for items in _RUN_ITEMS]
 
 
 def _head(runs: list[Run]) -> tuple[str, ...]:

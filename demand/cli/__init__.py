@@ -17,6 +17,7 @@ from demand.cli import drift
 from demand.cli import doctor
 from demand.cli import schedule
 from demand.cli import infer
+from demand.cli import report
 from demand.cli import config
 # isort: on
 

@@ -9,17 +9,18 @@ from demand.estimate import Estimate, Limit
 from demand.estimate import estimate as estimated
 
 _WARN, _FULL = 0.8, 1.0
+_MINUTE = 60  # below it, starting the functions takes longest
 
 
 @command("estimate", examples=["demand estimate", "demand estimate --tables cases,audit", "demand estimate --json"])
 def estimate(shell: Shell, tables: Tables = None) -> None:
     """Estimate a run: read units, dollars, minutes, chunks, and the limit that binds. It reads no items."""
     found = estimated(shell.stack, table_names(tables))
-    numbers = ("items", "MB", "segments", "chunks", "read units", "until staged", "load", "$")
+    numbers = ("items", "MB", "segments", "chunks", "read units", "until staged", "load")
     rows = [
         [
             *(entry.table, entry.items, entry.bytes / 1e6, entry.segments, entry.chunks, entry.read_units),
-            *(duration(entry.seconds), duration(entry.load_seconds), f"{entry.dollars:.4f}"),
+            *(duration(entry.seconds), duration(entry.load_seconds)),
         ]
         for entry in found.tables
     ]
@@ -33,7 +34,7 @@ def _facts(found: Estimate) -> list[tuple[str, object]]:
     services = ", ".join(f"{service} ${dollars:.4f}" for service, dollars in found.dollars.items())
     first, *others = found.limits
     return [
-        ("takes", f"about {duration(found.seconds)}"),
+        ("takes", f"about {duration(found.seconds)}" if found.seconds > _MINUTE else "under a minute"),
         ("read units", f"{found.read_units:,.1f}"),
         ("chunks", found.chunks),
         ("cost", f"about ${found.total:.4f}: {services} ({found.prices})"),

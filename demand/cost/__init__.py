@@ -1,8 +1,9 @@
-"""What a run of one table takes and costs, from measured figures, list prices and the deployment's settings."""
+"""What a run takes and costs, from measured figures, list prices and the deployment's settings."""
 
 from demand.cost.measured import Measured
-from demand.cost.model import Run, shares_of_limits
 from demand.cost.prices import PRICES, Price, Prices
+from demand.cost.run import Run
 from demand.cost.settings import Assumptions, Settings
+from demand.cost.table_run import TableRun
 
-__all__ = ["PRICES", "Assumptions", "Measured", "Price", "Prices", "Run", "Settings", "shares_of_limits"]
+__all__ = ["PRICES", "Assumptions", "Measured", "Price", "Prices", "Run", "Settings", "TableRun"]

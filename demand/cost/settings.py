@@ -22,9 +22,10 @@ class Settings:
     segment_readers: int = 2  # that read parts of a segment at the same time, without a limit on read units
     chunk_bytes: int = 256 << 20
     part_bytes: int = 8 << 20
-    run_chunks: int = 400  # that fit into the load's event, of all tables together
+    run_chunks: int = 360  # that fit into the load's event, of all tables together
     functions_per_table: int = 40
     read_units_per_second: int = 0  # the limit of a table's scan; 0 is none
+    parallel_copy_bytes: int = 256 << 20  # of pages, from which functions of their own copy the chunks
     staging_days: int = 30
 
     @property

@@ -11,7 +11,7 @@ import jsonata
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings
+from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings, TableRun
 from demand.estimate import PARAMETERS
 from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.upload import PART_BYTES
@@ -27,7 +27,8 @@ SHARE = 360 // len(TABLES)
 MEASURED = Measured(
     "2026-11-23", 5, 25, 10, stored_bytes=1000, response_bytes=1600, raw_bytes=400, staged_bytes=100, cold_start_ms=500
 )
-RUN = Run(100_000_000, 100e9, MEASURED)
+TABLE = TableRun(100_000_000, 100e9, MEASURED)
+RUN = Run((TABLE,))
 
 
 def near(value: float) -> Any:
@@ -56,7 +57,7 @@ def test_a_table_is_cut_as_the_state_machine_cuts_it(table_bytes: float, limit: 
         "settings": {"maxItems": None},
         "segmentLimit": evaluate(expression, MaxReadUnitsPerSecond=limit, MaxSegments=most),
     }
-    run = Run(1, table_bytes, MEASURED, Settings(read_units_per_second=limit, max_segments=most))
+    run = TableRun(1, table_bytes, MEASURED, Settings(read_units_per_second=limit, max_segments=most))
     assert run.segments == evaluate(describe["Assign"]["segments"], **known)
     assert run.chunk_bytes == evaluate(describe["Assign"]["chunkBytes"], **known)
 
@@ -71,17 +72,20 @@ def test_the_settings_are_those_of_the_template_and_the_library() -> None:
     assert settings.segment_readers == READERS
 
 
-@pytest.mark.parametrize(("table_bytes", "chunks"), [(0, 1), (5 * 2**30, 2)])
-def test_states_and_events_are_those_of_the_machine(table_bytes: int, chunks: int) -> None:
-    with Machine(handlers(chunks=chunks), around=sized(table_bytes)) as machine:
+NEVER = 2**40  # bytes
+
+
+@pytest.mark.parametrize(("table_bytes", "chunks", "copied"), [(0, 1, NEVER), (5 * 2**30, 2, NEVER), (5 * 2**30, 2, 0)])
+def test_states_and_events_are_those_of_the_machine(table_bytes: int, chunks: int, copied: int) -> None:
+    with Machine(handlers(chunks=chunks), around=sized(table_bytes), ParallelCopyBytes=copied) as machine:
         history = machine.history(machine.start({"tables": [FIRST]}))
     # Small responses, so that a chunk is what the fakes say: all of a segment, or half.
     size = (chunks - 0.5) * Settings().chunk_bytes
-    segments = Run(1, table_bytes, MEASURED).segments
+    segments = TableRun(1, table_bytes, MEASURED).segments
     measured = Measured(
         **vars(MEASURED) | {"response_bytes": size * segments / table_bytes * 1000 if table_bytes else 1}
     )
-    run = Run(1, table_bytes, measured)
+    run = Run((TableRun(1, table_bytes, measured, Settings(parallel_copy_bytes=copied)),))
     assert (run.segments, run.chunks) == (3 if table_bytes else 1, segments * chunks)
     assert run.events == len(history)
     assert run.transitions == sum(event["type"].endswith("StateEntered") for event in history)
@@ -92,33 +96,33 @@ def test_scans_wait_for_the_partitions_as_worked_by_hand() -> None:
     assert RUN.chunks == 40 * math.ceil(4e9 / (100e9 / SHARE)) == 160
     # 12.2 million units at 30,000 a second take 407 seconds, for which 40 functions wait.
     assert RUN.read_units == near(12_207_031)
-    assert RUN.reading_seconds == near(40 * 406.9)
-    assert RUN.scan_seconds == near(16_276 + 500 + 40e9 / 85e6)
-    limited = Run(100_000_000, 100e9, MEASURED, Settings(read_units_per_second=12_800))
+    assert TABLE.reading_seconds == near(40 * 406.9)
+    assert TABLE.scan_seconds == near(16_276 + 500 + 40e9 / 85e6)
+    limited = TableRun(100_000_000, 100e9, MEASURED, Settings(read_units_per_second=12_800))
     assert limited.reading_seconds == near(40 * 953.7)
 
 
 def test_a_small_table_is_read_page_by_page() -> None:
     # 954 pages of 128 units, 42.7 ms each
-    assert Run(1_000_000, 1e9, MEASURED).reading_seconds == near(953.7 * 0.04267)
+    assert TableRun(1_000_000, 1e9, MEASURED).reading_seconds == near(953.7 * 0.04267)
 
 
 def test_a_run_costs_what_was_worked_by_hand() -> None:
-    lambda_seconds = (17_246.6 + 80) + (2_500 + 588.2 + 80) + 1000.5
+    lambda_seconds = (17_246.6 + 80) + (2_500 + 588.2 + 80) + (1000 + 80 + 1)
     assert RUN.dollars == {
-        "Lambda": near(1769 / 1024 * lambda_seconds * 0.0000166667 + 321 * 0.0000002),
-        "Step Functions": near((7 + 2 * (len(TABLES) - 1) + 40 + 3 * 160) * 0.000025),
+        "Lambda": near(1769 / 1024 * lambda_seconds * 0.0000166667 + 482 * 0.0000002),
+        "Step Functions": near((7 + 2 * (len(TABLES) - 1) + 3 + 40 + 3 * 160 + 2 + 160) * 0.000025),
         # 250 MB raw are 30 parts, 62.5 MB staged 8, and two requests around each.
         "S3 requests": near(160 * (32 + 10) * 0.000005 + 320 * 0.0000004),
         "S3 storage": near(46.566 * 0.023 * 30 / 30.417),
         "DynamoDB reads": near(12.207 * 0.125),
     }
-    assert RUN.total == near(3.247)
+    assert RUN.total == near(3.254)
     assert RUN.seconds == near((17_246.6 + 3_088.2) / 40 + 1000)
 
 
 def test_large_items_cost_in_proportion_and_small_ones_as_much_as_the_benchmark_s() -> None:
-    large, small = Run(50_000_000, 100e9, MEASURED), Run(200_000_000, 100e9, MEASURED)
+    large, small = (Run((TableRun(items, 100e9, MEASURED),)) for items in (50_000_000, 200_000_000))
     assert large.total == RUN.total
     assert large.load_seconds == RUN.load_seconds
     assert small.load_seconds == 2 * RUN.load_seconds
@@ -126,11 +130,11 @@ def test_large_items_cost_in_proportion_and_small_ones_as_much_as_the_benchmark_
 
 
 def test_an_empty_table_costs_almost_nothing() -> None:
-    assert 0 < Run(0, 0, MEASURED).total < 0.002
+    assert 0 < Run((TableRun(0, 0, MEASURED),)).total < 0.002
 
 
 def test_a_chunk_ends_with_the_function_s_time_too() -> None:
-    slow = Run(100_000_000, 100e9, MEASURED, assumed=Assumptions(table_units_per_second=3000))
+    slow = TableRun(100_000_000, 100e9, MEASURED, assumed=Assumptions(table_units_per_second=3000))
     # 162,760 seconds for DynamoDB and 971 for work, in 40 segments, of 840 seconds a function
     assert slow.chunks == 40 * math.ceil(163_731 / 40 / 840)
 
@@ -149,7 +153,7 @@ def test_every_price_names_its_source() -> None:
 
 
 def test_it_needs_the_standard_library_and_the_pipeline_only() -> None:
-    code = "from demand.cost import *; print(Run(10, 5000, Measured.load()).total > 0)"
+    code = "from demand.cost import *; print(Run((TableRun(10, 5000, Measured.load()),)).total > 0)"
     # -S: without installed packages
     command = [
         sys.executable,

@@ -1,0 +1,58 @@
+"""`demand report`: a run as a file to look at and pass on."""
+
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from demand.cli.app import Shell, command
+from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.output import duration
+from demand.cli.run import RunName
+from demand.errors import UsageError
+from demand.runs import execution
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file, its size in bytes, and what could not be found out."""
+
+    run: str
+    file: str
+    bytes: int
+    missing: tuple[str, ...]
+
+
+@command(
+    "report",
+    examples=["demand report --open", "demand report demand-20261127T0300 -o monday.html --samples"],
+)
+def report(
+    shell: Shell,
+    run: RunName = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path(
+        "report.html"
+    ),
+    samples: Annotated[bool, typer.Option("--samples", help="Show rejected items: keys and values, cut.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    direct: Direct = False,
+) -> None:
+    """Write a report of a run: one HTML file that needs nothing else, for a browser, a phone or paper."""
+    from demand.report.facts import gather  # noqa: PLC0415 - Jinja is not needed otherwise
+    from demand.report.page import render  # noqa: PLC0415 - the same
+
+    found = execution.find_run(shell.stack, run)
+    facts = gather(shell.stack, found, lambda: warehouse_of(shell, direct=direct), samples=samples)
+    page = render(facts, duration).encode(errors="replace")
+    try:
+        output.write_bytes(page)
+    except OSError as error:
+        raise UsageError(f"--output {output}: {error.strerror}") from error
+    shell.output.show(Written(found.name, str(output), len(page), facts.missing), Text(str(output)))
+    for sentence in facts.missing:
+        shell.output.note(f"not in the report: {sentence}")
+    if open_it:
+        webbrowser.open(output.resolve().as_uri())

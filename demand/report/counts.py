@@ -1,0 +1,89 @@
+"""The four counts of each table, next to those of the runs before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from demand.report.facts import Facts
+from demand.runs.execution import Run
+
+NAMES = ("scanned", "staged", "rejected", "loaded")
+_BAR, _GAP, HEIGHT = 9, 3, 36  # pixels
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A run in the small chart of a table; `title` says it in words."""
+
+    x: int
+    y: float
+    height: float
+    title: str
+    is_this: bool
+
+
+@dataclass(frozen=True)
+class TableCounts:
+    """A table in this run: a count is None where the run did not get there.
+
+    `usual` are the medians of the runs before, `change` is how far `loaded` is from its own. `bars` show `loaded`, or
+    what was scanned, of up to ten runs before and of this one.
+    """
+
+    table: str
+    counts: Mapping[str, int | None]
+    usual: Mapping[str, float]
+    change: float | None
+    balanced: bool | None
+    bars: tuple[Bar, ...]
+    width: int
+
+    @property
+    def in_words(self) -> str:
+        """The chart for those who do not see it."""
+        return "; ".join(bar.title for bar in self.bars)
+
+
+def table_counts(facts: Facts) -> list[TableCounts]:
+    """Every table of the run, as far as it is known."""
+    own = {str(entry["table"]): entry for entry in facts.run.tables}
+    seen = {table.table: table for table in facts.report.tables} if facts.report else {}
+    found = []
+    for name in own or seen:
+        counts: dict[str, int | None]
+        if name in own:
+            counts = {count: int(own[name][count]) for count in NAMES}
+        else:
+            counts = {count: getattr(seen[name], count) for count in NAMES[:3]} | {NAMES[3]: None}
+        found.append(_table(name, counts, facts))
+    return found
+
+
+def _table(name: str, counts: Mapping[str, int | None], facts: Facts) -> TableCounts:
+    earlier = [(run, entry) for run in facts.before if (entry := _entry(run, name))]
+    usual = {count: float(median(int(entry[count]) for _, entry in earlier)) for count in NAMES} if earlier else {}
+    loaded, scanned = counts["loaded"], counts["scanned"]
+    change = loaded / usual["loaded"] - 1 if loaded is not None and usual.get("loaded") else None
+    balanced = None
+    if loaded is not None and scanned is not None:
+        balanced = scanned == (counts["staged"] or 0) + (counts["rejected"] or 0) and counts["staged"] == loaded
+    series = [(run, int(entry["loaded"])) for run, entry in reversed(earlier)]
+    bars = _bars([*series, (facts.run, loaded if loaded is not None else scanned or 0)])
+    return TableCounts(name, counts, usual, change, balanced, bars, len(bars) * (_BAR + _GAP))
+
+
+def _entry(run: Run, table: str) -> Mapping[str, Any] | None:
+    """What a committed run did to the table; a dry run is no measure."""
+    entries = [entry for entry in run.tables if entry["table"] == table] if run.committed else []
+    return entries[0] if entries else None
+
+
+def _bars(series: Sequence[tuple[Run, int]]) -> tuple[Bar, ...]:
+    most = max((count for _, count in series), default=0) or 1
+    bars = []
+    for number, (run, count) in enumerate(series):
+        height = max(1.0, round(count / most * HEIGHT, 1))
+        title = f"{run.started:%d %b %H:%M}: {count:,}"
+        bars.append(Bar(number * (_BAR + _GAP), HEIGHT - height, height, title, number == len(series) - 1))
+    return tuple(bars)

@@ -1,0 +1,181 @@
+"""The run over time as shapes: a lane per segment, lanes for copies and the load. Coordinates are SVG's, in pixels."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import mean
+
+from demand.runs.tables import TableProgress
+from demand.runs.tasks import Attempt, Kind, Outcome
+
+WIDTH = 1000
+_LABEL = 150  # pixels left of the lanes
+_MANY = 60  # lanes, from which they are lower
+_TALL, _LOW = 12, 5
+_GAP = 2
+_LEAST = 1.0  # pixels of a bar
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
+_MOST_TICKS = 8
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one look, as the data of one SVG path."""
+
+    look: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One row of the timeline: `title` tells what it shows in words."""
+
+    label: str
+    title: str
+    y: float
+    height: float
+    bars: tuple[Bars, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A moment on the axis."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The whole picture; `left` is where time begins."""
+
+    width: int
+    height: float
+    left: int
+    lanes: tuple[Lane, ...]
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Moments as horizontal places."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return max((self.end - self.start).total_seconds(), 0.001)
+
+    def width(self, seconds: float) -> float:
+        return seconds * (WIDTH - _LABEL) / self.seconds
+
+    def x(self, moment: datetime) -> float:
+        return _LABEL + self.width((moment - self.start).total_seconds())
+
+
+def timeline(attempts: Sequence[Attempt], end: datetime) -> Timeline | None:
+    """Draw the attempts at tasks up to `end`; None if there are none."""
+    drawn = [attempt for attempt in attempts if attempt.kind is not Kind.DESCRIBE]
+    if not drawn:
+        return None
+    start = min(attempt.started for attempt in drawn)
+    scale = _Scale(start, max([end, *(attempt.ended or end for attempt in drawn)]))
+    groups = list(_groups(drawn))
+    height = _TALL if len(groups) <= _MANY else _LOW
+    lanes: list[Lane] = []
+    y, before = 0.0, ""
+    for label, title, members in groups:
+        is_first = label != before
+        y += _GAP * 4 if lanes and is_first else 0
+        lanes.append(Lane(label if is_first else "", title, y, height, _bars(members, y, height, scale)))
+        y, before = y + height + _GAP, label
+    return Timeline(WIDTH, y, _LABEL, tuple(lanes), tuple(_ticks(scale)))
+
+
+def _groups(attempts: Sequence[Attempt]) -> Iterable[tuple[str, str, list[Attempt]]]:
+    """Label, title and attempts of each lane: segments by table, then copies, then the load."""
+    segments: dict[tuple[str, int], list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.kind in (Kind.SCAN, Kind.TRANSFORM):
+            segments.setdefault((attempt.table or "", attempt.segment or 0), []).append(attempt)
+    tables = dict.fromkeys(table for table, _ in segments)
+    for table in tables:
+        for number in sorted(number for name, number in segments if name == table):
+            members = segments[table, number]
+            items = sum(int(attempt.answer.get("items", 0)) for attempt in members if attempt.kind is Kind.SCAN)
+            seconds = sum(attempt.seconds or 0 for attempt in members)
+            yield table, f"{table}, segment {number}: {items:,} items, {seconds:,.1f} s", members
+    for number, members in enumerate(_packed([attempt for attempt in attempts if attempt.kind is Kind.COPY]), 1):
+        yield "copies", f"copies, {number} at the same time: {len(members):,} chunks", members
+    if loads := [attempt for attempt in attempts if attempt.kind is Kind.LOAD]:
+        yield "load", f"load: {len(loads)} calls, {sum(load.seconds or 0 for load in loads):,.1f} s", loads
+
+
+def _packed(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """As few lanes as hold attempts that do not overlap."""
+    lanes: list[list[Attempt]] = []
+    for attempt in sorted(attempts, key=lambda attempt: attempt.started):
+        for lane in lanes:
+            if lane[-1].ended is not None and lane[-1].ended <= attempt.started:
+                lane.append(attempt)
+                break
+        else:
+            lanes.append([attempt])
+    return lanes
+
+
+def _bars(attempts: Iterable[Attempt], y: float, height: float, scale: _Scale) -> tuple[Bars, ...]:
+    paths: dict[str, list[str]] = {}
+    for attempt in attempts:
+        left = scale.x(attempt.started)
+        width = max(scale.x(attempt.ended or scale.end) - left, _LEAST)
+        paths.setdefault(_look(attempt), []).append(f"M{left:.1f} {y:.1f}h{width:.1f}v{height}h-{width:.1f}z")
+    return tuple(Bars(look, "".join(each)) for look, each in paths.items())
+
+
+def _look(attempt: Attempt) -> str:
+    if attempt.outcome in (Outcome.FAILED, Outcome.ABORTED):
+        return str(attempt.outcome)
+    return str(attempt.kind)
+
+
+def _ticks(scale: _Scale) -> Iterable[Tick]:
+    step = next((step for step in _STEPS if scale.seconds / step <= _MOST_TICKS), _STEPS[-1])
+    for number in range(min(int(scale.seconds // step), 10 * _MOST_TICKS) + 1):
+        yield Tick(round(_LABEL + scale.width(number * step), 1), _clock(number * step))
+
+
+def _clock(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+@dataclass(frozen=True)
+class Skew:
+    """How uneven a table's segments are: the largest one, compared with the mean."""
+
+    table: str
+    segments: int
+    largest: int
+    items: int
+    share: float
+    slowest: int
+    seconds: float
+
+
+def skews(tables: Iterable[TableProgress]) -> list[Skew]:
+    """The skew of each table that has segments."""
+    found = []
+    for table in tables:
+        segments = table.segments
+        if not segments:
+            continue
+        largest = max(segments, key=lambda segment: segment.scanned)
+        slowest = max(segments, key=lambda segment: segment.seconds)
+        average = mean(segment.scanned for segment in segments)
+        share = largest.scanned / average if average else 1.0
+        found.append(
+            Skew(table.table, len(segments), largest.number, largest.scanned, share, slowest.number, slowest.seconds)
+        )
+    return found
