@@ -11,7 +11,7 @@ from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-from demand.cost import Measured, Run
+from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cures import OTHERS, Cure, cure
 from demand_pipeline.tables import camel_case
@@ -77,7 +77,7 @@ def others() -> str:
 def sizes() -> str:
     """How a run divides tables of several sizes with the template's defaults, and how long it takes."""
     measured = Measured.load()
-    runs = [Run(round(size * 1e9 / measured.stored_bytes), size * 1e9, measured) for size in _SIZES]
+    runs = [Run((TableRun(round(size * 1e9 / measured.stored_bytes), size * 1e9, measured),)) for size in _SIZES]
     rows = [
         (
             f"{run.table_bytes / 1e9:,.0f} GB",
