@@ -74,6 +74,18 @@ class SchemaMismatchError(PipelineError):
     """A warehouse table has another key or column type than its declaration; the message has the statement to run."""
 
 
+class SwapRefusedError(PipelineError):
+    """A table has something that a swap would break or lose; the message has the cure."""
+
+
+class RunRolledBackError(PipelineError):
+    """The run was committed and rolled back since; only another run may load."""
+
+
+class RollbackError(PipelineError):
+    """There is nothing that a rollback could bring back; the message names what there is."""
+
+
 class DuplicateKeyError(PipelineError):
     """Two staged rows have the same primary key."""
 

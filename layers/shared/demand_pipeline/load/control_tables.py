@@ -1,7 +1,7 @@
 """The pipeline's own tables in the warehouse: runs, their results, and rejected items."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -128,11 +128,12 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
         )
 
 
-def replace_rejects(connection: Connection, schema: str, tables: Iterable[str], rejects: Sql) -> None:
-    """Replace the tables' rejected items by those of a shadow of `rejected_items`."""
-    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(tables))
-    columns = listed(REJECTED_ITEMS.names)
-    connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=rejects))
+def replace_rejects(connection: Connection, schema: str, rejects: Mapping[str, Sql]) -> None:
+    """Replace the rejected items of tables by those of their shadows, given by table."""
+    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(rejects))
+    for shadow in rejects.values():
+        columns = listed(REJECTED_ITEMS.names)
+        connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=shadow))
 
 
 def record(connection: Connection, schema: str, request: LoadRequest, tables: Iterable[LoadedTable]) -> None:

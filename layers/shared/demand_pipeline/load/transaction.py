@@ -144,7 +144,8 @@ class _Load:
         for table in self.tables:
             self.check(table, copied.get(table.name, Copied()))
         with self.guard.step(f"all {self._rows} rows checked, none written to the target"):
-            replace_rejects(self.connection, self.schema, [table.name for table in self.tables], self.shadows.rejects)
+            rejects = {table.name: self.shadows.rejects(table.name) for table in self.tables}
+            replace_rejects(self.connection, self.schema, rejects)
         _STRATEGIES[self.request.strategy](LoadContext(self.connection, self.guard, self.tables))
         for table in self.tables:
             check_rows(table.name, table.rows, table.changes.rows, "in the table")
