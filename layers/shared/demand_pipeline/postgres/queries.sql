@@ -389,25 +389,25 @@ WITH target AS (
     FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'r'
 )
 -- Views, functions, columns of its row type: whatever refers to it by its OID.
-SELECT DISTINCT format('%s depends on it', pg_describe_object(coalesce(view.classid, user.classid),
-                                                             coalesce(view.objid, user.objid), 0)) AS problem,
+SELECT DISTINCT format('%s depends on it', pg_describe_object(coalesce(view.classid, dependency.classid),
+                                                             coalesce(view.objid, dependency.objid), 0)) AS problem,
        'drop that, and create it again after the first swap' AS cure
 FROM target
-JOIN pg_depend AS user ON user.deptype = 'n'
-     AND ((user.refclassid = 'pg_class'::regclass AND user.refobjid = target.oid)
-       OR (user.refclassid = 'pg_type'::regclass
-           AND user.refobjid IN (SELECT target.reltype
+JOIN pg_depend AS dependency ON dependency.deptype = 'n'
+     AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
+       OR (dependency.refclassid = 'pg_type'::regclass
+           AND dependency.refobjid IN (SELECT target.reltype
                                  UNION ALL SELECT typarray FROM pg_type WHERE pg_type.oid = target.reltype)))
 -- A view is known by its rule.
 LEFT JOIN LATERAL (
     SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
-    WHERE user.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = user.objid
+    WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
 ) AS view ON true
-WHERE NOT (user.classid = 'pg_constraint'::regclass
-           AND user.objid IN (SELECT oid FROM pg_constraint WHERE target.oid IN (conrelid, confrelid)))
-  AND NOT (user.classid = 'pg_policy'::regclass)
-  AND NOT (user.classid = 'pg_trigger'::regclass)
-  AND NOT (user.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
+WHERE NOT (dependency.classid = 'pg_constraint'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_constraint WHERE target.oid IN (conrelid, confrelid)))
+  AND NOT (dependency.classid = 'pg_policy'::regclass)
+  AND NOT (dependency.classid = 'pg_trigger'::regclass)
+  AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
 UNION ALL
 SELECT 'it has row-level security',
        format('run ALTER TABLE %s DISABLE ROW LEVEL SECURITY; drop its policies; both can be made again after the first swap',
@@ -453,7 +453,7 @@ WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 CREATE TABLE {partition} PARTITION OF {parent} DEFAULT;
 
 -- name: add_primary_key
-ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY ({key});
+ALTER TABLE {table} ADD CONSTRAINT {index} PRIMARY KEY ({key});
 
 -- name: rename_indexes
 SELECT format('ALTER INDEX %s RENAME TO %I', indexrelid::regclass, left(relname, 63 - length(:suffix)) || :suffix)
@@ -572,7 +572,7 @@ FROM (
     FROM parent WHERE attname NOT IN (SELECT attname FROM child)
     UNION ALL
     SELECT 2, format('ALTER TABLE %s DROP COLUMN %I', :child::text, attname)
-    FROM child WHERE attname NOT IN (SELECT attname FROM parent)
+    FROM child WHERE attname NOT IN (SELECT attname FROM parent) AND attname <> ALL (:kept::text[])
     UNION ALL
     SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', :child::text, attname)
     FROM parent JOIN child USING (attname) WHERE parent.attnotnull AND NOT child.attnotnull
@@ -668,7 +668,7 @@ ALTER TABLE {parent} ATTACH PARTITION {partition} {bound};
 ALTER TABLE {table} SET SCHEMA {schema};
 
 -- name: rename_table
-ALTER TABLE {table} RENAME TO {name};
+ALTER TABLE {table} RENAME TO {new_name};
 
 -- name: describe_previous
 SELECT format('COMMENT ON TABLE %s IS %L', :relation::text, :comment::text);
@@ -720,7 +720,8 @@ INSERT INTO {previous} SELECT * FROM moved;
 -- The pipeline's own tables --------------------------------------------------------------------------------------------
 
 -- name: find_run
-SELECT execution_arn, started_at FROM {schema}.pipeline_runs WHERE run_id = :run;
+SELECT execution_arn, started_at, status, rolled_back_at, rolled_back_by, rolled_back_reason
+FROM {schema}.pipeline_runs WHERE run_id = :run;
 
 -- name: find_newer_run
 SELECT run_id, started_at FROM {schema}.pipeline_runs WHERE started_at > :started_at ORDER BY started_at DESC LIMIT 1;

@@ -42,7 +42,7 @@ def find_builds(connection: Connection, slot: Slot, table: Sql, suffix: str) -> 
     if key or not slot.schema.key:
         return []
     name = suffixed(f"{slot.name}_pkey", suffix)
-    return [Build(name, statement("add_primary_key", table=table, name=name, key=listed(slot.schema.key)))]
+    return [Build(name, statement("add_primary_key", table=table, index=name, key=listed(slot.schema.key)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Builder:
         shadow = self.shadows.rows(slot.name)
         for build in find_builds(session, slot, shadow, self.shadows.suffix):
             number = self._claim_try(slot, build.name)
-            logger.info("building", table=slot.name, name=build.name, number=number)
+            logger.info("building", table=slot.name, build=build.name, number=number)
             try:
                 session.execute(build.statement)
             except (DuplicateKeyError, DiskFullError):
@@ -90,7 +90,7 @@ class Builder:
             except PipelineError as error:
                 if number == _TRIES:
                     raise
-                logger.warning("build failed, will be started again", name=build.name, error=type(error).__name__)
+                logger.warning("build failed, will be started again", build=build.name, error=type(error).__name__)
                 return False
         return True
 

@@ -1,5 +1,7 @@
 """The moment of a swap: in one transaction, former partitions are detached and shadows attached, all tables together."""
 
+from collections.abc import Callable
+
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
@@ -7,7 +9,7 @@ from demand_pipeline.load.swap.previous import describe
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, statement
 from demand_pipeline.tables import MAX_NAME_BYTES
 
 
@@ -16,11 +18,12 @@ def lock_tables(connection: Connection, slots: list[Slot]) -> None:
     lock_out_writers(connection, [slot.parent for slot in parents_of(slots)])
 
 
-def exchange(shadows: Shadows, slots: list[Slot], *, keep_previous: bool) -> None:
+def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, keep_previous: bool) -> None:
     """Make the shadows the partitions of their parents, at the end of the caller's transaction.
 
     Each former partition is `<name>_previous` then. If it is not to be kept, or somebody still reads the table that has
-    that name, it is named as the run's shadows are, and goes with them. Readers are locked out from here to the commit.
+    that name, it is named as the run's shadows are, and goes with them. `alter` changes the parents under the lock.
+    Readers are locked out from here to the commit.
     Raises LockTimeoutError.
     """
     connection, parents = shadows.connection, parents_of(slots)
@@ -28,6 +31,7 @@ def exchange(shadows: Shadows, slots: list[Slot], *, keep_previous: bool) -> Non
         if slot.holds_rejects and find_partition(connection, slot) is None:
             _empty_default(shadows, slot, keep_previous=keep_previous)
     lock_exclusive(connection, [slot.parent for slot in parents])
+    alter()
     for slot in parents:
         if is_plain(connection, slot.parent):
             convert(connection, slot, shadows.suffix)
@@ -50,7 +54,7 @@ def _exchange(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None:
         copy_storage_settings(connection, partition, shadow)
         connection.execute(statement("detach", parent=slot.parent, partition=partition))
         _set_aside(shadows, slot, partition, name, keep_previous=keep_previous)
-    connection.execute(statement("rename_table", table=shadow, name=slot.current_name))
+    connection.execute(statement("rename_table", table=shadow, new_name=slot.current_name))
     connection.execute(statement("attach", parent=slot.parent, partition=slot.current, bound=slot.bound))
 
 

@@ -52,7 +52,7 @@ def move(connection: Connection, table: Sql, name: str, schema: str, new_name: s
     """Give a table of this name another schema, and the new name there."""
     connection.execute(statement("move_table", table=table, schema=schema))
     if name != new_name:
-        connection.execute(statement("rename_table", table=qualified(schema, name), name=new_name))
+        connection.execute(statement("rename_table", table=qualified(schema, name), new_name=new_name))
 
 
 def apply(connection: Connection, statements: list[list[str]]) -> None:

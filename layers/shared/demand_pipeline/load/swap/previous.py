@@ -1,6 +1,5 @@
 """The rows that the last swap has replaced: `<table>_previous`, until the next load of the table."""
 
-
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.load.swap.parent import apply, is_missing
@@ -39,5 +38,3 @@ def grant(connection: Connection, slots: list[Slot]) -> None:
     for slot in slots:
         parts = {"parent": slot.parent, "previous": slot.previous, "schema": slot.pipeline}
         apply(connection, connection.query(statement("previous_grants"), **parts))
-
-

@@ -39,12 +39,14 @@ def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
     connection.execute(statement("alter_table", table=shadow, actions=actions))
 
 
-def align(connection: Connection, parent: Sql, table: Sql) -> None:
+def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...] = ()) -> None:
     """Give a table the columns, NOT NULLs and CHECKs of the parent that it is to become a partition of.
 
-    What is new to a table of many rows is looked at row by row, under an exclusive lock on that table alone.
+    It keeps columns that the parent is still to get. What is new to a table of many rows is looked at row by row, under
+    an exclusive lock on that table alone.
     """
-    apply(connection, connection.query(statement("alignment"), parent=parent, child=table))
+    alignment = connection.query(statement("alignment"), parent=parent, child=table, kept=list(kept))
+    apply(connection, alignment)
 
 
 def copy_storage_settings(connection: Connection, source: Sql, target: Sql) -> None:
