@@ -106,6 +106,10 @@ class DiskFullError(DatabaseError):
     """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped, to give back theirs."""
 
 
+class MissingTableError(DatabaseError):
+    """A table is not there (SQLSTATE 42P01)."""
+
+
 class DatabaseTimeoutError(DatabaseError):
     """A statement took longer than it may, or somebody cancelled it (SQLSTATE 57014)."""
 

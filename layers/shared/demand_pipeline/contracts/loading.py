@@ -79,7 +79,10 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """The tables to load in one transaction, and the run's own limits, in percent."""
+    """The tables to load in one transaction, and the run's own limits, in percent.
+
+    `keep_previous`: a swap keeps what it replaces.
+    """
 
     run: Run
     step: Step

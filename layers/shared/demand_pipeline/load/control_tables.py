@@ -92,7 +92,8 @@ _FIELDS = {"table_name": "table"}
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
     """The run's result if it is committed: a redrive, or a retry after an answer that was lost.
 
-    Raises RunRolledBackError; RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
+    Raises RunRolledBackError if somebody has undone it since.
+    Raises RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
     one state machine. A redrive keeps ARN and start time.
     """
     run = request.run

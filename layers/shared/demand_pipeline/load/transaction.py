@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Step, Strategy
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DatabaseError, DuplicateKeyError, LockTimeoutError
+from demand_pipeline.errors import DatabaseError, DuplicateKeyError, LockTimeoutError, MissingTableError
 from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_counts, check_rejects, check_rows, check_shrinkage
 from demand_pipeline.load.chunks import ChunkCopier
@@ -90,8 +90,8 @@ class _Load:
             return Again(0)
         if result is None and not self.copy():
             return Again(1)
-        if result is None and self.swaps and not self.finish_shadows():
-            return Again(_BUILD_SECONDS)
+        if result is None and self.swaps and (again := self.get_ready_to_swap()):
+            return again
         if result is None:
             self.make_way()
             result = self.publish()
@@ -166,6 +166,18 @@ class _Load:
         # What follows is one transaction, and may take as long as the copying, unless it is a swap.
         return self.swaps or start - left() <= left()
 
+    def get_ready_to_swap(self) -> Again | None:
+        """Build, and wait for those who would not see the new rows; `Again` if that is not over."""
+        try:
+            if not self.finish_shadows():
+                return Again(_BUILD_SECONDS)
+            if not self.request.dry_run:
+                wait_for_snapshots(self.connection, self.shadows.ledger)
+        except MissingTableError:
+            logger.info("another call of the run has dropped its shadows, and so has loaded it")
+            return Again(1)
+        return None
+
     def finish_shadows(self) -> bool:
         """Build what shadows need to be swapped in; False if that is not over.
 
@@ -192,12 +204,9 @@ class _Load:
         return moved
 
     def make_way(self) -> None:
-        """Drop what the last swap kept; a swap also waits for those who would not see its rows."""
-        if self.request.dry_run:
-            return
-        if self.swaps:
-            wait_for_snapshots(self.connection, self.shadows.ledger)
-        make_way(self.connection, self.schema, self.request.run, self.swap.slots, force=self.request.force)
+        """Drop what the last swap kept."""
+        if not self.request.dry_run:
+            make_way(self.connection, self.schema, self.request.run, self.swap.slots, force=self.request.force)
 
     def publish(self) -> LoadResult | Again:
         """Check all rows, replace the old ones, and commit; the result as the warehouse has it."""

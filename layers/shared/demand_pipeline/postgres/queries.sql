@@ -192,7 +192,7 @@ ORDER BY index.indexrelid;
 SELECT FROM pg_namespace WHERE nspname = :schema;
 
 -- name: create_table
-CREATE TABLE {table} ({definition}) {partitioned};
+CREATE TABLE {table} ({definition}){partitioned};
 
 -- name: count_rows
 SELECT count(*) FROM {table};
@@ -405,8 +405,11 @@ LEFT JOIN LATERAL (
 ) AS view ON true
 WHERE NOT (dependency.classid = 'pg_constraint'::regclass
            AND dependency.objid IN (SELECT oid FROM pg_constraint WHERE target.oid IN (conrelid, confrelid)))
-  AND NOT (dependency.classid = 'pg_policy'::regclass)
-  AND NOT (dependency.classid = 'pg_trigger'::regclass)
+  AND NOT (dependency.classid = 'pg_attrdef'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = target.oid))
+  AND NOT (dependency.classid = 'pg_class'::regclass
+           AND dependency.objid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = target.oid))
+  AND dependency.classid NOT IN ('pg_policy'::regclass, 'pg_trigger'::regclass)
   AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
 UNION ALL
 SELECT 'it has row-level security',
@@ -470,7 +473,7 @@ CREATE TABLE {shadow} ({definition}) WITH (autovacuum_enabled = off, toast.autov
 -- What LIKE does not bring from a plain table to its parent, as statements: to be read before and run after the plain
 -- one is moved away. Grants come in the place of those that ALTER DEFAULT PRIVILEGES gave the parent.
 WITH target AS (
-    SELECT oid, relacl, relowner, relnamespace, relname, format('%I.%I', nspname, relname) AS name
+    SELECT pg_class.oid, relacl, relowner, relnamespace, relname, format('%I.%I', nspname, relname) AS name
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:relation)
 ), indexes AS (
     SELECT indexrelid, indisunique, class.relname, rule.oid AS rule, conname, contype,
@@ -487,7 +490,8 @@ FROM (
     SELECT 1, format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, pg_get_constraintdef(pg_constraint.oid))
     FROM target JOIN pg_constraint ON conrelid = target.oid AND contype IN ('p', 'u', 'f')
     UNION ALL
-    SELECT 2, format('CREATE %sINDEX %I ON %s %s', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END, relname, name, method)
+    SELECT 2, format('CREATE %sINDEX %I ON %s %s', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END, indexes.relname, name,
+                     method)
     FROM target, indexes WHERE rule IS NULL
     UNION ALL
     SELECT 3, format('COMMENT ON TABLE %s IS %L', name, obj_description(oid, 'pg_class'))
@@ -590,9 +594,10 @@ ORDER BY number;
 
 -- name: builds
 -- The indexes and foreign keys that a table lacks to become a partition of another: the name of each there, and the
--- statement that makes it. Indexes are the same if all that follows the table's name in their definitions is.
+-- statement that makes it. Indexes are the same if all that follows the table's name in their definitions is, and
+-- those of constraints if the constraints are.
 WITH indexes AS (
-    SELECT index.indrelid, index.indexrelid, index.indisvalid, class.relname, rule.oid AS rule, rule.contype,
+    SELECT index.indrelid, index.indexrelid, index.indisvalid, class.relname, rule.oid AS rule,
            CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END AS uniqueness,
            substr(pg_get_indexdef(index.indexrelid),
                   length(format('CREATE %sINDEX %I ON %s%I.%I ',
@@ -617,8 +622,8 @@ WHERE indrelid = to_regclass(:parent)
   AND NOT EXISTS (
       SELECT FROM indexes AS own
       WHERE own.indrelid = to_regclass(:child) AND own.indisvalid
-        AND own.definition = wanted.definition AND own.uniqueness = wanted.uniqueness
-        AND (wanted.contype IS NULL OR own.contype = wanted.contype)
+        AND CASE WHEN wanted.rule IS NULL THEN own.definition = wanted.definition AND own.uniqueness = wanted.uniqueness
+                 ELSE pg_get_constraintdef(own.rule) = pg_get_constraintdef(wanted.rule) END
   )
 UNION ALL
 SELECT rule.conname::text,
@@ -655,6 +660,8 @@ JOIN pg_locks AS lock ON lock.pid = activity.pid AND lock.locktype = 'virtualxid
 WHERE activity.datname = current_database()
   AND activity.pid <> pg_backend_pid()
   AND activity.usesysid IS NOT NULL
+  -- Loads, which wait for one another, and builds.
+  AND NOT (activity.usename = current_user AND activity.application_name ~ '^demand-pipeline (build _[0-9a-f]{{12}}|[^ ]+)$')
   AND activity.pid NOT IN (SELECT pid FROM pg_stat_replication)
   AND age(activity.backend_xmin) >= (SELECT min(age(entry.xmin)) FROM {ledger} AS entry WHERE table_name IS NOT NULL);
 
@@ -673,7 +680,7 @@ ALTER TABLE {table} RENAME TO {new_name};
 -- name: describe_previous
 SELECT format('COMMENT ON TABLE %s IS %L', :relation::text, :comment::text);
 
--- name: previous_comment
+-- name: comment_on
 SELECT obj_description(to_regclass(:relation), 'pg_class');
 
 -- name: previous_grants
@@ -699,12 +706,45 @@ FROM readers, pg_namespace
 WHERE nspname = :schema AND pg_has_role(nspowner, 'USAGE');
 
 -- name: last_loaded
--- How many rows the last run that stands has loaded into a table.
-SELECT loaded
+-- How many rows the last run that was not rolled back has loaded into a table, and which run that was.
+SELECT loaded, run_id
 FROM {schema}.pipeline_run_tables JOIN {schema}.pipeline_runs USING (run_id)
 WHERE table_name = :table AND status = 'committed'
 ORDER BY committed_at DESC
 LIMIT 1;
+
+-- name: last_run
+SELECT run_id, status, rolled_back_at, rolled_back_by FROM {schema}.pipeline_runs ORDER BY committed_at DESC LIMIT 1;
+
+-- name: tables_of_run
+SELECT table_name FROM {schema}.pipeline_run_tables WHERE run_id = :run ORDER BY table_name;
+
+-- name: mark_rolled_back
+UPDATE {schema}.pipeline_runs
+SET status = :status, rolled_back_at = clock_timestamp(), rolled_back_by = :by, rolled_back_reason = :reason
+WHERE run_id = :run;
+
+-- name: common_columns
+-- The columns that two tables have in common, of one type, in order.
+SELECT current.attname::text
+FROM pg_attribute AS current
+JOIN pg_attribute AS previous
+  ON previous.attname = current.attname AND previous.atttypid = current.atttypid AND NOT previous.attisdropped
+WHERE current.attrelid = to_regclass(:current) AND previous.attrelid = to_regclass(:previous)
+  AND current.attnum > 0 AND NOT current.attisdropped
+ORDER BY current.attnum;
+
+-- name: count_differences
+-- How many rows were added, removed and changed, and in each column.
+SELECT count(*) FILTER (WHERE {was_added}), count(*) FILTER (WHERE {was_removed}), count(*) FILTER (WHERE {was_changed}),
+       ARRAY[{changed_columns}]::bigint[]
+FROM {current} AS current FULL JOIN {previous} AS previous ON {is_same_key};
+
+-- name: sample_differences
+SELECT jsonb_build_array({key})::text, array_remove(ARRAY[{names}]::text[], NULL)
+FROM {current} AS current FULL JOIN {previous} AS previous ON {is_same_key}
+WHERE {is_wanted}
+LIMIT :samples;
 
 -- name: create_previous_like
 CREATE TABLE {previous} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS);

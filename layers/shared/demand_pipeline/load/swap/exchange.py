@@ -1,11 +1,11 @@
-"""The moment of a swap: in one transaction, former partitions are detached and shadows attached, all tables together."""
+"""The moment of a swap: former partitions are detached and shadows attached, all tables in one transaction."""
 
 from collections.abc import Callable
 
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
-from demand_pipeline.load.swap.previous import describe
+from demand_pipeline.load.swap.previous import describe, description
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
 from demand_pipeline.postgres.connection import Connection
@@ -63,7 +63,7 @@ def _set_aside(shadows: Shadows, slot: Slot, partition: Sql, name: str, *, keep_
     connection = shadows.connection
     if keep_previous and is_missing(connection, slot.previous):
         move(connection, partition, name, slot.pipeline, slot.previous_name)
-        describe(connection, slot, shadows.run.id)
+        describe(connection, slot, description(slot, shadows.run.id))
     else:
         suffix = f"_old{shadows.suffix}"
         move(connection, partition, name, slot.pipeline, slot.name[: MAX_NAME_BYTES - len(suffix)] + suffix)
@@ -76,6 +76,6 @@ def _empty_default(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None
         connection.execute(statement("create_previous_like", previous=slot.previous, parent=slot.parent))
         connection.execute(statement("add_check", table=slot.previous, check=slot.check or ""))
         connection.execute(statement("move_rejects", previous=slot.previous, parent=slot.parent), table=slot.table)
-        describe(connection, slot, shadows.run.id)
+        describe(connection, slot, description(slot, shadows.run.id))
     else:
         connection.execute(statement("delete_rejected_items", schema=slot.warehouse), tables=[slot.table])

@@ -1,4 +1,4 @@
-"""No snapshot may be older than the rows that a swap publishes: to it the new partition would be empty, or half full."""
+"""No snapshot may be older than the rows that a swap publishes: it would show the new partition empty or half full."""
 
 import time
 
@@ -23,7 +23,8 @@ def wait_for_snapshots(connection: Connection, ledger: Sql, seconds: float = _WA
         if time.monotonic() >= end:
             shown = ", ".join(sorted(str(pid) for pid, _ in waited_for))
             raise LockTimeoutError(
-                f"sessions with a snapshot older than the new rows, to which the tables would look empty: process ids {shown}"
+                f"process ids {shown}: snapshots older than the new rows, which would show the tables empty; "
+                "end these transactions"
             )
         logger.info("old snapshots in use", sessions=len(waited_for))
         time.sleep(_PAUSE_SECONDS)

@@ -6,7 +6,7 @@ from demand_pipeline.load.swap.parent import apply, is_missing
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, statement
 
 
 def drop_previous(connection: Connection, slots: list[Slot]) -> None:
@@ -22,15 +22,21 @@ def drop_previous(connection: Connection, slots: list[Slot]) -> None:
             logger.warning("previous rows are in use and stay", error=str(error))
 
 
-def describe(connection: Connection, slot: Slot, run: str) -> None:
-    """Write to the former partition which run has replaced it."""
-    texts = {"relation": slot.previous, "comment": description(slot, run)}
-    apply(connection, connection.query(statement("describe_previous"), **texts))
+def describe(connection: Connection, slot: Slot, text: str) -> None:
+    """Write to the former partition what it is."""
+    parts = {"relation": slot.previous, "comment": text}
+    apply(connection, connection.query(statement("describe_previous"), **parts))
 
 
 def description(slot: Slot, run: str) -> str:
-    """The comment on a partition that a run has replaced."""
+    """What a partition is that a run has replaced."""
     return f"What {slot.parent} had of {slot.table} before run {run}."
+
+
+def comment_on(connection: Connection, relation: Sql) -> str | None:
+    """A table's comment."""
+    [[comment]] = connection.query(statement("comment_on"), relation=relation)
+    return None if comment is None else str(comment)
 
 
 def grant(connection: Connection, slots: list[Slot]) -> None:

@@ -1,4 +1,4 @@
-"""Shadows that become partitions: logged, like their parents, and with all that needs a look at their rows in advance."""
+"""Shadows that become partitions: logged, and made like their parents, so that attaching one reads no row."""
 
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import apply, is_missing

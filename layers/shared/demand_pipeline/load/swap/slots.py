@@ -24,8 +24,8 @@ class Slot:
 
     `name` is what the partition's names begin with.
 
-    `check` is what the bound demands of a row. A shadow has it as a CHECK constraint, so that attaching it does not scan
-    it; None: the primary key says it already. `first_name` and `first_bound` are for a plain table that is converted.
+    `check` is what the bound demands of a row. A shadow has it as a CHECK, so that attaching it reads no row; None:
+    the primary key says it already. `first_name` and `first_bound` are for a plain table that is converted.
     """
 
     warehouse: str

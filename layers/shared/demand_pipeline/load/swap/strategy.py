@@ -79,20 +79,25 @@ class Swap:
         exchange(self.shadows, self.slots, context.add_columns, keep_previous=self.keep_previous)
 
     def settle(self) -> None:
-        """After the commit: planner statistics of the parents, which nobody else makes, and grants on the former rows.
+        """After the commit."""
+        settle(self.connection, self.slots)
 
-        Nothing of it fails the run.
-        """
-        try:
-            grant(self.connection, self.slots)
-            for slot in parents_of(self.slots):
-                self.connection.execute(statement("analyze", table=slot.parent))
-        except PipelineError as error:
-            logger.warning("tables were swapped, but not analysed", error=str(error))
+
+def settle(connection: Connection, slots: list[Slot]) -> None:
+    """After a commit: grants on the former rows, and the parents' statistics, which autovacuum does not make.
+
+    Nothing of it fails the run.
+    """
+    try:
+        grant(connection, slots)
+        for slot in parents_of(slots):
+            connection.execute(statement("analyze", table=slot.parent))
+    except PipelineError as error:
+        logger.warning("tables were swapped, but not analysed", error=str(error))
 
 
 def make_way(connection: Connection, warehouse: str, run: Run, slots: list[Slot], *, force: bool) -> None:
-    """Drop the rows that the last swap has replaced, in a transaction of its own; raises StaleRunError before it does."""
+    """Drop the rows that the last swap has replaced, in a transaction of its own; raises StaleRunError."""
     if all(is_missing(connection, slot.previous) for slot in slots):
         return
     connection.execute(statement("begin"))
