@@ -9,8 +9,8 @@ import pytest
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import StagedChunk, Strategy
 from demand_pipeline.errors import DuplicateKeyError, ReconciliationError, ShrinkLimitError, StagingError
-from tests.support.aws import BUCKET
 from tests.integration.conftest import IN_ONE_TRANSACTION
+from tests.support.aws import BUCKET
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
 

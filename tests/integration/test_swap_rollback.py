@@ -60,7 +60,7 @@ def test_a_rollback_brings_back_rows_rejects_and_counts_of_all_tables(runs: Runs
         assert reader.query(ROWS) == [["13"]]
         reader.execute("COMMIT")
         assert reader.query("SELECT run_id, item_key ->> 'documentId' FROM warehouse.rejected_items") == [
-            ["run-1", '{"S": "r1"}']
+            ["run-1", "r1"]
         ]
         assert reader.query("SELECT audit_id FROM warehouse.audit") == [["1"]]
         assert reader.query("SELECT count(*) FROM warehouse_pipeline.cases_previous") == [[5]]
@@ -74,7 +74,7 @@ def test_the_run_that_was_rolled_back_stays_so_and_later_runs_go_forward(runs: R
     load(runs, 1)
     load(runs, 3)
     back(warehouse)
-    with pytest.raises(RunRolledBackError, match="run run-3 was rolled back at .* by somebody, 'half the rows"):
+    with pytest.raises(RunRolledBackError, match=r"run run-3 was rolled back at .* by somebody, 'half the rows"):
         load(runs, 3)
     with pytest.raises(StaleRunError):
         load(runs, 2)
@@ -90,7 +90,7 @@ def test_a_plain_table_comes_back_as_it_was_before_its_first_swap(runs: Runs, wa
     load(runs, 2)
     assert back(warehouse).tables["cases"] == "run-1"
     assert warehouse.sql(ROWS) == "13"
-    assert warehouse.sql("SELECT item_key FROM warehouse.rejected_items") == '{"documentId": {"S": "r1"}}'
+    assert warehouse.sql("SELECT item_key ->> 'documentId' FROM warehouse.rejected_items") == "r1"
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_what_cannot_be_rolled_back_is_named(runs: Runs, warehouse: Warehouse) -
 
     refused("warehouse: expected a committed run, found none")
     load(runs, 1)
-    refused('"warehouse_pipeline"."cases_previous": expected what run run-1 has replaced, found no such table')
+    refused('"warehouse_pipeline"."audit_previous": expected what run run-1 has replaced, found no such table')
     load(runs, 2)
     refused("expected the last run, which is run-2, got run-1", "run-1")
     load(Runs(runs.staging, warehouse, strategy=Strategy.MERGE), 3)
-    refused('"cases_previous": expected what run run-3 has replaced, found no such table')
+    refused('"audit_previous": expected what run run-3 has replaced, found no such table')
     load(runs, 4)
     warehouse.sql("COMMENT ON TABLE warehouse_pipeline.audit_previous IS 'Something else'")
-    refused("audit_previous.* expected what run run-4 has replaced, found 'Something else'")
+    refused(r"audit_previous.* expected what run run-4 has replaced, found 'Something else'")
     load(runs, 5)
     back(warehouse)
     refused("expected a last run to roll back, found that run-5 was rolled back at .* by somebody")
@@ -162,7 +162,7 @@ def test_a_diff_counts_and_shows_by_key_what_was_added_removed_and_changed(runs:
         *map(field, range(10, 30)),
     ]
     runs.load(run_at(1), {"metadata": first})
-    with pytest.raises(RollbackError, match="metadata_previous.*found no such table"):
+    with pytest.raises(RollbackError, match=r"metadata_previous.*found no such table"):
         diff(warehouse)
     runs.load(run_at(2), {"metadata": second})
     assert diff(warehouse) == TableDiff(
@@ -186,6 +186,6 @@ def test_a_diff_counts_and_shows_by_key_what_was_added_removed_and_changed(runs:
 def test_a_reader_may_not_roll_back(runs: Runs, warehouse: Warehouse) -> None:
     load(runs, 1)
     load(runs, 2)
-    with analyst(warehouse) as reader, pytest.raises(PipelineError, match="permission denied|must be owner"):
+    with analyst(warehouse) as reader, pytest.raises(PipelineError, match="expected the owner analyst"):
         reader.execute("BEGIN")
         roll_back(reader, "warehouse", TABLES, Rollback(None, "me", "no"))

@@ -34,7 +34,7 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
     alter()
     for slot in parents:
         if is_plain(connection, slot.parent):
-            convert(connection, slot, shadows.suffix)
+            convert(connection, slot, f"_plain{shadows.suffix}")
     for slot in slots:
         _exchange(shadows, slot, keep_previous=keep_previous)
 
