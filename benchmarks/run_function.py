@@ -105,6 +105,7 @@ def load_event(segments: list[list[Event]], strategy: str, run: Event | None = N
         "saveCsv": False,
         "force": False,
         "strategy": strategy,
+        "keepPrevious": True,
         "maxRejectPercent": 1,
         "maxShrinkPercent": 100,
         "tables": [{"table": CASES.name, "segments": chunks}],

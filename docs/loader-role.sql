@@ -17,8 +17,8 @@ GRANT demand_loader TO CURRENT_USER;
 
 GRANT CONNECT ON DATABASE :"DBNAME" TO demand_loader;
 
--- CREATE: the load creates the tables and, as their owner, may do what either LoadStrategy needs: add columns, truncate,
--- rebuild indexes, update, delete, analyze. It need not own the schema.
+-- CREATE: the load creates the tables and, as their owner, may do what each LoadStrategy needs: add columns, truncate,
+-- rebuild indexes, update, delete, analyze, attach and detach partitions. It need not own the schema.
 CREATE SCHEMA IF NOT EXISTS :"schema";
 GRANT USAGE, CREATE ON SCHEMA :"schema" TO demand_loader;
 
@@ -29,6 +29,8 @@ GRANT USAGE, CREATE ON SCHEMA :"pipeline" TO demand_loader;
 
 -- Readers may select from the loader's existing and future tables.
 GRANT USAGE ON SCHEMA :"schema" TO :"readers";
+-- After a swap, the rows before it are there as <table>_previous, for whoever may read the table.
+GRANT USAGE ON SCHEMA :"pipeline" TO :"readers";
 SELECT format('GRANT SELECT ON %I.%I TO %I', schemaname, tablename, :'readers')
 FROM pg_tables
 WHERE schemaname = :'schema' AND tableowner = 'demand_loader' \gexec

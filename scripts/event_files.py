@@ -103,7 +103,7 @@ def _load(
     """A load of one chunk per segment; `staged` has their row counts, `rejected` is the first chunk's."""
     limits = {"maxRejectPercent": 1, "maxShrinkPercent": 100}
     flags = dict.fromkeys(("dryRun", "saveCsv", "force"), False)
-    settings = flags | {"strategy": strategy} | limits
+    settings = flags | {"strategy": strategy, "keepPrevious": True} | limits
     return {
         "contract": CONTRACT,
         "run": _RUN,

@@ -1,4 +1,4 @@
-"""A load's tests: runs for both strategies, and the warehouse as its least privileged role reaches it."""
+"""A load's tests: runs for every strategy, and the warehouse as its least privileged role reaches it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.load import transaction
 from demand_pipeline.load.context import LoadContext
+from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.s3.staging import Staging
 from tests.support.runs import Runs
 from tests.support.warehouse import Warehouse
@@ -16,6 +17,8 @@ LOADER_ROLE = Path(__file__).parents[2] / "docs" / "loader-role.sql"
 
 TRUNCATE_ALONE = pytest.mark.parametrize("strategy", [Strategy.TRUNCATE])
 MERGE_ALONE = pytest.mark.parametrize("strategy", [Strategy.MERGE])
+IN_ONE_TRANSACTION = pytest.mark.parametrize("strategy", [Strategy.TRUNCATE, Strategy.MERGE])
+SWAP_ALONE = pytest.mark.parametrize("strategy", [Strategy.SWAP])
 
 
 @pytest.fixture(params=Strategy)
@@ -26,7 +29,7 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
 
 @pytest.fixture
 def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
-    """A promise holds for both strategies; a test of one alone is marked as such."""
+    """A promise holds for every strategy; a test of some alone is marked as such."""
     return Runs(staging, warehouse, strategy=strategy)
 
 
@@ -39,6 +42,13 @@ def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]
             then(context)
 
         patch.setitem(transaction._STRATEGIES, strategy, acted)
+    exchange = Swap.exchange
+
+    def exchanged(swap: Swap, context: LoadContext) -> None:
+        act(context)
+        exchange(swap, context)
+
+    patch.setattr(Swap, "exchange", exchanged)
 
 
 def run_loader_role(warehouse: Warehouse, schema: str = "warehouse") -> None:

@@ -35,6 +35,7 @@ def event(request: LoadRequest) -> dict[str, Any]:
         "saveCsv": request.save_csv,
         "force": request.force,
         "strategy": request.strategy,
+        "keepPrevious": request.keep_previous,
         "maxRejectPercent": request.max_reject_percent,
         "maxShrinkPercent": request.max_shrink_percent,
         "tables": tables,

@@ -9,6 +9,7 @@ import pytest
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import StagedChunk, Strategy
 from demand_pipeline.errors import DuplicateKeyError, ReconciliationError, ShrinkLimitError, StagingError
+from tests.integration.conftest import IN_ONE_TRANSACTION
 from tests.support.aws import BUCKET
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
@@ -61,6 +62,7 @@ def test_counts_that_do_not_add_up_are_refused(runs: Runs, warehouse: Warehouse)
         runs.load(run, {"cases": [chunk]})
 
 
+@IN_ONE_TRANSACTION
 def test_rows_that_vanish_on_their_way_into_the_table_are_noticed(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1), {"cases": documents(2)})
     warehouse.sql(

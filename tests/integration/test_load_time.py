@@ -10,7 +10,7 @@ from demand_pipeline.errors import DeadlineError
 from demand_pipeline.load import chunks, copy_csv, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres.connection import Connection
-from tests.integration.conftest import before_placing
+from tests.integration.conftest import IN_ONE_TRANSACTION, before_placing
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
 
@@ -55,6 +55,7 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
     assert warehouse.count("cases") == 2
 
 
+@IN_ONE_TRANSACTION
 def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     assert warehouse.count("cases") == 2
 
 
+@IN_ONE_TRANSACTION
 @pytest.mark.parametrize(
     ("place", "done"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, DuplicateKeyError
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.schema import TableSchema, create_table
@@ -44,7 +45,7 @@ def test_control_tables_are_made_with_the_first_run(runs: Runs, warehouse: Wareh
     )
     assert warehouse.sql(COLUMNS + "'warehouse.pipeline_runs'::regclass") == (
         "run_id text, execution_arn text, started_at timestamp with time zone, committed_at timestamp with time zone, "
-        "input jsonb, status text"
+        "input jsonb, status text, rolled_back_at timestamp with time zone, rolled_back_by text, rolled_back_reason text"
     )
 
 
@@ -73,7 +74,7 @@ def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, 
     runs.load(run_at(2), {"cases": documents(2)})
     assert warehouse.sql("SELECT note IS NULL, level FROM warehouse.cases GROUP BY 1, 2") == "t|7"
     warehouse.sql("ALTER TABLE warehouse.cases ALTER COLUMN level DROP DEFAULT")
-    with pytest.raises(DatabaseError, match=r"SQLSTATE 23502.*table cases, column level"):
+    with pytest.raises(DatabaseError, match=r"SQLSTATE 23502.*table cases.*, column level"):
         runs.load(run_at(3), {"cases": documents(3)})
 
 
@@ -83,8 +84,9 @@ def test_views_grants_indexes_and_comments_stay(runs: Runs, warehouse: Warehouse
         "CREATE VIEW public.open_cases AS SELECT document_id FROM warehouse.cases;"
         "CREATE INDEX by_status ON warehouse.cases (status);"
         "GRANT SELECT ON warehouse.cases TO pg_monitor;"
-        "ALTER TABLE warehouse.audit ADD FOREIGN KEY (document_id) REFERENCES warehouse.cases"
     )
+    if runs.strategy is not Strategy.SWAP:  # which refuses it
+        warehouse.sql("ALTER TABLE warehouse.audit ADD FOREIGN KEY (document_id) REFERENCES warehouse.cases")
     runs.load(run_at(2), {"cases": documents(3), "audit": [row("audit", audit_id="a", document_id="doc-2")]})
     assert warehouse.sql("SELECT count(*) FROM public.open_cases") == "3"
     assert warehouse.sql("SELECT has_table_privilege('pg_monitor', 'warehouse.cases', 'SELECT')") == "t"
@@ -136,7 +138,7 @@ def test_an_unchanged_run_comments_nothing(runs: Runs, warehouse: Warehouse, mon
     counts = []
     for hour in (1, 2):
         runs.load(run_at(hour), {"cases": documents(hour), "audit": []})
-        counts.append(len([sql for sql in ran if sql.startswith("COMMENT ON")]))
+        counts.append(len([sql for sql in ran if sql.startswith("COMMENT ON") and "_previous" not in sql]))
     assert counts[0] > len(CASES.columns)
     assert counts[1] == counts[0]
 
@@ -150,7 +152,7 @@ def test_any_schema_name_is_quoted(runs: Runs, warehouse: Warehouse) -> None:
 
 
 def test_the_longest_names_do(runs: Runs, warehouse: Warehouse) -> None:
-    name = "t" * 50
+    name = "t" * 42
     runs.tables[name] = replace(
         CASES, name=name, columns=(*CASES.columns, Column("ä" * 31, ColumnType.TEXT, "a", "A."))
     )

@@ -46,6 +46,7 @@ SUBSTITUTIONS: dict[str, Any] = {
     "ChunkBytes": 256 * 2**20,
     "MaxReadUnitsPerSecond": 0,
     "LoadStrategy": "truncate",
+    "KeepPrevious": "true",
     "LoadConcurrency": 4,
     "ParallelCopyBytes": 256 * 2**20,
     "MaxRejectPercent": 1,

@@ -53,6 +53,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "saveCsv": True,
         "force": False,
         "strategy": "truncate",
+        "keepPrevious": True,
         "maxRejectPercent": 1,
         "maxShrinkPercent": 100,
         "tables": [{"table": FIRST, "segments": [{"segment": 0, "chunks": [{"key": key.format("staged"), **chunk}]}]}],

@@ -82,7 +82,14 @@ class Runs:
             staged.append(StagedTable(self.tables[name], segments=1, chunks=tuple(chunks)))
         limits = {"max_reject_percent": 1, "max_shrink_percent": 100}
         flags = {"dry_run": False, "save_csv": False, "force": False}
-        plain = {"run": run, "step": Step.LOAD, "input": {}, "tables": tuple(staged), "strategy": self.strategy}
+        plain = {
+            "run": run,
+            "step": Step.LOAD,
+            "input": {},
+            "tables": tuple(staged),
+            "strategy": self.strategy,
+            "keep_previous": True,
+        }
         return LoadRequest(**{**plain, **limits, **flags, **options})
 
     def load(self, run: Run, tables: dict[str, Any] | None = None, **options: Any) -> LoadResult:

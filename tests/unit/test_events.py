@@ -51,6 +51,7 @@ LOAD = {
     "saveCsv": False,
     "force": False,
     "strategy": "truncate",
+    "keepPrevious": True,
     "maxRejectPercent": 1,
     "maxShrinkPercent": 100,
     "tables": [{"table": "cases", "segments": [{"segment": 0, "chunks": [CHUNK]}]}],

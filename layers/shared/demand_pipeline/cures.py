@@ -73,6 +73,21 @@ CURES = (
         "run the statement in the message (docs/adopt.md), redrive; after a change to the declaration: new run",
     ),
     Cure(
+        ("SwapRefusedError",),
+        "a table has something that a swap would break or lose, such as a foreign key that refers to it",
+        "follow the message, redrive; or a new run with another `LoadStrategy`",
+    ),
+    Cure(
+        ("RunRolledBackError",),
+        "the run was committed, and somebody has rolled it back",
+        "new run",
+    ),
+    Cure(
+        ("RollbackError",),
+        "the last run cannot be rolled back; the message names what there is",
+        "nothing; or a new run, which replaces the rows",
+    ),
+    Cure(
         ("DuplicateKeyError",),
         "two rows have the same primary key, such as two strings that become the same date",
         "fix the items, new run",

@@ -74,6 +74,18 @@ class SchemaMismatchError(PipelineError):
     """A warehouse table has another key or column type than its declaration; the message has the statement to run."""
 
 
+class SwapRefusedError(PipelineError):
+    """A table has something that a swap would break or lose; the message has the cure."""
+
+
+class RunRolledBackError(PipelineError):
+    """The run was committed and rolled back since; only another run may load."""
+
+
+class RollbackError(PipelineError):
+    """There is nothing that a rollback could bring back; the message names what there is."""
+
+
 class DuplicateKeyError(PipelineError):
     """Two staged rows have the same primary key."""
 
@@ -92,6 +104,10 @@ class DatabaseDataError(DatabaseError):
 
 class DiskFullError(DatabaseError):
     """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped, to give back theirs."""
+
+
+class MissingTableError(DatabaseError):
+    """A table is not there (SQLSTATE 42P01)."""
 
 
 class DatabaseTimeoutError(DatabaseError):

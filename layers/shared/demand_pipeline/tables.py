@@ -51,8 +51,8 @@ _KEY_TYPES = (
 _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
 # Table names are part of S3 keys, states' names and SQL.
-# The names of a table's shadows have 13 more (`load.shadows`).
-_MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 13
+# The names of the shadows of a table's rejects have 21 more (`load.shadows`).
+_MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 21
 _is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{_MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
 _OWN_TABLES = (
@@ -62,6 +62,7 @@ _OWN_TABLES = (
     "pipeline_run_attributes",
     "pipeline_ledger",
 )
+_OWN_PREFIX = "rejects_"
 # PostgreSQL: every table has these columns already.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
@@ -174,7 +175,7 @@ def _name_problems(table: Table) -> Iterator[str]:
     if not _is_table_name(table.name):
         expected = f"at most {_MAX_TABLE_NAME_BYTES} lower case letters, digits and underscores, a letter first"
         yield f": expected a table name of {expected}, got {table.name!r}"
-    if table.name in _OWN_TABLES:
+    if table.name in _OWN_TABLES or table.name.startswith(_OWN_PREFIX):
         yield f": expected another table name, {table.name} is the pipeline's own"
     if not _is_source_name(table.source):
         yield f": expected a DynamoDB table's name of 3 to 255 characters as the source, got {table.source!r}"

@@ -67,6 +67,7 @@ class Strategy(StrEnum):
 
     TRUNCATE = "truncate"
     MERGE = "merge"
+    SWAP = "swap"
 
 
 class Step(StrEnum):
@@ -78,7 +79,10 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """The tables to load in one transaction, and the run's own limits, in percent."""
+    """The tables to load in one transaction, and the run's own limits, in percent.
+
+    `keep_previous`: a swap keeps what it replaces.
+    """
 
     run: Run
     step: Step
@@ -87,6 +91,7 @@ class LoadRequest:
     save_csv: bool
     force: bool
     strategy: Strategy
+    keep_previous: bool
     max_reject_percent: float
     max_shrink_percent: float
     tables: tuple[StagedTable, ...]
@@ -107,6 +112,7 @@ class LoadRequest:
             save_csv=fields.flag("saveCsv"),
             force=fields.flag("force"),
             strategy=Strategy(fields.text("strategy", among=tuple(Strategy))),
+            keep_previous=fields.flag("keepPrevious"),
             max_reject_percent=fields.number("maxRejectPercent", maximum=100),
             max_shrink_percent=fields.number("maxShrinkPercent", maximum=100),
             tables=tables,

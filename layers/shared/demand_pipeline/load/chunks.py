@@ -58,7 +58,7 @@ class ChunkCopier:
 
     def _copy_rejects(self, table: Table, key: str, expected: int) -> None:
         rows = _reject_rows(self.shadows.run, table.name, self.staging.lines(key))
-        self._copy(self.shadows.rejects, REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
+        self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
 
     def _copy(self, target: Sql, schema: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> None:
         copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(copy_csv.OPTIONS))

@@ -1,13 +1,13 @@
 """The pipeline's own tables in the warehouse: runs, their results, and rejected items."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
-from demand_pipeline.errors import RunNameTakenError, StaleRunError
+from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleRunError
 from demand_pipeline.load.drift import find_changes
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
@@ -36,7 +36,10 @@ PIPELINE_RUNS = TableSchema(
         Column("started_at", ColumnType.TIMESTAMPTZ, "", "When the execution was started first."),
         Column("committed_at", ColumnType.TIMESTAMPTZ, "", "When its load was committed."),
         Column("input", ColumnType.JSONB, "", "The run's input."),
-        Column("status", ColumnType.TEXT, "", "`committed`: other runs leave no row."),
+        Column("status", ColumnType.TEXT, "", "`committed`, or `rolled back` since; other runs leave no row."),
+        Column("rolled_back_at", ColumnType.TIMESTAMPTZ, "", "When the rows before this run were put back."),
+        Column("rolled_back_by", ColumnType.TEXT, "", "Who did that."),
+        Column("rolled_back_reason", ColumnType.TEXT, "", "Why."),
     ),
 )
 
@@ -77,6 +80,9 @@ PIPELINE_RUN_ATTRIBUTES = TableSchema(
     ),
 )
 
+ROLLED_BACK = "rolled back"
+"""The status of a run whose rows were replaced by those before it."""
+
 CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES, PIPELINE_RUN_ATTRIBUTES)
 
 # Columns whose name is not that of the field of LoadedTable; `table` is a word of SQL.
@@ -86,6 +92,7 @@ _FIELDS = {"table_name": "table"}
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
     """The run's result if it is committed: a redrive, or a retry after an answer that was lost.
 
+    Raises RunRolledBackError if somebody has undone it since.
     Raises RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
     one state machine. A redrive keeps ARN and start time.
     """
@@ -93,12 +100,14 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
     recorded = connection.query(statement("find_run", schema=schema), run=run.id)
     if not recorded:
         return None
-    [[arn, started_at]] = recorded
+    [[arn, started_at, status, at, by, reason]] = recorded
     if (arn, started_at) != (run.arn, run.started_at):
         raise RunNameTakenError(
             f"run {run.id} started at {run.started_at} ({run.arn}), but another run of this name, started at "
             f"{started_at} ({arn}), is committed; start a new run under another name"
         )
+    if status == ROLLED_BACK:
+        raise RunRolledBackError(f"run {run.id} was rolled back at {at} by {by}, {reason!r}; start a new run")
     names = PIPELINE_RUN_TABLES.names
     rows = connection.query(
         statement("find_run_tables", schema=schema, columns=listed(names)),
@@ -128,11 +137,12 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
         )
 
 
-def replace_rejects(connection: Connection, schema: str, tables: Iterable[str], rejects: Sql) -> None:
-    """Replace the tables' rejected items by those of a shadow of `rejected_items`."""
-    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(tables))
-    columns = listed(REJECTED_ITEMS.names)
-    connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=rejects))
+def replace_rejects(connection: Connection, schema: str, rejects: Mapping[str, Sql]) -> None:
+    """Replace the rejected items of tables by those of their shadows, given by table."""
+    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(rejects))
+    for shadow in rejects.values():
+        columns = listed(REJECTED_ITEMS.names)
+        connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=shadow))
 
 
 def record(connection: Connection, schema: str, request: LoadRequest, tables: Iterable[LoadedTable]) -> None:

@@ -20,7 +20,7 @@ def reject_key_collisions(shadows: Shadows, table: TableLoad) -> int:
     return shadows.connection.execute(
         statement(
             "reject_key_collisions",
-            rejects=shadows.rejects,
+            rejects=shadows.rejects(table.name),
             shadow=table.shadow,
             key=listed([column.name for column in key]),
             shown_key=listed([Sql(f":attribute_{i}::text, {_as_json(column)}") for i, column in enumerate(key)]),

@@ -28,7 +28,7 @@ def acquire_load_lock(connection: Connection, schema: str) -> None:
     for _ in connection.query(statement("end_hung_loads"), seconds=str(_FROZEN_SECONDS)):
         logger.warning("a load with a hung client was terminated")
     try:
-        connection.query(statement("acquire_load_lock"), key=_key(schema))
+        connection.query(statement("acquire_load_lock"), key=advisory_key(f"load {schema}"))
     except LockTimeoutError as error:
         raise LockTimeoutError(f"another load of the schema {schema} is running") from error
 
@@ -50,8 +50,10 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
         else:
             return
         time.sleep(_PAUSE_SECONDS)
+    holders = listed([Sql(holder) for [holder] in connection.query(statement("lock_holders"), relations=list(tables))])
     raise LockTimeoutError(
-        f"{names}: other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
+        f"{names}: other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart; now: "
+        f"{holders or 'none'}"
     )
 
 
@@ -64,7 +66,7 @@ def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
     connection.execute(statement("lock_out_writers", tables=listed(tables)))
 
 
-def _key(schema: str) -> int:
-    """A bigint out of the schema's name; PostgreSQL knows advisory locks by number only."""
-    digest = hashlib.sha256(f"demand-pipeline load {schema}".encode()).digest()
+def advisory_key(purpose: str) -> int:
+    """A bigint that stands for a purpose; PostgreSQL knows advisory locks by number only."""
+    digest = hashlib.sha256(f"demand-pipeline {purpose}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -16,6 +16,8 @@ from demand_pipeline.tables import Column, ColumnType, Table
 # pg_class.relkind: an ordinary and a partitioned table can be loaded.
 _TABLES = ("r", "p")
 
+_NOT_PARTITIONED = Sql("")
+
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
@@ -54,11 +56,12 @@ class TableSchema:
         return listed([Sql(f"{quote(column.name)} {column.type}") for column in self.columns])
 
 
-def create_table(schema: str, wanted: TableSchema) -> Sql:
-    """The statement that creates the table."""
+def create_table(schema: str, wanted: TableSchema, partitioned: Sql = _NOT_PARTITIONED) -> Sql:
+    """The statement that creates the table; `partitioned` is the clause that makes it a partitioned one."""
     key = [Sql(f"PRIMARY KEY ({listed(wanted.key)})")] if wanted.key else []
     definition = listed([wanted.definition(), *key])
-    return statement("create_table", table=qualified(schema, wanted.name), definition=definition)
+    table = qualified(schema, wanted.name)
+    return statement("create_table", table=table, definition=definition, partitioned=partitioned)
 
 
 def ensure_schema(connection: Connection, schema: str) -> None:

@@ -1,4 +1,4 @@
-"""A run's own tables while it loads: a shadow of each table, one of its rejects, and the ledger of what is in them.
+"""A run's own tables while it loads: shadows of each table and of its rejects, and the ledger of what is in them.
 
 They are in a schema of their own, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
 ledger is committed with its rows: whatever dies, is redriven or runs twice, what the ledger lacks remains to be copied.
@@ -20,6 +20,9 @@ from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement
 from demand_pipeline.settings import PostgresSettings
+
+REJECTS_PREFIX = "rejects_"
+"""What the name of the shadow of a table's rejects begins with."""
 
 _LEDGER = "pipeline_ledger"
 # Nothing of a run takes longer without an entry in its ledger than one function, which is 15 minutes.
@@ -48,7 +51,7 @@ class Shadows:
     @property
     def schema(self) -> str:
         """The schema of all runs' shadows."""
-        return f"{self.warehouse}_pipeline"
+        return pipeline_schema(self.warehouse)
 
     @property
     def suffix(self) -> str:
@@ -60,10 +63,9 @@ class Shadows:
         """The shadow of a table's rows, quoted."""
         return qualified(self.schema, table + self.suffix)
 
-    @property
-    def rejects(self) -> Sql:
-        """The shadow of `rejected_items`, quoted."""
-        return self.rows(REJECTED_ITEMS.name)
+    def rejects(self, table: str) -> Sql:
+        """The shadow of a table's rejected items, quoted."""
+        return self.rows(REJECTS_PREFIX + table)
 
     @property
     def ledger(self) -> Sql:
@@ -77,12 +79,20 @@ class Shadows:
 
     def create(self, tables: Iterable[TableSchema]) -> None:
         """Create what is missing, in the caller's transaction; raises DatabasePrivilegeError with what to run."""
+        self.ensure_schema()
+        for schema in tables:
+            for shadow, like in ((self.rows(schema.name), schema), (self.rejects(schema.name), REJECTED_ITEMS)):
+                self.connection.execute(statement("create_shadow", table=shadow, definition=like.definition()))
+        self.create_ledger(Sql("UNLOGGED"))
+
+    def create_ledger(self, kind: Sql) -> None:
+        """Create the ledger if it is missing, as a kind of table that a crash keeps exactly if it keeps the shadows."""
+        self.connection.execute(statement("create_ledger", kind=kind, ledger=self.ledger))
+
+    def ensure_schema(self) -> None:
+        """Create the schema of the shadows if it is missing; raises DatabasePrivilegeError with what to run."""
         self._refuse_missing_privileges()
         ensure_schema(self.connection, self.schema)
-        for schema in (*tables, REJECTED_ITEMS):
-            parts = {"table": self.rows(schema.name), "definition": schema.definition()}
-            self.connection.execute(statement("create_shadow", **parts))
-        self.connection.execute(statement("create_ledger", ledger=self.ledger))
 
     def touch(self) -> None:
         """Enter in the ledger that the run is alive."""
@@ -99,6 +109,10 @@ class Shadows:
     def complete(self, chunk: str, drift: str | None) -> None:
         """Enter how long the copying of a claimed chunk took, and its drift counts as JSON, if there are any."""
         self.connection.execute(statement("complete_chunk", ledger=self.ledger), chunk=chunk, drift=drift)
+
+    def claim_step(self, step: str) -> bool:
+        """Enter something that is no chunk in the ledger; False if it is there already."""
+        return bool(self.connection.execute(statement("claim_step", ledger=self.ledger), step=step))
 
     def chunks(self) -> set[str]:
         """The chunks that are copied, by their keys."""
@@ -142,6 +156,11 @@ class Shadows:
         found = self.connection.query(statement("shadows"), schema=self.schema, suffix=suffix, prefix="")
         if found:
             self.connection.execute(statement("drop_tables", tables=listed([Sql(relation) for _, relation in found])))
+
+
+def pipeline_schema(warehouse: str) -> str:
+    """The pipeline's own schema, next to the one of the tables."""
+    return f"{warehouse}_pipeline"
 
 
 @contextmanager

@@ -71,6 +71,20 @@ SELECT pg_advisory_xact_lock(:key);
 -- name: lock_exclusive
 LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
 
+-- name: lock_holders
+-- Who holds locks on relations, or on their partitions: process ids, and the names of prepared transactions.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation
+)
+SELECT DISTINCT coalesce('process ' || lock.pid, 'prepared transaction ' || gid)
+FROM locked
+JOIN pg_locks AS lock ON lock.relation = locked.relation AND lock.granted
+LEFT JOIN pg_prepared_xacts ON lock.virtualtransaction = '-1/' || transaction
+WHERE lock.pid IS DISTINCT FROM pg_backend_pid()
+  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
 -- name: lock_out_writers
 LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;
 
@@ -178,7 +192,7 @@ ORDER BY index.indexrelid;
 SELECT FROM pg_namespace WHERE nspname = :schema;
 
 -- name: create_table
-CREATE TABLE {table} ({definition});
+CREATE TABLE {table} ({definition}){partitioned};
 
 -- name: count_rows
 SELECT count(*) FROM {table};
@@ -212,7 +226,7 @@ DROP SCHEMA {schema};
 CREATE UNLOGGED TABLE IF NOT EXISTS {table} ({definition});
 
 -- name: create_ledger
-CREATE UNLOGGED TABLE IF NOT EXISTS {ledger} (
+CREATE {kind} TABLE IF NOT EXISTS {ledger} (
     chunk text PRIMARY KEY,
     table_name text,
     rows bigint NOT NULL DEFAULT 0,
@@ -234,6 +248,9 @@ ON CONFLICT (chunk) DO NOTHING;
 UPDATE {ledger}
 SET seconds = extract(epoch FROM clock_timestamp() - touched_at), touched_at = clock_timestamp(), drift = :drift::jsonb
 WHERE chunk = :chunk;
+
+-- name: claim_step
+INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
 
 -- name: copied_chunks
 SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
@@ -312,10 +329,439 @@ SELECT {columns} FROM {shadow} AS incoming
 WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE {is_same_key});
 
 
+-- Swapping -------------------------------------------------------------------------------------------------------------
+
+-- name: unswappable
+-- What keeps a table's partition from being exchanged, or would be lost by it, and what to do about it.
+WITH target AS (
+    SELECT oid, relkind, relnamespace, relname, oid::regclass::text AS name
+    FROM pg_class WHERE oid = to_regclass(:relation)
+)
+SELECT format('the foreign key %I of %s refers to it', conname, conrelid::regclass) AS problem,
+       format('run ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname) AS cure
+FROM target JOIN pg_constraint ON confrelid = target.oid AND contype = 'f' AND conparentid = 0
+UNION ALL
+-- Rows are copied to a table that is not a partition yet, where nothing would give them a value.
+SELECT format('%I is an identity column', attname),
+       format('run ALTER TABLE %s ALTER COLUMN %2$I DROP IDENTITY, ALTER COLUMN %2$I DROP NOT NULL;', name, attname)
+FROM target JOIN pg_attribute ON attrelid = target.oid AND attidentity <> '' AND NOT attisdropped
+UNION ALL
+-- Rows that are swapped in fire none.
+SELECT format('its trigger %I would not fire', tgname), format('run DROP TRIGGER %I ON %s;', tgname, name)
+FROM target JOIN pg_trigger ON tgrelid = target.oid AND NOT tgisinternal
+UNION ALL
+-- Logical replication sends changes of rows, and a swap changes none.
+SELECT format('the publication %I would not send its rows', pubname), 'leave the table out of the publication'
+FROM target
+JOIN pg_publication_tables ON (schemaname, tablename) IN (
+    SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE pg_class.oid = target.oid
+       OR pg_class.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = target.oid)
+)
+UNION ALL
+SELECT format('the exclusion constraint %I cannot be built beforehand', conname),
+       format('run ALTER TABLE %s DROP CONSTRAINT %I;', name, conname)
+FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'x'
+UNION ALL
+SELECT format('it belongs to %s', inhparent::regclass),
+       format('run ALTER TABLE %s %s;', CASE parent.relkind WHEN 'p' THEN inhparent ELSE inhrelid END::regclass,
+              CASE parent.relkind WHEN 'p' THEN format('DETACH PARTITION %s', name)
+                                  ELSE format('NO INHERIT %s', inhparent::regclass) END)
+FROM target JOIN pg_inherits ON inhrelid = target.oid JOIN pg_class AS parent ON parent.oid = inhparent
+UNION ALL
+SELECT format('%s inherits from it', inhrelid::regclass),
+       format('run ALTER TABLE %s NO INHERIT %s;', inhrelid::regclass, name)
+FROM target JOIN pg_inherits ON inhparent = target.oid
+WHERE target.relkind = 'r'
+UNION ALL
+SELECT format('it has %s partitions that a swap has not made', count(*)), 'load it by truncate or merge'
+FROM target
+JOIN pg_inherits ON inhparent = target.oid
+JOIN pg_class AS partition ON partition.oid = inhrelid
+WHERE target.relkind = 'p' AND pg_get_expr(partition.relpartbound, partition.oid) <> ALL (:bounds::text[])
+  AND NOT (:any_list::boolean AND starts_with(pg_get_expr(partition.relpartbound, partition.oid), 'FOR VALUES IN '))
+HAVING count(*) > 0;
+
+-- name: inconvertible
+-- What keeps a plain table from becoming a partitioned parent, since the parent is another relation; and what to do.
+WITH target AS (
+    SELECT oid, relnamespace, relowner, reltype, relrowsecurity, relreplident, oid::regclass::text AS name
+    FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'r'
+)
+-- Views, functions, columns of its row type: whatever refers to it by its OID.
+SELECT DISTINCT format('%s depends on it', pg_describe_object(coalesce(view.classid, dependency.classid),
+                                                             coalesce(view.objid, dependency.objid), 0)) AS problem,
+       'drop that, and create it again after the first swap' AS cure
+FROM target
+JOIN pg_depend AS dependency ON dependency.deptype = 'n'
+     AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
+       OR (dependency.refclassid = 'pg_type'::regclass
+           AND dependency.refobjid IN (SELECT target.reltype
+                                 UNION ALL SELECT typarray FROM pg_type WHERE pg_type.oid = target.reltype)))
+-- A view is known by its rule.
+LEFT JOIN LATERAL (
+    SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
+    WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
+) AS view ON true
+WHERE NOT (dependency.classid = 'pg_constraint'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_constraint WHERE target.oid IN (conrelid, confrelid)))
+  AND NOT (dependency.classid = 'pg_attrdef'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = target.oid))
+  AND NOT (dependency.classid = 'pg_class'::regclass
+           AND dependency.objid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = target.oid))
+  AND dependency.classid NOT IN ('pg_policy'::regclass, 'pg_trigger'::regclass)
+  AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
+UNION ALL
+SELECT 'it has row-level security',
+       format('run ALTER TABLE %s DISABLE ROW LEVEL SECURITY; drop its policies; both can be made again after the first swap',
+              name)
+FROM target WHERE relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = target.oid)
+UNION ALL
+SELECT format('it has the rule %I', rulename), format('run DROP RULE %I ON %s;', rulename, name)
+FROM target JOIN pg_rewrite ON ev_class = target.oid
+UNION ALL
+SELECT format('its unique index %s lacks the column %I, by which it is partitioned', indexrelid::regclass, attname),
+       CASE WHEN rule.oid IS NULL THEN format('run DROP INDEX %s;', indexrelid::regclass)
+            ELSE format('run ALTER TABLE %s DROP CONSTRAINT %I;', name, conname) END
+FROM target
+JOIN pg_index ON indrelid = target.oid AND indisunique
+JOIN pg_attribute ON attrelid = target.oid AND attname = :partitioned_by AND attnum <> ALL (indkey::int2[])
+LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
+UNION ALL
+SELECT 'its REPLICA IDENTITY is not the default', format('run ALTER TABLE %s REPLICA IDENTITY DEFAULT;', name)
+FROM target WHERE relreplident <> 'd'
+UNION ALL
+SELECT format('its column owns the sequence %s', objid::regclass),
+       format('run ALTER SEQUENCE %s OWNED BY NONE;', objid::regclass)
+FROM target
+JOIN pg_depend ON classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+              AND refobjid = target.oid AND deptype = 'a'
+JOIN pg_class AS sequence ON sequence.oid = objid AND sequence.relkind = 'S'
+UNION ALL
+SELECT format('its owner %I may not create tables in its schema', pg_get_userbyid(relowner)),
+       format('run GRANT CREATE ON SCHEMA %s TO %I;', relnamespace::regnamespace, pg_get_userbyid(relowner))
+FROM target WHERE NOT has_schema_privilege(relowner, relnamespace, 'CREATE');
+
+-- name: relation_kind
+SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:relation);
+
+-- name: create_parent
+CREATE TABLE {parent} (LIKE {plain} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY {partition_by};
+
+-- name: create_shadow_like
+CREATE TABLE {shadow} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)
+WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+
+-- name: create_default_partition
+CREATE TABLE {partition} PARTITION OF {parent} DEFAULT;
+
+-- name: add_primary_key
+ALTER TABLE {table} ADD CONSTRAINT {index} PRIMARY KEY ({key});
+
+-- name: rename_indexes
+SELECT format('ALTER INDEX %s RENAME TO %I', indexrelid::regclass, left(relname, 63 - length(:suffix)) || :suffix)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = to_regclass(:relation);
+
+-- name: alter_table
+ALTER TABLE {table} {actions};
+
+-- name: create_logged_shadow
+CREATE TABLE {shadow} ({definition}) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+
+-- name: parents_dressing
+-- What LIKE does not bring from a plain table to its parent, as statements: to be read before and run after the plain
+-- one is moved away. Grants come in the place of those that ALTER DEFAULT PRIVILEGES gave the parent.
+WITH target AS (
+    SELECT pg_class.oid, relacl, relowner, relnamespace, relname, format('%I.%I', nspname, relname) AS name
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:relation)
+), indexes AS (
+    SELECT indexrelid, indisunique, class.relname, rule.oid AS rule, conname, contype,
+           substr(pg_get_indexdef(indexrelid),
+                  length(format('CREATE %sINDEX %I ON %s ', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END,
+                                class.relname, name)) + 1) AS method
+    FROM target
+    JOIN pg_index ON indrelid = target.oid AND indisvalid
+    JOIN pg_class AS class ON class.oid = indexrelid
+    LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
+)
+SELECT statement
+FROM (
+    SELECT 1, format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, pg_get_constraintdef(pg_constraint.oid))
+    FROM target JOIN pg_constraint ON conrelid = target.oid AND contype IN ('p', 'u', 'f')
+    UNION ALL
+    SELECT 2, format('CREATE %sINDEX %I ON %s %s', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END, indexes.relname, name,
+                     method)
+    FROM target, indexes WHERE rule IS NULL
+    UNION ALL
+    SELECT 3, format('COMMENT ON TABLE %s IS %L', name, obj_description(oid, 'pg_class'))
+    FROM target WHERE obj_description(oid, 'pg_class') IS NOT NULL
+    UNION ALL
+    SELECT 3, format('COMMENT ON INDEX %I.%I IS %L', nspname, indexes.relname, obj_description(indexrelid, 'pg_class'))
+    FROM target JOIN pg_namespace ON pg_namespace.oid = relnamespace, indexes
+    WHERE obj_description(indexrelid, 'pg_class') IS NOT NULL
+    UNION ALL
+    SELECT 4, format('GRANT %s ON %s TO %s%s', string_agg(privilege_type, ', '), name,
+                     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+                     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM target, aclexplode(relacl) WHERE grantee <> relowner GROUP BY name, grantee, is_grantable
+    UNION ALL
+    SELECT 4, format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, name,
+                     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+                     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM target JOIN pg_attribute ON attrelid = target.oid AND attacl IS NOT NULL, aclexplode(attacl)
+    UNION ALL
+    SELECT 5, format('ALTER TABLE %s OWNER TO %I', name, pg_get_userbyid(relowner))
+    FROM target WHERE pg_get_userbyid(relowner) <> current_user
+) AS statements (number, statement)
+ORDER BY number;
+
+-- name: revoke_defaults
+SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', class.oid::regclass,
+                       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_class AS class, aclexplode(relacl)
+WHERE class.oid = to_regclass(:relation) AND grantee <> relowner;
+
+-- name: column_settings
+-- What LIKE does not bring from one table's columns to another's: targets and options of statistics.
+SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', :target::text, attname, attstattarget)
+FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0
+UNION ALL
+SELECT format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', :target::text, attname, array_to_string(attoptions, ', '))
+FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attoptions IS NOT NULL;
+
+-- name: storage_settings
+-- The statements that give one table the storage settings of another, and no others.
+WITH settings (name, value) AS (
+    SELECT option_name, option_value
+    FROM pg_class, pg_options_to_table(reloptions) WHERE pg_class.oid = to_regclass(:relation)
+    UNION ALL
+    SELECT 'toast.' || option_name, option_value
+    FROM pg_class AS class JOIN pg_class AS toast ON toast.oid = class.reltoastrelid,
+         pg_options_to_table(toast.reloptions)
+    WHERE class.oid = to_regclass(:relation)
+)
+SELECT format('ALTER TABLE %s RESET (autovacuum_enabled, toast.autovacuum_enabled)', :target::text)
+UNION ALL
+SELECT format('ALTER TABLE %s SET (%s)', :target::text, string_agg(format('%s = %L', name, value), ', '))
+FROM settings HAVING count(*) > 0;
+
+-- name: partitions
+-- A parent's partitions: each as SQL, its name and its bound.
+SELECT format('%I.%I', nspname, relname), relname::text, pg_get_expr(relpartbound, pg_class.oid)
+FROM pg_inherits
+JOIN pg_class ON pg_class.oid = inhrelid
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE inhparent = to_regclass(:relation);
+
+-- name: alignment
+-- The statements that make a table's columns and rules those of the parent that it is to be attached to.
+WITH parent AS (
+    SELECT pg_attribute.*, pg_get_expr(adbin, adrelid) AS expression
+    FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE attrelid = to_regclass(:parent) AND attnum > 0 AND NOT attisdropped
+), child AS (
+    SELECT * FROM pg_attribute WHERE attrelid = to_regclass(:child) AND attnum > 0 AND NOT attisdropped
+)
+SELECT statement
+FROM (
+    SELECT 1, format('ALTER TABLE %s ADD COLUMN %I %s%s%s%s', :child::text, parent.attname,
+                     format_type(parent.atttypid, parent.atttypmod),
+                     (SELECT format(' COLLATE %I.%I', nspname, collname)
+                      FROM pg_collation JOIN pg_namespace ON pg_namespace.oid = collnamespace
+                      WHERE pg_collation.oid = parent.attcollation),
+                     CASE WHEN parent.attgenerated = 's' THEN format(' GENERATED ALWAYS AS (%s) STORED', expression)
+                          WHEN expression IS NOT NULL THEN ' DEFAULT ' || expression END,
+                     CASE WHEN parent.attnotnull THEN ' NOT NULL' END)
+    FROM parent WHERE attname NOT IN (SELECT attname FROM child)
+    UNION ALL
+    SELECT 2, format('ALTER TABLE %s DROP COLUMN %I', :child::text, attname)
+    FROM child WHERE attname NOT IN (SELECT attname FROM parent) AND attname <> ALL (:kept::text[])
+    UNION ALL
+    SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', :child::text, attname)
+    FROM parent JOIN child USING (attname) WHERE parent.attnotnull AND NOT child.attnotnull
+    UNION ALL
+    SELECT 4, format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text, conname, pg_get_constraintdef(rule.oid))
+    FROM pg_constraint AS rule
+    WHERE conrelid = to_regclass(:parent) AND contype = 'c' AND NOT connoinherit
+      AND NOT EXISTS (
+          SELECT FROM pg_constraint AS own
+          WHERE own.conrelid = to_regclass(:child) AND own.contype = 'c' AND own.conname = rule.conname
+            AND pg_get_constraintdef(own.oid) = pg_get_constraintdef(rule.oid)
+      )
+) AS statements (number, statement)
+ORDER BY number;
+
+-- name: builds
+-- The indexes and foreign keys that a table lacks to become a partition of another: the name of each there, and the
+-- statement that makes it. Indexes are the same if all that follows the table's name in their definitions is, and
+-- those of constraints if the constraints are.
+WITH indexes AS (
+    SELECT index.indrelid, index.indexrelid, index.indisvalid, class.relname, rule.oid AS rule,
+           CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END AS uniqueness,
+           substr(pg_get_indexdef(index.indexrelid),
+                  length(format('CREATE %sINDEX %I ON %s%I.%I ',
+                                CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END, class.relname,
+                                CASE class.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END, nspname, owner.relname)) + 1)
+               AS definition
+    FROM pg_index AS index
+    JOIN pg_class AS class ON class.oid = index.indexrelid
+    JOIN pg_class AS owner ON owner.oid = index.indrelid
+    JOIN pg_namespace ON pg_namespace.oid = owner.relnamespace
+    LEFT JOIN pg_constraint AS rule ON rule.conindid = index.indexrelid AND rule.conrelid = index.indrelid
+)
+SELECT wanted.relname::text,
+       CASE WHEN rule IS NULL
+            THEN format('CREATE %sINDEX %I ON %s %s', uniqueness, left(relname, 63 - length(:suffix)) || :suffix,
+                        :child::text, definition)
+            ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text,
+                        left(relname, 63 - length(:suffix)) || :suffix, pg_get_constraintdef(rule))
+       END
+FROM indexes AS wanted
+WHERE indrelid = to_regclass(:parent)
+  AND NOT EXISTS (
+      SELECT FROM indexes AS own
+      WHERE own.indrelid = to_regclass(:child) AND own.indisvalid
+        AND CASE WHEN wanted.rule IS NULL THEN own.definition = wanted.definition AND own.uniqueness = wanted.uniqueness
+                 ELSE pg_get_constraintdef(own.rule) = pg_get_constraintdef(wanted.rule) END
+  )
+UNION ALL
+SELECT rule.conname::text,
+       CASE WHEN own.oid IS NULL
+            THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text, rule.conname, pg_get_constraintdef(rule.oid))
+            ELSE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', :child::text, rule.conname) END
+FROM pg_constraint AS rule
+LEFT JOIN pg_constraint AS own ON own.conrelid = to_regclass(:child) AND own.conname = rule.conname AND own.contype = 'f'
+WHERE rule.conrelid = to_regclass(:parent) AND rule.contype = 'f' AND rule.conparentid = 0
+  AND own.convalidated IS NOT TRUE;
+
+-- name: try_build_lock
+-- Held by the session until it ends, and so until what it builds is built.
+SELECT pg_try_advisory_lock(:key);
+
+-- name: outlive_client
+-- What a session has begun, it finishes, also when its client is gone.
+SELECT set_config('client_connection_check_interval', '0', false),
+       set_config('statement_timeout', '0', false);
+
+-- name: vacuum
+VACUUM (ANALYZE) {table};
+
+-- name: analyze
+ANALYZE {table};
+
+-- name: old_snapshots
+-- Sessions with a snapshot that may not see every chunk of the ledger: process id and transaction. A transaction that
+-- writes keeps the backend_xmin of all later snapshots old, so the caller waits for these transactions alone. Neither
+-- autovacuum (no role) nor a replication sender reads rows; type, state and query of others' sessions are not shown.
+SELECT activity.pid, lock.virtualtransaction
+FROM pg_stat_activity AS activity
+JOIN pg_locks AS lock ON lock.pid = activity.pid AND lock.locktype = 'virtualxid' AND lock.virtualxid = lock.virtualtransaction
+WHERE activity.datname = current_database()
+  AND activity.pid <> pg_backend_pid()
+  AND activity.usesysid IS NOT NULL
+  -- Loads, which wait for one another, and builds.
+  AND NOT (activity.usename = current_user AND activity.application_name ~ '^demand-pipeline (build _[0-9a-f]{{12}}|[^ ]+)$')
+  AND activity.pid NOT IN (SELECT pid FROM pg_stat_replication)
+  AND age(activity.backend_xmin) >= (SELECT min(age(entry.xmin)) FROM {ledger} AS entry WHERE table_name IS NOT NULL);
+
+-- name: detach
+ALTER TABLE {parent} DETACH PARTITION {partition};
+
+-- name: attach
+ALTER TABLE {parent} ATTACH PARTITION {partition} {bound};
+
+-- name: move_table
+ALTER TABLE {table} SET SCHEMA {schema};
+
+-- name: rename_table
+ALTER TABLE {table} RENAME TO {new_name};
+
+-- name: describe_previous
+SELECT format('COMMENT ON TABLE %s IS %L', :relation::text, :comment::text);
+
+-- name: comment_on
+SELECT obj_description(to_regclass(:relation), 'pg_class');
+
+-- name: previous_grants
+-- The statements that let whoever may read a table read its former partition; nobody where policies hide rows.
+WITH parent AS (
+    SELECT oid, relacl, relowner FROM pg_class WHERE oid = to_regclass(:parent) AND NOT relrowsecurity
+), readers AS (
+    SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS reader, attname
+    FROM (
+        SELECT grantee, NULL::name AS attname FROM parent, aclexplode(relacl)
+        WHERE privilege_type = 'SELECT' AND grantee <> relowner
+        UNION ALL
+        SELECT grantee, attname FROM parent JOIN pg_attribute ON attrelid = parent.oid AND attacl IS NOT NULL,
+               aclexplode(attacl)
+        WHERE privilege_type = 'SELECT'
+    ) AS granted
+)
+SELECT format('GRANT SELECT%s ON %s TO %s', ' (' || quote_ident(attname) || ')', :previous::text, reader) FROM readers
+WHERE to_regclass(:previous) IS NOT NULL
+UNION ALL
+SELECT DISTINCT format('GRANT USAGE ON SCHEMA %I TO %s', nspname, reader)
+FROM readers, pg_namespace
+WHERE nspname = :schema AND pg_has_role(nspowner, 'USAGE');
+
+-- name: last_loaded
+-- How many rows the last run that was not rolled back has loaded into a table, and which run that was.
+SELECT loaded, run_id
+FROM {schema}.pipeline_run_tables JOIN {schema}.pipeline_runs USING (run_id)
+WHERE table_name = :table AND status = 'committed'
+ORDER BY committed_at DESC
+LIMIT 1;
+
+-- name: last_run
+SELECT run_id, status, rolled_back_at, rolled_back_by FROM {schema}.pipeline_runs ORDER BY committed_at DESC LIMIT 1;
+
+-- name: tables_of_run
+SELECT table_name FROM {schema}.pipeline_run_tables WHERE run_id = :run ORDER BY table_name;
+
+-- name: mark_rolled_back
+UPDATE {schema}.pipeline_runs
+SET status = :status, rolled_back_at = clock_timestamp(), rolled_back_by = :by, rolled_back_reason = :reason
+WHERE run_id = :run;
+
+-- name: common_columns
+-- The columns that two tables have in common, of one type, in order.
+SELECT current.attname::text
+FROM pg_attribute AS current
+JOIN pg_attribute AS previous
+  ON previous.attname = current.attname AND previous.atttypid = current.atttypid AND NOT previous.attisdropped
+WHERE current.attrelid = to_regclass(:current) AND previous.attrelid = to_regclass(:previous)
+  AND current.attnum > 0 AND NOT current.attisdropped
+ORDER BY current.attnum;
+
+-- name: count_differences
+-- How many rows were added, removed and changed, and in each column.
+SELECT count(*) FILTER (WHERE {was_added}), count(*) FILTER (WHERE {was_removed}), count(*) FILTER (WHERE {was_changed}),
+       ARRAY[{changed_columns}]::bigint[]
+FROM {current} AS current FULL JOIN {previous} AS previous ON {is_same_key};
+
+-- name: sample_differences
+SELECT jsonb_build_array({key})::text, array_remove(ARRAY[{names}]::text[], NULL)
+FROM {current} AS current FULL JOIN {previous} AS previous ON {is_same_key}
+WHERE {is_wanted}
+LIMIT :samples;
+
+-- name: create_previous_like
+CREATE TABLE {previous} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS);
+
+-- name: add_check
+ALTER TABLE {table} ADD CHECK ({check});
+
+-- name: move_rejects
+WITH moved AS (DELETE FROM {parent} WHERE table_name = :table RETURNING *)
+INSERT INTO {previous} SELECT * FROM moved;
+
+
 -- The pipeline's own tables --------------------------------------------------------------------------------------------
 
 -- name: find_run
-SELECT execution_arn, started_at FROM {schema}.pipeline_runs WHERE run_id = :run;
+SELECT execution_arn, started_at, status, rolled_back_at, rolled_back_by, rolled_back_reason
+FROM {schema}.pipeline_runs WHERE run_id = :run;
 
 -- name: find_newer_run
 SELECT run_id, started_at FROM {schema}.pipeline_runs WHERE started_at > :started_at ORDER BY started_at DESC LIMIT 1;

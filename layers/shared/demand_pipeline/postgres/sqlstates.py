@@ -11,6 +11,7 @@ from demand_pipeline.errors import (
     DiskFullError,
     DuplicateKeyError,
     LockTimeoutError,
+    MissingTableError,
     PipelineError,
     TransientError,
 )
@@ -25,6 +26,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "28P01": DatabaseAuthenticationError,  # invalid_password
     "40001": TransientError,  # serialization_failure
     "40P01": TransientError,  # deadlock_detected
+    "42P01": MissingTableError,  # undefined_table
     "42501": DatabasePrivilegeError,  # insufficient_privilege
     "53100": DiskFullError,  # disk_full
     "53300": TransientError,  # too_many_connections

@@ -1,0 +1,111 @@
+"""Indexes and foreign keys of a shadow, and its VACUUM: they take as long as they take, and outlive their client.
+
+PostgreSQL finishes what a session has begun when its client is gone, unless it is told to look for the client. So a
+call of the load starts a build, waits for it a while, hangs up, and the next call finds out how it ended. The ledger
+says what was started how often.
+"""
+
+import time
+from dataclasses import dataclass
+
+from demand_pipeline.deadline import Deadline
+from demand_pipeline.errors import DatabaseError, DiskFullError, DuplicateKeyError, PipelineError, TransientError
+from demand_pipeline.load.locks import advisory_key
+from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap.parent import is_missing
+from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.statements import Sql, listed, statement, suffixed
+from demand_pipeline.settings import PostgresSettings
+
+_WAIT_SECONDS = 60.0  # how long a call waits for builds
+_PAUSE_SECONDS = 0.5
+_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """An index or a foreign key that a table lacks, and the statement that makes it."""
+
+    name: str
+    statement: str
+
+
+def find_builds(connection: Connection, slot: Slot, table: Sql, suffix: str) -> list[Build]:
+    """What a table lacks to become a slot's partition; new indexes have the names of the parent's and the suffix."""
+    if not is_missing(connection, slot.parent):
+        builds = connection.query(statement("builds"), parent=slot.parent, child=table, suffix=suffix)
+        return [Build(*build) for build in builds]
+    [[*_, key]] = connection.query(statement("relation"), relation=table)
+    if key or not slot.schema.key:
+        return []
+    name = suffixed(f"{slot.name}_pkey", suffix)
+    return [Build(name, statement("add_primary_key", table=table, index=name, key=listed(slot.schema.key)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds what the shadows of a run's slots lack, one after the other, in a session of its own."""
+
+    shadows: Shadows
+    settings: PostgresSettings
+    deadline: Deadline
+
+    def build(self, slots: list[Slot]) -> bool:
+        """Go on with the builds; False if some are left for a later call.
+
+        Raises DuplicateKeyError, DiskFullError, or the error of a build that has failed twice.
+        """
+        seconds = max(1.0, min(_WAIT_SECONDS, self.deadline.seconds_left()))
+        with open_session(self.settings, f"build {self.shadows.suffix}", Timeouts(statement=seconds)) as session:
+            session.query(statement("outlive_client"))
+            return (
+                self._acquire_lock(session, seconds)
+                and all(self._build(session, slot) for slot in slots)
+                and all(self._vacuum(session, slot) for slot in slots)
+            )
+
+    def _acquire_lock(self, session: Connection, seconds: float) -> bool:
+        """Wait for the session of an earlier call, with or without its client."""
+        key, end = advisory_key(f"build {self.shadows.schema}{self.shadows.suffix}"), time.monotonic() + seconds
+        while session.query(statement("try_build_lock"), key=key) == [[False]]:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        return True
+
+    def _build(self, session: Connection, slot: Slot) -> bool:
+        shadow = self.shadows.rows(slot.name)
+        for build in find_builds(session, slot, shadow, self.shadows.suffix):
+            number = self._claim_try(slot, build.name)
+            logger.info("building", table=slot.name, build=build.name, number=number)
+            try:
+                session.execute(build.statement)
+            except (DuplicateKeyError, DiskFullError):
+                raise
+            except TransientError:
+                return False  # the wait is over, or the connection: the build goes on
+            except PipelineError as error:
+                if number == _TRIES:
+                    raise
+                logger.warning("build failed, will be started again", build=build.name, error=type(error).__name__)
+                return False
+        return True
+
+    def _claim_try(self, slot: Slot, name: str) -> int:
+        for number in range(1, _TRIES + 1):
+            if self.shadows.claim_step(f"build {slot.name} {name} {number}"):
+                return number
+        raise DatabaseError(f"{slot.name}: {name} was started {_TRIES} times, and ended without a result each time")
+
+    def _vacuum(self, session: Connection, slot: Slot) -> bool:
+        """Make statistics, and a visibility map, without which index-only scans are slow; tried once."""
+        if self.shadows.claim_step(f"vacuum {slot.name}"):
+            try:
+                session.execute(statement("vacuum", table=self.shadows.rows(slot.name)))
+            except PipelineError as error:
+                logger.warning("no VACUUM, or not yet", table=slot.name, error=type(error).__name__)
+                return False
+        return True

@@ -1,0 +1,139 @@
+"""What the last swap changed: rows of a table and of its former partition, compared by key."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from demand_pipeline.errors import RollbackError
+from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.swap.parent import is_missing
+from demand_pipeline.load.swap.previous import comment_on
+from demand_pipeline.load.swap.slots import rows_slot
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, listed, quote, statement
+
+MOST_SAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row of both, by its key as JSON, and the columns in which it differs."""
+
+    key: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableDiff:
+    """How many rows were added, removed and changed, and how many in each column; samples of each, by key.
+
+    `previous` says what the current rows are compared with.
+    """
+
+    table: str
+    previous: str
+    added: int
+    removed: int
+    changed: int
+    columns: dict[str, int]
+    added_keys: tuple[str, ...]
+    removed_keys: tuple[str, ...]
+    changed_rows: tuple[ChangedRow, ...]
+
+
+def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> TableDiff:
+    """Compare a table with its former partition, in one reading of both; at most `samples` keys of each kind.
+
+    Columns that only one of them has are left out. Values are the same if they are identical: 1.0 is not 1.00.
+    Raises RollbackError if there is no former partition.
+    """
+    slot = rows_slot(schema, table)
+    if is_missing(connection, slot.previous):
+        raise RollbackError(
+            f"{slot.previous}: expected what the last run of {table.name} replaced, found no such table"
+        )
+    columns = [
+        str(name)
+        for [name] in connection.query(statement("common_columns"), current=slot.parent, previous=slot.previous)
+        if name not in table.key
+    ]
+    comparison = _Comparison(slot.parent, slot.previous, table.key, tuple(columns))
+    [[added, removed, changed, by_column]] = connection.query(comparison.counts())
+    counts = {name: int(count) for name, count in zip(columns, by_column or [], strict=True) if count}
+    return TableDiff(
+        table=table.name,
+        previous=comment_on(connection, slot.previous) or "",
+        added=added,
+        removed=removed,
+        changed=changed,
+        columns=counts,
+        added_keys=tuple(key for key, _ in comparison.sample(connection, "current", comparison.added, added, samples)),
+        removed_keys=tuple(
+            key for key, _ in comparison.sample(connection, "previous", comparison.removed, removed, samples)
+        ),
+        changed_rows=tuple(
+            ChangedRow(key, tuple(names))
+            for key, names in comparison.sample(connection, "current", comparison.changed, changed, samples)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """The parts of statements that compare two tables."""
+
+    current: Sql
+    previous: Sql
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def added(self) -> Sql:
+        return Sql(f"previous.{quote(self.key[0])} IS NULL")
+
+    @property
+    def removed(self) -> Sql:
+        return Sql(f"current.{quote(self.key[0])} IS NULL")
+
+    @property
+    def changed(self) -> Sql:
+        current, previous = (
+            listed([Sql(f"{table}.{quote(name)}") for name in self.columns]) for table in ("current", "previous")
+        )
+        return Sql(f"{self._in_both} AND ROW({current})::record *<> ROW({previous})::record")
+
+    @property
+    def _in_both(self) -> Sql:
+        return Sql(f"current.{quote(self.key[0])} IS NOT NULL AND previous.{quote(self.key[0])} IS NOT NULL")
+
+    @property
+    def _tables(self) -> dict[str, Sql]:
+        same = [Sql(f"current.{quote(name)} = previous.{quote(name)}") for name in self.key]
+        return {"current": self.current, "previous": self.previous, "is_same_key": listed(same, " AND ")}
+
+    def _differs(self, name: str) -> Sql:
+        return Sql(f"ROW(current.{quote(name)})::record *<> ROW(previous.{quote(name)})::record")
+
+    def counts(self) -> Sql:
+        """The statement that counts."""
+        by_column = [Sql(f"count(*) FILTER (WHERE {self._in_both} AND {self._differs(name)})") for name in self.columns]
+        conditions = {"was_added": self.added, "was_removed": self.removed, "was_changed": self.changed}
+        return statement("count_differences", changed_columns=listed(by_column), **conditions, **self._tables)
+
+    def sample(self, connection: Connection, side: str, wanted: Sql, count: int, samples: int) -> Iterator[list[Any]]:
+        """A few of the rows that were counted, which ends as soon as they are found: key, and changed columns."""
+        if not count:
+            return
+        literals = [Sql(f"CASE WHEN {self._differs(name)} THEN {_literal(name)} END") for name in self.columns]
+        sample = statement(
+            "sample_differences",
+            key=listed([Sql(f"{side}.{quote(name)}") for name in self.key]),
+            names=listed(literals),
+            is_wanted=wanted,
+            **self._tables,
+        )
+        yield from connection.query(sample, samples=min(samples, count))
+
+
+def _literal(text: str) -> Sql:
+    return Sql("'" + text.replace("'", "''") + "'")

@@ -1,0 +1,46 @@
+"""The rows that the last swap has replaced: `<table>_previous`, until the next load of the table."""
+
+from demand_pipeline.errors import LockTimeoutError
+from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.load.swap.parent import apply, is_missing
+from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, listed, statement
+
+
+def drop_previous(connection: Connection, slots: list[Slot]) -> None:
+    """Drop the former partitions in the caller's transaction, which has nothing else to lock.
+
+    While somebody reads one, they stay: then the coming swap keeps no rows, and a rollback of its run is refused.
+    """
+    if found := [slot.previous for slot in slots if not is_missing(connection, slot.previous)]:
+        try:
+            lock_exclusive(connection, found)
+            connection.execute(statement("drop_tables", tables=listed(found)))
+        except LockTimeoutError as error:
+            logger.warning("previous rows are in use and stay", error=str(error))
+
+
+def describe(connection: Connection, slot: Slot, text: str) -> None:
+    """Write to the former partition what it is."""
+    parts = {"relation": slot.previous, "comment": text}
+    apply(connection, connection.query(statement("describe_previous"), **parts))
+
+
+def description(slot: Slot, run: str) -> str:
+    """What a partition is that a run has replaced."""
+    return f"What {slot.parent} had of {slot.table} before run {run}."
+
+
+def comment_on(connection: Connection, relation: Sql) -> str | None:
+    """A table's comment."""
+    [[comment]] = connection.query(statement("comment_on"), relation=relation)
+    return None if comment is None else str(comment)
+
+
+def grant(connection: Connection, slots: list[Slot]) -> None:
+    """Let whoever may read the tables read their former partitions; the schema's owner alone can open the schema."""
+    for slot in slots:
+        parts = {"parent": slot.parent, "previous": slot.previous, "schema": slot.pipeline}
+        apply(connection, connection.query(statement("previous_grants"), **parts))

@@ -1,0 +1,116 @@
+"""The last run's tables as they were before it: their former partitions swapped back, all in one transaction."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from demand_pipeline.errors import RollbackError
+from demand_pipeline.load.control_tables import CONTROL_TABLES, PIPELINE_RUNS, ROLLED_BACK
+from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
+from demand_pipeline.load.schema import TableSchema, prepare
+from demand_pipeline.load.swap.builds import find_builds
+from demand_pipeline.load.swap.exchange import find_partition, lock_tables
+from demand_pipeline.load.swap.parent import is_missing, move
+from demand_pipeline.load.swap.previous import comment_on, describe, description
+from demand_pipeline.load.swap.shadow import align
+from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
+from demand_pipeline.observability import logger
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """What a rollback did: the run whose rows are gone, and for each of its tables the run whose rows it has again."""
+
+    run: str
+    tables: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Who wants to roll back, and why; `run` is the run that is meant (None: the last, whichever it is)."""
+
+    run: str | None
+    by: str
+    reason: str
+
+
+def roll_back(
+    connection: Connection, schema: str, declared: Mapping[str, Table], wanted: Rollback
+) -> tuple[RolledBack, list[Slot]]:
+    """Put back what the last run has replaced, in the caller's transaction; also returns the slots, to be settled.
+
+    Columns, constraints and indexes that the tables got since are given to the former partitions first, while readers
+    go on. The run's own rows are `_previous` then. Raises RollbackError with what there is; LockTimeoutError.
+    """
+    acquire_load_lock(connection, schema)
+    last, slots = _find_last_run(connection, schema, declared, wanted.run)
+    lock_tables(connection, slots)
+    suffix = "_" + hashlib.sha256(f"{last} rolled back".encode()).hexdigest()[:12]
+    for slot in slots:
+        align(connection, slot.parent, slot.previous)
+        for build in find_builds(connection, slot, slot.previous, suffix):
+            connection.execute(build.statement)
+    lock_exclusive(connection, [*(slot.parent for slot in parents_of(slots)), *(slot.previous for slot in slots)])
+    for slot in slots:
+        _exchange(connection, slot, last)
+    connection.execute(
+        statement("mark_rolled_back", schema=schema), run=last, status=ROLLED_BACK, by=wanted.by, reason=wanted.reason
+    )
+    restored = {slot.table: _standing_run(connection, schema, slot.table) for slot in slots if not slot.holds_rejects}
+    logger.info("run rolled back", run=last, tables=restored)
+    return RolledBack(last, restored), slots
+
+
+def _find_last_run(
+    connection: Connection, schema: str, declared: Mapping[str, Table], wanted: str | None
+) -> tuple[str, list[Slot]]:
+    """The last committed run, and the slots of its tables, all of whose previous rows are there."""
+    if is_missing(connection, qualified(schema, PIPELINE_RUNS.name)):
+        raise RollbackError(f"{schema}: expected a committed run, found none")
+    for additions in prepare(connection, schema, CONTROL_TABLES).values():
+        for addition in additions:
+            connection.execute(addition)
+    for run, status, at, by in connection.query(statement("last_run", schema=schema)):
+        if status == ROLLED_BACK:
+            raise RollbackError(f"expected a last run to roll back, found that {run} was rolled back at {at} by {by}")
+        if wanted not in (None, run):
+            raise RollbackError(f"expected the last run, which is {run}, got {wanted}")
+        tables = [name for [name] in connection.query(statement("tables_of_run", schema=schema), run=run)]
+        if gone := [name for name in tables if name not in declared]:
+            raise RollbackError(f"run {run}: expected declared tables, found {', '.join(gone)}")
+        slots = slots_of(schema, [TableSchema.of(declared[name]) for name in tables])
+        for slot in slots:
+            _check_previous(connection, slot, run)
+        return run, slots
+    raise RollbackError(f"{schema}: expected a committed run, found none")
+
+
+def _check_previous(connection: Connection, slot: Slot, run: str) -> None:
+    expected, found = description(slot, run), comment_on(connection, slot.previous)
+    if is_missing(connection, slot.previous):
+        raise RollbackError(f"{slot.previous}: expected what run {run} has replaced, found no such table")
+    if found != expected:
+        raise RollbackError(f"{slot.previous}: expected what run {run} has replaced, found {found!r}")
+
+
+def _exchange(connection: Connection, slot: Slot, run: str) -> None:
+    """Swap the current partition and the previous one, whose names they exchange, too."""
+    if not (found := find_partition(connection, slot)):
+        raise RollbackError(f"{slot.parent}: expected a partition {slot.bound}, found none")
+    partition, name = found
+    aside = f"{slot.name}_rolled_back"
+    connection.execute(statement("detach", parent=slot.parent, partition=partition))
+    move(connection, partition, name, slot.pipeline, aside)
+    connection.execute(statement("rename_table", table=slot.previous, new_name=slot.current_name))
+    connection.execute(statement("rename_table", table=qualified(slot.pipeline, aside), new_name=slot.previous_name))
+    connection.execute(statement("attach", parent=slot.parent, partition=slot.current, bound=slot.bound))
+    describe(connection, slot, f"What {slot.parent} had of {slot.table} from run {run}, which was rolled back.")
+
+
+def _standing_run(connection: Connection, schema: str, table: str) -> str | None:
+    """The run whose rows a table has; None if no run has loaded them."""
+    runs = connection.query(statement("last_loaded", schema=schema), table=table)
+    return str(runs[0][1]) if runs else None

@@ -1,0 +1,54 @@
+"""Shadows that become partitions: logged, and made like their parents, so that attaching one reads no row."""
+
+from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap.parent import apply, is_missing
+from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, listed, quote, statement
+
+_LOGGED = Sql("")
+
+
+def shadow_of(shadows: Shadows, slot: Slot) -> Sql:
+    """The shadow of a slot."""
+    return shadows.rows(slot.name)
+
+
+def create_shadows(shadows: Shadows, slots: list[Slot]) -> None:
+    """Create what is missing of a run's shadows, and the ledger, in the caller's transaction.
+
+    Autovacuum leaves a shadow alone: its lock would be in the way of the swap. Raises DatabasePrivilegeError.
+    """
+    shadows.ensure_schema()
+    for slot in slots:
+        if is_missing(shadows.connection, shadow := shadow_of(shadows, slot)):
+            _create(shadows.connection, slot, shadow)
+    shadows.create_ledger(_LOGGED)
+
+
+def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
+    if is_missing(connection, slot.parent):
+        connection.execute(statement("create_logged_shadow", shadow=shadow, definition=slot.schema.definition()))
+    else:
+        connection.execute(statement("create_shadow_like", shadow=shadow, parent=slot.parent))
+        apply(connection, connection.query(statement("column_settings"), relation=slot.parent, target=shadow))
+    columns = [f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}" for name, kind in slot.schema.types.items()]
+    not_null = [f"ALTER COLUMN {quote(name)} SET NOT NULL" for name in slot.schema.key]
+    check = [f"ADD CHECK ({slot.check})"] if slot.check else []
+    actions = listed([Sql(action) for action in (*columns, *not_null, *check)])
+    connection.execute(statement("alter_table", table=shadow, actions=actions))
+
+
+def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...] = ()) -> None:
+    """Give a table the columns, NOT NULLs and CHECKs of the parent that it is to become a partition of.
+
+    It keeps columns that the parent is still to get. What is new to a table of many rows is looked at row by row, under
+    an exclusive lock on that table alone.
+    """
+    alignment = connection.query(statement("alignment"), parent=parent, child=table, kept=list(kept))
+    apply(connection, alignment)
+
+
+def copy_storage_settings(connection: Connection, source: Sql, target: Sql) -> None:
+    """Give a table the storage settings of another, and take away those of a shadow."""
+    apply(connection, connection.query(statement("storage_settings"), relation=source, target=target))
