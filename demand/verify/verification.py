@@ -17,6 +17,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating import ActionName, StatusAnswer, TableStatus
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table
+from demand_pipeline.transform.jsonb import REPLACEMENT
 
 _SHOWN = 20  # differences of a table that are kept
 
@@ -165,7 +166,7 @@ class _Reading:
         self._whole = whole
         self._maker = RowMaker(table)
         self._key_places = [i for i, column in enumerate(table.columns) if column.key]
-        self._keys: set[tuple[str | None, ...]] = set()
+        self._replaced: set[tuple[str | None, ...]] = set()
         self.items = self.rejected = self.expected = 0
         self.digests: Digests = {}
 
@@ -183,20 +184,20 @@ class _Reading:
             finally:
                 self.digests[identity(self._table, item)] = digest(item)
             cells = cells_of(row.line)
-            if self._collides(cells, sanitized=row.sanitized):
+            if self._collides(cells):
                 self.rejected += 1
                 continue
             self.expected += 1
             yield ExpectedRow(key_of(self._table, item), cells)
 
-    def _collides(self, cells: tuple[str | None, ...], *, sanitized: bool) -> bool:
+    def _collides(self, cells: tuple[str | None, ...]) -> bool:
         """Whether another item has become this row: of keys made equal by U+FFFD, a load takes the first.
 
         A sample cannot tell which was first, so it leaves such rows out.
         """
-        if not self._whole:
-            return sanitized
         key = tuple(cells[i] for i in self._key_places)
-        known = key in self._keys
-        self._keys.add(key)
-        return known
+        if not any(REPLACEMENT in (cell or "") for cell in key):
+            return False
+        known = key in self._replaced
+        self._replaced.add(key)
+        return known or not self._whole

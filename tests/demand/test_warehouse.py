@@ -194,6 +194,15 @@ def test_what_was_changed_by_hand_is_a_real_difference(loaded: Real) -> None:
     assert loaded.demand("verify", "--tables", "cases").code == 0
 
 
+def test_of_keys_that_became_equal_the_row_of_the_first_is_expected(loaded: Real) -> None:
+    loaded.put(*({"documentId": {"S": key}, "status": {"S": repr(key)}} for key in ("k\0", "k\ufffd")))
+    loaded.run("--max-reject-percent", "50")
+    for words, rejected in ((["verify"], 3), (["verify", "--sample", "1000"], 4)):
+        said = loaded.demand(*words, "--tables", "cases", "--json")
+        [cases] = said.json["tables"]
+        assert (said.code, cases["rows"], cases["compared"], cases["rejected"]) == (0, COUNT + 2, COUNT + 5, rejected)
+
+
 def test_a_sample_finds_a_row_that_is_missing_by_the_count(loaded: Real) -> None:
     loaded.warehouse.sql("DELETE FROM warehouse.cases WHERE ctid = (SELECT max(ctid) FROM warehouse.cases)")
     said = loaded.demand("verify", "--tables", "cases", "--sample", "1", "--json")

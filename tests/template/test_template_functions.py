@@ -2,6 +2,8 @@
 
 import pytest
 
+from demand.aws import Clients
+from demand.config import Flags, find_config
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import definition
@@ -59,6 +61,13 @@ def test_all_functions_are_traced_log_json_and_share_the_layer() -> None:
     assert FUNCTION_GLOBALS["LoggingConfig"] == {"LogFormat": "JSON"}
     assert FUNCTION_GLOBALS["Layers"] == [{"Ref": "SharedLayer"}]
     assert FUNCTION_GLOBALS["Runtime"] == "python3.13" == "python" + (ROOT / ".python-version").read_text().strip()
+
+
+def test_the_command_line_waits_for_the_answer_of_its_function() -> None:
+    client = Clients(find_config(Flags(region="eu-west-1")))("lambda")
+    assert client.meta.config.read_timeout > FUNCTIONS["OperateWarehouse"]["Timeout"]
+    # What may have been carried out is not asked for again.
+    assert client.meta.config.retries["total_max_attempts"] == 1
 
 
 def test_a_function_ends_before_its_state_stops_waiting() -> None:

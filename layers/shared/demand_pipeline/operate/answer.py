@@ -1,11 +1,13 @@
 """One action within one session: found by its name, read-only unless it writes, and within the function's time."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating import ActionName, OperateRequest, to_json
+from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, rejects, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
@@ -38,9 +40,11 @@ ACTIONS = {
 def operate(request: OperateRequest, settings: PostgresSettings, seconds: float) -> dict[str, Any]:
     """Answer a request within `seconds`; raises the errors of the action's module and of `postgres`."""
     action = ACTIONS[request.action]
+    started = time.monotonic()
     timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
     with open_session(settings, f"operate {request.action}", timeouts) as connection:
         connection.execute(statement("begin" if action.writes else "begin_reading"))
         answer = to_json(action.answer(connection, settings.schema, request.arguments))
         connection.execute("COMMIT")
+    logger.info("question answered", action=str(request.action), seconds=round(time.monotonic() - started, 3))
     return answer
