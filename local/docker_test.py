@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb.typed_json import summarize_whole_page
 from demand_pipeline.errors import PipelineError
 from demand_pipeline.s3.staging import Staging
@@ -87,6 +88,10 @@ class _Checks:
             found += self._operate(document, answer.payload)
         elif "raw" in document:
             found += self._transform(document, answer.payload)
+        elif "chunk" in document:
+            found += [("copied", True, answer.payload["copied"])]
+        elif document["step"] == "prepare":
+            found += [("again", True, "again" in answer.payload)]
         else:
             found += self._load(document, answer.payload, before)
         return [difference for difference in found if difference[1] != difference[2]]
@@ -113,6 +118,8 @@ class _Checks:
             yield "compared", len(event["arguments"]["rows"]), answer["compared"]
         elif action == "rejects":
             yield "rejects", self._rows("rejected_items"), sum(reason["items"] for reason in answer["reasons"])
+        elif action == "drift":
+            yield "tables", list(TABLES), [table["table"] for table in answer["tables"]]
         else:
             of_table = f"rejected_items WHERE table_name = '{event['arguments']['table']}'"
             query = f"SELECT count(*) FROM {of_table}"  # noqa: S608 - a declaration's name
