@@ -47,13 +47,10 @@ def _names(given: list[str] | None) -> list[str]:
 
 
 def _parts(found: Verification) -> list[RenderableType]:
-    numbers = ("rows", "compared", "rejected", "missing", "different", "surplus")
-    since = ("changed since", "gone since", "new since")
-    columns = [
-        Column("table", whole=True),
-        *(Column(name, number=True) for name in numbers),
-        *(Column(name, number=True, optional=True) for name in since),
-    ]
+    optional = ("compared", "rejected", "changed since", "gone since", "new since")
+    numbers = ("rows", "missing", "different", "surplus", *optional)
+    columns = [Column("table", whole=True)]
+    columns += [Column(name, number=True, optional=name in optional) for name in numbers]
     title = "warehouse and run" if found.sample is None else f"warehouse and run, {found.sample:,} items of each table"
     parts: list[RenderableType] = [table(title, columns, [_row(entry) for entry in found.tables])]
     if rows := [row for entry in found.tables for difference in entry.differences for row in _differences(difference)]:
@@ -71,7 +68,7 @@ def _parts(found: Verification) -> list[RenderableType]:
 
 
 def _row(entry: TableVerification) -> list[object]:
-    counts = [entry.rows, entry.compared, entry.rejected, entry.missing, entry.different, entry.surplus]
+    counts = [entry.rows, entry.missing, entry.different, entry.surplus, entry.compared, entry.rejected]
     since = entry.since
     return [entry.table, *counts, *((since.changed, since.gone, since.new) if since else (None, None, None))]
 

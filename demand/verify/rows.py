@@ -16,7 +16,7 @@ type Cells = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class ExpectedRow:
-    """A row that the run must have written; `key` is the item's, as JSON."""
+    """A row that the run must have written; `key` is the item's, as plain JSON."""
 
     key: str
     cells: Cells
@@ -39,8 +39,10 @@ def cells_of(line: str) -> Cells:
 
 
 def key_of(table: Table, item: Item) -> str:
-    """An item's key as JSON: what identifies it for a person."""
-    return json.dumps({column.attribute: item.get(column.attribute) for column in table.key}, ensure_ascii=False)
+    """An item's key as plain JSON: what identifies it for a person."""
+    from demand_pipeline.transform.jsonb import item_to_json  # noqa: PLC0415 - slow, which --help does not need
+
+    return item_to_json({column.attribute: item[column.attribute] for column in table.key})
 
 
 def differences(warehouse: Warehouse, table: Table, rows: Iterable[ExpectedRow]) -> Iterator[Difference]:
