@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demand.report.facts import Change, Facts
+from demand.drift import Change, Drift
+from demand.report.facts import Facts
 from demand.runs.execution import Run
 from demand.runs.report import report
 from demand.runs.tasks import Attempt, Kind, Outcome, Tasks
@@ -55,6 +56,10 @@ def attempts(segments: int = 4, chunks: int = 2) -> list[Attempt]:
     return found
 
 
+def change(table: str, path: str, kind: str, column: str | None = None) -> Change:
+    return Change(table, "nightly", kind, path, ("N",), 412, column)
+
+
 def facts(of: Run | None = None, tried: list[Attempt] | None = None) -> Facts:
     """A run with everything around it."""
     of = of or run()
@@ -71,7 +76,7 @@ def facts(of: Run | None = None, tried: list[Attempt] | None = None) -> Facts:
             for name in TABLES
         ),
         reasons=(RejectReason(of.name, "cases", "due_date: expected date", 10, samples),), reasons_complete=True,
-        drift=(Change("cases", "amounts.discount", "new", ("N",), 412), Change("audit", "actor", "retyped", ("M",), 3)),
+        drift=Drift((change("cases", "amounts.discount", "new", 'Column("amounts_discount", …),'), change("audit", "actor", "retyped")), {"metadata": "run nightly is the first that counted it"}),
         settings=(("ChunkBytes", "268435456"), ("LoadStrategy", "truncate")), versions=(("demand-pipeline", "0.1.0"),),
         missing=(),
     )  # fmt: skip
@@ -98,7 +103,7 @@ def hostile_facts() -> Facts:
         attempts=tuple(replace(attempt, table=HOSTILE) for attempt in made.attempts),
         warehouse=(TableStatus(HOSTILE, None, HOSTILE, None, None, None, None, 1, 1),),
         reasons=(RejectReason(HOSTILE, HOSTILE, HOSTILE, 1, (sample,)),),
-        drift=(Change(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), 1),),
+        drift=Drift((Change(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), 1, HOSTILE),), {HOSTILE: HOSTILE}),
         settings=((HOSTILE, HOSTILE),),
         missing=(HOSTILE,),
     )
