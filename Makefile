@@ -24,7 +24,7 @@ test: setup  ## run every test
 test-fast: setup  ## run the quick tests of units, functions, template and state machine: under a minute
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
-test-slow: setup  ## run the tests that take minutes: what a change to the declarations can break
+test-slow: setup .venv-browser/.stamp .browser/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser (needs npm)
 	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
@@ -73,12 +73,12 @@ lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/native.in -o layers/shared/native.txt
-	for name in dev sam emulator runtime checkov supply $(BENCH:%=bench-%); do \
+	for name in dev sam emulator runtime checkov supply browser $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@# Only if npm is installed: package.json names the servers' versions, this records their hashes.
-	! command -v npm > /dev/null || (cd requirements/postgres && npm install --package-lock-only --ignore-scripts \
-		--omit-lockfile-registry-resolved --no-audit --no-fund)
+	! command -v npm > /dev/null || for name in postgres browser; do (cd requirements/$$name && npm install --package-lock-only \
+		--ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 
 setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
 
@@ -91,9 +91,10 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv-emulator/.stamp: requirements/emulator.txt
 .venv-checkov/.stamp: requirements/checkov.txt
 .venv-supply/.stamp: requirements/supply.txt
+.venv-browser/.stamp: requirements/browser.txt
 BENCH_STAMPS := $(BENCH:%=.venv-bench-%/.stamp)
 $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
-.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp $(BENCH_STAMPS): $(UV) .python-version
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp .venv-browser/.stamp $(BENCH_STAMPS): $(UV) .python-version
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)
@@ -107,6 +108,13 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@rm -rf $(@D) && cp -r requirements/postgres $(@D)
 	@# Instead of their install scripts, scripts/test_postgres.py makes the links.
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.browser/.stamp: requirements/browser/package.json requirements/browser/package-lock.json requirements/browser/inflate.mjs
+	@command -v npm > /dev/null || { echo "make test-slow: expected npm (it comes with Node.js), found none"; exit 1; }
+	@echo "fetching a browser"
+	@rm -rf $(@D) && cp -r requirements/browser $(@D)
+	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && node inflate.mjs && tar -xf al2023.tar
 	@touch $@
 
 .PHONY: help demo down test test-fast test-slow test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz

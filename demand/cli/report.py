@@ -1,6 +1,7 @@
 """`demand report`: a run as a file to look at and pass on."""
 
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,9 @@ from demand.cli.app import Shell, command
 from demand.cli.doctor import Direct, warehouse_of
 from demand.cli.output import duration
 from demand.cli.run import RunName
-from demand.errors import UsageError
+from demand.errors import DemandError, UsageError
 from demand.runs import execution
+from demand.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,35 @@ def report(
     from demand.report.facts import gather  # noqa: PLC0415 - Jinja is not needed otherwise
     from demand.report.page import render  # noqa: PLC0415 - the same
 
-    found = execution.find_run(shell.stack, run)
-    facts = gather(shell.stack, found, lambda: warehouse_of(shell, direct=direct), samples=samples)
+    def ask() -> Warehouse:
+        return warehouse_of(shell, direct=direct)
+
+    facts = gather(shell.stack, _find(shell, run, ask), ask, samples=samples)
     page = render(facts, duration).encode(errors="replace")
     try:
         output.write_bytes(page)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
-    shell.output.show(Written(found.name, str(output), len(page), facts.missing), Text(str(output)))
+    shell.output.show(Written(facts.run.name, str(output), len(page), facts.missing), Text(str(output)))
     for sentence in facts.missing:
         shell.output.note(f"not in the report: {sentence}")
     if open_it:
         webbrowser.open(output.resolve().as_uri())
+
+
+def _find(shell: Shell, name: str | None, ask: Callable[[], Warehouse]) -> execution.Run:
+    """The run as Step Functions knows it, or as the warehouse remembers it."""
+    from demand.report.recorded import recorded_run  # noqa: PLC0415 - slow, rarely needed
+
+    try:
+        return execution.find_run(shell.stack, name)
+    except DemandError as error:
+        if name is None or error.kind != "UnknownRun":
+            raise
+        try:
+            remembered = recorded_run(ask(), name)
+        except DemandError:
+            remembered = None  # then the first error says what was looked for
+        if remembered is None:
+            raise
+        return remembered

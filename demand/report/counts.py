@@ -84,6 +84,7 @@ def _bars(series: Sequence[tuple[Run, int]]) -> tuple[Bar, ...]:
     bars = []
     for number, (run, count) in enumerate(series):
         height = max(1.0, round(count / most * HEIGHT, 1))
-        title = f"{run.started:%d %b %H:%M}: {count:,}"
+        unloaded = "" if run.committed is not None else " scanned, not loaded"
+        title = f"{run.started:%d %b %H:%M}: {count:,}{unloaded}"
         bars.append(Bar(number * (_BAR + _GAP), HEIGHT - height, height, title, number == len(series) - 1))
     return tuple(bars)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demand.errors import DemandError, from_aws
+from demand.drift import Drift, drift
+from demand.errors import DemandError, error_code, from_aws
 from demand.rejects.stored import reasons_in_staging
+from demand.report.recorded import recorded_runs
 from demand.runs import execution
 from demand.runs.history import History
 from demand.runs.report import Report
@@ -29,17 +30,6 @@ _PRIVATE = ("Arn", "Arns", "Email", "Host", "Port", "Database", "Ids", "Id")
 
 
 @dataclass(frozen=True)
-class Change:
-    """An attribute that is new, vanished or retyped since the table's run before."""
-
-    table: str
-    path: str
-    change: str
-    types: tuple[str, ...]
-    items: int
-
-
-@dataclass(frozen=True)
 class Facts:
     """A run and its surroundings; None where something could not be had, which `missing` then says in a sentence."""
 
@@ -53,7 +43,7 @@ class Facts:
     warehouse: tuple[TableStatus, ...] | None
     reasons: tuple[RejectReason, ...] | None
     reasons_complete: bool
-    drift: tuple[Change, ...] | None
+    drift: Drift | None
     settings: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
@@ -71,7 +61,7 @@ class Facts:
 
 def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, samples: bool) -> Facts:
     """Gather the facts of a run. `ask` opens the way to the warehouse; `samples` shows rejected items."""
-    missing: list[str] = []
+    missing = _Missing()
     attempts: list[Attempt] = []
 
     def history() -> Report:
@@ -80,17 +70,13 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
         attempts.extend(tasks.attempts)
         return summed_up(run, tasks)
 
-    report = _attempt("the run's history", history, missing)
-    status = _attempt("what the warehouse holds now", lambda: _status(ask()), missing)
-    before = _attempt("earlier runs", lambda: _before(stack, run), missing)
-    rejects = (
-        _attempt("reasons of rejects", lambda: _reasons(stack, report, samples=samples), missing) if report else None
-    )
-    drift = _drift(run.output)
-    if run.output is None:
-        missing.append("drift: it is recorded by the load, which did not commit")
-    elif drift is None:
-        missing.append("drift: the deployed functions do not count it yet")
+    report = missing.unless("the run's history", history)
+    rejects = missing.unless("reasons of rejects", lambda: _reasons(stack, report, samples=samples)) if report else None
+    changes = None
+    if run.committed:
+        changes = missing.unless("drift", lambda: drift(ask(), run.name))
+    else:
+        missing.add("drift", "it is recorded with a commit, and this run has none")
     return Facts(
         made=datetime.now(UTC),
         stack=stack.name,
@@ -98,37 +84,56 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
         run=run,
         report=report,
         attempts=tuple(attempts),
-        before=before or (),
-        warehouse=status,
+        before=missing.unless("earlier runs", lambda: _before(stack, run, ask)) or (),
+        warehouse=missing.unless("what the warehouse holds now", lambda: _status(ask())),
         reasons=rejects[0] if rejects else None,
         reasons_complete=rejects[1] if rejects else True,
-        drift=drift,
+        drift=changes,
         settings=_settings(stack.parameters),
         versions=(("demand-pipeline", version("demand-pipeline")), ("contract", str(CONTRACT))),
-        missing=tuple(missing),
+        missing=missing.sentences(),
     )
 
 
-def _attempt[Found](what: str, find: Callable[[], Found], missing: list[str]) -> Found | None:
-    """What `find` finds; where AWS, the warehouse or the staging bucket does not give it, a sentence that says why."""
+class _Missing:
+    """What could not be had, by the reason."""
+
+    def __init__(self) -> None:
+        self._whats: dict[str, list[str]] = {}
+
+    def add(self, what: str, reason: str) -> None:
+        self._whats.setdefault(reason, []).append(what)
+
+    def unless[Found](self, what: str, find: Callable[[], Found]) -> Found | None:
+        """What `find` finds; None where AWS, the warehouse or the staging bucket does not give it."""
+        try:
+            return find()
+        except (DemandError, PipelineError) as error:
+            self.add(what, str(error))
+        except ClientError as error:
+            known = from_aws(error)
+            gone = error_code(error) == "ExecutionDoesNotExist"
+            self.add(what, "Step Functions keeps it for 90 days" if gone else known.message if known else str(error))
+        except BotoCoreError as error:
+            known = from_aws(error)
+            self.add(what, known.message if known else str(error))
+        return None
+
+    def sentences(self) -> tuple[str, ...]:
+        return tuple(f"{', '.join(whats)}: {reason}" for reason, whats in self._whats.items())
+
+
+def _before(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse]) -> tuple[execution.Run, ...]:
+    """Committed runs that started before, newest first: the warehouse remembers them longer than Step Functions."""
     try:
-        return find()
-    except (DemandError, PipelineError) as error:
-        missing.append(f"{what}: {error}")
-    except (ClientError, BotoCoreError) as error:
-        known = from_aws(error)
-        missing.append(f"{what}: {known.message if known else error}")
-    return None
+        return recorded_runs(ask(), before=run.started, most=PREVIOUS_RUNS)
+    except DemandError:
+        listed = execution.list_runs(stack, 2 * PREVIOUS_RUNS)
+        return tuple(other for other in listed if other.committed and other.started < run.started)[:PREVIOUS_RUNS]
 
 
 def _status(warehouse: Warehouse) -> tuple[TableStatus, ...]:
     return warehouse.ask(StatusAnswer, ActionName.STATUS, countRows=False).tables
-
-
-def _before(stack: Stack, run: execution.Run) -> tuple[execution.Run, ...]:
-    """The runs that started before, newest first."""
-    listed = execution.list_runs(stack, 10 * PREVIOUS_RUNS)
-    return tuple(other for other in listed if other.started < run.started)[:PREVIOUS_RUNS]
 
 
 def _reasons(stack: Stack, report: Report, *, samples: bool) -> tuple[tuple[RejectReason, ...], bool]:
@@ -136,17 +141,6 @@ def _reasons(stack: Stack, report: Report, *, samples: bool) -> tuple[tuple[Reje
     part = replace(report, staged_with_rejects=keys[:_REJECT_OBJECTS])
     found = reasons_in_staging(stack, part, None, _SAMPLES if samples else 0)
     return found.reasons, len(keys) <= _REJECT_OBJECTS
-
-
-def _drift(output: Mapping[str, Any] | None) -> tuple[Change, ...] | None:
-    """What the load found, from the run's output; None if it says nothing of it."""
-    changes = (output or {}).get("drift")
-    if changes is None:
-        return None
-    return tuple(
-        Change(change["table"], change["path"], change["change"], tuple(change["types"]), int(change["items"]))
-        for change in changes
-    )
 
 
 def _settings(parameters: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from statistics import mean
 
 from demand.runs.tables import TableProgress
 from demand.runs.tasks import Attempt, Kind, Outcome
+from demand_pipeline.builders import TABLES
 
 WIDTH = 1000
 _LABEL = 150  # pixels left of the lanes
@@ -99,8 +100,8 @@ def _groups(attempts: Sequence[Attempt]) -> Iterable[tuple[str, str, list[Attemp
     for attempt in attempts:
         if attempt.kind in (Kind.SCAN, Kind.TRANSFORM):
             segments.setdefault((attempt.table or "", attempt.segment or 0), []).append(attempt)
-    tables = dict.fromkeys(table for table, _ in segments)
-    for table in tables:
+    order = {name: number for number, name in enumerate(TABLES)}
+    for table in sorted({table for table, _ in segments}, key=lambda name: (order.get(name, len(order)), name)):
         for number in sorted(number for name, number in segments if name == table):
             members = segments[table, number]
             items = sum(int(attempt.answer.get("items", 0)) for attempt in members if attempt.kind is Kind.SCAN)

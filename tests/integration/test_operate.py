@@ -113,7 +113,23 @@ def test_status_has_the_rows_of_each_table_and_the_run_they_are_of(loaded: Runs)
     assert {table["rows"] for table in ask("status", countRows=False)["tables"]} == {None}
 
 
+def test_runs_are_remembered_with_what_they_did_to_their_tables(loaded: Runs) -> None:
+    for number in (2, 3):
+        loaded.load(run_at(number), {"cases": documents(number)})
+    before = run_at(3).started_at.isoformat()
+    second, first = ask("runs", run=None, before=before, most=5)["runs"]
+    assert (second["run"], first["run"], first["started_at"]) == ("run-2", "run-1", run_at(1).started_at.isoformat())
+    [cases] = second["tables"]
+    assert {name: cases[name] for name in ("table", "scanned", "staged", "rejected", "loaded", "previous_rows")} == {
+        "table": "cases", "scanned": 2, "staged": 2, "rejected": 0, "loaded": 2, "previous_rows": 3,
+    }  # fmt: skip
+    assert {table["table"] for table in first["tables"]} == EVERYTHING.keys()
+    assert [run["run"] for run in ask("runs", run=None, before=None, most=1)["runs"]] == ["run-3"]
+    assert [run["run"] for run in ask("runs", run="run-1", before=None, most=1)["runs"]] == ["run-1"]
+
+
 def test_before_the_first_run_there_is_nothing(warehouse: Warehouse) -> None:
+    assert ask("runs", run=None, before=None, most=1) == {"runs": []}
     assert {(table["rows"], table["run"]) for table in ask("status", countRows=True)["tables"]} == {(None, None)}
     assert ask("rejects", **NO_REJECTS, samples=3) == {"reasons": [], "complete": True}
     assert ask("rejected_items", **NO_REJECTS, after=None) == {"items": [], "next": None}
@@ -231,6 +247,7 @@ def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
         ("check", {"strategy": "swop"}, "arguments.strategy: expected one of truncate, merge"),
         ("status", {}, "arguments.countRows: expected true or false, and it is missing"),
         ("rejects", {"run": None, "table": "cheques", "samples": 1}, "arguments.table: expected one of cases"),
+        ("runs", {"run": None, "before": "today", "most": 1}, "arguments.before: expected a time in ISO 8601"),
         (
             "rejected_items",
             {**NO_REJECTS, "after": "x'"},

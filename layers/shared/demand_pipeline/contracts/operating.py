@@ -5,6 +5,7 @@ Commands read answers with the same classes, so a field that one side lacks is a
 
 import re
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -19,6 +20,14 @@ from demand_pipeline.tables import Table
 _is_place = re.compile(r"\([0-9]{1,10},[0-9]{1,5}\)").fullmatch
 
 
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 class ActionName(StrEnum):
     """What can be asked; `operate/` has one module per action."""
 
@@ -28,6 +37,7 @@ class ActionName(StrEnum):
     REJECTED_ITEMS = "rejected_items"
     COMPARE = "compare"
     DRIFT = "drift"
+    RUNS = "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,63 @@ class StatusAnswer:
     """Every declared table, in the order of the declarations."""
 
     tables: tuple[TableStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsRequest:
+    """One run, or the last ones that were started `before` a time in ISO 8601, at most so many."""
+
+    run: str | None
+    before: str | None
+    most: int
+
+    @classmethod
+    def read(cls, arguments: Fields) -> Self:
+        """Read the action's arguments; raises `InvalidEventError`."""
+        run, before = (None if arguments.is_null(name) else arguments.text(name) for name in ("run", "before"))
+        if before is not None and not _is_time(before):
+            raise InvalidEventError(arguments.path("before"), before, "a time in ISO 8601")
+        return cls(run, before, arguments.integer("most", minimum=1))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTable:
+    """What a committed run did to a table."""
+
+    table: str
+    segments: int
+    chunks: int
+    scanned: int
+    staged: int
+    rejected: int
+    sanitized: int
+    loaded: int
+    inserted: int
+    updated: int
+    deleted: int
+    previous_rows: int
+    read_units: float
+    bytes: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A committed run as the warehouse remembers it; times are ISO 8601 in UTC, `input` is JSON."""
+
+    run: str
+    arn: str
+    started_at: str
+    committed_at: str
+    input: str
+    tables: tuple[RecordedTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsAnswer:
+    """Runs, the last one first."""
+
+    runs: tuple[RecordedRun, ...]
 
 
 @dataclass(frozen=True, slots=True)

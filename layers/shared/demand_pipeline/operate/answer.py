@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating import ActionName, OperateRequest, to_json
 from demand_pipeline.observability import logger
-from demand_pipeline.operate import check, compare, drift, rejects, status
+from demand_pipeline.operate import check, compare, drift, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import statement
@@ -34,6 +34,7 @@ ACTIONS = {
     ActionName.REJECTED_ITEMS: Action(rejects.answer_items),
     ActionName.COMPARE: Action(compare.answer),
     ActionName.DRIFT: Action(drift.answer),
+    ActionName.RUNS: Action(runs.answer),
 }
 
 

@@ -875,6 +875,21 @@ FROM {schema}.pipeline_run_tables AS loaded
 JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
 ORDER BY loaded.table_name, run.committed_at DESC;
 
+-- name: recorded_runs
+-- What each run did to its tables: of one run, or of the last ones before a time.
+SELECT run.run_id, run.execution_arn, run.started_at, run.committed_at, run.input::text,
+       loaded.table_name, loaded.segments, loaded.chunks, loaded.scanned, loaded.staged, loaded.rejected,
+       loaded.sanitized, loaded.loaded, loaded.inserted, loaded.updated, loaded.deleted, loaded.previous_rows,
+       loaded.read_units::float8, loaded.bytes, loaded.load_seconds::float8
+FROM (
+    SELECT * FROM {schema}.pipeline_runs
+    WHERE (:run::text IS NULL OR run_id = :run) AND (:before::timestamptz IS NULL OR started_at < :before)
+    ORDER BY started_at DESC
+    LIMIT :most
+) AS run
+JOIN {schema}.pipeline_run_tables AS loaded ON loaded.run_id = run.run_id
+ORDER BY run.started_at DESC, run.run_id, loaded.table_name;
+
 -- name: loading_runs
 -- Of each table, the run that loaded it: the given one, or the last.
 SELECT DISTINCT ON (loaded.table_name) loaded.table_name, loaded.run_id
