@@ -24,7 +24,7 @@ test: setup  ## run every test
 test-fast: setup  ## run the quick tests of units, functions, template and state machine: under a minute
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
-test-slow: setup .venv-browser/.stamp .browser/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser (needs npm)
+test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser, dbt (needs npm)
 	@$(PYTHON) -m pytest -n 0 tests/slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
@@ -73,7 +73,7 @@ lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/native.in -o layers/shared/native.txt
-	for name in dev sam emulator runtime checkov supply browser $(BENCH:%=bench-%); do \
+	for name in dev sam emulator runtime checkov supply browser dbt $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@# Only if npm is installed: package.json names the servers' versions, this records their hashes.
@@ -92,9 +92,10 @@ $(UV):  # uv is fetched from PyPI when it is missing
 .venv-checkov/.stamp: requirements/checkov.txt
 .venv-supply/.stamp: requirements/supply.txt
 .venv-browser/.stamp: requirements/browser.txt
+.venv-dbt/.stamp: requirements/dbt.txt
 BENCH_STAMPS := $(BENCH:%=.venv-bench-%/.stamp)
 $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
-.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp .venv-browser/.stamp $(BENCH_STAMPS): $(UV) .python-version
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp .venv-browser/.stamp .venv-dbt/.stamp $(BENCH_STAMPS): $(UV) .python-version
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)

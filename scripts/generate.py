@@ -20,7 +20,7 @@ except Exception as error:
     sys.exit(place + " ".join(str(error).split()))
 
 from local.sample_values import ExampleError
-from scripts import cost_page, data_dictionary, event_files, regions, state_machine
+from scripts import cost_page, data_dictionary, dbt_sources, event_files, regions, state_machine
 
 EVENTS = Path("events")
 
@@ -36,6 +36,7 @@ WITH_REGIONS = {
 
 GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
+    dbt_sources.PAGE: dbt_sources.render,
     state_machine.DEFINITION: state_machine.render,
     Path("demand/cost/measured.json"): cost_page.measured_file,
     **{path: partial(regions.render, path, module) for path, module in WITH_REGIONS.items()},

@@ -60,6 +60,7 @@ _OWN_TABLES = (
     "pipeline_runs",
     "pipeline_run_tables",
     "pipeline_run_attributes",
+    "pipeline_freshness",
     "pipeline_ledger",
 )
 _OWN_PREFIX = "rejects_"

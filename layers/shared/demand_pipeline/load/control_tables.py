@@ -11,7 +11,7 @@ from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleR
 from demand_pipeline.load.drift import find_changes
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.jsonb import sanitize
 
@@ -83,10 +83,21 @@ PIPELINE_RUN_ATTRIBUTES = TableSchema(
 ROLLED_BACK = "rolled back"
 """The status of a run whose rows were replaced by those before it."""
 
+FRESHNESS = "pipeline_freshness"
+"""The view of each table's age, rows and last run."""
+
 CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES, PIPELINE_RUN_ATTRIBUTES)
 
 # Columns whose name is not that of the field of LoadedTable; `table` is a word of SQL.
 _FIELDS = {"table_name": "table"}
+
+
+def ensure_freshness(connection: Connection, schema: str) -> None:
+    """Create the view of how old each table is, if there is nothing of its name."""
+    view = qualified(schema, FRESHNESS)
+    [[exists]] = connection.query(statement("relation_exists"), relation=view)
+    if not exists:
+        connection.execute(statement("create_freshness", schema=schema))
 
 
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:

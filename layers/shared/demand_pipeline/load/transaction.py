@@ -10,7 +10,14 @@ from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_counts, check_rejects, check_rows, check_shrinkage
 from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
-from demand_pipeline.load.control_tables import CONTROL_TABLES, find_result, record, refuse_stale, replace_rejects
+from demand_pipeline.load.control_tables import (
+    CONTROL_TABLES,
+    ensure_freshness,
+    find_result,
+    record,
+    refuse_stale,
+    replace_rejects,
+)
 from demand_pipeline.load.drift import find_changes, record_attributes
 from demand_pipeline.load.export import export_table
 from demand_pipeline.load.guard import Guard
@@ -130,6 +137,7 @@ class _Load:
         for missing in prepare(self.connection, self.schema, CONTROL_TABLES).values():
             for addition in missing:
                 self.connection.execute(addition)
+        ensure_freshness(self.connection, self.schema)
         if known := find_result(self.connection, self.schema, self.request):
             logger.info("run is committed already")
             self.connection.execute("ROLLBACK")

@@ -782,6 +782,29 @@ SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
 -- name: insert_run_table
 INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
 
+-- name: create_freshness
+-- Whoever may use the schema may read the view, and sees the tables of which he may read any column. `tableoid` leads to
+-- the schema that the view is in.
+CREATE VIEW {schema}.pipeline_freshness WITH (security_barrier) AS
+SELECT DISTINCT ON (loaded.table_name)
+       loaded.table_name,
+       clock_timestamp() - run.committed_at AS age,
+       loaded.loaded AS rows,
+       run.run_id AS last_run,
+       run.started_at,
+       run.committed_at
+FROM {schema}.pipeline_run_tables AS loaded
+JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
+JOIN pg_class AS own ON own.oid = run.tableoid
+JOIN pg_class AS relation ON relation.relnamespace = own.relnamespace AND relation.relname = loaded.table_name
+WHERE run.status = 'committed'
+  AND relation.relkind IN ('r', 'p')
+  AND has_any_column_privilege(relation.oid, 'SELECT')
+ORDER BY loaded.table_name, run.committed_at DESC;
+COMMENT ON VIEW {schema}.pipeline_freshness IS
+    'How old each table is, how many rows it has, and the run that loaded it last. An empty table is not stale.';
+GRANT SELECT ON {schema}.pipeline_freshness TO PUBLIC;
+
 -- name: insert_run_attributes
 -- The counts of all chunks, of the tables for which every chunk has some. A column that any item has a value for is not
 -- absent; of too many attributes the most frequent stay.
