@@ -11,28 +11,40 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 from local import sam
 from local.stack import Stack
 
 PAGE = Path("docs/demand.md")
-_COLUMNS, _ROWS = 110, 50
+_COLUMNS, _ROWS = 112, 50
 _MARKED = re.compile(r"(<!-- session -->\n).*?(<!-- /session -->\n)", re.DOTALL)
-# A run whose limit of rejects is too low, what it is explained with, and one that is right.
-COMMANDS = (
-    "demand run --tables cases,templates --max-reject-percent 0.1",
-    "demand redrive --yes --detach",
-    "demand run --tables cases,templates",
-    "demand runs",
-)
+_TABLE, _COLUMN = "cases", "page_count"  # a bigint
+
+
+def sessions(stack: Stack) -> Iterator[str]:
+    """A run that fails because a column has another type than its declaration, and its redrive after a fix."""
+    change = f"ALTER TABLE {_TABLE} ALTER COLUMN {_COLUMN} TYPE"
+    stack.postgres.execute(f"{change} integer")
+    try:
+        yield record(stack, "demand run --tables cases,templates")
+    finally:
+        stack.postgres.execute(f"{change} bigint")
+    yield record(stack, "demand redrive --yes")
+    yield record(stack, "demand runs")
 
 
 def record(stack: Stack, line: str) -> str:
     """Run a command line on a terminal without colours and return what it shows."""
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-    environment = sam.environment(stack.folder / "sam", stack.environment) | {"TERM": "dumb", "NO_COLOR": "1"}
+    environment = sam.environment(stack.folder / "sam", stack.environment) | {
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "COLUMNS": str(_COLUMNS),
+        "LINES": str(_ROWS),
+    }
     command = [sys.executable, "-m", *line.split()]
     with subprocess.Popen(command, env=environment, stdin=terminal, stdout=terminal, stderr=terminal):  # noqa: S603 - ours
         os.close(terminal)
@@ -51,9 +63,9 @@ def main() -> None:
     """Write the session into the page."""
     stack = Stack()
     stack.require_up()
-    sessions = "\n\n".join(record(stack, line) for line in COMMANDS)
+    session = "\n\n".join(sessions(stack))
     text, found = _MARKED.subn(
-        lambda marks: f"{marks[1]}```console\n{sessions}\n```\n{marks[2]}", PAGE.read_text(encoding="utf-8")
+        lambda marks: f"{marks[1]}```console\n{session}\n```\n{marks[2]}", PAGE.read_text(encoding="utf-8")
     )
     if not found:
         sys.exit(f"{PAGE}: expected the marks <!-- session --> and <!-- /session -->")

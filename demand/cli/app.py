@@ -105,7 +105,11 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
             shared = {option.name: given.pop(option.name) for option in SHARED}
             output = Output(json_wanted=shared.pop("json"))
             del shared["debug"]  # main reads it, for errors in the arguments too
-            return function(Shell(output, Flags(**shared)), **given) or SUCCESS
+            try:
+                return function(Shell(output, Flags(**shared)), **given) or SUCCESS
+            except KeyboardInterrupt:
+                output.note("interrupted")
+                return INTERRUPTED
 
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
@@ -132,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(end.__context__, BrokenPipeError):  # typer's way to report it
             return _nobody_reads()
         raise
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:  # the end of the input, where a question was asked
         output.note("interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback unless asked for
@@ -140,8 +144,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output.notes.print_exception()
         output.fail(_described(error))
         return UNUSABLE
-    if code == INTERRUPTED:
-        output.note("interrupted")
     return code or SUCCESS
 
 

@@ -33,7 +33,7 @@ def logs(
         if shell.output.json:
             shell.output.line(line)
         else:
-            shell.output.results.print(_text(line), soft_wrap=True)
+            shell.output.results.print(_text(line), soft_wrap=True)  # like any log
     shell.output.note(f"{lines:,} {'errors' if errors else 'records'} of run {found.name}")
 
 

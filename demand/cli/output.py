@@ -5,19 +5,17 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import compress
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from demand.errors import DemandError, UsageError
 
 SCHEMA_VERSION = 1
-_WIDE = 110  # columns of a terminal from which on optional columns are shown
+_GAP, _WORDS = 3, 18  # between the columns of a table; the least width of one with texts
 _LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
 
 # Exit codes: docs/demand.md.
@@ -28,7 +26,7 @@ STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: numbers stand on the right, `whole` values stay in one line, `optional` ones need a wide table."""
+    """A column: numbers stand on the right, `whole` values stay in one line, `optional` ones need room."""
 
     title: str
     number: bool = False
@@ -51,7 +49,7 @@ class Output:
             self.line({**more, **asdict(value)})
             return
         for part in parts:
-            self.results.print(part, soft_wrap=isinstance(part, str | Text))
+            _print(self.results, part)
 
     def line(self, value: Any) -> None:
         """Write a dataclass as a line of JSON."""
@@ -60,16 +58,20 @@ class Output:
 
     def note(self, text: str) -> None:
         """Say something about the course of the work, as it is."""
-        self.notes.print(escape(text), soft_wrap=True)
+        _print(self.notes, Text(text))
+
+    def warn(self, text: str) -> None:
+        """Say what may go wrong."""
+        _print(self.notes, Text(f"warning: {text}", style="yellow"))
 
     def fail(self, error: DemandError) -> None:
         """Report an error: as the JSON result, or in one line and a hint."""
         if self.json:
             self.line({"error": {"kind": error.kind, "message": error.message, "hint": error.hint or None}})
             return
-        self.notes.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
+        _print(self.notes, Text.assemble(("error: ", "bold red"), error.message))
         if error.hint:
-            self.notes.print(Text(f"try: {error.hint}", style="dim"), soft_wrap=True)
+            _print(self.notes, Text(f"try: {error.hint}", style="dim"))
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Ask on stderr; `yes` answers. Raises UsageError where nobody can answer."""
@@ -77,7 +79,7 @@ class Output:
             return True
         if self.json or not sys.stdin.isatty():
             raise UsageError(f"{question} Nobody can be asked here", "add --yes")
-        self.notes.print(escape(f"{question} [y/N] "), end="")
+        self.notes.print(Text(f"{question} [y/N] "), end="")
         return input().strip().lower() in {"y", "yes"}
 
     @property
@@ -88,29 +90,46 @@ class Output:
 
 @dataclass(frozen=True)
 class Rows:
-    """A table that leaves out its optional columns where it is narrow."""
+    """A table that leaves out optional columns, the last one first, until it fits."""
 
     title: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[object]]
+    rows: Sequence[Sequence[Text]]
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as wide as there is room."""
-        shown = [column.optional is False or options.max_width >= _WIDE for column in self.columns]
+        shown = self._fitting(options.max_width)
         made = Table(
             title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
         )
-        for column in compress(self.columns, shown):
+        for index in shown:
+            column = self.columns[index]
             justify: JustifyMethod = "right" if column.number else "left"
-            made.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole or column.number)
+            made.add_column(column.title, justify=justify, overflow="fold", min_width=self._least(index))
         for row in self.rows:
-            made.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in compress(row, shown)))
+            made.add_row(*(row[index] for index in shown))
         yield made
+
+    def _fitting(self, width: int) -> list[int]:
+        shown = list(range(len(self.columns)))
+        for index in reversed(range(len(self.columns))):
+            if sum(self._least(number) + _GAP for number in shown) <= width:
+                break
+            if self.columns[index].optional:
+                shown.remove(index)
+        return shown
+
+    def _least(self, index: int) -> int:
+        """The width that a column needs: all of a number or a name, some words of a text."""
+        column = self.columns[index]
+        longest = max([len(column.title), *(row[index].cell_len for row in self.rows)])
+        return longest if column.number or column.whole else min(longest, _WORDS)
 
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:
     """Rows as a table: whole numbers get separators, None is a dash."""
-    return Rows(title, columns, list(rows))
+    cells = [[value if isinstance(value, Text) else Text(cell(value)) for value in row] for row in rows]
+    return Rows(title, columns, cells)
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:
@@ -157,6 +176,12 @@ def duration(seconds: float | None) -> str:
 def status(word: str) -> Text:
     """A status: a word, and a colour where there are colours."""
     return Text(word, style=STYLES.get(word, ""))
+
+
+def _print(console: Console, part: RenderableType) -> None:
+    """Fold texts between words on a terminal; elsewhere a line stays a line."""
+    text = Text(part) if isinstance(part, str) else part
+    console.print(text, soft_wrap=isinstance(text, Text) and not console.is_terminal)
 
 
 def _console(stream: TextIO) -> Console:

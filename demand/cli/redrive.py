@@ -8,6 +8,7 @@ from rich.text import Text
 
 from demand.cli.app import Shell, command
 from demand.cli.output import FAILED, SUCCESS, Column, table
+from demand.cli.result import plain
 from demand.cli.run import Detach, RunName, follow_to_the_end
 from demand.runs import execution
 from demand.runs.redrive import Plan, plan
@@ -74,7 +75,7 @@ def _explain(shell: Shell, planned: Plan) -> None:
     shell.output.notes.print(table(f"redrive of {planned.run}", columns, rows))
     shell.output.note(f"the load {planned.load}")
     for warning in planned.warnings:
-        shell.output.notes.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        shell.output.warn(plain(warning))
 
 
 def _numbers(numbers: tuple[int, ...]) -> str:

@@ -65,18 +65,14 @@ def runs(
     found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
     columns = [
         *(Column("run", whole=True), Column("status", whole=True), Column("started", whole=True, optional=True)),
-        *(Column("took", number=True), Column("redrives", number=True, optional=True)),
-        *(
-            Column("scanned", number=True, optional=True),
-            Column("rejected", number=True),
-            Column("loaded", number=True),
-        ),
+        Column("took", number=True),
+        *(Column(name, number=True, optional=True) for name in ("loaded", "rejected", "redrives", "scanned")),
         Column("note"),
     ]
     rows = [
         [
-            *(entry.name, status(entry.status), entry.started, duration(entry.seconds), entry.redrives),
-            *(entry.scanned, entry.rejected, entry.loaded, _note(entry)),
+            *(entry.name, status(entry.status), entry.started, duration(entry.seconds)),
+            *(entry.loaded, entry.rejected, entry.redrives, entry.scanned, _note(entry)),
         ]
         for entry in found
     ]

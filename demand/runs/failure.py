@@ -90,8 +90,8 @@ def next_commands(run: Run, action: str) -> tuple[str, ...]:
     if "redrive" in action and run.redrivable:
         found[action.index("redrive")] = f"demand redrive {run.name}"
     if match := re.search(r"new runs?\b|let the next run", action):
-        given = dict(run.input)
-        mentioned = [option for field, option in OPTIONS.items() if f"`{field}`" in action and field not in given]
-        words = [f"{option}{'' if option == '--force' else ' …'}" for option in mentioned]
-        found[match.start()] = " ".join(["demand run", *to_options(given), *words])
+        mentioned = [field for field in OPTIONS if f"`{field}`" in action]
+        kept = {field: value for field, value in run.input.items() if field not in mentioned}
+        words = [OPTIONS[field] if field == "force" else f"{OPTIONS[field]} …" for field in mentioned]
+        found[match.start()] = " ".join(["demand run", *to_options(kept), *words])
     return tuple(found[place] for place in sorted(found))

@@ -66,6 +66,7 @@ class Tasks:
         self.states_entered = 0
         self._attempt_of: dict[int, int] = {}  # by event: the attempt that it belongs to
         self._state_of: dict[int, str] = {}  # by event: the state that it happened in
+        self._states: dict[tuple[Kind, Any, Any], str] = {}  # names of states, by what their tasks are about
         self._round = 0
         self.has_ended = False
 
@@ -112,10 +113,13 @@ class Tasks:
         self._attempt_of[number] = len(self.attempts)
         kind = _kind(request)
         segment, chunk = _part(request)
+        task = (kind, request.get("table"), request.get("step"))
+        state = self._state_of.get(number) or self._states.get(task) or kind.capitalize()
+        self._states[task] = state  # a redrive may schedule the task without entering its state again
         self.attempts.append(
             Attempt(
                 kind=kind,
-                state=self._state_of.get(number, kind.capitalize()),
+                state=state,
                 table=request.get("table"),
                 segment=segment,
                 chunk=chunk,

@@ -45,6 +45,13 @@ def test_the_commands_of_a_cure_follow_from_its_action(error: str, commands: tup
     assert next_commands(RUN, found.action) == commands
 
 
+def test_a_limit_that_the_run_was_given_is_to_be_changed_not_repeated() -> None:
+    found = cure("RejectLimitError")
+    assert found is not None
+    run = replace(RUN, input={"maxRejectPercent": 0.1, "saveCsv": True})
+    assert next_commands(run, found.action) == ("demand run --save-csv --max-reject-percent …",)
+
+
 def test_every_cure_leads_to_a_command() -> None:
     assert [entry.names for entry in CURES if not next_commands(RUN, entry.action)] == []
     assert "demand redrive" not in str([next_commands(replace(RUN, redrivable=False), entry.action) for entry in CURES])

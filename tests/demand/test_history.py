@@ -183,6 +183,7 @@ def test_what_runs_when_the_run_ends_is_aborted_and_a_redrive_goes_on_in_the_nex
     story.schedule(redriven, table="cases", segment=1, totalSegments=2, chunk=0)
     tasks = story.tasks
     assert [attempt.round for attempt in tasks.attempts] == [0, 0, 1]
+    assert {attempt.state for attempt in tasks.attempts} == {"ScanCases"}
     assert [segment.state for segment in progress(tasks.attempts)[0].segments] == ["aborted", "running"]
     assert not tasks.has_ended
 
