@@ -30,7 +30,7 @@ def run(number: int = 0, *, loaded: int = 1000, **changes: Any) -> Run:
     started = NOW - timedelta(days=number)
     made = Run(
         name=f"nightly-{started:%Y%m%d}", arn="arn:run", status="SUCCEEDED", started=started,
-        stopped=started + timedelta(minutes=4), input={}, output={"committed": True, "tables": tables}, error=None,
+        stopped=started + timedelta(seconds=130), input={}, output={"committed": True, "tables": tables}, error=None,
         cause=None, redrives=0, redriven=None, redrivable=False, redrive_refusal=None,
     )  # fmt: skip
     return replace(made, **changes)
