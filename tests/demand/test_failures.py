@@ -116,7 +116,7 @@ def test_after_a_data_limit_nothing_is_kept() -> None:
 def test_a_plan_warns_of_a_newer_committed_run_and_of_a_cure_that_is_no_redrive() -> None:
     newer = replace(RUN, name="newer", started=START.replace(hour=4), output={"committed": True, "tables": []})
     dry = replace(newer, name="dry", output={"committed": False, "tables": []})
-    warnings = planned(stopped(), newer, dry).warnings
+    warnings = planned(stopped(), dry, newer).warnings
     assert [warning.split(":")[0] for warning in warnings] == [
         "run newer started later and is committed",
         "StagingError needs more than a redrive",
