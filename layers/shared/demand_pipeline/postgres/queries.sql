@@ -872,7 +872,7 @@ SELECT DISTINCT ON (loaded.table_name)
        extract(epoch FROM clock_timestamp() - run.committed_at)::float8 AS age_seconds,
        loaded.loaded, loaded.rejected
 FROM {schema}.pipeline_run_tables AS loaded
-JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
+JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id AND run.status = 'committed'
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: loading_runs
@@ -900,6 +900,16 @@ GROUP BY run_id, table_name, reason
 ORDER BY table_name, items DESC, reason
 LIMIT :most;
 
+-- name: rejects_relations
+-- The tables that hold the rows of rejected_items, from one of this OID on: its partitions, or itself.
+SELECT pg_class.oid::bigint, format('%I.%I', nspname, relname)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind = 'r'
+  AND (pg_class.oid = to_regclass(:relation)
+       OR pg_class.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:relation)))
+  AND pg_class.oid::bigint >= :start
+ORDER BY 1;
+
 -- name: rejected_items
 -- In the order in which they are stored. Of the next rows as many as are small enough together, at least one.
 SELECT place, run_id, table_name, item_key, reason, item
@@ -907,7 +917,7 @@ FROM (
     SELECT page.*, sum(octet_length(item)) OVER (ORDER BY place) AS bytes, row_number() OVER (ORDER BY place) AS number
     FROM (
         SELECT ctid AS place, run_id, table_name, item_key::text AS item_key, reason, item::text AS item
-        FROM {schema}.rejected_items
+        FROM {relation}
         WHERE ctid > :after::tid
           AND (:run::text IS NULL OR run_id = :run)
           AND (:table::text IS NULL OR table_name = :table)
