@@ -113,6 +113,11 @@ class _Checks:
             yield "compared", len(event["arguments"]["rows"]), answer["compared"]
         elif action == "rejects":
             yield "rejects", self._rows("rejected_items"), sum(reason["items"] for reason in answer["reasons"])
+        elif action == "diff":
+            yield "table", event["arguments"]["table"], answer["table"]
+        elif action == "rollback":
+            query = "SELECT run_id FROM pipeline_runs WHERE status = 'rolled back'"
+            yield "rolled back", answer["run"], self.stack.postgres.execute(query)
         else:
             of_table = f"rejected_items WHERE table_name = '{event['arguments']['table']}'"
             query = f"SELECT count(*) FROM {of_table}"  # noqa: S608 - a declaration's name
