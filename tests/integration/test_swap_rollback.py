@@ -12,6 +12,7 @@ from demand_pipeline.errors import PipelineError, RollbackError, RunRolledBackEr
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.diff import diff_table
 from demand_pipeline.load.swap.rollback import roll_back
+from demand_pipeline.operate.previous import finish_rollback
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.support.roles import analyst, create_analyst
@@ -40,6 +41,7 @@ def back(warehouse: Warehouse, run: str | None = None) -> dict[str, str | None]:
         wanted = RollbackRequest(run, "somebody", "half the rows are missing")
         done = roll_back(connection, "warehouse", TABLES, wanted)
         connection.execute("COMMIT")
+        finish_rollback(connection, "warehouse", done)
     return {table.table: table.run for table in done.tables}
 
 

@@ -808,12 +808,13 @@ GROUP BY table_name, found.path, found.type;
 SELECT path, type, items FROM {schema}.pipeline_run_attributes WHERE run_id = :run AND table_name = :table;
 
 -- name: run_before
--- The last run committed before this one that counted the attributes of the table.
+-- The last run committed before this one, and not rolled back, that counted the attributes of the table.
 SELECT run.run_id
 FROM {schema}.pipeline_runs AS run
 JOIN {schema}.pipeline_run_attributes AS attribute USING (run_id)
 WHERE attribute.table_name = :table
   AND attribute.path = ''
+  AND run.status = 'committed'
   AND run.committed_at < (SELECT committed_at FROM {schema}.pipeline_runs WHERE run_id = :run)
 ORDER BY run.committed_at DESC
 LIMIT 1;
