@@ -97,6 +97,8 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
         Permission("dynamodb:BatchGetItem", "tables"),
     ),
     "drift": _WAREHOUSE,
+    "diff": _WAREHOUSE,
+    "rollback": (*_WAREHOUSE, Permission("sts:GetCallerIdentity", "account")),
     "doctor": _DOCTOR,
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,

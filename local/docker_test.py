@@ -120,6 +120,11 @@ class _Checks:
             yield "rejects", self._rows("rejected_items"), sum(reason["items"] for reason in answer["reasons"])
         elif action == "drift":
             yield "tables", list(TABLES), [table["table"] for table in answer["tables"]]
+        elif action == "diff":
+            yield "table", event["arguments"]["table"], answer["table"]
+        elif action == "rollback":
+            query = "SELECT run_id FROM pipeline_runs WHERE status = 'rolled back'"
+            yield "rolled back", answer["run"], self.stack.postgres.execute(query)
         else:
             of_table = f"rejected_items WHERE table_name = '{event['arguments']['table']}'"
             query = f"SELECT count(*) FROM {of_table}"  # noqa: S608 - a declaration's name

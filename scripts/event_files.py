@@ -55,11 +55,14 @@ def events() -> dict[str, Event]:
         "load_warehouse_subset": _load(
             subset, {"tables": names, "maxRejectPercent": 5}, staged=(37,), strategy="merge"
         ),
+        "load_warehouse_swap": _load(tables, {}, staged=(409, 388), rejected=3, strategy="swap"),
         "operate_warehouse_check": _operate("check", strategy="truncate"),
         "operate_warehouse_compare": _operate(
             "compare", table=first.name, fingerprint=first.fingerprint, rows=[_row(first)]
         ),
         "operate_warehouse_drift": _operate("drift", run=None),
+        "operate_warehouse_diff": _operate("diff", table=first.name, samples=3),
+        "operate_warehouse_rollback": _operate("rollback", run=_ID, by="ops@example.com", reason="rows are missing"),
         "operate_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
         "operate_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
         "operate_warehouse_runs": _operate("runs", run=None, before="2026-11-23T03:00:00+00:00", most=10),

@@ -95,7 +95,7 @@ def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[lis
     [chunk] = staged.chunks
     assert ChunkCopier(connection, memory, shadows, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
     connection.execute("BEGIN")
-    replace_rejects(connection, "fuzz", [table.name], shadows.rejects)
+    replace_rejects(connection, "fuzz", {table.name: shadows.rejects(table.name)})
     assert truncate.fill(LoadContext(connection, guard, (table,)), table) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"

@@ -14,6 +14,7 @@ from demand.cli import redrive
 from demand.cli import rejects
 from demand.cli import verify
 from demand.cli import drift
+from demand.cli import previous
 from demand.cli import doctor
 from demand.cli import schedule
 from demand.cli import infer

@@ -33,12 +33,13 @@ def verify(shell: Shell, tables: Tables = None, sample: Sample = None, direct: D
     check_range("--sample", sample, 1, _MOST)
     draw = random.Random()  # noqa: S311 - a sample, no secret
     comparison = Comparison(shell.stack, warehouse_of(shell, direct=direct), sample, draw)
-    found = comparison.verify(_names(tables), shell.output.note)
+    found = comparison.verify(names_of(tables), shell.output.note)
     shell.output.show(found, *_parts(found))
     return SUCCESS if found.is_equal else FAILED
 
 
-def _names(given: list[str] | None) -> list[str]:
+def names_of(given: list[str] | None) -> list[str]:
+    """The tables of an option, all without it; raises UsageError."""
     names = [name for text in given or [] for name in text.split(",")] or list(TABLES)
     for name in names:
         if name not in TABLES:

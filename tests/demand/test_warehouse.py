@@ -15,6 +15,8 @@ from demand import permissions
 from demand.aws import Clients
 from demand.drift import parse_path
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import Column, ColumnType, camel_case
 from demand_pipeline.transform.drift import path_text
 from local.seed import key_item
@@ -24,6 +26,7 @@ from tests.statemachine.harness import Machine
 from tests.support import functions
 from tests.support.aws import BUCKET, VARIABLES, create_source
 from tests.support.operate import FUNCTION, Lambda
+from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse, variables
 
 pytestmark = pytest.mark.long
@@ -285,3 +288,22 @@ def test_a_path_that_is_shown_is_the_one_that_the_line_to_paste_reads() -> None:
     for path in [("a", "b"), ("unit.price", "größe"), ('"x"\\', "\u202e\x1b[31m", ""), ("{}", "'")]:
         assert path_text(path).isprintable()
         assert parse_path(path_text(path)) == path
+
+
+def test_the_last_swap_is_shown_and_rolled_back(real: Real, staging: Staging) -> None:
+    runs = Runs(staging, real.warehouse, strategy=Strategy.SWAP)
+    for hour in (1, 2):
+        runs.load(run_at(hour), {"cases": documents(hour + 1, status=str(hour))})
+    said = real.demand("diff", "--tables", "cases", "--json")
+    [cases] = said.json["tables"]
+    assert (cases["added"], cases["removed"], cases["changed"]) == (1, 0, 2)
+    assert cases["columns"] == [{"column": "status", "rows": 2}]
+    assert "before run run-2" in real.demand("diff", "--tables", "cases").out
+    said, called = real.called("rollback", "run-2", "--reason", "wrong status", "--yes", "--json")
+    assert said.json["tables"] == [{"table": "cases", "run": "run-1"}]
+    assert called <= {permission.action for permission in permissions.COMMANDS["rollback"]}
+    assert real.warehouse.sql("SELECT count(*), min(status) FROM warehouse.cases") == "2|1"
+    by = "SELECT rolled_back_by FROM warehouse.pipeline_runs WHERE rolled_back_reason = 'wrong status'"
+    assert real.warehouse.sql(by).startswith("arn:aws:")
+    again = real.demand("rollback", "--reason", "again", "--yes")
+    assert (again.code, "RollbackError" in again.err) == (2, True)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.contracts.loading import StagedChunk
+from demand_pipeline.contracts.loading import StagedChunk, Strategy
 from demand_pipeline.errors import DatabasePrivilegeError, PipelineError, SchemaMismatchError
 from demand_pipeline.tables import Column, ColumnType
+from local.postgres import PostgresError
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
 
@@ -54,6 +55,10 @@ def test_a_table_of_another_shape_is_refused_and_stays_until_the_statement_is_ru
     runs: Runs, warehouse: Warehouse, change: str, message: str
 ) -> None:
     runs.load(run_at(1), {"cases": documents(2, status="s", page_count=7, line_items='[{"a": 1}]')})
+    if runs.strategy is Strategy.SWAP and "COLUMN document_id" in change:
+        with pytest.raises(PostgresError, match="part of the partition key"):
+            warehouse.sql(f"ALTER TABLE warehouse.cases {change}")
+        return
     warehouse.sql(f"ALTER TABLE warehouse.cases {change}")
     before = warehouse.sql("TABLE warehouse.cases")
     with pytest.raises(SchemaMismatchError, match=message) as caught:

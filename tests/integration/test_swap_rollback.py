@@ -7,11 +7,12 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.contracts.operating import ChangedColumn, ChangedRow, DiffAnswer, RollbackRequest
 from demand_pipeline.errors import PipelineError, RollbackError, RunRolledBackError, StaleRunError
 from demand_pipeline.load.schema import TableSchema
-from demand_pipeline.load.swap.diff import ChangedRow, TableDiff, diff_table
-from demand_pipeline.load.swap.rollback import Rollback, RolledBack, roll_back
-from demand_pipeline.load.swap.strategy import settle
+from demand_pipeline.load.swap.diff import diff_table
+from demand_pipeline.load.swap.rollback import roll_back
+from demand_pipeline.operate.previous import finish_rollback
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.support.roles import analyst, create_analyst
@@ -34,13 +35,14 @@ def warehouse(minimal: Warehouse) -> Iterator[Warehouse]:
     minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")
 
 
-def back(warehouse: Warehouse, run: str | None = None) -> RolledBack:
+def back(warehouse: Warehouse, run: str | None = None) -> dict[str, str | None]:
     with open_session(warehouse.settings, "operate rollback", Timeouts()) as connection:
         connection.execute("BEGIN")
-        done, slots = roll_back(connection, "warehouse", TABLES, Rollback(run, "somebody", "half the rows are missing"))
+        wanted = RollbackRequest(run, "somebody", "half the rows are missing")
+        done = roll_back(connection, "warehouse", TABLES, wanted)
         connection.execute("COMMIT")
-        settle(connection, slots)
-    return done
+        finish_rollback(connection, "warehouse", done)
+    return {table.table: table.run for table in done.tables}
 
 
 def load(runs: Runs, hour: int, rows: int = 1, **options: Any) -> None:
@@ -56,7 +58,7 @@ def test_a_rollback_brings_back_rows_rejects_and_counts_of_all_tables(runs: Runs
     with analyst(warehouse) as reader:
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         reader.query("SELECT 1 FROM pg_class LIMIT 1")
-        assert back(warehouse, "run-2") == RolledBack("run-2", {"cases": "run-1", "audit": "run-1"})
+        assert back(warehouse, "run-2") == {"cases": "run-1", "audit": "run-1"}
         assert reader.query(ROWS) == [["13"]]
         reader.execute("COMMIT")
         assert reader.query("SELECT run_id, item_key ->> 'documentId' FROM warehouse.rejected_items") == [
@@ -81,14 +83,14 @@ def test_the_run_that_was_rolled_back_stays_so_and_later_runs_go_forward(runs: R
     assert warehouse.sql(ROWS) == "11"
     [cases] = runs.load(run_at(4), {"cases": documents(2, status="4")}).tables
     assert (cases.previous_rows, warehouse.sql(ROWS)) == (1, "42")
-    assert back(warehouse).tables == {"cases": "run-1"}
+    assert back(warehouse) == {"cases": "run-1"}
     assert warehouse.sql(ROWS) == "11"
 
 
 def test_a_plain_table_comes_back_as_it_was_before_its_first_swap(runs: Runs, warehouse: Warehouse) -> None:
     load(Runs(runs.staging, warehouse, strategy=Strategy.TRUNCATE), 1, rows=3)
     load(runs, 2)
-    assert back(warehouse).tables["cases"] == "run-1"
+    assert back(warehouse)["cases"] == "run-1"
     assert warehouse.sql(ROWS) == "13"
     assert warehouse.sql("SELECT item_key ->> 'documentId' FROM warehouse.rejected_items") == "r1"
 
@@ -144,7 +146,7 @@ def test_what_cannot_be_rolled_back_is_named(runs: Runs, warehouse: Warehouse) -
     assert warehouse.sql(ROWS) == "41"
 
 
-def diff(warehouse: Warehouse, samples: int = 10) -> TableDiff:
+def diff(warehouse: Warehouse, samples: int = 10) -> DiffAnswer:
     with open_session(warehouse.settings, "operate diff", Timeouts()) as connection:
         return diff_table(connection, "warehouse", TableSchema.of(TABLES["metadata"]), samples)
 
@@ -165,13 +167,13 @@ def test_a_diff_counts_and_shows_by_key_what_was_added_removed_and_changed(runs:
     with pytest.raises(RollbackError, match=r"metadata_previous.*found no such table"):
         diff(warehouse)
     runs.load(run_at(2), {"metadata": second})
-    assert diff(warehouse) == TableDiff(
+    assert diff(warehouse) == DiffAnswer(
         table="metadata",
         previous='What "warehouse"."metadata" had of metadata before run run-2.',
         added=1,
         removed=1,
         changed=2,
-        columns={"confidence": 1, "reviewed": 1},
+        columns=(ChangedColumn("confidence", 1), ChangedColumn("reviewed", 1)),
         added_keys=('["3", "iban"]',),
         removed_keys=('["0", "total"]',),
         changed_rows=(ChangedRow('["1", "total"]', ("reviewed",)), ChangedRow('["2", "total"]', ("confidence",))),
@@ -180,7 +182,7 @@ def test_a_diff_counts_and_shows_by_key_what_was_added_removed_and_changed(runs:
     assert (few.changed, len(few.changed_rows)) == (2, 1)
     runs.load(run_at(3), {"metadata": second})
     same = diff(warehouse)
-    assert (same.added, same.removed, same.changed, same.columns, same.changed_rows) == (0, 0, 0, {}, ())
+    assert (same.added, same.removed, same.changed, same.columns, same.changed_rows) == (0, 0, 0, (), ())
 
 
 def test_a_reader_may_not_roll_back(runs: Runs, warehouse: Warehouse) -> None:
@@ -188,4 +190,4 @@ def test_a_reader_may_not_roll_back(runs: Runs, warehouse: Warehouse) -> None:
     load(runs, 2)
     with analyst(warehouse) as reader, pytest.raises(PipelineError, match="expected the owner analyst"):
         reader.execute("BEGIN")
-        roll_back(reader, "warehouse", TABLES, Rollback(None, "me", "no"))
+        roll_back(reader, "warehouse", TABLES, RollbackRequest(None, "me", "no"))

@@ -133,7 +133,7 @@ CURES = (
         "give the server more storage, redrive",
     ),
     Cure(
-        ("DatabaseDataError", "DatabaseError"),
+        ("DatabaseDataError", "DatabaseError", "MissingTableError"),
         "PostgreSQL refused a value or a statement; the message has its SQLSTATE",
         "after a fix to the warehouse: redrive; to the items or the declaration: new run",
     ),

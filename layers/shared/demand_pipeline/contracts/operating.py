@@ -16,8 +16,9 @@ from demand_pipeline.contracts.loading import AttributeChange, Strategy
 from demand_pipeline.errors import InvalidEventError
 from demand_pipeline.tables import Table
 
-# A row's place in its table, as PostgreSQL writes it: a block, and a row in it.
-_is_place = re.compile(r"\([0-9]{1,10},[0-9]{1,5}\)").fullmatch
+# A row's place: its table's number, a space, and as PostgreSQL writes it a block, and a row in it.
+_is_place = re.compile(r"[0-9]{1,10} \([0-9]{1,10},[0-9]{1,5}\)").fullmatch
+_MOST_SAMPLES = 100
 
 
 def _is_time(text: str) -> bool:
@@ -38,6 +39,8 @@ class ActionName(StrEnum):
     COMPARE = "compare"
     DRIFT = "drift"
     RUNS = "runs"
+    ROLLBACK = "rollback"
+    DIFF = "diff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +350,87 @@ class CompareAnswer:
 
     compared: int
     differences: tuple[RowDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """Who wants to roll back, and why; `run` is the run that is meant (None: the last, whichever it is)."""
+
+    run: str | None
+    by: str
+    reason: str
+
+    @classmethod
+    def read(cls, arguments: Fields) -> Self:
+        """Read the action's arguments; raises `InvalidEventError`."""
+        run = None if arguments.is_null("run") else arguments.text("run")
+        return cls(run, arguments.text("by"), arguments.text("reason"))
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredTable:
+    """A table, and the run whose rows it has again; None if no run loaded them."""
+
+    table: str
+    run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackAnswer:
+    """The run that was rolled back, and its tables."""
+
+    run: str
+    tables: tuple[RestoredTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRequest:
+    """Which table is compared with its previous rows, and how many keys of each kind are shown."""
+
+    table: Table
+    samples: int
+
+    @classmethod
+    def read(cls, arguments: Fields) -> Self:
+        """Read the action's arguments; raises `InvalidEventError`."""
+        samples = arguments.integer("samples")
+        if samples > _MOST_SAMPLES:
+            raise InvalidEventError(arguments.path("samples"), samples, f"at most {_MOST_SAMPLES}")
+        return cls(read_table(arguments), samples)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedColumn:
+    """In how many rows a column has changed."""
+
+    column: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row that has changed, by its key as JSON, and the columns in which it has."""
+
+    key: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiffAnswer:
+    """How many rows were added, removed and changed, in which columns, and a few of them by their keys.
+
+    `previous` says what the rows are compared with.
+    """
+
+    table: str
+    previous: str
+    added: int
+    removed: int
+    changed: int
+    columns: tuple[ChangedColumn, ...]
+    added_keys: tuple[str, ...]
+    removed_keys: tuple[str, ...]
+    changed_rows: tuple[ChangedRow, ...]
 
 
 def to_json(answer: Any) -> dict[str, Any]:

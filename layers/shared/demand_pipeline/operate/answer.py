@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating import ActionName, OperateRequest, to_json
 from demand_pipeline.observability import logger
-from demand_pipeline.operate import check, compare, drift, rejects, runs, status
+from demand_pipeline.operate import check, compare, drift, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import statement
@@ -21,10 +21,14 @@ _LOCK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass."""
+    """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass.
+
+    `finish` gets the answer, after the commit of an action that writes.
+    """
 
     answer: Callable[[Connection, str, Fields], Any]
     writes: bool = False
+    finish: Callable[[Connection, str, Any], None] | None = None
 
 
 ACTIONS = {
@@ -35,6 +39,8 @@ ACTIONS = {
     ActionName.COMPARE: Action(compare.answer),
     ActionName.DRIFT: Action(drift.answer),
     ActionName.RUNS: Action(runs.answer),
+    ActionName.ROLLBACK: Action(previous.answer_rollback, writes=True, finish=previous.finish_rollback),
+    ActionName.DIFF: Action(previous.answer_diff),
 }
 
 
@@ -45,7 +51,9 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
     timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
     with open_session(settings, f"operate {request.action}", timeouts) as connection:
         connection.execute(statement("begin" if action.writes else "begin_reading"))
-        answer = to_json(action.answer(connection, settings.schema, request.arguments))
+        answer = action.answer(connection, settings.schema, request.arguments)
         connection.execute("COMMIT")
+        if action.finish:
+            action.finish(connection, settings.schema, answer)
     logger.info("question answered", action=str(request.action), seconds=round(time.monotonic() - started, 3))
-    return answer
+    return to_json(answer)

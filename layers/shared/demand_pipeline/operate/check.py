@@ -8,6 +8,8 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating import CheckAnswer, CheckRequest, Finding, State
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.schema import TableSchema, advice
+from demand_pipeline.load.swap.checks import find_problems
+from demand_pipeline.load.swap.slots import parents_of, slots_of
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, quote, statement
 
@@ -86,6 +88,11 @@ def _dependants(
     connection: Connection, schema: str, declared: tuple[TableSchema, ...], strategy: Strategy
 ) -> Iterator[Finding]:
     relations = [qualified(schema, table.name) for table in declared]
+    if strategy is Strategy.SWAP:
+        for slot in parents_of(slots_of(schema, declared)):
+            for problem, cure in find_problems(connection, slot):
+                yield Finding(f"table {slot.schema.name}", State.FAILURE, f"a swap is refused: {problem}", cure)
+        return
     for referred, owner, name in connection.query(statement("incoming_foreign_keys"), relations=relations):
         subject, message = f"table {referred}", f"the foreign key {quote(name)} of {owner} refers to it"
         if strategy is Strategy.MERGE:

@@ -16,7 +16,7 @@ from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Sql, qualified, statement
 
 _MOST_REASONS = 1000
 _ROWS = 1000  # looked at for one page
@@ -44,16 +44,23 @@ def answer_items(connection: Connection, schema: str, arguments: Fields) -> Reje
     request = RejectedItemsRequest.read(arguments)
     if not exists(connection, schema, REJECTED_ITEMS.name):
         return RejectedItemsAnswer((), next=None)
-    rows = connection.query(
-        statement("rejected_items", schema=schema),
-        run=request.run,
-        table=request.table,
-        after=request.after or _FIRST,
-        rows=_ROWS,
-        bytes=ANSWER_BYTES,
+    start, _, after = (request.after or f"0 {_FIRST}").partition(" ")
+    relations = connection.query(
+        statement("rejects_relations"), relation=qualified(schema, REJECTED_ITEMS.name), start=int(start)
     )
-    items = fitting([RejectedItem(*row) for _, *row in rows])
-    return RejectedItemsAnswer(tuple(items), next=str(rows[len(items) - 1][0]) if items else None)
+    for number, relation in relations:
+        rows = connection.query(
+            statement("rejected_items", relation=Sql(relation)),
+            run=request.run,
+            table=request.table,
+            after=after if number == int(start) else _FIRST,
+            rows=_ROWS,
+            bytes=ANSWER_BYTES,
+        )
+        if rows:
+            items = fitting([RejectedItem(*row) for _, *row in rows])
+            return RejectedItemsAnswer(tuple(items), next=f"{number} {rows[len(items) - 1][0]}")
+    return RejectedItemsAnswer((), next=None)
 
 
 def _reason(row: list[Any]) -> RejectReason:

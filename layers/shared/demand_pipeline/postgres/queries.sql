@@ -831,12 +831,13 @@ GROUP BY table_name, found.path, found.type;
 SELECT path, type, items FROM {schema}.pipeline_run_attributes WHERE run_id = :run AND table_name = :table;
 
 -- name: run_before
--- The last run committed before this one that counted the attributes of the table.
+-- The last run committed before this one, and not rolled back, that counted the attributes of the table.
 SELECT run.run_id
 FROM {schema}.pipeline_runs AS run
 JOIN {schema}.pipeline_run_attributes AS attribute USING (run_id)
 WHERE attribute.table_name = :table
   AND attribute.path = ''
+  AND run.status = 'committed'
   AND run.committed_at < (SELECT committed_at FROM {schema}.pipeline_runs WHERE run_id = :run)
 ORDER BY run.committed_at DESC
 LIMIT 1;
@@ -895,7 +896,7 @@ SELECT DISTINCT ON (loaded.table_name)
        extract(epoch FROM clock_timestamp() - run.committed_at)::float8 AS age_seconds,
        loaded.loaded, loaded.rejected
 FROM {schema}.pipeline_run_tables AS loaded
-JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
+JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id AND run.status = 'committed'
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: recorded_runs
@@ -938,6 +939,16 @@ GROUP BY run_id, table_name, reason
 ORDER BY table_name, items DESC, reason
 LIMIT :most;
 
+-- name: rejects_relations
+-- The tables that hold the rows of rejected_items, from one of this OID on: its partitions, or itself.
+SELECT pg_class.oid::bigint, format('%I.%I', nspname, relname)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind = 'r'
+  AND (pg_class.oid = to_regclass(:relation)
+       OR pg_class.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:relation)))
+  AND pg_class.oid::bigint >= :start
+ORDER BY 1;
+
 -- name: rejected_items
 -- In the order in which they are stored. Of the next rows as many as are small enough together, at least one.
 SELECT place, run_id, table_name, item_key, reason, item
@@ -945,7 +956,7 @@ FROM (
     SELECT page.*, sum(octet_length(item)) OVER (ORDER BY place) AS bytes, row_number() OVER (ORDER BY place) AS number
     FROM (
         SELECT ctid AS place, run_id, table_name, item_key::text AS item_key, reason, item::text AS item
-        FROM {schema}.rejected_items
+        FROM {relation}
         WHERE ctid > :after::tid
           AND (:run::text IS NULL OR run_id = :run)
           AND (:table::text IS NULL OR table_name = :table)

@@ -10,15 +10,18 @@ from demand_pipeline.postgres.statements import statement
 
 def refuse_unswappable(connection: Connection, slots: Iterable[Slot]) -> None:
     """Raise SwapRefusedError, which names all that is in the way, table by table, each with its cure."""
-    if problems := [problem for slot in parents_of(slots) for problem in find_problems(connection, slot)]:
+    if problems := [
+        f"{slot.schema.name}: expected a table that can be swapped, found that {problem}; {cure}"
+        for slot in parents_of(slots)
+        for problem, cure in find_problems(connection, slot)
+    ]:
         raise SwapRefusedError(" ".join(problems))
 
 
-def find_problems(connection: Connection, slot: Slot) -> Iterator[str]:
+def find_problems(connection: Connection, slot: Slot) -> Iterator[tuple[str, str]]:
     """What keeps a slot's parent from being swapped, each with its cure; nothing keeps a missing one."""
     bounds = [DEFAULT if slot.holds_rejects else EVERY_KEY]
     found = connection.query(
         statement("unswappable"), relation=slot.parent, bounds=bounds, any_list=slot.holds_rejects
     ) + connection.query(statement("inconvertible"), relation=slot.parent, partitioned_by=slot.partitioned_by)
-    for problem, cure in found:
-        yield f"{slot.schema.name}: expected a table that can be swapped, found that {problem}; {cure}"
+    yield from ((problem, cure) for problem, cure in found)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from demand_pipeline.contracts.operating import ChangedColumn, ChangedRow, DiffAnswer
 from demand_pipeline.errors import RollbackError
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.parent import is_missing
@@ -12,36 +13,8 @@ from demand_pipeline.load.swap.slots import rows_slot
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, quote, statement
 
-MOST_SAMPLES = 100
 
-
-@dataclass(frozen=True, slots=True)
-class ChangedRow:
-    """A row of both, by its key as JSON, and the columns in which it differs."""
-
-    key: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TableDiff:
-    """How many rows were added, removed and changed, and how many in each column; samples of each, by key.
-
-    `previous` says what the current rows are compared with.
-    """
-
-    table: str
-    previous: str
-    added: int
-    removed: int
-    changed: int
-    columns: dict[str, int]
-    added_keys: tuple[str, ...]
-    removed_keys: tuple[str, ...]
-    changed_rows: tuple[ChangedRow, ...]
-
-
-def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> TableDiff:
+def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> DiffAnswer:
     """Compare a table with its former partition, in one reading of both; at most `samples` keys of each kind.
 
     Columns that only one of them has are left out. Values are the same if they are identical: 1.0 is not 1.00.
@@ -59,14 +32,14 @@ def diff_table(connection: Connection, schema: str, table: TableSchema, samples:
     ]
     comparison = _Comparison(slot.parent, slot.previous, table.key, tuple(columns))
     [[added, removed, changed, by_column]] = connection.query(comparison.counts())
-    counts = {name: int(count) for name, count in zip(columns, by_column or [], strict=True) if count}
-    return TableDiff(
+    counts = [ChangedColumn(*pair) for pair in zip(columns, by_column or [], strict=True) if pair[1]]
+    return DiffAnswer(
         table=table.name,
         previous=comment_on(connection, slot.previous) or "",
         added=added,
         removed=removed,
         changed=changed,
-        columns=counts,
+        columns=tuple(counts),
         added_keys=tuple(key for key, _ in comparison.sample(connection, "current", comparison.added, added, samples)),
         removed_keys=tuple(
             key for key, _ in comparison.sample(connection, "previous", comparison.removed, removed, samples)

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from demand_pipeline.contracts.operating import RestoredTable, RollbackAnswer, RollbackRequest
 from demand_pipeline.errors import RollbackError
 from demand_pipeline.load.control_tables import CONTROL_TABLES, PIPELINE_RUNS, ROLLED_BACK
 from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
@@ -20,27 +20,10 @@ from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.tables import Table
 
 
-@dataclass(frozen=True, slots=True)
-class RolledBack:
-    """What a rollback did: the run whose rows are gone, and for each of its tables the run whose rows it has again."""
-
-    run: str
-    tables: Mapping[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rollback:
-    """Who wants to roll back, and why; `run` is the run that is meant (None: the last, whichever it is)."""
-
-    run: str | None
-    by: str
-    reason: str
-
-
 def roll_back(
-    connection: Connection, schema: str, declared: Mapping[str, Table], wanted: Rollback
-) -> tuple[RolledBack, list[Slot]]:
-    """Put back what the last run has replaced, in the caller's transaction; also returns the slots, to be settled.
+    connection: Connection, schema: str, declared: Mapping[str, Table], wanted: RollbackRequest
+) -> RollbackAnswer:
+    """Put back what the last run has replaced, in the caller's transaction.
 
     Columns, constraints and indexes that the tables got since are given to the former partitions first, while readers
     go on. The run's own rows are `_previous` then. Raises RollbackError with what there is; LockTimeoutError.
@@ -59,9 +42,13 @@ def roll_back(
     connection.execute(
         statement("mark_rolled_back", schema=schema), run=last, status=ROLLED_BACK, by=wanted.by, reason=wanted.reason
     )
-    restored = {slot.table: _standing_run(connection, schema, slot.table) for slot in slots if not slot.holds_rejects}
-    logger.info("run rolled back", run=last, tables=restored)
-    return RolledBack(last, restored), slots
+    restored = [
+        RestoredTable(slot.table, _standing_run(connection, schema, slot.table))
+        for slot in slots
+        if not slot.holds_rejects
+    ]
+    logger.info("run rolled back", run=last, tables=[table.table for table in restored])
+    return RollbackAnswer(last, tuple(restored))
 
 
 def _find_last_run(

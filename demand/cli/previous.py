@@ -1,0 +1,90 @@
+"""`demand diff` and `demand rollback`: what the last run changed, and the rows before it back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from demand.cli.app import Shell, check_range, command
+from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.output import FAILED, SUCCESS, Column, table
+from demand.cli.redrive import Yes
+from demand.cli.run import Tables
+from demand.cli.verify import names_of
+from demand_pipeline.contracts.operating import ActionName, DiffAnswer, RollbackAnswer
+
+_MOST_SAMPLES = 100
+
+Samples = Annotated[int, typer.Option(metavar="N", help="Keys shown of each table's rows of each kind, at most.")]
+LastRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", show_default=False, help="The last run's name, as a check; without it, whichever is the last."
+    ),
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is recorded in pipeline_runs.")]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The tables' differences, as JSON."""
+
+    tables: tuple[DiffAnswer, ...]
+
+
+@command("diff", examples=["demand diff", "demand diff --tables cases --samples 20", "demand diff --json"])
+def diff(shell: Shell, tables: Tables = None, samples: Samples = 5, direct: Direct = False) -> int:
+    """Show what the last swap changed: rows added, removed and changed by key, and in which columns."""
+    check_range("--samples", samples, 0, _MOST_SAMPLES)
+    warehouse = warehouse_of(shell, direct=direct)
+    answers = tuple(
+        warehouse.ask(DiffAnswer, ActionName.DIFF, table=name, samples=samples) for name in names_of(tables)
+    )
+    shell.output.show(Diff(answers), *_parts(answers))
+    return SUCCESS
+
+
+@command(
+    "rollback",
+    examples=[
+        'demand rollback --reason "half the rows are missing"',
+        'demand rollback demand-20261127T0300 --reason "test data" --yes',
+    ],
+)
+def rollback(shell: Shell, reason: Reason, run: LastRun = None, yes: Yes = False, direct: Direct = False) -> int:
+    """Put all tables of the last run back to what they were before it. The next run goes forward again."""
+    by = shell.clients("sts").get_caller_identity()["Arn"]
+    if not shell.output.confirm(f"Roll back {run or 'the last run'}?", yes=yes):
+        shell.output.note("nothing was done")
+        return FAILED
+    warehouse = warehouse_of(shell, direct=direct)
+    answer = warehouse.ask(RollbackAnswer, ActionName.ROLLBACK, run=run, by=by, reason=reason)
+    rows = [[restored.table, restored.run] for restored in answer.tables]
+    columns = [Column("table", whole=True), Column("has the rows of", whole=True)]
+    shell.output.show(answer, table(f"{answer.run} rolled back", columns, rows))
+    return SUCCESS
+
+
+def _parts(answers: tuple[DiffAnswer, ...]) -> Iterator[RenderableType]:
+    columns = [Column("table", whole=True), *(Column(name, number=True) for name in ("added", "removed", "changed"))]
+    rows = [[answer.table, answer.added, answer.removed, answer.changed] for answer in answers]
+    yield table("rows, compared with those before", columns, rows)
+    changed = [[answer.table, column.column, column.rows] for answer in answers for column in answer.columns]
+    if changed:
+        yield table("changed columns", [Column("table"), Column("column"), Column("rows", number=True)], changed)
+    if samples := [sample for answer in answers for sample in _samples(answer)]:
+        yield table("some of them", [Column(name) for name in ("table", "what", "key", "columns")], samples)
+    for answer in answers:
+        yield Text(answer.previous, style="dim")
+
+
+def _samples(answer: DiffAnswer) -> Iterator[list[object]]:
+    for key in answer.added_keys:
+        yield [answer.table, "added", key, None]
+    for key in answer.removed_keys:
+        yield [answer.table, "removed", key, None]
+    for row in answer.changed_rows:
+        yield [answer.table, "changed", row.key, ", ".join(row.columns)]
