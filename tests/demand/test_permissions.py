@@ -1,5 +1,6 @@
 """The table of permissions is what the commands call, no less and no more."""
 
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -10,6 +11,7 @@ from demand.cli.app import EXAMPLES
 from demand.errors import DemandError, from_aws
 from demand.permissions import COMMANDS, RESOURCES, policy
 from tests.demand.conftest import Demand, Stack, counting, deployed
+from tests.support.waiting import wait_for
 
 # Those that need a run and nothing else; moto has no RedriveExecution, and others have tests of their own.
 OF_A_RUN = ("watch", "runs", "show", "logs", "pause", "resume", "config")
@@ -52,6 +54,9 @@ def test_stopping_a_run_calls_what_its_line_names(demand: Demand) -> None:
         assert scanning.wait(60)
         assert called(stack, demand, "stop", "--yes") == {permission.action for permission in COMMANDS["stop"]}
         go_on.set()
+        states = stack.client("stepfunctions")
+        runs = partial(states.list_executions, stateMachineArn=stack.machine.arn)
+        wait_for(lambda: runs()["executions"][0]["status"] != "RUNNING")  # moto ends its threads only now
 
 
 DENIED = (
