@@ -111,6 +111,8 @@ def test_status_has_the_rows_of_each_table_and_the_run_they_are_of(loaded: Runs)
     )
     assert 0 <= cases["age_seconds"] < templates["age_seconds"] < 600
     assert {table["rows"] for table in ask("status", countRows=False)["tables"]} == {None}
+    loaded.warehouse.sql("UPDATE warehouse.pipeline_runs SET status = 'rolled back' WHERE run_id = 'run-2'")
+    assert ask("status", countRows=False)["tables"][0]["run"] == "run-1"
 
 
 def test_runs_are_remembered_with_what_they_did_to_their_tables(loaded: Runs) -> None:
