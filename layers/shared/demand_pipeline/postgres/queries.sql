@@ -915,11 +915,11 @@ JOIN {schema}.pipeline_run_tables AS loaded ON loaded.run_id = run.run_id
 ORDER BY run.started_at DESC, run.run_id, loaded.table_name;
 
 -- name: loading_runs
--- Of each table, the run that loaded it: the given one, or the last.
+-- Of each table, the run that loaded it: the given one, or the last that was not rolled back.
 SELECT DISTINCT ON (loaded.table_name) loaded.table_name, loaded.run_id
 FROM {schema}.pipeline_run_tables AS loaded
 JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
-WHERE :run::text IS NULL OR loaded.run_id = :run
+WHERE loaded.run_id = :run OR (:run::text IS NULL AND run.status = 'committed')
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: reject_reasons
