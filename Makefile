@@ -26,6 +26,7 @@ test-fast: setup  ## run the quick tests of units, functions, template and state
 
 test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser, dbt (needs npm)
 	@$(PYTHON) -m pytest -n 0 tests/slow
+	@$(PYTHON) -m pytest -m slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)
 	@$(PYTHON) -m local --folder .local-docker test-docker $(if $(VARIABLES),--variables $(VARIABLES))

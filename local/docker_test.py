@@ -120,6 +120,9 @@ class _Checks:
             yield "rejects", self._rows("rejected_items"), sum(reason["items"] for reason in answer["reasons"])
         elif action == "drift":
             yield "tables", list(TABLES), [table["table"] for table in answer["tables"]]
+        elif action == "runs":
+            recorded = int(self.stack.postgres.execute("SELECT count(*) FROM pipeline_runs"))
+            yield "some of the runs", True, 0 < len(answer["runs"]) <= recorded
         elif action == "diff":
             yield "table", event["arguments"]["table"], answer["table"]
         elif action == "rollback":

@@ -53,6 +53,7 @@ def test_a_reader_reports_how_long_it_was_locked_out(staged: tuple[Environment, 
     assert max(waits) > 650
 
 
+@pytest.mark.slow
 def test_both_parts_measure_every_way_and_what_has_a_target() -> None:
     size = replace(QUICK_SIZE, load_rows=ROWS, stall_rows=(ROWS,))
     found = {figure.name for part in (load_part, stalls) for figure in part.measure(size, lambda _: None)}

@@ -8,6 +8,8 @@ from campaigns.faults.mutations import MUTATIONS, QUIET, Mutation
 from campaigns.faults.rounds import run_round
 from local.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.broken.__name__)
 def test_the_campaign_notices_a_broken_promise(server: PostgresServer, mutation: Mutation) -> None:

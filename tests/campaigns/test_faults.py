@@ -11,7 +11,7 @@ from campaigns.faults.schedule import draw_schedule
 from local.postgres import PostgresServer
 
 
-@pytest.mark.parametrize("seed", [101, 103, 112, 116])  # two of each strategy
+@pytest.mark.parametrize("seed", [101, 112])  # one of each strategy
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []

@@ -16,6 +16,8 @@ __all__ = ["begin", "demand"]  # fixtures
 FIRST = next(iter(TABLES.values()))
 BOTH = [[], ["--direct"]]
 
+pytestmark = pytest.mark.slow
+
 
 def test_doctor_verify_and_rejects_agree_whichever_way_they_ask(stack: Stack, demand: Demand) -> None:
     dynamodb = stack.client("dynamodb")

@@ -14,7 +14,7 @@ from local import seed
 from local.sample import Item, Sample
 from tests.e2e.conftest import Client, Refresh
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.slow]
 
 
 PADDING = 8_000  # bytes

@@ -255,7 +255,7 @@ def run(refresh: Refresh) -> Callable[[], dict[str, Any]]:
         ("ScanSegmentRole", "s3:PutObject", "AccessDenied"),
         (f"{OF_LAST}Role", "s3:GetObject", "AccessDenied"),
         (f"{OF_LAST}Role", "s3:PutObject", "AccessDenied"),
-        ("LoadWarehouseRole", "s3:GetObject", "AccessDenied"),
+        ("CopyChunkRole", "s3:GetObject", "AccessDenied"),
         ("LoadWarehouseRole", "s3:PutObject", "AccessDenied"),
     ],
 )

@@ -17,6 +17,7 @@ from demand_pipeline.errors import (
     DiskFullError,
     DuplicateKeyError,
     LockTimeoutError,
+    MissingTableError,
     TransientError,
 )
 from demand_pipeline.load import merge, transaction, truncate
@@ -54,7 +55,7 @@ def kill(warehouse: Warehouse) -> None:
         ("40001", TransientError),
         ("40P01", TransientError),
         ("42501", DatabasePrivilegeError),
-        ("42P01", DatabaseError),
+        ("42P01", MissingTableError),
         ("53100", DiskFullError),
         ("53300", TransientError),
         ("55P03", LockTimeoutError),

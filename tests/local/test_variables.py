@@ -28,7 +28,7 @@ def written(folder: Path, content: Any) -> Path:
         ({"ScanSegment": {"STAGING_BUKET": "x"}}, rf"ScanSegment: expected one of {SHARED}, got 'STAGING_BUKET'"),
         ({"ScanSegment": {"POSTGRES_HOST": "x"}}, rf"ScanSegment: expected one of {SHARED}, got 'POSTGRES_HOST'"),
         ({"Parameters": {"POSTGRES_HSOT": "x"}}, "Parameters: expected one of .*POSTGRES_HOST.*, got 'POSTGRES_HSOT'"),
-        ({"ScanSegmnet": {}}, "expected one of LoadWarehouse, Parameters, ScanSegment, .*, got 'ScanSegmnet'"),
+        ({"ScanSegmnet": {}}, "expected one of .*Parameters, ScanSegment, .*, got 'ScanSegmnet'"),
         ({"ScanSegment": "x"}, "ScanSegment: expected an object, got 'x'"),
         ([], r"expected an object, got \[\]"),
         ("{", "expected a JSON file, got Expecting property name .*"),

@@ -27,14 +27,14 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from tests.statemachine.interpreter import failure, is_lambda, patched
 from tests.support.aws import REGION
-from tests.support.functions import MODULES, Context, Handler
+from tests.support.functions import OF_A_RUN, Context, Handler
 
 ACCOUNT = "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
 # What the template puts into the definition, with the defaults of its parameters.
 SUBSTITUTIONS: dict[str, Any] = {
     "Partition": "aws",
-    **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in MODULES},
+    **{f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in OF_A_RUN},
     **{
         f"{camel_case(table.source)}TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table.source}"
         for table in TABLES.values()

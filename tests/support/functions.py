@@ -19,6 +19,8 @@ MODULES = {
     "LoadWarehouse": "load_warehouse",
     "OperateWarehouse": "operate_warehouse",
 }
+# All but the one that operators' commands call.
+OF_A_RUN = [name for name in MODULES if name != "OperateWarehouse"]
 
 type Handler = Callable[[dict[str, Any], Any], Any]
 

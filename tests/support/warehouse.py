@@ -21,6 +21,9 @@ _RESET = """
         FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$' LOOP
             EXECUTE format('DROP SCHEMA %I CASCADE', name);
         END LOOP;
+        FOR name IN SELECT pubname FROM pg_publication LOOP
+            EXECUTE format('DROP PUBLICATION %I', name);
+        END LOOP;
     END $$;
     CREATE SCHEMA public AUTHORIZATION pg_database_owner;
 """
