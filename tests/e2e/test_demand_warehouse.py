@@ -10,13 +10,11 @@ from local.sample import Sample
 from local.stack import Stack
 from tests.e2e.test_demand import Demand, begin, demand
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.slow]
 
 __all__ = ["begin", "demand"]  # fixtures
 FIRST = next(iter(TABLES.values()))
 BOTH = [[], ["--direct"]]
-
-pytestmark = pytest.mark.slow
 
 
 def test_doctor_verify_and_rejects_agree_whichever_way_they_ask(stack: Stack, demand: Demand) -> None:
