@@ -19,9 +19,12 @@ TRUNCATE_ALONE = pytest.mark.parametrize("strategy", [Strategy.TRUNCATE])
 MERGE_ALONE = pytest.mark.parametrize("strategy", [Strategy.MERGE])
 IN_ONE_TRANSACTION = pytest.mark.parametrize("strategy", [Strategy.TRUNCATE, Strategy.MERGE])
 SWAP_ALONE = pytest.mark.parametrize("strategy", [Strategy.SWAP])
+EVERY_STRATEGY = pytest.mark.parametrize("strategy", Strategy)
+OTHERS = [Strategy.MERGE, Strategy.SWAP]
 
 
-@pytest.fixture(params=[Strategy.TRUNCATE, Strategy.SWAP])
+# What differs between strategies has tests of its own; that nothing else does is proved by make test-slow.
+@pytest.fixture(params=[Strategy.TRUNCATE, *(pytest.param(s, marks=pytest.mark.slow) for s in OTHERS)])
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     drawn: Strategy = request.param
     return drawn

@@ -12,10 +12,12 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from tests.integration.conftest import before_placing
+from tests.integration.conftest import EVERY_STRATEGY, before_placing
 from tests.support.aws import BUCKET
 from tests.support.runs import EVERYTHING, Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
+
+pytestmark = EVERY_STRATEGY
 
 
 def test_all_tables_arrive_and_the_run_is_recorded(runs: Runs, warehouse: Warehouse) -> None:
