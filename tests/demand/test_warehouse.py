@@ -29,7 +29,7 @@ from tests.support.operate import FUNCTION, Lambda
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse, variables
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 
 CASES = TABLES["cases"]
 COUNT = 30
