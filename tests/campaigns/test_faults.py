@@ -11,7 +11,7 @@ from campaigns.faults.schedule import draw_schedule
 from local.postgres import PostgresServer
 
 
-@pytest.mark.parametrize("seed", [101, 112])  # one of each strategy
+@pytest.mark.parametrize("seed", [101, 112, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (103, 116))])
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []
