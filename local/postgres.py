@@ -24,6 +24,7 @@ from local.postgres_cluster import (
     start_on_free_port,
     stop_any,
 )
+from local.private_file import write_private
 from local.process import ProcessId
 
 __all__ = ["PostgresError", "PostgresServer", "new_folder"]
@@ -159,9 +160,7 @@ class PostgresServer:
     def _write_state(self) -> None:
         state = asdict(self)
         del state["folder"]
-        path = self.folder / _STATE
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(state))
+        write_private(self.folder / _STATE, json.dumps(state))
 
     def _create_database(self) -> None:
         user, database = _identifier(self.user), _identifier(self.database)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from local.private_file import write_private
 from local.process import ProcessId, spawn
 
 _PROJECT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ class Relay:
             ports = {port: listening.getsockname()[1] for port, listening in sockets.items()}
         relay = cls(folder, address, ports, ProcessId.of(server.pid))
         state = {"address": address, "ports": [*ports.items()], "process": asdict(relay.process)}
-        (folder / _STATE).write_text(json.dumps(state))
+        write_private(folder / _STATE, json.dumps(state))
         return relay
 
     @classmethod

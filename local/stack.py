@@ -20,6 +20,7 @@ from local import aws, docker, sam, seed
 from local.console import Console
 from local.emulator.emulator import REGION, Emulator
 from local.postgres import PostgresServer, new_folder
+from local.private_file import write_private
 from local.relay import Relay
 
 PROJECT = Path(__file__).parents[1]
@@ -192,16 +193,9 @@ class Stack:
         return state
 
     def _record(self, **more: Any) -> None:
-        """Record what was just started, atomically, so that a kill leaves no partial file."""
-        _write_private(self._state_file, json.dumps(self._state() | more, indent=2))
+        """Record what was just started."""
+        write_private(self._state_file, json.dumps(self._state() | more, indent=2))
 
     def _write_environment(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
-        _write_private(self.folder / "env", "".join(lines))
-
-
-def _write_private(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.replace(path)
+        write_private(self.folder / "env", "".join(lines))

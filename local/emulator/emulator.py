@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from local.private_file import write_private
 from local.process import ProcessId, free_port, spawn
 
 REGION = "eu-west-1"
@@ -42,7 +43,7 @@ class Emulator:
         server = spawn(_COMMAND, folder / "log", cwd=_PROJECT, env=_environment(folder, port))
         try:
             emulator = cls(folder, port, ProcessId.of(server.pid))
-            (folder / _STATE).write_text(json.dumps({"port": port, "process": asdict(emulator.process)}))
+            write_private(folder / _STATE, json.dumps({"port": port, "process": asdict(emulator.process)}))
             emulator._wait_until_it_answers()
         except (ProcessLookupError, TimeoutError):
             server.kill()
