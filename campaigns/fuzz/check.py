@@ -96,7 +96,7 @@ def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[lis
     assert ChunkCopier(connection, memory, shadows, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
     connection.execute("BEGIN")
     replace_rejects(connection, "fuzz", {table.name: shadows.rejects(table.name)})
-    assert truncate.fill(LoadContext(connection, guard, (table,)), table) == staged.staged
+    assert truncate.fill(LoadContext(shadows, guard, (table,)), table) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
     select = f'SELECT {columns} FROM fuzz."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608

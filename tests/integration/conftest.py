@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import transaction
+from demand_pipeline.load import in_place
 from demand_pipeline.load.context import LoadContext
 from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.s3.staging import Staging
@@ -38,20 +38,20 @@ def runs(staging: Staging, warehouse: Warehouse, strategy: Strategy) -> Runs:
 
 def before_placing(patch: pytest.MonkeyPatch, act: Callable[[LoadContext], None]) -> None:
     """Do something when everything is copied and checked, and nothing yet written to the target."""
-    for strategy, replace_rows in transaction._STRATEGIES.items():
+    for strategy, replace_rows in in_place._REPLACE_ROWS.items():
 
         def acted(context: LoadContext, then: Callable[[LoadContext], None] = replace_rows) -> None:
             act(context)
             then(context)
 
-        patch.setitem(transaction._STRATEGIES, strategy, acted)
-    exchange = Swap.exchange
+        patch.setitem(in_place._REPLACE_ROWS, strategy, acted)
+    publish = Swap.publish
 
-    def exchanged(swap: Swap, context: LoadContext) -> None:
-        act(context)
-        exchange(swap, context)
+    def published(swap: Swap) -> None:
+        act(swap.context)
+        publish(swap)
 
-    patch.setattr(Swap, "exchange", exchanged)
+    patch.setattr(Swap, "publish", published)
 
 
 def run_loader_role(warehouse: Warehouse, schema: str = "warehouse") -> None:

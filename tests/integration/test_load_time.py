@@ -7,7 +7,7 @@ import pytest
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DeadlineError
-from demand_pipeline.load import chunks, copy_csv, merge, transaction, truncate
+from demand_pipeline.load import chunks, copy_csv, in_place, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres.connection import Connection
 from tests.integration.conftest import IN_ONE_TRANSACTION, before_placing
@@ -85,8 +85,8 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     ("place", "done"),
     [
         ((transaction, "refuse_stale"), "the start, no row copied"),
-        ((transaction, "count_rows"), "the start, no row copied"),
-        ((transaction, "reject_key_collisions"), "cases, all 1 rows copied, not yet checked"),
+        ((in_place, "count_rows"), "the start, no row copied"),
+        ((in_place, "reject_key_collisions"), "all 1 rows copied, key collisions not rejected"),
         ((transaction, "record"), "all 1 rows written to the target, not committed"),
     ],
 )

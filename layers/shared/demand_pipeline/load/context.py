@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from demand_pipeline.contracts.loading import LoadedTable, StagedTable
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql
 
@@ -89,11 +90,21 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """What a load strategy works with: tables whose new rows are copied and checked, to replace the old ones."""
+    """What a load works with: the session and the shadows of its run, the tables to load, and the clock."""
 
-    connection: Connection
+    shadows: Shadows
     guard: Guard
     tables: tuple[TableLoad, ...]
+
+    @property
+    def connection(self) -> Connection:
+        """The load's session."""
+        return self.shadows.connection
+
+    @property
+    def rows(self) -> int:
+        """How many rows all tables must have after the load."""
+        return sum(table.rows for table in self.tables)
 
     @property
     def targets(self) -> tuple[Sql, ...]:

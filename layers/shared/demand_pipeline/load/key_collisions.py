@@ -2,36 +2,41 @@
 
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, quote, statement
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.jsonb import REPLACEMENT
 
 
-def reject_key_collisions(shadows: Shadows, table: TableLoad) -> int:
-    """Move such rows from a table's shadow to the shadow of the rejects; their number.
+def reject_key_collisions(connection: Connection, shadows: Shadows, table: TableLoad) -> bool:
+    """Move such rows from a table's shadow to that of its rejects, and enter it in the ledger; whether there were any.
 
+    It is one statement, so that it is done as a whole even if its client is gone.
     Two keys of DynamoDB may differ by U+0000 alone. Equal keys without a replaced character stay:
     those are an error, and DuplicateKeyError says so.
     """
     key = table.staged.table.key
     texts = [column.name for column in key if column.type is ColumnType.TEXT]
     if not table.staged.sanitized or not texts:
-        return 0
-    return shadows.connection.execute(
+        return False
+    moved = connection.execute(
         statement(
             "reject_key_collisions",
+            ledger=shadows.ledger,
             rejects=shadows.rejects(table.name),
             shadow=table.shadow,
             key=listed([column.name for column in key]),
             shown_key=listed([Sql(f":attribute_{i}::text, {_as_json(column)}") for i, column in enumerate(key)]),
             is_replaced=listed([Sql(f"strpos({quote(name)}, :replacement) > 0") for name in texts], " OR "),
         ),
+        step=f"key collisions of {table.name}",
         replacement=REPLACEMENT,
         run=shadows.run.id,
         table=table.name,
         reason="key: expected one of its own, got another item's once U+0000 is U+FFFD",
         **{f"attribute_{i}": column.attribute for i, column in enumerate(key)},
     )
+    return bool(moved)
 
 
 def _as_json(column: Column) -> Sql:

@@ -295,9 +295,12 @@ WITH numbered AS (
     USING numbered
     WHERE row.ctid = numbered.place AND numbered.number > 1
     RETURNING row.*
+), rejected AS (
+    INSERT INTO {rejects} (run_id, table_name, item_key, reason, item)
+    SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) FROM moved
 )
-INSERT INTO {rejects} (run_id, table_name, item_key, reason, item)
-SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) FROM moved;
+INSERT INTO {ledger} (chunk, table_name, rows, rejects, drift)
+SELECT :step, :table, -count(*), count(*), '[]' FROM moved HAVING count(*) > 0;
 
 
 -- Replacing rows -------------------------------------------------------------------------------------------------------

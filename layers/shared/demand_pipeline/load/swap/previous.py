@@ -1,12 +1,30 @@
 """The rows that the last swap has replaced: `<table>_previous`, until the next load of the table."""
 
+from collections.abc import Iterable
+
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.load.control_tables import refuse_stale
+from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
+from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import apply, is_missing
-from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
+
+
+def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) -> None:
+    """Drop what the tables' last swap has replaced, in a transaction of its own; raises StaleRunError."""
+    connection, slots = shadows.connection, slots_of(shadows.warehouse, tables)
+    if all(is_missing(connection, slot.previous) for slot in slots):
+        return
+    connection.execute(statement("begin"))
+    acquire_load_lock(connection, shadows.warehouse)
+    if not force:
+        refuse_stale(connection, shadows.warehouse, shadows.run)
+    drop_previous(connection, slots)
+    connection.execute("COMMIT")
 
 
 def drop_previous(connection: Connection, slots: list[Slot]) -> None:

@@ -1,86 +1,94 @@
-"""A load by swap, step by step: parents, shadows, builds, the snapshot gate, the exchange, and what comes after it."""
+"""The load strategy `swap`: shadows get all that their tables have, and take their partitions' place in one moment."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from demand_pipeline.contracts.event import Run
-from demand_pipeline.deadline import Deadline
+from demand_pipeline.contracts.loading import Again
 from demand_pipeline.errors import PipelineError
-from demand_pipeline.load.context import LoadContext
-from demand_pipeline.load.control_tables import refuse_stale
-from demand_pipeline.load.locks import acquire_load_lock
-from demand_pipeline.load.schema import TableSchema
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.context import Changes, TableLoad
+from demand_pipeline.load.schema import TableSchema, count_rows
+from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.load.swap.builds import Builder, find_builds
 from demand_pipeline.load.swap.checks import refuse_unswappable
 from demand_pipeline.load.swap.exchange import exchange, lock_tables
+from demand_pipeline.load.swap.gate import wait_for_snapshots
 from demand_pipeline.load.swap.parent import create_parent, is_missing
-from demand_pipeline.load.swap.previous import drop_previous, grant
+from demand_pipeline.load.swap.previous import grant
 from demand_pipeline.load.swap.shadow import align, create_shadows
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
-from demand_pipeline.settings import PostgresSettings
+
+_BUILD_SECONDS = 30  # between calls that wait for builds
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """What the load does otherwise if rows are swapped in."""
+@dataclass(frozen=True)
+class Swap(LoadStrategy):
+    """A load in which nothing that grows with the tables is one statement of one function."""
 
-    shadows: Shadows
-    slots: list[Slot]
-    keep_previous: bool
+    @cached_property
+    def slots(self) -> list[Slot]:
+        """What is swapped: the tables' rows and their rejected items."""
+        return slots_of(self.context.shadows.warehouse, [table.schema for table in self.context.tables])
 
-    @classmethod
-    def of(cls, shadows: Shadows, tables: Iterable[TableSchema], *, keep_previous: bool) -> "Swap":
-        """The swap of a run's tables and their rejected items."""
-        return cls(shadows, slots_of(shadows.warehouse, tables), keep_previous)
+    def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
+        """Create missing tables as partitioned parents; raises SwapRefusedError for what a swap would break or lose."""
+        connection, slots = self.context.connection, [slot for slot in self.slots if slot.schema in schemas]
+        self.context.shadows.ensure_schema()
+        for slot in parents_of(slots):
+            if is_missing(connection, slot.parent):
+                create_parent(connection, slot)
+        refuse_unswappable(connection, slots)
+        return super().ensure_tables(schemas)
 
-    @property
-    def connection(self) -> Connection:
-        """The session of the load."""
-        return self.shadows.connection
-
-    def create_parents(self, *, of_rejects: bool) -> None:
-        """Create the missing parents of rows, or that of rejected items."""
-        self.shadows.ensure_schema()
-        for slot in parents_of(self.slots):
-            if slot.holds_rejects is of_rejects and is_missing(self.connection, slot.parent):
-                create_parent(self.connection, slot)
-
-    def refuse(self) -> None:
-        """Raise SwapRefusedError if a table has something that a swap would break or lose."""
-        refuse_unswappable(self.connection, self.slots)
-
-    def previous_rows(self, table: str) -> int | None:
-        """How many rows the last run loaded; None if no run did: then somebody has to count."""
-        loaded = self.connection.query(statement("last_loaded", schema=self.shadows.warehouse), table=table)
-        return int(loaded[0][0]) if loaded else None
+    def count_previous(self, table: TableLoad) -> int:
+        """Read what the last run has counted; count only where none has loaded the table."""
+        warehouse = self.context.shadows.warehouse
+        loaded = self.context.connection.query(statement("last_loaded", schema=warehouse), table=table.name)
+        return int(loaded[0][0]) if loaded else count_rows(self.context.connection, table.target)
 
     def create_shadows(self) -> None:
-        """Create what is missing of the shadows."""
-        create_shadows(self.shadows, self.slots)
+        """Create them like their parents."""
+        create_shadows(self.context.shadows, self.slots)
 
-    def build(self, settings: PostgresSettings, deadline: Deadline) -> bool:
-        """Go on with what the shadows lack; False if it is not over."""
-        return Builder(self.shadows, settings, deadline).build(self.slots)
+    def complete_shadows(self) -> Again | None:
+        """Build indexes, keys and foreign keys; key collisions, which those find, become rejects."""
+        builder = Builder(self.context.shadows, self.settings, self.context.guard.deadline)
+        return None if builder.build(self.slots, self.context.tables) else Again(_BUILD_SECONDS)
 
-    def lock(self) -> bool:
-        """Lock writers out of the tables; False if somebody has given them an index since the builds."""
-        lock_tables(self.connection, self.slots)
-        for slot in self.slots:
-            align(self.connection, slot.parent, self.shadows.rows(slot.name), slot.schema.names)
-        suffix = self.shadows.suffix
-        return not any(find_builds(self.connection, slot, self.shadows.rows(slot.name), suffix) for slot in self.slots)
+    def wait(self, _: float) -> Again | None:
+        """Wait for those who would not see the new rows; raises LockTimeoutError."""
+        if not self.request.dry_run:
+            wait_for_snapshots(self.context.connection, self.context.shadows.ledger)
+        return None
 
-    def exchange(self, context: LoadContext) -> None:
+    def write(self) -> Again | None:
+        """Lock writers out of the tables; `Again` if somebody has given them an index since the builds."""
+        for table in self.context.tables:
+            table.changes = Changes(inserted=table.rows, updated=0, deleted=table.previous_rows, rows=table.rows)
+        if self.request.dry_run:
+            return None
+        connection, shadows = self.context.connection, self.context.shadows
+        with self.context.guard.step(f"all {self.context.rows} rows checked, tables not yet swapped"):
+            lock_tables(connection, self.slots)
+            for slot in self.slots:
+                align(connection, slot.parent, shadows.rows(slot.name), slot.schema.names)
+                if find_builds(connection, slot, shadows.rows(slot.name), shadows.suffix):
+                    return Again(1)
+        return None
+
+    def publish(self) -> None:
         """Lock readers out, add missing columns, and swap; raises LockTimeoutError."""
-        exchange(self.shadows, self.slots, context.add_columns, keep_previous=self.keep_previous)
+        if not self.request.dry_run:
+            with self.context.guard.step(f"all {self.context.rows} rows checked, tables not yet swapped"):
+                shadows, keep_previous = self.context.shadows, self.request.keep_previous
+                exchange(shadows, self.slots, self.context.add_columns, keep_previous=keep_previous)
 
     def settle(self) -> None:
-        """After the commit."""
-        settle(self.connection, self.slots)
+        """Grants on the former rows, and statistics."""
+        if not self.request.dry_run:
+            settle(self.context.connection, self.slots)
 
 
 def settle(connection: Connection, slots: list[Slot]) -> None:
@@ -94,15 +102,3 @@ def settle(connection: Connection, slots: list[Slot]) -> None:
             connection.execute(statement("analyze", table=slot.parent))
     except PipelineError as error:
         logger.warning("tables were swapped, but not analysed", error=str(error))
-
-
-def make_way(connection: Connection, warehouse: str, run: Run, slots: list[Slot], *, force: bool) -> None:
-    """Drop the rows that the last swap has replaced, in a transaction of its own; raises StaleRunError."""
-    if all(is_missing(connection, slot.previous) for slot in slots):
-        return
-    connection.execute(statement("begin"))
-    acquire_load_lock(connection, warehouse)
-    if not force:
-        refuse_stale(connection, warehouse, run)
-    drop_previous(connection, slots)
-    connection.execute("COMMIT")

@@ -1,0 +1,59 @@
+"""The load strategies `truncate` and `merge`: rows are written to the tables themselves, in one transaction."""
+
+from dataclasses import dataclass
+
+from demand_pipeline.contracts.loading import Again, Strategy
+from demand_pipeline.load import merge, truncate
+from demand_pipeline.load.checks import check_rows
+from demand_pipeline.load.context import TableLoad
+from demand_pipeline.load.control_tables import replace_rejects
+from demand_pipeline.load.key_collisions import reject_key_collisions
+from demand_pipeline.load.schema import count_rows
+from demand_pipeline.load.strategy import LoadStrategy
+from demand_pipeline.postgres.statements import statement
+
+_REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
+
+
+@dataclass(frozen=True)
+class InPlace(LoadStrategy):
+    """A load whose last transaction writes all rows, within the time of one function."""
+
+    def count_previous(self, table: TableLoad) -> int:
+        """Count them."""
+        return count_rows(self.context.connection, table.target)
+
+    def create_shadows(self) -> None:
+        """Create them as tables that are only read from."""
+        self.context.shadows.create([table.schema for table in self.context.tables])
+
+    def complete_shadows(self) -> Again | None:
+        """Reject key collisions."""
+        context = self.context
+        context.connection.execute(statement("begin"))
+        with context.guard.step(f"all {context.rows} rows copied, key collisions not rejected"):
+            for table in context.tables:
+                reject_key_collisions(context.connection, context.shadows, table)
+            context.connection.execute("COMMIT")
+        return None
+
+    def wait(self, seconds: float) -> Again | None:
+        """Writing the rows may take as long as copying them did."""
+        return Again(1) if seconds > self.context.guard.deadline.seconds_left() else None
+
+    def write(self) -> Again | None:
+        """Write all; readers are locked out or not, as the strategy has it."""
+        context = self.context
+        with context.guard.step(f"all {context.rows} rows checked, none written to the target"):
+            rejects = {table.name: context.shadows.rejects(table.name) for table in context.tables}
+            replace_rejects(context.connection, context.shadows.warehouse, rejects)
+        _REPLACE_ROWS[self.request.strategy](context)
+        for table in context.tables:
+            check_rows(table.name, table.rows, table.changes.rows, "in the table")
+        return None
+
+    def publish(self) -> None:
+        """The commit does it."""
+
+    def settle(self) -> None:
+        """Nothing is left."""
