@@ -34,7 +34,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.load import copy_csv, locks, truncate
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
-from demand_pipeline.s3 import upload
+from demand_pipeline.s3 import multipart
 from demand_pipeline.scan import segment
 from demand_pipeline.tables import Table
 from local.postgres import PostgresServer
@@ -178,7 +178,7 @@ class Environment(ExitStack):
             (clients, "client", client),
             (locks, "_PAUSE_SECONDS", 0.05),
             (locks, "_ATTEMPTS", 2),
-            (upload, "PART_BYTES", self.schedule.part_bytes),
+            (multipart, "PART_BYTES", self.schedule.part_bytes),
             (moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1),
             (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),

@@ -14,7 +14,7 @@ from cfnlint.decode import cfn_yaml
 from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings, TableRun
 from demand.estimate import PARAMETERS
 from demand_pipeline.builders import TABLES
-from demand_pipeline.s3.upload import PART_BYTES
+from demand_pipeline.s3.multipart import PART_BYTES
 from demand_pipeline.scan.segment import READERS
 from tests.statemachine.fakes import FIRST, handlers, sized
 from tests.statemachine.harness import Machine

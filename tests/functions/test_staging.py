@@ -13,8 +13,9 @@ from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import StagingError, TransientError
 from demand_pipeline.s3 import gzip_format
+from demand_pipeline.s3.multipart import PART_BYTES
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
-from demand_pipeline.s3.upload import PART_BYTES, Upload
+from demand_pipeline.s3.upload import Upload
 from tests.functions.conftest import keys, put, read
 from tests.support.aws import BUCKET
 from tests.support.runs import run_at

@@ -1,19 +1,98 @@
-"""A loaded table as CSV in S3."""
+"""New rows as CSV in S3, part by part, so that a large table takes as many calls of the load as it needs.
 
-from demand_pipeline.contracts.event import Run
-from demand_pipeline.load.context import TableLoad
+The ledger says how far the export of a table is: a part's entry is committed once S3 has the part.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from botocore.exceptions import ClientError
+
+from demand_pipeline import clients
+from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.guard import Pace
+from demand_pipeline.load.shadows import ExportPart
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.s3 import gzip_format, multipart
+from demand_pipeline.s3.multipart import Multipart
 from demand_pipeline.s3.staging import Staging, export_key
 
+# How many bytes of items one statement reads, about: their rows are held in memory, compressed, until there is a part.
+_STATEMENT_BYTES = 16 << 20
 
-def export_table(connection: Connection, staging: Staging, run: Run, table: TableLoad) -> None:
-    """Write `exports/{run}/{table}.csv.gz` from the new rows: a header line, then one row per record.
 
-    PostgreSQL's CSV: an empty field is null, `""` the empty string.
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """Writes `exports/{run}/{table}.csv.gz` from a run's shadows: a header line, then one row per record.
+
+    PostgreSQL's CSV: an empty field is null, `""` the empty string. Each part is a gzip stream of its own; RFC 1952
+    allows several in one file. Raises TransientError, DeadlineError.
     """
-    key = export_key(run, table.name)
-    with staging.create(key) as stream:
-        connection.copy_out(statement("copy_out", table=table.shadow, columns=listed(table.schema.names)), stream)
-    logger.info("table exported", table=table.name, key=key)
+
+    context: LoadContext
+    staging: Staging
+
+    def export(self, table: TableLoad) -> bool:
+        """Go on with a table's export; False if another call has more time for what is left."""
+        shadows, pace = self.context.shadows, Pace(self.context.guard.deadline)
+        while not ((parts := shadows.export_parts(table.name)) and parts[-1].is_last):
+            if not pace.allows_one_more():
+                return False
+            with pace.timed():
+                self._export_part(table, parts)
+        logger.info("table exported", table=table.name, parts=len(parts))
+        return True
+
+    def _export_part(self, table: TableLoad, parts: list[ExportPart]) -> None:
+        connection, shadows = self.context.connection, self.context.shadows
+        connection.execute(statement("begin"))
+        with self.context.guard.step(f"{table.name}, all {table.rows} rows copied, {len(parts)} parts exported"):
+            if shadows.claim_export_part(table.name, len(parts)):
+                body, end = self._read(table, (parts[-1].end or 0) if parts else 0)
+                shadows.complete_export_part(table.name, len(parts), self._send(table, parts, body, end))
+            connection.execute("COMMIT")
+
+    def _read(self, table: TableLoad, start: int) -> tuple[bytes, int | None]:
+        """Rows from a block of the shadow on, as many as make a part, and the block after them; None at the end."""
+        connection, sink = self.context.connection, io.BytesIO()
+        [[blocks]] = connection.query(statement("count_blocks"), relation=table.shadow)
+        step = max(1, blocks * _STATEMENT_BYTES // max(1, table.staged.bytes))
+        end = start
+        with gzip_format.writer(cast("BinaryIO", sink)) as stream:
+            while end == start or (end < blocks and sink.tell() < multipart.PART_BYTES):
+                bounds = {"first": Sql(str(end)), "end": Sql(str(end + step))}
+                copy = statement(
+                    "copy_out",
+                    table=table.shadow,
+                    columns=listed(table.schema.names),
+                    header=Sql("HEADER true" if end == 0 else "HEADER false"),
+                    **bounds,
+                )
+                connection.copy_out(copy, stream)
+                end += step
+        return sink.getvalue(), end if end < blocks else None
+
+    def _send(self, table: TableLoad, parts: list[ExportPart], body: bytes, end: int | None) -> ExportPart:
+        key = export_key(self.context.shadows.run, table.name)
+        s3, bucket = self.staging.s3, self.staging.bucket
+        with clients.translate_errors(f"writing {key}"):
+            if end is None and not parts:
+                s3.put_object(Bucket=bucket, Key=key, Body=body)
+                return ExportPart(end)
+            try:
+                upload = Multipart(s3, bucket, key, parts[0].upload) if parts else Multipart.start(s3, bucket, key)
+                part = ExportPart(end, upload.id, upload.send(len(parts) + 1, body))
+                if part.is_last:
+                    upload.complete([part.tag for part in (*parts, part)])
+            except ClientError as error:
+                if clients.error_code(error) == "NoSuchUpload":
+                    self._start_again(table)
+                raise
+        return part
+
+    def _start_again(self, table: TableLoad) -> None:
+        """The upload was completed by a call whose answer was lost, or removed by the bucket's lifecycle."""
+        self.context.connection.execute("ROLLBACK")
+        self.context.shadows.forget_export(table.name)

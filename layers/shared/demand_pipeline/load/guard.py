@@ -45,3 +45,22 @@ class Guard:
         for block in blocks:
             self.check(progress)
             yield block
+
+
+@dataclass(slots=True)
+class Pace:
+    """Whether there is time for one more of several like steps: twice as much as the longest one took."""
+
+    deadline: Deadline
+    longest: float = 0.0
+
+    def allows_one_more(self) -> bool:
+        """The first one is always begun: otherwise nothing would ever be done."""
+        return not self.longest or self.deadline.seconds_left() >= 2 * self.longest
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Take the time of a step."""
+        begun = self.deadline.seconds_left()
+        yield
+        self.longest = max(self.longest, begun - self.deadline.seconds_left())

@@ -6,9 +6,11 @@ The shadows are only read from, so they are not logged. A crash of the server em
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.deadline import Deadline
@@ -38,6 +40,19 @@ class Copied:
     rows: int = 0
     rejects: int = 0
     seconds: float = 0.0
+
+
+class ExportPart(NamedTuple):
+    """A part of an export in S3: the block of the shadow after it (None: no more), and its upload and tag, if any."""
+
+    end: int | None
+    upload: str = ""
+    tag: str = ""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the export is complete."""
+        return self.end is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,24 @@ class Shadows:
         """Enter something that is no chunk in the ledger; False if it is there already."""
         return bool(self.connection.execute(statement("claim_step", ledger=self.ledger), step=step))
 
+    def export_parts(self, table: str) -> list[ExportPart]:
+        """The parts of a table's export that are in S3, in their order."""
+        parts = self.connection.query(statement("export_parts", ledger=self.ledger), prefix=_export_step(table))
+        return [ExportPart(*part) for [part] in parts]
+
+    def claim_export_part(self, table: str, number: int) -> bool:
+        """Enter a part of an export, in the transaction that reads and sends it; False if it is there already."""
+        return self.claim_step(_export_step(table, number))
+
+    def complete_export_part(self, table: str, number: int, part: ExportPart) -> None:
+        """Enter what S3 has of a claimed part."""
+        complete = statement("complete_export_part", ledger=self.ledger)
+        self.connection.execute(complete, step=_export_step(table, number), part=json.dumps(part))
+
+    def forget_export(self, table: str) -> None:
+        """Take all parts of a table's export back."""
+        self.connection.execute(statement("forget_steps", ledger=self.ledger), prefix=_export_step(table))
+
     def chunks(self) -> set[str]:
         """The chunks that are copied, by their keys."""
         return {key for [key] in self.connection.query(statement("copied_chunks", ledger=self.ledger))}
@@ -156,6 +189,10 @@ class Shadows:
         found = self.connection.query(statement("shadows"), schema=self.schema, suffix=suffix, prefix="")
         if found:
             self.connection.execute(statement("drop_tables", tables=listed([Sql(relation) for _, relation in found])))
+
+
+def _export_step(table: str, number: int | None = None) -> str:
+    return f"export of {table}, part " + ("" if number is None else f"{number:05}")
 
 
 def pipeline_schema(warehouse: str) -> str:

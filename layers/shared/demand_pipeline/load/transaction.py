@@ -17,8 +17,8 @@ from demand_pipeline.load.control_tables import (
     refuse_stale,
 )
 from demand_pipeline.load.drift import find_changes, record_attributes
-from demand_pipeline.load.export import export_table
-from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.export import Exporter
+from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.in_place import InPlace
 from demand_pipeline.load.locks import acquire_load_lock
 from demand_pipeline.load.report import report_changes, report_refreshed
@@ -146,7 +146,8 @@ class _Load:
         left = self.guard.deadline.seconds_left
         start = left()
         try:
-            if again := self.copy() or self.strategy.complete_shadows() or self.strategy.wait(start - left()):
+            again = self.copy() or self.strategy.complete_shadows() or self.export()
+            if again := again or self.strategy.wait(start - left()):
                 return again
         except MissingTableError:
             logger.info("another call of the run has dropped its shadows, and so has loaded it")
@@ -158,16 +159,19 @@ class _Load:
     def copy(self) -> Again | None:
         """Copy the chunks that the ledger lacks."""
         copier = ChunkCopier(self.connection, self.staging, self.shadows, self.guard)
-        copied, left = self.shadows.chunks(), self.guard.deadline.seconds_left
-        longest = 0.0
+        copied, pace = self.shadows.chunks(), Pace(self.guard.deadline)
         missing = [(t.staged.table, chunk) for t in self.tables for chunk in t.staged.chunks if chunk.key not in copied]
         for table, chunk in missing:
-            begun = left()
-            if longest and begun < 2 * longest:
+            if not pace.allows_one_more():
                 return Again(1)
-            copier.copy(table, chunk.key, chunk.staged, chunk.rejected)
-            longest = max(longest, begun - left())
+            with pace.timed():
+                copier.copy(table, chunk.key, chunk.staged, chunk.rejected)
         return None
+
+    def export(self) -> Again | None:
+        """Write the tables to S3, if the run wants that."""
+        exporter = Exporter(self.context, self.staging)
+        return None if not self.request.save_csv or all(map(exporter.export, self.tables)) else Again(1)
 
     def publish(self) -> LoadResult | Again:
         """Check all rows, replace the old ones, and commit; the result as the warehouse has it."""
@@ -186,14 +190,12 @@ class _Load:
         return self.commit()
 
     def check(self, table: TableLoad, copied: Copied) -> None:
-        """Check what is in a table's shadow, and export it if the run wants that."""
+        """Check what is in a table's shadow."""
         with self.guard.step(f"{table.name}, all {table.rows} rows copied, not yet checked"):
             table.seconds = copied.seconds
             table.key_collisions = copied.rejects - table.staged.rejected
             check_rows(table.name, table.rows, copied.rows, "copied")
             check_rejects(table.staged, self.request.max_reject_percent, table.key_collisions)
-            if self.request.save_csv:
-                export_table(self.connection, self.staging, self.request.run, table)
         logger.info("table copied", table=table.name, rows=table.rows)
 
     def record(self) -> None:

@@ -233,6 +233,7 @@ CREATE {kind} TABLE IF NOT EXISTS {ledger} (
     rejects bigint NOT NULL DEFAULT 0,
     seconds float8 NOT NULL DEFAULT 0,
     drift jsonb,
+    export jsonb,
     touched_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -251,6 +252,15 @@ WHERE chunk = :chunk;
 
 -- name: claim_step
 INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
+
+-- name: complete_export_part
+UPDATE {ledger} SET export = :part::jsonb, touched_at = clock_timestamp() WHERE chunk = :step;
+
+-- name: export_parts
+SELECT export FROM {ledger} WHERE starts_with(chunk, :prefix) ORDER BY chunk;
+
+-- name: forget_steps
+DELETE FROM {ledger} WHERE starts_with(chunk, :prefix);
 
 -- name: copied_chunks
 SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
@@ -281,8 +291,12 @@ DROP TABLE {tables};
 -- name: copy_in
 COPY {table} ({columns}) FROM STDIN WITH {options};
 
+-- name: count_blocks
+SELECT pg_relation_size(:relation::regclass) / current_setting('block_size')::bigint;
+
 -- name: copy_out
-COPY {table} ({columns}) TO STDOUT WITH (FORMAT csv, HEADER);
+-- The rows of some of a table's blocks, the last one excluded.
+COPY (SELECT {columns} FROM {table} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') TO STDOUT WITH (FORMAT csv, {header});
 
 -- name: reject_key_collisions
 -- Of the rows whose key has a replaced character, the first of each key stays.

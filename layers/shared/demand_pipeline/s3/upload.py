@@ -6,12 +6,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from demand_pipeline.observability import logger
+from demand_pipeline.s3 import multipart
+from demand_pipeline.s3.multipart import Multipart
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-# S3 takes at most 10,000 parts: objects up to 80 GB, at 8 MiB of memory.
-PART_BYTES = 8 << 20
 
 
 class Upload(io.RawIOBase):
@@ -24,11 +23,12 @@ class Upload(io.RawIOBase):
     def __init__(self, s3: Any, bucket: str, key: str, metadata: Mapping[str, str]) -> None:
         super().__init__()
         self._s3 = s3
-        self._object = {"Bucket": bucket, "Key": key}
+        self._bucket = bucket
+        self._key = key
         self._metadata = dict(metadata)
         self._buffer = bytearray()
-        self._upload: dict[str, str] | None = None
-        self._parts: list[dict[str, Any]] = []
+        self._upload: Multipart | None = None
+        self._tags: list[str] = []
 
     def writable(self) -> bool:
         """Tell io that this is a file to write to."""
@@ -39,18 +39,19 @@ class Upload(io.RawIOBase):
         with memoryview(data) as view:
             self._buffer += view
             written = view.nbytes
-        while len(self._buffer) >= PART_BYTES:
-            self._send_part(PART_BYTES)
+        while len(self._buffer) >= multipart.PART_BYTES:
+            self._send_part(multipart.PART_BYTES)
         return written
 
     def complete(self) -> None:
         """Make the object appear, whole."""
         if self._upload is None:
-            self._s3.put_object(**self._object, Metadata=self._metadata, Body=bytes(self._buffer))
+            body = bytes(self._buffer)
+            self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=body)
         else:
             if self._buffer:
                 self._send_part(len(self._buffer))
-            self._s3.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+            self._upload.complete(self._tags)
             self._upload = None
         self._buffer.clear()
 
@@ -67,17 +68,14 @@ class Upload(io.RawIOBase):
 
     def _send_part(self, size: int) -> None:
         if self._upload is None:
-            created = self._s3.create_multipart_upload(**self._object, Metadata=self._metadata)
-            self._upload = {**self._object, "UploadId": created["UploadId"]}
-        number = len(self._parts) + 1
+            self._upload = Multipart.start(self._s3, self._bucket, self._key, self._metadata)
         with memoryview(self._buffer) as view:
             part = bytes(view[:size])
-        answer = self._s3.upload_part(**self._upload, PartNumber=number, Body=part)
-        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._tags.append(self._upload.send(len(self._tags) + 1, part))
         del self._buffer[:size]
 
-    def _abort(self, upload: dict[str, str]) -> None:
+    def _abort(self, upload: Multipart) -> None:
         try:
-            self._s3.abort_multipart_upload(**upload)
+            upload.abort()
         except Exception:  # noqa: BLE001 - the error that led here is the one to show
-            logger.warning("multipart upload left to the lifecycle", extra={"key": upload["Key"]})
+            logger.warning("multipart upload left to the lifecycle", extra={"key": upload.key})
