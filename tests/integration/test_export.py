@@ -33,10 +33,11 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
 @pytest.fixture
 def request_(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> LoadRequest:
     """A load whose export has many parts of one statement each."""
+    staged = runs.request(run_at(1), {"cases": documents(ROWS)}, save_csv=True)
     monkeypatch.setattr(multipart, "PART_BYTES", 1)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1)
     monkeypatch.setattr(export, "_STATEMENT_BYTES", 1)
-    return runs.request(run_at(1), {"cases": documents(ROWS)}, save_csv=True)
+    return staged
 
 
 class Clock:

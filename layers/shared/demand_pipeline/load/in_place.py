@@ -28,18 +28,19 @@ class InPlace(LoadStrategy):
         self.context.shadows.create([table.schema for table in self.context.tables])
 
     def complete_shadows(self) -> Again | None:
-        """Reject key collisions."""
+        """Reject key collisions, once."""
         context = self.context
         context.connection.execute(statement("begin"))
         with context.guard.step(f"all {context.rows} rows copied, key collisions not rejected"):
-            for table in context.tables:
-                reject_key_collisions(context.connection, context.shadows, table)
+            if context.shadows.claim_step("key collisions"):
+                for table in context.tables:
+                    reject_key_collisions(context.connection, context.shadows, table)
             context.connection.execute("COMMIT")
         return None
 
-    def wait(self, seconds: float) -> Again | None:
-        """Writing the rows may take as long as copying them did."""
-        return Again(1) if seconds > self.context.guard.deadline.seconds_left() else None
+    def wait(self) -> Again | None:
+        """The locks wait."""
+        return None
 
     def write(self) -> Again | None:
         """Write all; readers are locked out or not, as the strategy has it."""

@@ -34,11 +34,8 @@ class LoadStrategy(ABC):
         """Do what the rows still need when all are copied; `Again` if another call is to go on with it."""
 
     @abstractmethod
-    def wait(self, seconds: float) -> Again | None:
-        """Make sure that the rest, which is one transaction, can be done; `Again` if that takes another call.
-
-        So far the rows have taken this call some seconds.
-        """
+    def wait(self) -> Again | None:
+        """Wait for whatever the last transaction would be in the way of."""
 
     @abstractmethod
     def write(self) -> Again | None:

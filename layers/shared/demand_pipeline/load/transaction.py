@@ -142,13 +142,18 @@ class _Load:
         return None
 
     def get_ready(self) -> Again | None:
-        """Do all that one transaction does not have to; `Again` if another call has more time for what is left."""
+        """Do all that one transaction does not have to; `Again` if another call has more time for what is left.
+
+        Each step, and the last transaction, may take as long as all before it.
+        """
         left = self.guard.deadline.seconds_left
         start = left()
         try:
-            again = self.copy() or self.strategy.complete_shadows() or self.export()
-            if again := again or self.strategy.wait(start - left()):
-                return again
+            for step in (self.copy, self.strategy.complete_shadows, self.export, self.strategy.wait):
+                if again := step():
+                    return again
+                if start - left() > left():
+                    return Again(1)
         except MissingTableError:
             logger.info("another call of the run has dropped its shadows, and so has loaded it")
             return Again(1)

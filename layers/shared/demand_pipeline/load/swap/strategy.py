@@ -57,7 +57,7 @@ class Swap(LoadStrategy):
         builder = Builder(self.context.shadows, self.settings, self.context.guard.deadline)
         return None if builder.build(self.slots, self.context.tables) else Again(_BUILD_SECONDS)
 
-    def wait(self, _: float) -> Again | None:
+    def wait(self) -> Again | None:
         """Wait for those who would not see the new rows; raises LockTimeoutError."""
         if not self.request.dry_run:
             wait_for_snapshots(self.context.connection, self.context.shadows.ledger)
