@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demand_pipeline.contracts.loading import Again, LoadRequest, Strategy
+from demand_pipeline.contracts.loading import Again, LoadRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DiskFullError, StaleRunError, TransientError
 from demand_pipeline.load import copy_csv, shadows
