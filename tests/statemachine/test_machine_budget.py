@@ -15,7 +15,8 @@ from tests.statemachine.fakes import handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine, definition
 from tests.statemachine.lint import states
 
-pytestmark = pytest.mark.long
+# The largest run takes seconds to make: one worker makes it for all tests.
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("budget")]
 
 EVENTS, PAYLOAD = 25_000, 256 * 1024
 REDRIVABLE = 24_999  # a run with as many events cannot be redriven
