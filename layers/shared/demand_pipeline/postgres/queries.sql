@@ -612,8 +612,8 @@ ORDER BY number;
 -- name: builds
 -- The indexes and foreign keys that a table lacks to become a partition of another: the name of each there, and the
 -- statement that makes it. Indexes are the same if all that follows the table's name in their definitions is, and
--- those of constraints if the constraints are.
-WITH indexes AS (
+-- those of constraints if the constraints are. Materialized, it would compose the definitions of all indexes that there are.
+WITH indexes AS NOT MATERIALIZED (
     SELECT index.indrelid, index.indexrelid, index.indisvalid, class.relname, rule.oid AS rule,
            CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END AS uniqueness,
            substr(pg_get_indexdef(index.indexrelid),
