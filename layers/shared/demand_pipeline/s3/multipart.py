@@ -27,7 +27,7 @@ class Multipart:
     def _place(self) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.key, "UploadId": self.id}
 
-    def send(self, number: int, body: bytes) -> str:
+    def send(self, number: int, body: bytes | bytearray) -> str:
         """Send a part, the first of which is number 1, and return the tag that `complete` wants."""
         return str(self.s3.upload_part(**self._place, PartNumber=number, Body=body)["ETag"])
 

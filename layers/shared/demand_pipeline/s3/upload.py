@@ -46,14 +46,13 @@ class Upload(io.RawIOBase):
     def complete(self) -> None:
         """Make the object appear, whole."""
         if self._upload is None:
-            body = bytes(self._buffer)
-            self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=body)
+            self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=self._buffer)
         else:
             if self._buffer:
                 self._send_part(len(self._buffer))
             self._upload.complete(self._tags)
             self._upload = None
-        self._buffer.clear()
+        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -69,10 +68,10 @@ class Upload(io.RawIOBase):
     def _send_part(self, size: int) -> None:
         if self._upload is None:
             self._upload = Multipart.start(self._s3, self._bucket, self._key, self._metadata)
-        with memoryview(self._buffer) as view:
-            part = bytes(view[:size])
+        # The buffer itself is sent: a copy would take as much memory once more.
+        part, self._buffer = self._buffer, self._buffer[size:]
+        del part[size:]
         self._tags.append(self._upload.send(len(self._tags) + 1, part))
-        del self._buffer[:size]
 
     def _abort(self, upload: Multipart) -> None:
         try:
