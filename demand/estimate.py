@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from demand.cost import Measured, Run, Settings, TableRun
 from demand.cost.table_run import UNIT_BYTES
@@ -23,6 +24,9 @@ PARAMETERS = {
     "functions_per_table": "MaxFunctionsPerTable",
     "read_units_per_second": "MaxReadUnitsPerSecond",
     "parallel_copy_bytes": "ParallelCopyBytes",
+    "load_concurrency": "LoadConcurrency",
+    "load_strategy": "LoadStrategy",
+    "keep_previous": "KeepPrevious",
     "staging_days": "StagingRetentionDays",
 }
 
@@ -52,15 +56,20 @@ class Limit:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A whole run. `limits` has the one that binds first; `unknown` names tables whose size DynamoDB reports as 0."""
+    """A whole run, under a load strategy. `limits` has the one that binds first.
+
+    `disk_bytes` is the most on PostgreSQL's disk. `unknown` names tables whose size DynamoDB reports as 0.
+    """
 
     tables: tuple[TableEstimate, ...]
+    strategy: str
     segments: int
     chunks: int
     read_units: float
     seconds: float
     dollars: Mapping[str, float]
     total: float
+    disk_bytes: float
     limits: tuple[Limit, ...]
     unknown: tuple[str, ...]
     prices: str
@@ -98,13 +107,15 @@ def of_sizes(
     run = Run(tuple(_table_run(source, known, settings, json_size.get(source.table)) for source in sources))
     limits = [Limit(name, share) for name, share in run.limits.items()]
     return Estimate(
-        tables=tuple(_table(source, table) for source, table in zip(sources, run.tables, strict=True)),
+        tables=tuple(_table(source, table, run.streams) for source, table in zip(sources, run.tables, strict=True)),
+        strategy=settings.load_strategy,
         segments=run.segments,
         chunks=run.chunks,
         read_units=run.read_units,
         seconds=run.seconds,
         dollars=run.dollars,
         total=run.total,
+        disk_bytes=run.disk_bytes,
         limits=tuple(sorted(limits, key=lambda limit: -limit.share)),
         unknown=tuple(source.table for source in sources if not source.bytes),
         prices=f"list prices of {run.prices.date} in {run.prices.region}",
@@ -115,7 +126,13 @@ def of_sizes(
 def settings_of(stack: Stack) -> Settings:
     """The deployment's settings; what the stack does not say is the template's default."""
     values = {field: stack.parameters.get(parameter) for field, parameter in PARAMETERS.items()}
-    return Settings(**{field: int(value) for field, value in values.items() if value})
+    return Settings(**{field: read_parameter(field, text) for field, text in values.items() if text})
+
+
+def read_parameter(field: str, text: str) -> Any:
+    """A parameter's value, as the setting of this name has it."""
+    kind = type(getattr(Settings(), field))
+    return text == "true" if kind is bool else kind(text)
 
 
 def _table_run(source: Source, measured: Measured, settings: Settings, json_size: float | None) -> TableRun:
@@ -124,7 +141,7 @@ def _table_run(source: Source, measured: Measured, settings: Settings, json_size
     return TableRun(source.items, source.bytes, measured, settings)
 
 
-def _table(source: Source, run: TableRun) -> TableEstimate:
+def _table(source: Source, run: TableRun, streams: int) -> TableEstimate:
     return TableEstimate(
         table=source.table,
         source=source.name,
@@ -134,5 +151,5 @@ def _table(source: Source, run: TableRun) -> TableEstimate:
         chunks=run.chunks,
         read_units=run.read_units,
         seconds=run.staging_seconds,
-        load_seconds=run.load_seconds,
+        load_seconds=run.copy_seconds / streams + run.publish_seconds,
     )

@@ -1,61 +1,94 @@
 """The tables of docs/cost.md, and the file of measured figures that the model reads."""
 
 import json
+from dataclasses import asdict
+from typing import Any
 
+from benchmarks.cost import largest_run, measured
 from benchmarks.figures import Results, number
-from demand.cost import PRICES, Measured, Run, TableRun
+from demand.cost import PRICES, Measured, Run, Settings
+from demand_pipeline.contracts.loading import Strategy
 from scripts.tables import markdown
 
 _RUN_ITEMS = (1_000_000, 100_000_000, 1_000_000_000)
-_FIGURES = {
-    "scan_us": "scan_handler_cpu_us_per_item",
-    "transform_us": "transform_handler_cpu_us_per_item",
-    "load_us": "load_truncate_us_per_row",
-    "stored_bytes": "scan_stored_bytes_per_item",
-    "response_bytes": "scan_wire_bytes_per_item",
-    "raw_bytes": "scan_compressed_bytes_per_item",
-    "staged_bytes": "transform_compressed_bytes_per_item",
-}
-_COLD_STARTS = ("cold_scan_segment_import_ms", "cold_transform_import_ms")
+_CONCURRENCIES = (1, 4, 16)
 _CENT = 0.01
 _HOUR, _MINUTE = 3600, 60
 
 
 def measured_file(results: Results | None = None) -> str:
     """The content of demand/cost/measured.json; raises KeyError for a figure that was not measured."""
-    results = results or Results.load()
-    values = {name: results.figures[figure].value for name, figure in _FIGURES.items()}
-    values["cold_start_ms"] = max(results.figures[figure].value for figure in _COLD_STARTS)
-    return json.dumps({"date": results.date, **values}, indent=2) + "\n"
+    return json.dumps(asdict(measured(results or Results.load())), indent=2) + "\n"
 
 
 def basis() -> str:
     """Where the figures come from."""
-    measured = Measured.load()
+    known = Measured.load()
     return (
-        f"CPU and sizes are those of the benchmark of {measured.date}: items of {number(measured.stored_bytes)} bytes "
+        f"CPU and sizes are those of the benchmark of {known.date}: items of {number(known.stored_bytes)} bytes "
         f"each,\nas DynamoDB counts them. Prices are list prices of {PRICES.date} in {PRICES.region}."
     )
 
 
-def costs() -> str:
-    """A column per size: each cost, the total and the time."""
-    runs = _runs()
+def costs(strategy: str) -> str:
+    """A column per size: each cost, the total and the time, with a load strategy."""
+    runs = _runs(load_strategy=Strategy(strategy))
     rows = [
         ("table", *(f"{number(run.table_bytes / 1e9)} GB" for run in runs)),
         ("segments, chunks", *(f"{run.segments}, {run.chunks}" for run in runs)),
         *((name, *(dollars(run.dollars[name]) for run in runs)) for name in runs[0].dollars),
         ("**total**", *(f"**{dollars(run.total)}**" for run in runs)),
         ("per million items", *(dollars(run.total / run.items * 1e6) for run in runs)),
-        ("time", *(duration(run.seconds) for run in runs)),
+        ("until staged", *(duration(run.seconds - run.load_seconds) for run in runs)),
+        ("copying", *(duration(run.copying_seconds) for run in runs)),
+        ("publishing", *(duration(run.publish_seconds) for run in runs)),
+        ("**time**", *(f"**{duration(run.seconds)}**" for run in runs)),
     ]
     return markdown(_head(runs), rows)
 
 
 def limits() -> str:
     """A column per size: how much of each limit a run uses; what is above all of it is in bold."""
-    runs = _runs()
-    return markdown(_head(runs), [(name, *(_share(run.limits[name]) for run in runs)) for name in runs[0].limits])
+    by_strategy = {strategy: _runs(load_strategy=strategy) for strategy in Strategy}
+    of_load = {next(iter(runs[0].limits)): runs for runs in by_strategy.values()}
+    rows = of_load | dict.fromkeys(by_strategy[Strategy.SWAP][0].limits, by_strategy[Strategy.SWAP])
+    cells = [(name, *(_share(run.limits[name]) for run in runs)) for name, runs in rows.items()]
+    return markdown(_head(by_strategy[Strategy.SWAP]), cells)
+
+
+def most_rows() -> str:
+    """A row per strategy: how many rows the tables of a run can have together."""
+    known, seconds = Measured.load(), Settings().usable_seconds
+    most = {Strategy.TRUNCATE: known.truncate_us, Strategy.MERGE: known.merge_us}
+    rows = [(f"`{strategy}`", f"{seconds / us:,.0f} million") for strategy, us in most.items()]
+    return markdown(("", "rows of a run"), [*rows, (f"`{Strategy.SWAP}`", "no limit")])
+
+
+def copying() -> str:
+    """A column per size: how long copying takes, by LoadConcurrency."""
+    settings = {str(number): _runs(load_concurrency=number) for number in _CONCURRENCIES}
+    rows = [(name, *(duration(run.copying_seconds) for run in runs)) for name, runs in settings.items()]
+    return markdown(("`LoadConcurrency`", *_head(_runs())[1:]), rows)
+
+
+def disk() -> str:
+    """A column per size: the disk space that each strategy needs."""
+    settings = {f"`{strategy}`": _runs(load_strategy=strategy) for strategy in Strategy}
+    settings["`swap`, `KeepPrevious` false"] = _runs(load_strategy=Strategy.SWAP, keep_previous=False)
+    rows = [(name, *(f"{number(run.disk_bytes / 1e9)} GB" for run in runs)) for name, runs in settings.items()]
+    return markdown(_head(_runs()), rows)
+
+
+def largest() -> str:
+    """Which settings the largest run fits with."""
+    run = largest_run(Measured.load())
+    name, share = run.binding
+    settings = run.settings
+    return (
+        f"**{run.items:,} items fit** with `LoadStrategy` {settings.load_strategy} and the defaults otherwise: "
+        f"`LoadConcurrency` {settings.load_concurrency}, and\n`ChunkBytes`, which grows with such a table to "
+        f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. Used most is the limit "{name}": {_share(share)}.'
+    )
 
 
 def dollars(amount: float) -> str:
@@ -72,9 +105,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / _MINUTE:.0f} minutes" if seconds >= 2 * _MINUTE else f"{seconds:.0f} seconds"
 
 
-def _runs() -> list[Run]:
-    measured = Measured.load()
-    return [Run((TableRun(items, items * measured.stored_bytes, measured),)) for items in _RUN_ITEMS]
+def _runs(**settings: Any) -> list[Run]:
+    return [Run.of_items(items, Measured.load(), Settings(**settings)) for items in _RUN_ITEMS]
 
 
 def _head(runs: list[Run]) -> tuple[str, ...]:

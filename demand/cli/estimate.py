@@ -38,6 +38,8 @@ def _facts(found: Estimate) -> list[tuple[str, object]]:
         ("read units", f"{found.read_units:,.1f}"),
         ("chunks", found.chunks),
         ("cost", f"about ${found.total:.4f}: {services} ({found.prices})"),
+        ("disk", f"at most {found.disk_bytes / 1e9:,.1f} GB of PostgreSQL's during the load, without WAL"),
+        ("strategy", found.strategy),
         ("binds first", _limit(first)),
         *(("", _limit(limit)) for limit in others),
         ("", Text(f"sizes as DynamoDB reports them, up to six hours old; speed of {found.measured}", style="dim")),

@@ -15,11 +15,17 @@ class Measured:
     date: str
     scan_us: float
     transform_us: float
-    load_us: float  # from start to end: PostgreSQL's work included
+    # Of the load, from start to end, PostgreSQL's work included: a stream's copying into a shadow, and what follows.
+    copy_us: float
+    truncate_us: float
+    merge_us: float
+    swap_us: float
     stored_bytes: float  # as DynamoDB counts them
     response_bytes: float  # DynamoDB JSON
     raw_bytes: float  # compressed
     staged_bytes: float  # compressed
+    heap_bytes: float  # of a row in PostgreSQL
+    index_bytes: float  # of a row in the key and two more indexes
     cold_start_ms: float
 
     @classmethod

@@ -1,10 +1,14 @@
 """A run of one or more tables: how long it takes, what it costs and which limits it reaches."""
 
 from dataclasses import dataclass
+from math import ceil
+from typing import Self
 
+from demand.cost.measured import Measured
 from demand.cost.prices import Prices
-from demand.cost.settings import ACCOUNT_FUNCTIONS, EVENTS, PAYLOAD_BYTES, UPLOAD_PARTS, Settings
+from demand.cost.settings import ACCOUNT_FUNCTIONS, EVENTS, PAYLOAD_BYTES, RUN_SECONDS, UPLOAD_PARTS, Settings
 from demand.cost.table_run import AROUND, GROUP, OTHER, TASK, TableRun
+from demand_pipeline.contracts.loading import Strategy
 
 _DAYS_PER_MONTH = 365 / 12
 
@@ -14,6 +18,11 @@ class Run:
     """One run of these tables, without retries; the deployment's other tables are skipped."""
 
     tables: tuple[TableRun, ...]
+
+    @classmethod
+    def of_items(cls, items: int, measured: Measured, settings: Settings) -> Self:
+        """A run of one table of the benchmark's items."""
+        return cls((TableRun(items, items * measured.stored_bytes, measured, settings),))
 
     @property
     def settings(self) -> Settings:
@@ -51,9 +60,33 @@ class Run:
         return sum(table.read_units for table in self.tables)
 
     @property
+    def streams(self) -> int:
+        """Functions that copy at the same time; each is as fast as if it were alone."""
+        return min(self.settings.load_concurrency, self.chunks) if self.is_copied_in_parallel else 1
+
+    @property
+    def copying_seconds(self) -> float:
+        """Seconds until all chunks are copied."""
+        return self._copy_seconds / self.streams
+
+    @property
+    def publish_seconds(self) -> float:
+        """Seconds from the last chunk to the commit; most of them are PostgreSQL's."""
+        return sum(table.publish_seconds for table in self.tables)
+
+    @property
     def load_seconds(self) -> float:
-        """Seconds of the load, and of the functions that copy chunks for it; most of them are PostgreSQL's."""
-        return sum(table.load_seconds for table in self.tables)
+        """Seconds from the first chunk's copying to the commit."""
+        return self.copying_seconds + self.publish_seconds
+
+    @property
+    def load_calls(self) -> int:
+        """Calls of the load after the copying; a swap is called again until its indexes are built."""
+        assumed = self.tables[0].assumed
+        if self.settings.load_strategy is not Strategy.SWAP:
+            return 1
+        left = max(0.0, self.publish_seconds - assumed.build_seconds)
+        return 1 + ceil(left / (assumed.build_seconds + assumed.build_pause_seconds))
 
     @property
     def seconds(self) -> float:
@@ -67,8 +100,9 @@ class Run:
 
     @property
     def invocations(self) -> int:
-        """Calls of functions: two per chunk and the load, or three per chunk and two of the load."""
-        return 3 * self.chunks + 2 if self.is_copied_in_parallel else 2 * self.chunks + 1
+        """Calls of functions: two per chunk, the load, and if functions copy, one more per chunk and of the load."""
+        copying = self.chunks + 1 if self.is_copied_in_parallel else 0
+        return 2 * self.chunks + copying + self.load_calls
 
     @property
     def gb_seconds(self) -> float:
@@ -76,13 +110,17 @@ class Run:
         first = self.tables[0]
         cold = self.invocations * first.assumed.cold_starts * first.measured.cold_start_ms / 1e3
         work = sum(table.scan_seconds + table.transform_seconds for table in self.tables)
-        return self.settings.memory_mb / 1024 * (work + self.load_seconds + cold)
+        # While nobody waits for a swap's indexes, nobody pays.
+        pauses = (self.load_calls - 1) * first.assumed.build_pause_seconds
+        load = self._copy_seconds + self.publish_seconds - pauses
+        return self.settings.memory_mb / 1024 * (work + load + cold)
 
     @property
     def transitions(self) -> int:
         """States entered, by which Step Functions bills: 7 around the branches, 2 in one that is skipped."""
         copying = 2 + self.chunks if self.is_copied_in_parallel else 0
-        return 7 + 2 * self._skipped + sum(table.branch_transitions for table in self.tables) + copying
+        again = 3 * (self.load_calls - 1)  # CheckLoad, WaitToLoad, LoadWarehouse
+        return 7 + 2 * self._skipped + sum(table.branch_transitions for table in self.tables) + copying + again
 
     @property
     def events(self) -> int:
@@ -93,7 +131,9 @@ class Run:
         # CheckInput, PrepareRun, ChooseCopying, CheckLoad, FinishRun; Refresh; LoadWarehouse
         machine = AROUND + 5 * OTHER + GROUP + TASK
         copying = TASK + GROUP + self.chunks * (AROUND + TASK) if self.is_copied_in_parallel else 0
-        return machine + self._skipped * 2 * OTHER + sum(table.branch_events for table in self.tables) + copying
+        again = (TASK + 2 * OTHER) * (self.load_calls - 1)
+        branches = self._skipped * 2 * OTHER + sum(table.branch_events for table in self.tables)
+        return machine + branches + copying + again
 
     @property
     def dollars(self) -> dict[str, float]:
@@ -120,13 +160,32 @@ class Run:
         functions = settings.functions_per_table * settings.tables
         payload = sum(table.payload_bytes for table in self.tables)
         parts = max(table.parts_of_chunk for table in self.tables)
-        return {
-            f"time of the load, {settings.usable_seconds:.0f} s": self.load_seconds / settings.usable_seconds,
+        time, strategy = settings.usable_seconds, settings.load_strategy
+        is_one_call = strategy is not Strategy.SWAP
+        load = {f"time of the load with {strategy}, {time:.0f} s": self.publish_seconds / time} if is_one_call else {}
+        longest = max(table.copy_seconds / table.chunks for table in self.tables)
+        return load | {
+            f"time to copy a chunk, {time:.0f} s": longest / time,
+            "time of a run, 24 hours": self.seconds / RUN_SECONDS,
             f"events of an execution, {EVENTS:,}": self.events / EVENTS,
             "input of the load, 256 KiB": payload / PAYLOAD_BYTES,
             f"parts of a chunk, {UPLOAD_PARTS:,}": parts / UPLOAD_PARTS,
             f"concurrent functions, {ACCOUNT_FUNCTIONS:,} per account": functions / ACCOUNT_FUNCTIONS,
         }
+
+    @property
+    def binding(self) -> tuple[str, float]:
+        """The limit that binds first, and the share of it that the run uses."""
+        return max(self.limits.items(), key=lambda limit: limit[1])
+
+    @property
+    def disk_bytes(self) -> float:
+        """The most that the tables take on PostgreSQL's disk during the load; WAL is not counted."""
+        return sum(table.disk_bytes for table in self.tables)
+
+    @property
+    def _copy_seconds(self) -> float:
+        return sum(table.copy_seconds for table in self.tables)
 
     @property
     def _skipped(self) -> int:

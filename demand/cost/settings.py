@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.deadline import RESERVE_SECONDS
 
 # Step Functions: events of an execution, a state's input. Lambda: concurrency of an account. S3: parts of an object.
 EVENTS, PAYLOAD_BYTES, ACCOUNT_FUNCTIONS, UPLOAD_PARTS = 25_000, 256 * 1024, 1_000, 10_000
+RUN_SECONDS = 24 * 3600  # the state machine's own
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Settings:
     functions_per_table: int = 40
     read_units_per_second: int = 0  # the limit of a table's scan; 0 is none
     parallel_copy_bytes: int = 256 << 20  # of pages, from which functions of their own copy the chunks
+    load_concurrency: int = 4  # of these functions
+    load_strategy: Strategy = Strategy.TRUNCATE
+    keep_previous: bool = True
     staging_days: int = 30
 
     @property
@@ -57,3 +62,6 @@ class Assumptions:
     processor: float = 1.0
     # Cold starts per invocation: one is too many, but costs little.
     cold_starts: float = 1.0
+    # A swap: how long a call of the load waits for indexes, and how long until the next one.
+    build_seconds: float = 60.0
+    build_pause_seconds: float = 30.0

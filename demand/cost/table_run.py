@@ -7,6 +7,7 @@ from math import ceil
 from demand.cost.measured import Measured
 from demand.cost.prices import PRICES, Prices
 from demand.cost.settings import Assumptions, Settings
+from demand_pipeline.contracts.loading import Strategy
 
 UNIT_BYTES = 8192  # DynamoDB: an eventually consistent read unit is two times 4 KB
 _PAGE_BYTES = 1 << 20  # DynamoDB: a page ends at 1 MB of items
@@ -88,9 +89,35 @@ class TableRun:
         return self._cpu(self.measured.transform_us) + self._transfer(sizes)
 
     @property
-    def load_seconds(self) -> float:
-        """Seconds of the load, most of which it waits for PostgreSQL."""
-        return self._weight * self.measured.load_us / 1e6
+    def copy_seconds(self) -> float:
+        """Seconds of copying into the shadow, all chunks one after the other; most of them are PostgreSQL's."""
+        return self._weight * self.measured.copy_us / 1e6
+
+    @property
+    def publish_seconds(self) -> float:
+        """Seconds from the last chunk to the commit: replacing the rows, or building what a swap needs."""
+        us = {
+            Strategy.TRUNCATE: self.measured.truncate_us,
+            Strategy.MERGE: self.measured.merge_us,
+            Strategy.SWAP: self.measured.swap_us,
+        }
+        return self._weight * us[self.settings.load_strategy] / 1e6
+
+    @property
+    def disk_bytes(self) -> float:
+        """The most that the table takes on PostgreSQL's disk during a load that changes few rows; WAL is not counted.
+
+        A shadow of `truncate` or `merge` has no indexes. What TRUNCATE empties is on the disk until the commit; what a
+        swap replaced before, until the next one has built its indexes.
+        """
+        heap, whole = (self._weight * size for size in (self.measured.heap_bytes, self._row_bytes))
+        match self.settings.load_strategy:
+            case Strategy.TRUNCATE:
+                return whole + heap + whole
+            case Strategy.MERGE:
+                return whole + heap
+            case Strategy.SWAP:
+                return (3 if self.settings.keep_previous else 2) * whole
 
     @property
     def staging_seconds(self) -> float:
@@ -141,6 +168,10 @@ class TableRun:
     def parts_of_chunk(self) -> float:
         """Parts of the multipart upload of a raw chunk."""
         return self._bytes(self.measured.raw_bytes) / self.chunks / self.settings.part_bytes
+
+    @property
+    def _row_bytes(self) -> float:
+        return self.measured.heap_bytes + self.measured.index_bytes
 
     @property
     def _at_once(self) -> int:

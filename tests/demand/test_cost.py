@@ -12,8 +12,10 @@ import pytest
 from cfnlint.decode import cfn_yaml
 
 from demand.cost import PRICES, Assumptions, Measured, Price, Run, Settings, TableRun
-from demand.estimate import PARAMETERS
+from demand.cost.settings import RUN_SECONDS
+from demand.estimate import PARAMETERS, read_parameter
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.s3.multipart import PART_BYTES
 from demand_pipeline.scan.segment import READERS
 from tests.statemachine.fakes import FIRST, handlers, sized
@@ -21,14 +23,19 @@ from tests.statemachine.harness import Machine
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = cfn_yaml.load(str(ROOT / "template.yaml"))
-STATES = json.loads((ROOT / "statemachine/demand_pipeline.asl.json").read_text())["States"]
+MACHINE = json.loads((ROOT / "statemachine/demand_pipeline.asl.json").read_text())
+STATES = MACHINE["States"]
 SHARE = 360 // len(TABLES)
 # A hundred million items of 1,000 bytes: 100 GB, ten partitions.
-MEASURED = Measured(
-    "2026-11-23", 5, 25, 10, stored_bytes=1000, response_bytes=1600, raw_bytes=400, staged_bytes=100, cold_start_ms=500
-)
+TIMES = {"scan_us": 5, "transform_us": 25, "copy_us": 8, "truncate_us": 5, "merge_us": 10, "swap_us": 4}
+SIZES = {"stored_bytes": 1000, "response_bytes": 1600, "raw_bytes": 400, "staged_bytes": 100}
+MEASURED = Measured("2026-11-23", **TIMES, **SIZES, heap_bytes=500, index_bytes=100, cold_start_ms=500)
 TABLE = TableRun(100_000_000, 100e9, MEASURED)
 RUN = Run((TABLE,))
+
+
+def swapped(items: int = 100_000_000, **settings: Any) -> Run:
+    return Run((TableRun(items, items * 1000, MEASURED, Settings(load_strategy=Strategy.SWAP, **settings)),))
 
 
 def near(value: float) -> Any:
@@ -65,11 +72,12 @@ def test_a_table_is_cut_as_the_state_machine_cuts_it(table_bytes: float, limit: 
 def test_the_settings_are_those_of_the_template_and_the_library() -> None:
     settings = Settings()
     for name, parameter in PARAMETERS.items():
-        assert getattr(settings, name) == int(TEMPLATE["Parameters"][parameter]["Default"]), name
+        assert getattr(settings, name) == read_parameter(name, TEMPLATE["Parameters"][parameter]["Default"]), name
     functions = TEMPLATE["Globals"]["Function"]
     assert (settings.memory_mb, settings.timeout_seconds) == (functions["MemorySize"], functions["Timeout"])
     assert (settings.tables, settings.part_bytes) == (len(STATES["Refresh"]["Branches"]), PART_BYTES)
     assert settings.segment_readers == READERS
+    assert MACHINE["TimeoutSeconds"] == RUN_SECONDS
 
 
 NEVER = 2**40  # bytes
@@ -108,7 +116,7 @@ def test_a_small_table_is_read_page_by_page() -> None:
 
 
 def test_a_run_costs_what_was_worked_by_hand() -> None:
-    lambda_seconds = (17_246.6 + 80) + (2_500 + 588.2 + 80) + (1000 + 80 + 1)
+    lambda_seconds = (17_246.6 + 80) + (2_500 + 588.2 + 80) + (800 + 80) + (500 + 1)
     assert RUN.dollars == {
         "Lambda": near(1769 / 1024 * lambda_seconds * 0.0000166667 + 482 * 0.0000002),
         "Step Functions": near((7 + 2 * (len(TABLES) - 1) + 3 + 40 + 3 * 160 + 2 + 160) * 0.000025),
@@ -117,8 +125,8 @@ def test_a_run_costs_what_was_worked_by_hand() -> None:
         "S3 storage": near(46.566 * 0.023 * 30 / 30.417),
         "DynamoDB reads": near(12.207 * 0.125),
     }
-    assert RUN.total == near(3.254)
-    assert RUN.seconds == near((17_246.6 + 3_088.2) / 40 + 1000)
+    assert RUN.total == near(3.263)
+    assert RUN.seconds == near((17_246.6 + 3_088.2) / 40 + 800 / 4 + 500)
 
 
 def test_large_items_cost_in_proportion_and_small_ones_as_much_as_the_benchmark_s() -> None:
@@ -140,10 +148,31 @@ def test_a_chunk_ends_with_the_function_s_time_too() -> None:
 
 
 def test_the_limit_that_binds_is_above_one() -> None:
-    assert {name: share for name, share in RUN.limits.items() if share > 1} == {
-        "time of the load, 840 s": near(1000 / 840)
-    }
-    assert RUN.limits["events of an execution, 25,000"] == RUN.events / 25_000
+    large = Run((TableRun(200_000_000, 200e9, MEASURED),))
+    assert large.binding == ("time of the load with truncate, 840 s", near(1000 / 840))
+    assert large.limits["events of an execution, 25,000"] == large.events / 25_000
+
+
+def test_a_swap_is_called_again_until_its_indexes_are_built_and_has_no_limit() -> None:
+    short, long = swapped(15_000_000), swapped()
+    # 60 s for builds fit into a call; 400 s are 60, and four times 90 with the wait before.
+    assert (short.publish_seconds, short.load_calls) == (60, 1)
+    assert (long.publish_seconds, long.load_calls) == (400, 5)
+    more = {name: getattr(long, name) - getattr(RUN, name) for name in ("invocations", "transitions", "events")}
+    assert more == {"invocations": 4, "transitions": 4 * 3, "events": 4 * (5 + 2 + 2)}
+    assert max(swapped(1_000_000_000).limits.values()) < 1
+
+
+def test_functions_copy_at_the_same_time_but_are_paid_alike() -> None:
+    alone, many = swapped(load_concurrency=1), swapped(load_concurrency=8)
+    assert (alone.copying_seconds, many.copying_seconds) == (800, 100)
+    assert alone.dollars == many.dollars
+
+
+def test_the_disk_holds_what_each_strategy_keeps_until_its_commit() -> None:
+    gigabytes = {run.settings.load_strategy: run.disk_bytes / 1e9 for run in (RUN, swapped())}
+    assert gigabytes == {Strategy.TRUNCATE: 60 + 50 + 60, Strategy.SWAP: 3 * 60}
+    assert swapped(keep_previous=False).disk_bytes == 2 * 60e9
 
 
 def test_every_price_names_its_source() -> None:

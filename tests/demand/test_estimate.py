@@ -6,6 +6,7 @@ from demand.estimate import json_sizes, of_sizes, settings_of
 from demand.sources import Source
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.loading import Strategy
 from local.seed import create_table
 from tests.demand.conftest import Demand, counting, deployed
 from tests.support.report_facts import run
@@ -27,7 +28,9 @@ def test_a_run_of_several_tables_shares_what_each_alone_would_pay() -> None:
 
 def test_the_limit_that_binds_comes_first() -> None:
     first, *_ = of_sizes(sources(500), Settings()).limits
-    assert (first.name, first.share > 1) == ("time of the load, 840 s", True)
+    assert (first.name, first.share > 1) == ("time of the load with truncate, 840 s", True)
+    swapped = of_sizes(sources(500), Settings(load_strategy=Strategy.SWAP))
+    assert swapped.limits[0].share < 1
     assert [limit.share for limit in of_sizes(sources(1), Settings()).limits] == sorted(
         (limit.share for limit in of_sizes(sources(1), Settings()).limits), reverse=True
     )
@@ -73,6 +76,8 @@ def test_a_source_that_does_not_exist_is_named(demand: Demand) -> None:
 
 
 def test_the_settings_are_the_stack_s() -> None:
-    parameters = {"MinSegments": "3", "ChunkBytes": "7", "LoadStrategy": "merge"}
+    parameters = {"MinSegments": "3", "ChunkBytes": "7", "LoadStrategy": "swap", "KeepPrevious": "false"}
     stack = Stack("name", "eu-west-1", {}, parameters, lambda service: service)
-    assert settings_of(stack) == Settings(min_segments=3, chunk_bytes=7)
+    assert settings_of(stack) == Settings(
+        min_segments=3, chunk_bytes=7, load_strategy=Strategy.SWAP, keep_previous=False
+    )
