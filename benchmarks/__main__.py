@@ -1,10 +1,12 @@
 """`python -m benchmarks [--quick] [--only PART …]`: measure, show and keep the figures; `make bench` calls it."""
 
 import argparse
+import contextlib
 import importlib
 import sys
 import time
 
+from benchmarks.cost import fits
 from benchmarks.figures import FULL_SIZE, LATEST, QUICK, QUICK_SIZE, Figure, Results, Size
 
 PARTS = ("cold_start", "scan", "transform", "load", "end_to_end", "growth", "stalls")
@@ -20,6 +22,9 @@ def main(arguments: list[str]) -> None:
     results = Results.load(path) if given.only and path.exists() else Results()
     for name in given.only or PARTS:
         results.merge(_run(name, size))
+        results.write(path)
+    with contextlib.suppress(KeyError):  # a part that the model needs was never measured
+        results.merge([fits(results)])
         results.write(path)
     print(f"figures written to benchmarks/results/{path.name}")
     missed = [name for name, figure in results.figures.items() if figure.met is False]

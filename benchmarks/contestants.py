@@ -47,8 +47,8 @@ def _make_indexes(environment: Environment, table: str, column: Callable[[str], 
         environment.postgres.execute(f"CREATE INDEX ON {qualified(SCHEMA, table)} ({columns})")
 
 
-def _refresh_ours(environment: Environment) -> Usage:
-    return environment.run_python(["benchmarks.run_function", "refresh"], 2)[0]
+def _refresh_ours(function: str, environment: Environment) -> Usage:
+    return environment.run_python(["benchmarks.run_function", function], 2)[0]
 
 
 def _refresh_by(peer: str, environment: Environment) -> Usage:
@@ -86,7 +86,8 @@ def _refresh_singer(environment: Environment) -> Usage:
     return run(["bash", "-c", pipeline], _peer_variables(environment))
 
 
-OURS = Contestant("ours", CASES.name, make_table, _refresh_ours)
+OURS = Contestant("ours", CASES.name, make_table, partial(_refresh_ours, "refresh"))
+OURS_ISAL = replace(OURS, name="ours_isal", refresh=partial(_refresh_ours, "refresh_isal"))
 PEERS = (
     Contestant("pandas", CASES.name, make_table, partial(_refresh_by, "pandas")),
     Contestant("dlt", CASES.name, partial(make_table, arrays=False), partial(_refresh_by, "dlt")),

@@ -5,9 +5,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.dynamodb_server import DynamoDBServer
 from benchmarks.s3_server import S3Server
@@ -72,6 +72,11 @@ class Environment:
         source.write_text(json.dumps(given))
         usage = run([sys.executable, "-m", *module, str(source), str(target)], self.variables())
         return usage, json.loads(target.read_text())
+
+    def with_database(self, name: str) -> Self:
+        """The same servers with another database, which is made: what a swap does to tables stays in there."""
+        self.postgres.execute(f'CREATE DATABASE "{name}" OWNER {self.postgres.user}', admin=True, database="postgres")
+        return replace(self, postgres=replace(self.postgres, database=name))
 
     def empty(self) -> None:
         """Drop every table, so that the next run starts as the first did."""

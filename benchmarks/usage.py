@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -35,7 +35,7 @@ class Usage:
     @classmethod
     def median(cls, repetitions: Sequence[Self]) -> Self:
         """The median of each."""
-        return cls(*(median(getattr(usage, name) for usage in repetitions) for name in ("wall", "cpu", "peak_mb")))
+        return cls(*(median(getattr(usage, each.name) for usage in repetitions) for each in fields(cls)))
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Usage:

@@ -29,10 +29,19 @@ _TRANSFORM = {
     "lower bound: parse from S3, drop": "transform_reading_floor",
     "lower bound: parse from memory, drop": "transform_floor",
 }
-_LOAD = {"`truncate`": "truncate", "`merge`, 1 % of the rows changed": "merge", "`psql \\copy`": "psql_copy"}
+_LOAD = {
+    "`truncate`": "truncate",
+    "`merge`, 1 % of the rows changed": "merge",
+    "`swap`": "swap",
+    "`psql \\copy`": "psql_copy",
+}
+_NONE = "\N{EN DASH}"
+_LARGE = {"this project": "ours", "this project, with isal": "ours_isal"}
 _READERS = {
     "nothing": "idle",
     "`merge`": "merge",
+    "`swap`": "swap",
+    "a rollback": "rollback",
     "`truncate`": "truncate",
     "TRUNCATE, then COPY": "truncate_first",
     "DELETE, then COPY": "delete_insert",
@@ -51,8 +60,11 @@ def measured() -> str:
 def targets() -> str:
     """Every target, and whether it is met."""
     met = {True: "yes", False: "**no**"}
-    figures = [_figures()[name] for name in TARGETS]
-    rows = [(f"`{figure.name}`", str(figure), str(figure.target), met[bool(figure.met)]) for figure in figures]
+    known = _figures()
+    rows = [
+        (f"`{name}`", _shown(name), str(target), met[target.is_met_by(known[name].value)] if name in known else _NONE)
+        for name, target in TARGETS.items()
+    ]
     return markdown(("figure", "measured", "target", "met"), rows)
 
 
@@ -66,6 +78,13 @@ def end_to_end() -> str:
     return markdown(("", *_CONTESTANTS), rows)
 
 
+def large() -> str:
+    """A row per contestant of the larger table."""
+    peers = [name.split("_")[2] for name in _figures() if name.startswith("e2e_large_") and "ours" not in name]
+    rows = _LARGE | {label: slug for label, slug in _CONTESTANTS.items() if slug in peers}
+    return _grid("", {"speed": "e2e_large_{}_items_per_s"}, rows)
+
+
 def scan() -> str:
     """A row per way to read the pages."""
     return _list("CPU", {label: f"{slug}_cpu_us_per_item" for label, slug in _SCAN.items()})
@@ -77,14 +96,32 @@ def transform() -> str:
 
 
 def load() -> str:
-    """A row per way to load the rows."""
-    return _grid("", {"time": "load_{}_us_per_row", "client's CPU": "load_{}_cpu_us_per_row"}, _LOAD)
+    """A row per way to load the rows: the time, its part after the copying, the CPU, and readers' longest wait."""
+    largest = max(_sizes("stall_idle_", "_ms"))
+    columns = {
+        "time": "load_{}_us_per_row",
+        "after the copying": "load_{}_publish_us_per_row",
+        "client's CPU": "load_{}_cpu_us_per_row",
+        "a reader's longest wait": f"stall_{{}}_{largest}_ms",
+    }
+    return _grid("", columns, _LOAD)
 
 
 def readers() -> str:
     """A row per way to load, a column per number of rows."""
     sizes = _sizes("stall_idle_", "_ms")
     return _grid("while this runs", {f"{size:,} rows": f"stall_{{}}_{size}_ms" for size in sizes}, _READERS)
+
+
+def rollback() -> str:
+    """How long a rollback takes."""
+    figure = _figures().get("rollback_ms")
+    return f"`rollback_ms` is {figure}: {figure.note}." if figure else f"`rollback_ms`: {_NONE}"
+
+
+def drift() -> str:
+    """What counting drift costs."""
+    return f"Counting drift adds {_shown('drift_cpu_percent')} to the CPU of the conversion, S3 and gzip left out."
 
 
 def growth() -> str:
@@ -110,8 +147,13 @@ def _figures() -> Mapping[str, Figure]:
 
 
 def _cells(template: str, slugs: Mapping[str, str]) -> list[str]:
-    """The figures of a row or a column; empty where there is none."""
-    return [str(_figures().get(template.format(slug), "")) for slug in slugs.values()]
+    """The figures of a row or a column."""
+    return [_shown(template.format(slug)) for slug in slugs.values()]
+
+
+def _shown(name: str) -> str:
+    """A figure, or that it was not measured."""
+    return str(_figures().get(name, _NONE))
 
 
 def _grid(corner: str, columns: Mapping[str, str], rows: Mapping[str, str]) -> str:

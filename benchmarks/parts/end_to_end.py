@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-from benchmarks.contestants import OURS, PEERS, Contestant
+from benchmarks.contestants import OURS, OURS_ISAL, PEERS, Contestant
 from benchmarks.environment import Environment, environment
 from benchmarks.fidelity import Fidelity, check, share
 from benchmarks.figures import TIMES, Figure, Size
@@ -43,9 +43,24 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     yield Figure("e2e_ours_start_ms", start.wall * 1000, "ms", "the same")
     own = usages.pop("ours")
     wall, fastest = min((usage.wall, name) for name, usage in usages.items())
-    yield Figure("e2e_items_vs_best_peer", wall / own.wall, TIMES, f"the best is {fastest}")
+    yield Figure("e2e_items_vs_best_peer_50k", wall / own.wall, TIMES, f"the best is {fastest}")
     cpu, thriftiest = min((usage.cpu, name) for name, usage in usages.items())
     yield Figure("e2e_cpu_vs_best_peer", cpu / own.cpu, TIMES, f"the best is {thriftiest}")
+    yield from _large(size, next(peer for peer in PEERS if peer.name == fastest), progress)
+
+
+def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Iterator[Figure]:
+    """The best peer alone and ours, with isal too, where start-up is a smaller part."""
+    items = size.end_to_end_large_items
+    with environment(items=items) as servers:
+        contestants = {each.name: partial(_turn, servers, each, items, progress) for each in (OURS, OURS_ISAL, peer)}
+        turns = interleaved(contestants, size.end_to_end_repetitions)
+    wall = {name: Usage.median([turn.usage for turn in each]).wall for name, each in turns.items()}
+    for name, seconds in wall.items():
+        yield Figure(f"e2e_large_{name}_items_per_s", items / seconds, "items/s", f"{items:,} items")
+    note = f"{items:,} items; the best is {peer.name}"
+    yield Figure("e2e_items_vs_best_peer", wall[peer.name] / wall["ours"], TIMES, note)
+    yield Figure("e2e_items_vs_best_peer_isal", wall[peer.name] / wall["ours_isal"], TIMES, note)
 
 
 def _turn(servers: Environment, contestant: Contestant, items: int, progress: Callable[[str], None]) -> Turn:

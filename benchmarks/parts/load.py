@@ -1,10 +1,11 @@
 """The load function compared with psql's COPY of the same rows into the same table, with its indexes."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from benchmarks.environment import environment
+from benchmarks.environment import Environment, environment
 from benchmarks.figures import TIMES, Figure, Size
-from benchmarks.loading import CHANGE, TABLE, copy, load, psql, stage, write_csv
+from benchmarks.loading import CHANGE, TABLE, Load, copy, load, psql, stage, swapped, write_csv
 from benchmarks.usage import Usage, interleaved
 
 
@@ -16,23 +17,37 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         chunks = stage(servers)
         load(servers, chunks, "truncate")
         csv = write_csv(servers)
+        parents = swapped(servers, chunks)
 
-        def truncate() -> Usage:
-            progress("load, truncate")
-            return load(servers, chunks, "truncate")
+        sizes = servers.postgres.execute(f"SELECT pg_table_size('{TABLE}'), pg_indexes_size('{TABLE}')").split("|")
+
+        def loaded(strategy: str, where: Environment) -> Load:
+            progress(f"load, {strategy}")
+            return load(where, chunks, strategy)
 
         def psql_copy() -> Usage:
             progress("psql \\copy")
             psql(servers, f"TRUNCATE {TABLE}")
             return psql(servers, copy(csv))
 
-        runs = interleaved({"psql_copy": psql_copy, "truncate": truncate}, size.load_repetitions)
+        ways: dict[str, Callable[[], Usage]] = {
+            "psql_copy": psql_copy,
+            "truncate": partial(loaded, "truncate", servers),
+            "swap": partial(loaded, "swap", parents),
+        }
+        runs = interleaved(ways, size.load_repetitions)
         psql(servers, CHANGE)
-        progress("load, merge")
-        runs["merge"] = [load(servers, chunks, "merge")]
-    usages = {name: Usage.median(each) for name, each in runs.items()}
+        runs["merge"] = [loaded("merge", servers)]
+    note = "of one stream into a shadow"
+    usages = {name: type(each[0]).median(each) for name, each in runs.items()}
     for name, usage in usages.items():
         yield Figure(f"load_{name}_us_per_row", 1e6 * usage.wall / rows, "us/row")
         yield Figure(f"load_{name}_cpu_us_per_row", 1e6 * usage.cpu / rows, "us/row")
+        if isinstance(usage, Load):
+            yield Figure(f"load_{name}_publish_us_per_row", 1e6 * usage.publishing / rows, "us/row")
+            yield Figure(f"load_{name}_copying_us_per_row", 1e6 * usage.copying / rows, "us/row", note)
+    for name, size_in_bytes in zip(("heap", "index"), sizes, strict=True):
+        yield Figure(f"load_{name}_bytes_per_row", int(size_in_bytes) / rows, "B/row")
     yield Figure("load_wall_vs_psql_copy", usages["truncate"].wall / usages["psql_copy"].wall, TIMES)
+    yield Figure("swap_load_wall_vs_psql_copy", usages["swap"].wall / usages["psql_copy"].wall, TIMES)
     yield Figure("load_client_cpu_us_per_row", 1e6 * usages["truncate"].cpu / rows, "us/row")

@@ -14,7 +14,7 @@ import pg8000.native
 
 from benchmarks.environment import Environment, environment
 from benchmarks.figures import TIMES, Figure, Size
-from benchmarks.loading import CHANGE, TABLE, copy, load, psql, stage, write_csv
+from benchmarks.loading import CHANGE, TABLE, copy, load, psql, roll_back, stage, swapped, write_csv
 
 _KEYS = 500
 _PAUSE_SECONDS = 0.001
@@ -24,13 +24,14 @@ _IDLE_SECONDS = 5
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     """Yield each way's longest wait at each size, and the ones with a target from the largest."""
     worst: dict[str, float] = {}
+    done: dict[str, Any] = {}
     for rows in size.stall_rows:
         progress(f"{rows:,} staged rows")
         with environment(items=rows) as servers:
-            for name, do in _ways(servers).items():
+            for name, (database, do) in _ways(servers).items():
                 progress(f"{name}, {rows:,} rows")
-                with reading(servers) as waits:
-                    do()
+                with reading(database) as waits:
+                    done[name] = do()
                 waits.sort()
                 worst[name] = waits[-1]
                 note = f"99.9 % of {len(waits):,} queries within {waits[len(waits) * 999 // 1000]:.1f} ms"
@@ -38,22 +39,31 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
                 if name == "idle":
                     psql(servers, CHANGE)
     yield Figure("reader_stall_ms", worst["merge"], "ms", f"merge, at {rows:,} rows, 1 % of them changed")
+    yield Figure("swap_reader_stall_ms", worst["swap"], "ms", f"at {rows:,} rows")
+    note = f"how long it locks readers out; {done['rollback']:.0f} ms from the call to the commit, at {rows:,} rows"
+    yield Figure("rollback_ms", worst["rollback"], "ms", note)
     ratio = worst["truncate"] / worst["truncate_first"]
     yield Figure("truncate_stall_vs_truncate_first", ratio, TIMES, f"at {rows:,} rows")
 
 
-def _ways(servers: Environment) -> dict[str, Callable[[], Any]]:
-    """What runs while the reader reads, in this order: the table is full before each."""
+def _ways(servers: Environment) -> dict[str, tuple[Environment, Callable[[], Any]]]:
+    """What runs while the reader reads, and in which database, in this order: the table is full before each."""
     chunks = stage(servers)
     load(servers, chunks, "truncate")
     path = write_csv(servers)
-    return {
+    parents = swapped(servers, chunks)
+    ways: dict[str, Callable[[], Any]] = {
         "idle": partial(time.sleep, _IDLE_SECONDS),
         "merge": partial(load, servers, chunks, "merge"),
         "truncate": partial(load, servers, chunks, "truncate"),
         "truncate_first": partial(psql, servers, f"TRUNCATE {TABLE}", copy(path)),
         "delete_insert": partial(psql, servers, f"DELETE FROM {TABLE}", copy(path)),
     }
+    of_parents: dict[str, Callable[[], Any]] = {
+        "swap": partial(load, parents, chunks, "swap"),
+        "rollback": partial(roll_back, parents),
+    }
+    return {name: (servers, do) for name, do in ways.items()} | {name: (parents, do) for name, do in of_parents.items()}
 
 
 @contextmanager

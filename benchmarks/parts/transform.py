@@ -1,6 +1,7 @@
 """The transform function compared with parsing alone, and with boto3's deserializer."""
 
 from collections.abc import Callable, Iterator
+from statistics import median
 
 from benchmarks.environment import environment
 from benchmarks.figures import TIMES, Figure, Size
@@ -22,6 +23,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         )
         tasks |= {"deserializer": (page, part), "floor": (whole, whole)}  # its pages are to be in memory by then
         runs = run_variants(servers, "transform", tasks, size.step_repetitions, progress)
+        drift = run_variants(servers, "transform", {"drift": (page, whole)}, size.step_repetitions, progress)["drift"]
         compressed = object_bytes(servers, runs["handler"][0]["key"])
     cpu = us_per_item(runs)
     for name, value in cpu.items():
@@ -30,4 +32,5 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     yield Figure("transform_cpu_vs_parse_floor_isal", cpu["handler_isal"] / cpu["floor"], TIMES)
     yield Figure("transform_cpu_vs_reading_floor", cpu["handler"] / cpu["reading_floor"], TIMES)
     yield Figure("transform_cpu_vs_type_deserializer", cpu["deserializer"] / cpu["handler"], TIMES)
+    yield Figure("drift_cpu_percent", median(done["percent"] for done in drift), "%", "with drift counted than without")
     yield Figure("transform_compressed_bytes_per_item", compressed / whole["items"], "B/item")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.run_function import UNLIMITED, invoke, transform_event
-from benchmarks.variants import deserialized, unchecked
+from benchmarks.variants import deserialized, drift, unchecked
 from benchmarks.workload import with_isal
 from demand_pipeline import clients
 from demand_pipeline.dynamodb.typed_json import iterate_items
@@ -17,6 +17,7 @@ type Task = dict[str, Any]
 type Done = dict[str, Any]
 type Item = dict[str, Any]
 
+_DRIFT_PAGES = 4
 _scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
 
 
@@ -59,6 +60,12 @@ def reading_floor(task: Task) -> Done:
     return {"items": sum(map(_parse, _staging().lines(task["key"])))}
 
 
+def drift_cost(task: Task) -> Done:
+    """How much CPU counting drift costs, in `percent`."""
+    pages = _pages_in_memory(task["key"])[:_DRIFT_PAGES]
+    return {"items": task["items"], "percent": drift.cost(pages)}
+
+
 def _parse(page: bytes) -> int:
     text, items = page.decode(), 0
     position = text.index('"Items":[') + len('"Items":')
@@ -84,4 +91,5 @@ VARIANTS: dict[str, Callable[[Task], Done]] = {
     "floor": floor,
     "reading_floor": reading_floor,
     "no_checks": no_checks,
+    "drift": drift_cost,
 }

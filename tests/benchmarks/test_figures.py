@@ -49,4 +49,4 @@ def test_the_targets_are_for_the_full_size() -> None:
     size = FULL_SIZE
     assert (size.end_to_end_items, max(size.growth_items), max(size.stall_rows)) == (50_000, 1_000_000, 1_000_000)
     assert size.end_to_end_repetitions >= 3
-    assert len(TARGETS) == 14
+    assert len(TARGETS) == 21

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.environment import Environment, environment
 from benchmarks.figures import QUICK_SIZE
-from benchmarks.loading import CHANGE, TABLE, copy, load, psql, stage, write_csv
+from benchmarks.loading import CHANGE, TABLE, copy, load, psql, roll_back, stage, swapped, write_csv
 from benchmarks.parts import load as load_part
 from benchmarks.parts import stalls
 from benchmarks.run_function import Event
@@ -46,6 +46,15 @@ def test_a_merge_has_something_to_do(staged: tuple[Environment, list[Event]]) ->
     assert int(servers.postgres.execute(last)) > 0
 
 
+def test_a_rollback_is_timed_until_its_commit(staged: tuple[Environment, list[Event]]) -> None:
+    servers, chunks = staged
+    parents = swapped(servers, chunks)
+    assert load(parents, chunks, "swap").publishing > 0
+    assert 1 < roll_back(parents) < 60_000
+    status = "SELECT status FROM pipeline_runs ORDER BY committed_at DESC LIMIT 1"
+    assert parents.postgres.execute(status) == "rolled back"
+
+
 def test_a_reader_reports_how_long_it_was_locked_out(staged: tuple[Environment, list[Event]]) -> None:
     servers, _ = staged
     with stalls.reading(servers) as waits:
@@ -58,11 +67,18 @@ def test_both_parts_measure_every_way_and_what_has_a_target() -> None:
     size = replace(QUICK_SIZE, load_rows=ROWS, stall_rows=(ROWS,))
     found = {figure.name for part in (load_part, stalls) for figure in part.measure(size, lambda _: None)}
     loads = {
-        f"load_{way}_{unit}" for way in ("truncate", "merge", "psql_copy") for unit in ("us_per_row", "cpu_us_per_row")
+        f"load_{way}_{unit}_per_row" for way in ("truncate", "merge", "swap", "psql_copy") for unit in ("us", "cpu_us")
     }
-    ways = ("idle", "merge", "truncate", "truncate_first", "delete_insert")
+    loads |= {
+        f"load_{way}_{part}_us_per_row" for way in ("truncate", "merge", "swap") for part in ("copying", "publish")
+    }
+    loads |= {"load_heap_bytes_per_row", "load_index_bytes_per_row"}
+    ways = ("idle", "merge", "truncate", "truncate_first", "delete_insert", "swap", "rollback")
     targets = {
         "load_wall_vs_psql_copy",
+        "swap_load_wall_vs_psql_copy",
+        "swap_reader_stall_ms",
+        "rollback_ms",
         "load_client_cpu_us_per_row",
         "reader_stall_ms",
         "truncate_stall_vs_truncate_first",

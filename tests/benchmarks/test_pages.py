@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import cost
 from benchmarks.figures import LATEST, Figure, Results, number
 from demand.cost import measured
 from scripts import cost_page, performance
@@ -46,8 +47,8 @@ def test_every_part_s_table_is_full() -> None:
 
 def test_a_figure_that_was_not_measured_is_named() -> None:
     results = Results.load()
-    del results.figures["load_truncate_us_per_row"]
-    with pytest.raises(KeyError, match="load_truncate_us_per_row"):
+    del results.figures["load_truncate_publish_us_per_row"]
+    with pytest.raises(KeyError, match="load_truncate_publish_us_per_row"):
         cost_page.measured_file(results)
 
 
@@ -56,7 +57,15 @@ def test_the_model_s_figures_are_the_latest() -> None:
     found = measured.Measured.load()
     assert found.date == latest["date"]
     assert found.scan_us == latest["figures"]["scan_handler_cpu_us_per_item"]["value"]
-    assert number(found.load_us) in performance.load()
+    assert number(found.truncate_us) in performance.load()
+
+
+def test_the_largest_run_fits_or_names_the_limit_that_it_reaches() -> None:
+    results = Results.load()
+    assert cost.fits(results).value == 1
+    results.merge([Figure("load_truncate_copying_us_per_row", 500, "us/row")])
+    figure = cost.fits(results)
+    assert (figure.value, figure.note.partition(":")[0]) == (0, "1 is yes; used most is time to copy a chunk, 840 s")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 from benchmarks.dynamodb_server import DynamoDBServer
 from benchmarks.items import Items, make_items
 from benchmarks.s3_server import S3Server
-from benchmarks.variants import deserialized, scan, transform, unchecked
+from benchmarks.variants import deserialized, drift, scan, transform, unchecked
 from benchmarks.workload import CASES
 from demand_pipeline.tables import ColumnType
+from demand_pipeline.transform import fast_path
 from demand_pipeline.transform.rows import RowMaker
 
 type Variant = Callable[[dict[str, Any]], dict[str, Any]]
@@ -44,6 +45,18 @@ def test_the_slow_rows_are_those_of_the_transform_and_the_unchecked_ones_but_for
         row = read(maker.make(item).line)
         assert read(deserialized.row(item)) == row
         assert read(unchecked.row(item))[:-1] == row[:-1]
+
+
+def test_the_transform_that_counts_no_drift_makes_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACK_NAME", "benchmark")
+    counted = RowMaker(CASES)
+    with drift.uncounted():
+        uncounted = RowMaker(CASES)
+        assert "others" not in fast_path.source(CASES)
+    assert [uncounted.line(item) for item in ITEMS] == [counted.line(item) for item in ITEMS]
+    assert not uncounted.drift.absent
+    assert len(list(counted.drift.result(len(ITEMS)))) > 1
+    assert -50 < drift.cost(pages(100), turns=1) < 100
 
 
 @pytest.fixture(scope="module")
