@@ -69,8 +69,8 @@ def copied(holder: pg8000.native.Connection) -> set[str]:
 
 def copier(client_port: int) -> psutil.Process:
     """The function's process behind a session."""
-    connections = [found for found in psutil.net_connections("tcp") if found.status == "ESTABLISHED" and found.laddr]
-    [pid] = {found.pid for found in connections if found.laddr[1] == client_port}
+    connections = [found for found in psutil.net_connections("tcp") if found.status == "ESTABLISHED"]
+    [pid] = {found.pid for found in connections if getattr(found.laddr, "port", None) == client_port}
     return psutil.Process(pid)
 
 
