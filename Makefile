@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
+STRATEGY ?= truncate
 BENCH := pandas dlt singer-tap singer-target chart
 AUDIT_SERVICE ?= pypi
 SBOM ?= sbom.cdx.json
@@ -12,8 +13,8 @@ SBOM ?= sbom.cdx.json
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: setup  ## start the local stack, deploy, write sample data, run once, show the result (SIZE=n items of the first table)
-	@$(PYTHON) -m local demo --size $(SIZE)
+demo: setup  ## start the local stack, deploy, write sample data, run once, show the result (SIZE=n items of the first table, STRATEGY=truncate|merge|swap)
+	@$(PYTHON) -m local demo --size $(SIZE) --strategy $(STRATEGY)
 
 down:  ## stop what make demo started and delete what it wrote
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else echo "nothing is up"; fi

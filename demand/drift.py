@@ -11,7 +11,8 @@ from demand.infer.names import column_names
 from demand.warehouse import Warehouse
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import AttributeChange
-from demand_pipeline.contracts.operating import ActionName, DriftAnswer, TableDrift
+from demand_pipeline.contracts.operating.drift import DriftAnswer, TableDrift
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.tables import ColumnType
 
 _is_step = re.compile(r'\w+|"(?:[^"\\]|\\.)*"').findall

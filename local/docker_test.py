@@ -122,8 +122,9 @@ class _Checks:
             yield "tables", list(TABLES), [table["table"] for table in answer["tables"]]
         elif action == "runs":
             asked = event["arguments"]
-            query = f"SELECT count(*) FROM pipeline_runs WHERE started_at < '{asked['before']}'"  # noqa: S608 - a sample
-            yield "runs", min(int(self.stack.postgres.execute(query)), asked["most"]), len(answer["runs"])
+            earlier = f"FROM pipeline_runs WHERE started_at < '{asked['before']}' ORDER BY started_at DESC"
+            query = f"SELECT run_id {earlier} LIMIT {asked['most']}"
+            yield "runs", self.stack.postgres.execute(query).splitlines(), [run["run"] for run in answer["runs"]]
         elif action == "diff":
             yield "table", event["arguments"]["table"], answer["table"]
         elif action == "rollback":

@@ -37,6 +37,12 @@ def outputs(cloudformation: Any) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
 
 
+def parameters(cloudformation: Any) -> dict[str, str]:
+    """Return the deployed stack's parameters by name."""
+    [described] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described["Parameters"]}
+
+
 def functions(cloudformation: Any) -> dict[str, str]:
     """Return the deployed functions' names by their logical ids."""
     resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]

@@ -100,15 +100,13 @@ class _Copies:
         if "action" in event:
             if "run" in event["arguments"]:
                 event["arguments"]["run"] = None  # of whichever run there are
+            if "before" in event["arguments"]:
+                event["arguments"]["before"] = self._moment(number)  # after all loads
             return event
         prefix, _, run_id = self.arn.rpartition(":")
         run_id = f"{run_id}-{_RUNS.get(name, name)}"
-        started = self.now + timedelta(milliseconds=number - (name in _RUNS))
-        event["run"] |= {
-            "id": run_id,
-            "arn": f"{prefix}:{run_id}",
-            "startedAt": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }
+        started = self._moment(number - (name in _RUNS))
+        event["run"] |= {"id": run_id, "arn": f"{prefix}:{run_id}", "startedAt": started}
         empty = name.endswith(_EMPTY)
         if "source" in event:
             self._aim(event, empty=empty)
@@ -125,6 +123,11 @@ class _Copies:
                 for chunk in _chunks(table):
                     chunk["key"] = self._empty_staged(event, table["table"])
         return event
+
+    def _moment(self, number: int) -> str:
+        """The start time of the event with this number."""
+        moment = self.now + timedelta(milliseconds=number)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _aim(self, event: dict[str, Any], *, empty: bool) -> None:
         """Let a scan read the stack's own table, or an empty one, and start after existing keys."""

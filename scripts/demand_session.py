@@ -1,4 +1,4 @@
-"""Record the session of docs/demand.md on the local stack: `make demo`, then `python -m scripts.demand_session`.
+"""Record the sessions of docs/demand.md: `make demo STRATEGY=swap`, then `python -m scripts.demand_session`.
 
 Not part of `make generate`: names and times are those of the day.
 """
@@ -7,23 +7,25 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from local import sam
+from demand_pipeline.contracts.loading import Strategy
+from local import changes, run, sam
 from local.stack import Stack
 
 PAGE = Path("docs/demand.md")
 _COLUMNS, _ROWS = 112, 50
-_MARKED = re.compile(r"(<!-- session -->\n).*?(<!-- /session -->\n)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- session: (\w+) -->\n).*?(<!-- /session -->\n)", re.DOTALL)
 _TABLE, _COLUMN = "cases", "page_count"  # a bigint
 
 
-def sessions(stack: Stack) -> Iterator[str]:
+def redrive(stack: Stack) -> Iterator[str]:
     """A run that fails because a column has another type than its declaration, and its redrive after a fix."""
     change = f"ALTER TABLE {_TABLE} ALTER COLUMN {_COLUMN} TYPE"
     stack.postgres.execute(f"{change} integer")
@@ -33,6 +35,20 @@ def sessions(stack: Stack) -> Iterator[str]:
         stack.postgres.execute(f"{change} bigint")
     yield record(stack, "demand redrive --yes")
     yield record(stack, "demand runs")
+
+
+def rollback(stack: Stack) -> Iterator[str]:
+    """What a run has changed, the rows before it back, and forward again with the next run."""
+    changes.change_items(stack.client("dynamodb"))
+    run.refresh(stack)
+    yield record(stack, "demand diff --tables cases,templates --samples 3")
+    yield record(stack, 'demand rollback --reason "the collector wrote test data" --yes')
+    yield record(stack, "demand diff --tables cases --samples 3")
+    run.refresh(stack)
+    yield record(stack, "demand diff --tables cases --samples 0")
+
+
+SESSIONS: dict[str, Callable[[Stack], Iterator[str]]] = {"redrive": redrive, "rollback": rollback}
 
 
 def record(stack: Stack, line: str) -> str:
@@ -45,7 +61,7 @@ def record(stack: Stack, line: str) -> str:
         "COLUMNS": str(_COLUMNS),
         "LINES": str(_ROWS),
     }
-    command = [sys.executable, "-m", *line.split()]
+    command = [sys.executable, "-m", *shlex.split(line)]
     with subprocess.Popen(command, env=environment, stdin=terminal, stdout=terminal, stderr=terminal):  # noqa: S603 - ours
         os.close(terminal)
         shown = b""
@@ -60,16 +76,17 @@ def record(stack: Stack, line: str) -> str:
 
 
 def main() -> None:
-    """Write the session into the page."""
+    """Write the sessions into the page, in its order."""
     stack = Stack()
     stack.require_up()
-    session = "\n\n".join(sessions(stack))
-    text, found = _MARKED.subn(
-        lambda marks: f"{marks[1]}```console\n{session}\n```\n{marks[2]}", PAGE.read_text(encoding="utf-8")
-    )
-    if not found:
-        sys.exit(f"{PAGE}: expected the marks <!-- session --> and <!-- /session -->")
-    PAGE.write_text(text, encoding="utf-8")
+    if (strategy := sam.parameters(stack.client("cloudformation"))["LoadStrategy"]) != Strategy.SWAP:
+        sys.exit(f"expected the stack of make demo STRATEGY=swap, found LoadStrategy {strategy}")
+
+    def recorded(marks: re.Match[str]) -> str:
+        session = "\n\n".join(SESSIONS[marks[2]](stack))
+        return f"{marks[1]}```console\n{session}\n```\n{marks[3]}"
+
+    PAGE.write_text(_MARKED.sub(recorded, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(f"{PAGE}: written")
 
 

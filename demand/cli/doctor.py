@@ -9,7 +9,7 @@ from demand.cli.app import Shell, command
 from demand.cli.output import FAILED, SUCCESS
 from demand.doctor.diagnosis import Diagnosis, examine
 from demand.warehouse import Warehouse, directly, through_function
-from demand_pipeline.contracts.operating import Finding, State
+from demand_pipeline.contracts.operating.check import Finding, State
 
 Direct = Annotated[
     bool, typer.Option("--direct", help="Connect to PostgreSQL from here, rather than from the function in the VPC.")

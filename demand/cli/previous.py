@@ -14,7 +14,8 @@ from demand.cli.output import FAILED, SUCCESS, Column, table
 from demand.cli.redrive import Yes
 from demand.cli.run import Tables
 from demand.cli.verify import names_of
-from demand_pipeline.contracts.operating import ActionName, DiffAnswer, RollbackAnswer
+from demand_pipeline.contracts.operating.previous import DiffAnswer, RollbackAnswer
+from demand_pipeline.contracts.operating.request import ActionName
 
 _MOST_SAMPLES = 100
 

@@ -20,7 +20,7 @@ from demand.rejects.stored import read_staging, read_warehouse, reasons_in_stagi
 from demand.runs import execution
 from demand.runs.report import Report, read
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import RejectReason, RejectsAnswer
+from demand_pipeline.contracts.operating.rejects import RejectReason, RejectsAnswer
 
 _LIST = "list"
 

@@ -58,8 +58,8 @@ def report(
     shell.output.show(Written(facts.run.name, str(output), len(page), facts.missing), Text(str(output)))
     for sentence in facts.missing:
         shell.output.note(f"not in the report: {sentence}")
-    if open_it:
-        webbrowser.open(output.resolve().as_uri())
+    if open_it and not webbrowser.open(output.resolve().as_uri()):
+        shell.output.note(f"found no browser (BROWSER may name one): open {output} yourself")
 
 
 def _find(shell: Shell, name: str | None, ask: Callable[[], Warehouse]) -> execution.Run:

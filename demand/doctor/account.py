@@ -7,7 +7,7 @@ from typing import Any
 from demand.doctor.finding import failure, ok, warning
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.contracts.operating.check import Finding
 
 _FREE_SHARE = 0.75  # of the account's free concurrency: template.yaml, MaxFunctionsPerTable
 

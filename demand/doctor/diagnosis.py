@@ -9,7 +9,7 @@ from demand.doctor.finding import made
 from demand.doctor.warehouse import warehouse
 from demand.stack import Stack
 from demand.warehouse import Warehouse
-from demand_pipeline.contracts.operating import Finding, State
+from demand_pipeline.contracts.operating.check import Finding, State
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demand.errors import DemandError, error_code, from_aws
-from demand_pipeline.contracts.operating import Finding, State
+from demand_pipeline.contracts.operating.check import Finding, State
 
 # What an emulator or an older region answers to a call that it does not know.
 _UNKNOWN = frozenset(

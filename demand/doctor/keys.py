@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from demand.doctor.finding import failure, ok
 from demand.stack import Stack
-from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.contracts.operating.check import Finding
 
 
 def key_finding(stack: Stack, subject: str, key: str, parameter: str) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from demand.doctor.finding import failure, made, ok, skipped, warning
 from demand.doctor.keys import key_finding
 from demand.errors import error_code
 from demand.stack import Stack
-from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.contracts.operating.check import Finding
 
 _SECRETS = ("PostgresSecretArn", "PostgresTlsRootSecretArn")
 _RUNS = "runs/"

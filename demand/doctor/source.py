@@ -11,7 +11,7 @@ from demand.doctor.keys import key_finding
 from demand.errors import error_code
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.contracts.operating.check import Finding
 from demand_pipeline.tables import Table, camel_case
 
 # What the roles of a run do with a table, by the output that names the role.

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from demand.doctor.finding import failure, ok, warning
 from demand.stack import Stack
-from demand_pipeline.contracts.operating import Finding
+from demand_pipeline.contracts.operating.check import Finding
 
 _MOST = 100  # diagnostics: Step Functions returns at most this many
 

@@ -6,7 +6,8 @@ from demand.doctor.finding import failure
 from demand.errors import DemandError
 from demand.stack import Stack
 from demand.warehouse import Warehouse
-from demand_pipeline.contracts.operating import ActionName, CheckAnswer, Finding
+from demand_pipeline.contracts.operating.check import CheckAnswer, Finding
+from demand_pipeline.contracts.operating.request import ActionName
 
 # What the doctor was looking at when PostgreSQL, or the way to it, failed with this error.
 _SUBJECTS = {

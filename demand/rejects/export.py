@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from demand.errors import UsageError
-from demand_pipeline.contracts.operating import RejectedItem
+from demand_pipeline.contracts.operating.rejects import RejectedItem
 
 _FIELDS = ("run", "table", "reason", "key", "item")
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from demand.runs.report import Report
 from demand.stack import Stack
 from demand.warehouse import Warehouse
-from demand_pipeline.contracts.operating import (
-    ActionName,
+from demand_pipeline.contracts.operating.rejects import (
     RejectedItem,
     RejectedItemsAnswer,
     RejectReason,
     RejectSample,
     RejectsAnswer,
 )
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.dynamodb.typed_json import Item
 
 

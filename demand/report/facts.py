@@ -19,7 +19,9 @@ from demand.runs.tasks import Attempt, Outcome, Tasks
 from demand.stack import Stack
 from demand.warehouse import Warehouse
 from demand_pipeline.contracts.event import CONTRACT
-from demand_pipeline.contracts.operating import ActionName, RejectReason, StatusAnswer, TableStatus
+from demand_pipeline.contracts.operating.rejects import RejectReason
+from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.status import StatusAnswer, TableStatus
 from demand_pipeline.errors import PipelineError
 
 PREVIOUS_RUNS = 10

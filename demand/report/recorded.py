@@ -6,7 +6,8 @@ from datetime import datetime
 from demand.runs.execution import SUCCEEDED, Run
 from demand.warehouse import Warehouse
 from demand_pipeline.contracts.event import to_camel_case
-from demand_pipeline.contracts.operating import ActionName, RecordedRun, RunsAnswer
+from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer
 
 
 def recorded_runs(warehouse: Warehouse, *, before: datetime, most: int) -> tuple[Run, ...]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from demand.warehouse import Warehouse
-from demand_pipeline.contracts.operating import ActionName, ColumnDifference, CompareAnswer, RowDifference
+from demand_pipeline.contracts.operating.compare import ColumnDifference, CompareAnswer, RowDifference
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table
 

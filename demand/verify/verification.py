@@ -14,7 +14,8 @@ from demand.verify.rows import Difference, ExpectedRow, cells_of, differences, k
 from demand.verify.source import Digests, SinceThen, digest, identity, since_then, since_then_of
 from demand.warehouse import Warehouse
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import ActionName, StatusAnswer, TableStatus
+from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.status import StatusAnswer, TableStatus
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import REPLACEMENT

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from demand_pipeline.contracts.operating import OperateRequest
+from demand_pipeline.contracts.operating.request import OperateRequest
 from demand_pipeline.observability import add_log_keys, inject_logger
 from demand_pipeline.operate.answer import operate
 from demand_pipeline.settings import PostgresSettings

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict
+from ministack.services import eventbridge
 from ministack.services import stepfunctions as sf
 
 from local.emulator.frames import Frame, current
@@ -65,16 +66,28 @@ def _describe_execution(original: Function, request: Any) -> Any:
     execution = sf._executions.get(request.get("executionArn"))
     if execution is None:
         return status, headers, body
-    obstacle = _obstacle(execution)
-    described = json.loads(body) | {
-        "redriveCount": execution.get("redriveCount", 0),
-        "redriveStatus": "NOT_REDRIVABLE" if obstacle else "REDRIVABLE",
-    }
-    if obstacle:
-        described["redriveStatusReason"] = obstacle
+    described = json.loads(body) | _redrives(execution)
     if "redriveDate" in execution:
         described["redriveDate"] = execution["redriveDate"]
     return sf.json_response(described)
+
+
+@replaces(eventbridge, "_put_events")
+def _put_events(original: Function, request: Any, **named: Any) -> Any:
+    """AWS: an event about an execution says of redrives what DescribeExecution says."""
+    for entry in request["Entries"]:
+        if entry.get("Source") == "aws.states":
+            detail = json.loads(entry["Detail"])
+            entry["Detail"] = json.dumps(detail | _redrives(sf._executions[detail["executionArn"]]))
+    return original(request, **named)
+
+
+def _redrives(execution: Any) -> dict[str, Any]:
+    """How often an execution was redriven, and whether it can be, or why not."""
+    found = {"redriveCount": execution.get("redriveCount", 0)}
+    if obstacle := _obstacle(execution):
+        return {**found, "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": obstacle}
+    return {**found, "redriveStatus": "REDRIVABLE"}
 
 
 @replaces(sf, "handle_request")

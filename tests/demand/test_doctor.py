@@ -14,7 +14,7 @@ from demand.permissions import COMMANDS
 from demand.stack import Stack
 from demand.warehouse import through_function
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import Finding, State
+from demand_pipeline.contracts.operating.check import Finding, State
 from demand_pipeline.tables import camel_case
 from local.seed import create_table
 from tests.support.aws import BUCKET, REGION

@@ -155,6 +155,25 @@ def test_a_failed_run_is_reported_with_what_there_is(demand: Demand, tmp_path: P
         assert told in text
 
 
+@pytest.mark.parametrize(("works", "told"), [(True, ""), (False, "found no browser (BROWSER may name one): open ")])
+def test_the_browser_gets_the_files_address_or_the_reader_is_told(
+    demand: Demand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool, told: str
+) -> None:
+    browser, file, seen = tmp_path / "browser", tmp_path / "a report.html", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(browser) if works else str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", "")  # where no other is
+    monkeypatch.setattr("webbrowser._tryorder", None)  # the module reads BROWSER once
+    with deployed(counting()):
+        demand("run", "--tables", FIRST)
+        said = demand("report", "-o", str(file), "--open", "--json")
+    assert (said.code, said.json["file"]) == (0, str(file))
+    assert told in said.err
+    assert ("found no browser" in said.err) == (not works)
+    assert (seen.read_text() if works else "") == (f"{file.as_uri()}\n" if works else "")
+
+
 def test_a_file_that_cannot_be_written_is_named(demand: Demand, tmp_path: Path) -> None:
     with deployed(counting()):
         demand("run", "--tables", FIRST)

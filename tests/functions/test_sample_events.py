@@ -3,16 +3,17 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts import operating
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import RollbackError
 from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.operate.answer import ACTIONS
 from demand_pipeline.s3.staging import Staging, rejects_key
-from demand_pipeline.tables import Table, camel_case
+from demand_pipeline.tables import Table
 from demand_pipeline.transform.rows import RowMaker
 from local.seed import key_item
 from tests.functions.conftest import Invoke, put
@@ -98,7 +99,7 @@ def test_operate_events(name: str, invoke: Invoke, warehouse: Warehouse, environ
             invoke("operate_warehouse", event)
         return
     result = invoke("operate_warehouse", event)
-    answer = getattr(operating, f"{camel_case(event['action'])}Answer")
+    answer = get_type_hints(ACTIONS[ActionName(event["action"])].answer)["return"]
     assert list(result) == [field.name for field in dataclasses.fields(answer)]
 
 

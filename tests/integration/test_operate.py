@@ -8,7 +8,7 @@ import pytest
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.contracts.operating import ActionName
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import DatabaseError, InvalidEventError
 from demand_pipeline.operate import answer, pages, rejects
 from functions.operate_warehouse.app import lambda_handler

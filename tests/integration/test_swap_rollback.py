@@ -7,7 +7,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.contracts.operating import ChangedColumn, ChangedRow, DiffAnswer, RollbackRequest
+from demand_pipeline.contracts.operating.previous import ChangedColumn, ChangedRow, DiffAnswer, RollbackRequest
 from demand_pipeline.errors import PipelineError, RollbackError, RunRolledBackError, StaleRunError
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.diff import diff_table

@@ -11,9 +11,11 @@ import pytest
 from local import variables
 from local.stack import PROJECT
 from local.variables import VariablesError
-from tests.template.loaded import FUNCTION_GLOBALS
+from tests.template.loaded import FUNCTION_GLOBALS, resources
 
+FUNCTIONS = resources("AWS::Serverless::Function")
 SHARED = ", ".join(sorted(FUNCTION_GLOBALS["Environment"]["Variables"]))
+NAMES = ", ".join(sorted([*FUNCTIONS, "Parameters"]))
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -28,7 +30,7 @@ def written(folder: Path, content: Any) -> Path:
         ({"ScanSegment": {"STAGING_BUKET": "x"}}, rf"ScanSegment: expected one of {SHARED}, got 'STAGING_BUKET'"),
         ({"ScanSegment": {"POSTGRES_HOST": "x"}}, rf"ScanSegment: expected one of {SHARED}, got 'POSTGRES_HOST'"),
         ({"Parameters": {"POSTGRES_HSOT": "x"}}, "Parameters: expected one of .*POSTGRES_HOST.*, got 'POSTGRES_HSOT'"),
-        ({"ScanSegmnet": {}}, "expected one of .*Parameters, ScanSegment, .*, got 'ScanSegmnet'"),
+        ({"ScanSegmnet": {}}, rf"expected one of {NAMES}, got 'ScanSegmnet'"),
         ({"ScanSegment": "x"}, "ScanSegment: expected an object, got 'x'"),
         ([], r"expected an object, got \[\]"),
         ("{", "expected a JSON file, got Expecting property name .*"),

@@ -10,7 +10,8 @@ from demand.runs.execution import Run
 from demand.runs.report import report
 from demand.runs.tasks import Attempt, Kind, Outcome, Tasks
 from demand_pipeline.builders import TABLES
-from demand_pipeline.contracts.operating import RejectReason, RejectSample, TableStatus
+from demand_pipeline.contracts.operating.rejects import RejectReason, RejectSample
+from demand_pipeline.contracts.operating.status import TableStatus
 
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 HOSTILE = "</title></style><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\" onload=\"owned=1"

@@ -33,6 +33,10 @@ class Fields:
             raise InvalidEventError(self.path(name), value, expected)
         return value
 
+    def optional_text(self, name: str, among: tuple[str, ...] | None = None) -> str | None:
+        """The same or null; the field must be there."""
+        return None if self.is_null(name) else self.text(name, among)
+
     def flag(self, name: str) -> bool:
         """A boolean."""
         value = self._get(name, "true or false")

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating import ActionName, OperateRequest, to_json
+from demand_pipeline.contracts.operating.request import ActionName, OperateRequest
 from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
@@ -56,4 +56,4 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
         if action.finish:
             action.finish(connection, settings.schema, answer)
     logger.info("question answered", action=str(request.action), seconds=round(time.monotonic() - started, 3))
-    return to_json(answer)
+    return asdict(answer)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.contracts.operating import CheckAnswer, CheckRequest, Finding, State
+from demand_pipeline.contracts.operating.check import CheckAnswer, CheckRequest, Finding, State
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.schema import TableSchema, advice
 from demand_pipeline.load.swap.checks import find_problems

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating import ColumnDifference, CompareAnswer, CompareRequest, RowDifference
+from demand_pipeline.contracts.operating.compare import ColumnDifference, CompareAnswer, CompareRequest, RowDifference
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.postgres.connection import Connection

@@ -2,7 +2,7 @@
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating import DiffAnswer, DiffRequest, RollbackAnswer, RollbackRequest
+from demand_pipeline.contracts.operating.previous import DiffAnswer, DiffRequest, RollbackAnswer, RollbackRequest
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.diff import diff_table
 from demand_pipeline.load.swap.rollback import roll_back

@@ -3,7 +3,7 @@
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating import (
+from demand_pipeline.contracts.operating.rejects import (
     RejectedItem,
     RejectedItemsAnswer,
     RejectedItemsRequest,

@@ -6,7 +6,8 @@ from operator import itemgetter
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating import RecordedRun, RecordedTable, RunsAnswer, RunsRequest
+from demand_pipeline.contracts.loading import LoadedTable
+from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer, RunsRequest
 from demand_pipeline.load.control_tables import PIPELINE_RUN_TABLES
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.operate.status import exists
@@ -31,5 +32,5 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> RunsAnswer
     return RunsAnswer(tuple(fitting(found)))
 
 
-def _tables(rows: Iterable[Sequence[Any]]) -> tuple[RecordedTable, ...]:
-    return tuple(RecordedTable(*row[_OF_RUN:]) for row in rows)
+def _tables(rows: Iterable[Sequence[Any]]) -> tuple[LoadedTable, ...]:
+    return tuple(LoadedTable(*row[_OF_RUN:]) for row in rows)

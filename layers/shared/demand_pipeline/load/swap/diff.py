@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from demand_pipeline.contracts.operating import ChangedColumn, ChangedRow, DiffAnswer
+from demand_pipeline.contracts.operating.previous import ChangedColumn, ChangedRow, DiffAnswer
 from demand_pipeline.errors import RollbackError
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.parent import is_missing

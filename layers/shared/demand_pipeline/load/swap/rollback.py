@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from demand_pipeline.contracts.operating import RestoredTable, RollbackAnswer, RollbackRequest
+from demand_pipeline.contracts.operating.previous import RestoredTable, RollbackAnswer, RollbackRequest
 from demand_pipeline.errors import RollbackError
 from demand_pipeline.load.control_tables import CONTROL_TABLES, PIPELINE_RUNS, ROLLED_BACK
 from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive

@@ -1,0 +1,36 @@
+"""What every action has in common: its name, and the event that asks for it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from demand_pipeline.contracts.event import read_event
+from demand_pipeline.contracts.fields import Fields
+
+
+class ActionName(StrEnum):
+    """What can be asked; `operate/` has one module per action."""
+
+    CHECK = "check"
+    STATUS = "status"
+    REJECTS = "rejects"
+    REJECTED_ITEMS = "rejected_items"
+    COMPARE = "compare"
+    DRIFT = "drift"
+    RUNS = "runs"
+    ROLLBACK = "rollback"
+    DIFF = "diff"
+
+
+@dataclass(frozen=True, slots=True)
+class OperateRequest:
+    """An action, and its own arguments, which its module reads."""
+
+    action: ActionName
+    arguments: Fields
+
+    @classmethod
+    def from_event(cls, event: Any) -> Self:
+        """Parse the event of an operator's command; raises `ContractVersionError`, `InvalidEventError`."""
+        fields = read_event(event)
+        return cls(ActionName(fields.text("action", among=tuple(ActionName))), fields.object("arguments"))
