@@ -14,7 +14,7 @@ from benchmarks.items import SEED
 from benchmarks.run_function import COPIERS, Event, load_event, operate_event, scan_event, staged_chunk, transform_event
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
-from demand_pipeline.contracts.operating import ActionName
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)

@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.dynamodb_server import ARN
 from benchmarks.workload import CASES, register, with_isal
 from demand_pipeline.contracts.event import CONTRACT
-from demand_pipeline.contracts.operating import ActionName
+from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.operate.answer import ACTIONS
 
