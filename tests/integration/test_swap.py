@@ -359,7 +359,7 @@ def test_an_index_build_outlives_its_client(runs: Runs, warehouse: Warehouse, mo
     assert warehouse.sql(KEY.format("warehouse_pipeline.cases_current")) == index
 
 
-def test_a_build_that_was_ended_is_started_once_more_and_then_fails_the_load(
+def test_a_build_that_was_ended_is_started_once_more_then_fails_the_load_and_again_by_a_redrive(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = copied(runs)
@@ -372,6 +372,7 @@ def test_a_build_that_was_ended_is_started_once_more_and_then_fails_the_load(
     ):
         runs.carry_out(request)
     assert warehouse.count("cases") == 1
+    assert runs.carry_out(request).tables[0].loaded == 2
 
 
 def test_a_call_waits_for_the_build_of_an_earlier_one(

@@ -129,6 +129,10 @@ class Shadows:
         """Enter something that is no chunk in the ledger; False if it is there already."""
         return bool(self.connection.execute(statement("claim_step", ledger=self.ledger), step=step))
 
+    def forget_steps(self, prefix: str) -> None:
+        """Take back the steps whose names begin so."""
+        self.connection.execute(statement("forget_steps", ledger=self.ledger), prefix=prefix)
+
     def export_parts(self, table: str) -> list[ExportPart]:
         """The parts of a table's export that are in S3, in their order."""
         parts = self.connection.query(statement("export_parts", ledger=self.ledger), prefix=_export_step(table))
@@ -145,7 +149,7 @@ class Shadows:
 
     def forget_export(self, table: str) -> None:
         """Take all parts of a table's export back."""
-        self.connection.execute(statement("forget_steps", ledger=self.ledger), prefix=_export_step(table))
+        self.forget_steps(_export_step(table))
 
     def chunks(self) -> set[str]:
         """The chunks that are copied, by their keys."""

@@ -94,6 +94,7 @@ class Builder:
                 return False  # the wait is over, or the connection: the statement goes on
             except PipelineError as error:
                 if number == _TRIES:
+                    self._forget_tries(slot, build.name)
                     raise
                 logger.warning("build failed, will be started again", build=build.name, error=type(error).__name__)
                 return False
@@ -109,9 +110,14 @@ class Builder:
 
     def _claim_try(self, slot: Slot, name: str) -> int:
         for number in range(1, _TRIES + 1):
-            if self.shadows.claim_step(f"build {slot.name} {name} {number}"):
+            if self.shadows.claim_step(f"{_step(slot, name)}{number}"):
                 return number
+        self._forget_tries(slot, name)
         raise DatabaseError(f"{slot.name}: {name} was started {_TRIES} times, and ended without a result each time")
+
+    def _forget_tries(self, slot: Slot, name: str) -> None:
+        """The load fails: its redrive starts the build again."""
+        self.shadows.forget_steps(_step(slot, name))
 
     def _vacuum(self, session: Connection, slot: Slot) -> bool:
         """Make statistics, and a visibility map, without which index-only scans are slow; tried once."""
@@ -122,3 +128,7 @@ class Builder:
                 logger.warning("no VACUUM, or not yet", table=slot.name, error=type(error).__name__)
                 return False
         return True
+
+
+def _step(slot: Slot, name: str) -> str:
+    return f"build {slot.name} {name} "
