@@ -12,12 +12,12 @@ _WAIT_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
 
 
-def wait_for_snapshots(connection: Connection, ledger: Sql, seconds: float = _WAIT_SECONDS) -> None:
+def wait_for_snapshots(connection: Connection, ledger: Sql) -> None:
     """Wait, outside of a transaction, until every session sees all that the ledger has; raises LockTimeoutError.
 
     A transaction that was without an old snapshot once gets none any more: so those found first are the only ones.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + _WAIT_SECONDS
     waited_for = _old_snapshots(connection, ledger)
     while waited_for:
         if time.monotonic() >= end:
