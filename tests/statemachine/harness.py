@@ -191,6 +191,7 @@ class Machine(ExitStack):
         key = json.dumps([context["Execution"]["Id"], task.state, task.index, task.arguments], default=str)
         if key in self._replay:
             return copy.deepcopy(self._replay[key])
+        self._done.pop(key, None)  # an earlier round of a loop: a redrive starts with the one that fails
         self.tasks.append(task)
         try:
             result = self.around(task, (lambda: self._invoke(task)) if function else call_aws)
