@@ -12,6 +12,7 @@ from rich.table import Table
 
 from campaigns.faults.faults import KINDS
 from campaigns.faults.rounds import Outcome, rounds
+from campaigns.faults.strategies import STRATEGIES
 
 _PLAIN_EVERY = 10  # rounds a line, where no terminal shows the progress
 
@@ -55,16 +56,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None, help="of the first round; the others follow")
+    parser.add_argument("--strategy", choices=list(STRATEGIES), help="only the seeds that draw this load strategy")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     first = secrets.randbelow(10**6) if options.seed is None else options.seed
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(f"{options.rounds} rounds, seeds {first} to {first + options.rounds - 1}")
+    seeds = f"seeds {first} to {first + options.rounds - 1}" if options.strategy is None else f"seeds from {first} on"
+    console.print(f"{options.rounds} rounds, {seeds}")
     start, outcomes = time.monotonic(), []
     columns = (TextColumn("seed {task.fields[seed]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         bar = progress.add_task("soak", total=options.rounds, seed=first)
-        for outcome in rounds(first, options.rounds, options.workers):
+        for outcome in rounds(first, options.rounds, options.workers, options.strategy):
             outcomes.append(outcome)
             if outcome.problems:
                 _tell(console, outcome)

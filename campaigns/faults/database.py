@@ -1,20 +1,21 @@
 """Faults of PostgreSQL, injected for real: at a statement of the load, from a second connection."""
 
 import re
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import pg8000.native
 
 from campaigns.faults import attempts
-from campaigns.faults.checker import client
 from campaigns.faults.faults import Fault, Injector
+from campaigns.faults.reader import ROLE, Snapshot, client, read
+from campaigns.faults.swap import backend_pid, end_build
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import network, session
 from demand_pipeline.postgres.connection import Connection
@@ -25,7 +26,8 @@ _TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
     (re.compile(r"pg_advisory_xact_lock"), "turn"),
-    (re.compile(r'^CREATE UNLOGGED TABLE IF NOT EXISTS \S*"(\w+)_[0-9a-f]{12}"'), "shadow/{}"),
+    (re.compile(r"pg_try_advisory_lock"), "build lock"),
+    (re.compile(r'^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\S*"(\w+)_[0-9a-f]{12}"'), "shadow/{}"),
     (re.compile(r'^INSERT INTO \S*"pipeline_ledger_\w+" \(chunk, table_name'), "claim"),
     (re.compile(r'COPY \S*?"(\w+)_[0-9a-f]{12}" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
     (re.compile(r'^UPDATE \S*"pipeline_ledger_'), "complete"),
@@ -36,10 +38,24 @@ _POINTS = [
     (re.compile(rf'^DELETE FROM \S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
     (re.compile(rf'^UPDATE \S*"({_TABLES})"'), "update/{}"),
     (re.compile(rf'INSERT INTO \S*"({_TABLES})"'), "fill/{}"),
+    (re.compile(r'^ALTER TABLE \S*"(\w+)_[0-9a-f]{12}" ADD CONSTRAINT'), "build/{}"),
+    (re.compile(r'^CREATE (?:UNIQUE )?INDEX \S+ ON \S*"(\w+)_[0-9a-f]{12}"'), "build/{}"),
+    (re.compile(r'^VACUUM \(ANALYZE\) \S*"(\w+)_[0-9a-f]{12}"'), "vacuum/{}"),
+    (re.compile(rf'^ALTER TABLE \S*"({_TABLES})" DETACH'), "detach/{}"),
+    (re.compile(rf'^ALTER TABLE \S*"({_TABLES})" ATTACH'), "attach/{}"),
+    (re.compile(rf'^ANALYZE \S*"({_TABLES})";?$'), "analyze/{}"),
+    (re.compile(r"^DROP TABLE"), "drop"),
     (re.compile(r'INSERT INTO \S*"?pipeline_runs"?\s'), "record"),
     (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
     (re.compile(r"^COMMIT$"), "commit"),
 ]
+_EXCLUSIVE = re.compile(r"LOCK TABLE .* IN ACCESS EXCLUSIVE MODE", re.DOTALL)
+_EXCLUSIVE_LOCKS = """
+    SELECT (SELECT count(*) FROM pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock'),
+           (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'),
+           (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')
+"""
 
 
 def point_of(sql: str) -> str | None:
@@ -58,43 +74,53 @@ class DatabaseFaults:
     injector: Injector
     rotate: Callable[[bool], None]
     healers: list[Callable[[], None]] = field(default_factory=list)
+    in_the_way: int | None = None  # the process id of whoever holds what a run waits for in vain
+    seen: set[Snapshot] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
     _restarting: threading.Lock = field(default_factory=threading.Lock)
 
     def heal(self) -> None:
         """Let go of locks, finish the rotation of the password."""
+        self.in_the_way = None
         while self.healers:
             self.healers.pop()()
 
     def kill(self, connection: Connection) -> None:
         """End the backend of a load's session."""
-        [pid] = struct.unpack("!i", connection._driver._backend_key_data[:4])
         with client(self.server) as admin:
-            admin.run("SELECT pg_terminate_backend(:pid, 3000)", pid=pid)
+            admin.run("SELECT pg_terminate_backend(:pid, 3000)", pid=backend_pid(connection))
 
     def restart(self) -> None:
         """Crash the server, and start it again."""
         with self._restarting:
             self.server.restart(immediate=True)
 
-    def hold(self, seconds: float | None, table: str, *, writing: bool = False) -> None:
-        """Keep a lock on a table, as a reader's or writer's long transaction does; None: until somebody heals."""
+    def hold(self, seconds: float | None, table: str, how: str = "reading") -> None:
+        """Keep a lock, or a snapshot, as somebody's long transaction does; None: until somebody heals."""
         opened, go = threading.Event(), threading.Event()
+        level = "REPEATABLE READ" if how == "snapshot" else "READ COMMITTED"
+        lock = {
+            "reading": f"SELECT count(*) FROM warehouse.{table}",  # noqa: S608 - names of our own
+            "writing": f"LOCK warehouse.{table} IN ROW EXCLUSIVE MODE",
+            "keeping": f"LOCK warehouse.{table} IN SHARE MODE",
+            "snapshot": "SELECT FROM pg_class LIMIT 1",
+        }[how]
 
-        def reader() -> None:
-            with suppress(pg8000.native.Error, OSError), client(self.server) as admin:
-                admin.run("BEGIN")
-                if table == "pipeline_runs":
-                    admin.run("LOCK warehouse.pipeline_runs IN SHARE MODE")
-                elif writing:
-                    admin.run(f"LOCK warehouse.{table} IN ROW EXCLUSIVE MODE")
-                else:
-                    admin.run(f"SELECT count(*) FROM warehouse.{table}")  # noqa: S608 - names of our own
+        def holder() -> None:
+            role = ROLE if how in ("reading", "snapshot") else None
+            with suppress(pg8000.native.Error, OSError), client(self.server, role) as session:
+                session.run(f"BEGIN ISOLATION LEVEL {level}")
+                session.run(lock)
+                if seconds is None:
+                    [[self.in_the_way]] = session.run("SELECT pg_backend_pid()")
                 opened.set()
                 go.wait(seconds)
-                admin.run("COMMIT")
+                if how == "snapshot":
+                    self.seen.add(read(session, old_after=0))
+                session.run("COMMIT")
             opened.set()
 
-        thread = threading.Thread(target=reader, daemon=True)
+        thread = threading.Thread(target=holder, daemon=True)
         thread.start()
         opened.wait(10)
         self.healers += [lambda: thread.join(10), go.set]  # the last one first
@@ -128,13 +154,14 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
         point = point_of(sql)
 
         def work() -> Any:
-            return query(connection, sql, **parameters)
+            run = partial(query, connection)
+            return _lock(faults, run, sql) if _EXCLUSIVE.match(sql) else run(sql, **parameters)
 
         _come_by(connection)
-        if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
+        if point in ("turn", "claim", "build lock") or sql in ("COMMIT", "ROLLBACK"):
             connection.has_turn = point is not None and point != "commit"  # type: ignore[attr-defined] # others wait for it
         fault = _take(faults, point)
-        return work() if fault is None else _at_statement(faults, fault, connection, work)
+        return work() if fault is None else _at_statement(faults, fault, connection, sql, work)
 
     def faulty_copy(connection: Connection, sql: str, blocks: Iterable[bytes]) -> int:
         _come_by(connection)
@@ -173,7 +200,19 @@ def _take(faults: DatabaseFaults, point: str | None) -> Fault | None:
     return faults.injector.take(f"postgres/{point}")
 
 
-def _at_statement(faults: DatabaseFaults, fault: Fault, connection: Connection, work: Callable[[], Any]) -> Any:
+def _lock(faults: DatabaseFaults, query: Callable[[str], Any], sql: str) -> Any:
+    """Lock readers out; all locks of an attempt together must wait for less than deadlock_timeout."""
+    [[held, each, limit]] = query(_EXCLUSIVE_LOCKS)
+    result = query(sql)
+    [[locked, *_]] = query(_EXCLUSIVE_LOCKS)
+    if each == 0 or each * (locked - held) >= limit:
+        faults.problems.append(f"{locked - held} locks of {each} ms each, deadlock_timeout is {limit} ms: {sql}")
+    return result
+
+
+def _at_statement(
+    faults: DatabaseFaults, fault: Fault, connection: Connection, sql: str, work: Callable[[], Any]
+) -> Any:
     run = connection._driver.run
     match fault.kind, fault.variant:
         case "postgres restarted", _:
@@ -194,7 +233,12 @@ def _at_statement(faults: DatabaseFaults, fault: Fault, connection: Connection, 
             faults.kill(connection)
         case "postgres lock held", variant:
             how, _, table = variant.rpartition(" ")
-            faults.hold(None if how == "for long" else 0.15 * fault.call, table, writing=how == "writing")
+            kept = how if how in ("writing", "keeping") else "reading"
+            faults.hold(None if how == "for long" else 0.15 * fault.call, table, kept)
+        case "postgres old snapshot", how:
+            faults.hold(None if how == "for long" else 0.15 * fault.call, "", "snapshot")
+        case "postgres build ended", variant:
+            return end_build(faults.server, connection, variant, sql, work)
         case "postgres deadlock", table:
             faults.deadlock(table)
         case "postgres statement timeout", _:

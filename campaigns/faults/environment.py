@@ -21,17 +21,20 @@ from unittest import mock
 import boto3
 import botocore.endpoint
 import moto.s3.models
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
 from campaigns.faults import attempts
 from campaigns.faults.aws_calls import faulty_aws_calls
 from campaigns.faults.database import DatabaseFaults, faulty_database
 from campaigns.faults.faults import Injector
+from campaigns.faults.reader import ROLE
 from campaigns.faults.schedule import Schedule
 from campaigns.faults.source import MARKER, Item, draw_items, key_of, with_trailing_zeros
 from campaigns.faults.tasks import Tasks
 from demand_pipeline import clients
 from demand_pipeline.builders import TABLES
 from demand_pipeline.load import copy_csv, locks, truncate
+from demand_pipeline.load.swap import builds, gate
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
 from demand_pipeline.s3 import multipart
@@ -46,6 +49,19 @@ from tests.support.functions import Context, Handler, handlers
 SECRET_KEY, SESSION_TOKEN = "secret-key-7f31c0", "session-token-91b2e4"
 _NO_SLEEP = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
 _DEADLOCK_TIMEOUT = "40ms"  # less than the load waits for a lock, so that there are deadlocks to be seen
+# The loader's role owns the database, as it may on RDS; this one may read what it creates there, and nothing else.
+_READER = """
+    DROP ROLE IF EXISTS {reader};
+    CREATE ROLE {reader} LOGIN PASSWORD '{reader}';
+    CREATE SCHEMA warehouse AUTHORIZATION {loader};
+    GRANT USAGE ON SCHEMA warehouse TO {reader};
+    ALTER DEFAULT PRIVILEGES FOR ROLE {loader} IN SCHEMA warehouse GRANT SELECT ON TABLES TO {reader};
+"""
+_BY_HAND = """
+    CREATE INDEX by_hand ON warehouse.{table} ({column});
+    ALTER TABLE warehouse.{table} ADD CONSTRAINT by_hand CHECK (length({column}) > 0);
+    GRANT UPDATE ({column}) ON warehouse.{table} TO {reader};
+"""
 
 
 class _Context(Context):
@@ -91,20 +107,30 @@ class Environment(ExitStack):
         for table in TABLES.values():
             create_source(table)
         self.sql(f"ALTER DATABASE \"{self.server.database}\" SET deadlock_timeout = '{_DEADLOCK_TIMEOUT}'")
+        self.callback(self.sql, f"DROP ROLE IF EXISTS {ROLE}")
         self.callback(warehouse.reset, self.server)
+        self.sql(_READER.format(reader=ROLE, loader=self.server.user))
         self._capture()
         self.enter_context(faulty_aws_calls(self.injector, self.schedule.page_items))
         self.enter_context(faulty_database(self.database))
-        settings = {
+        self.settings = {
             "MinSegments": self.schedule.segments,
             "ChunkBytes": self.schedule.chunk_bytes,
             "LoadStrategy": self.schedule.strategy,
+            "KeepPrevious": json.dumps(self.schedule.keep_previous),
             "LoadConcurrency": max(1, self.schedule.copiers),
             "ParallelCopyBytes": 0 if self.schedule.copiers else 1 << 40,
         }
-        self.machine = self.enter_context(Machine(self._handlers(), around=self.tasks.around, **settings))
+        self.handlers = self._handlers()
+        settings = self.settings | {"LoadStrategy": self.schedule.first_strategy}
+        self.machine = self.enter_context(Machine(self.handlers, around=self.tasks.around, **settings))
         self.callback(self.database.heal)
         self.callback(self.tasks.finish)
+
+    def change_by_hand(self) -> None:
+        """Give a table what no declaration has, and every load has to leave there."""
+        table = next(iter(TABLES.values()))
+        self.sql(_BY_HAND.format(table=table.name, column=table.key[0].name, reader=ROLE))
 
     def fill(self) -> Mapping[str, list[Item]]:
         """Draw new source tables: keys come, stay and go, some as they were. Returns their items."""
@@ -183,6 +209,11 @@ class Environment(ExitStack):
             (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),
             (truncate, "_MANY_ROWS", 4),
+            (builds, "_PAUSE_SECONDS", 0.05),
+            (builds, "_WAIT_SECONDS", 3.0),
+            (gate, "_PAUSE_SECONDS", 0.02),
+            (gate, "_WAIT_SECONDS", 0.6),
+            (WaitFunction, "_wait_interval", lambda *_, **__: None),
             (segment, "ThreadPoolExecutor", attempts.Pool),
         ):
             self.enter_context(mock.patch.object(target, name, new))

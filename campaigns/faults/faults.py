@@ -55,11 +55,14 @@ KINDS: dict[str, frozenset[str]] = {
     "postgres lock held": frozenset({"LockTimeoutError"}),
     "postgres deadlock": TRANSIENT | {"LockTimeoutError"},
     "postgres statement timeout": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
+    "postgres build ended": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
+    "postgres old snapshot": frozenset({"LockTimeoutError"}),
     "states sibling failed": frozenset({"Lambda.Unknown"}),
     "states stopped by hand": frozenset({"", "States.Runtime"}),
     "overlap two runs": frozenset({"StaleRunError"}),
     "overlap two loads": frozenset(),
     "overlap old run redriven": frozenset({"StaleRunError", "Lambda.Unknown"}),
+    "overlap rollback": frozenset({"RunRolledBackError", "Lambda.Unknown"}),
 }
 
 

@@ -13,8 +13,11 @@ from campaigns.faults.faults import Fault
 from campaigns.faults.schedule import Schedule
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
-from demand_pipeline.load import chunks, merge, transaction, truncate
+from demand_pipeline.load import chunks, in_place, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap import exchange, gate
+from demand_pipeline.load.swap import strategy as swap
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, quote
@@ -34,7 +37,9 @@ QUIET = Schedule(
     part_bytes=8 << 20,
     tables=tuple(TABLES),
     save_csv=False,
+    first_strategy="truncate",
     strategy="truncate",
+    keep_previous=True,
     copiers=0,
     reader="one statement",
     faults=(),
@@ -65,10 +70,11 @@ def unchecked() -> list[tuple[Any, str, Any]]:
     def uncounted(copier: Any, target: Any, schema: Any, blocks: Any, key: str, _: int) -> None:
         copy(copier, target, schema, blocks, key, Anything())  # type: ignore[arg-type]
 
-    nothing = lambda *_: None  # noqa: E731 - three times the same
+    nothing = lambda *_: None  # noqa: E731 - four times the same
     return [
         (chunks.ChunkCopier, "_copy", uncounted),
         (transaction, "check_rows", nothing),
+        (in_place, "check_rows", nothing),
         (transaction, "check_counts", nothing),
     ]
 
@@ -225,6 +231,55 @@ def forget_the_indexes() -> AbstractContextManager[None]:
     return patched((truncate, "drop_indexes", forgetful))
 
 
+def skip_the_snapshot_wait() -> AbstractContextManager[None]:
+    """A swap does not wait for snapshots that are older than its rows."""
+    return patched((gate, "_old_snapshots", lambda *_: set()))
+
+
+def swap_only_some_tables() -> AbstractContextManager[None]:
+    """The last table keeps its partition."""
+    swap_in = exchange._exchange
+
+    def partial(shadows: Any, slot: Any, **options: Any) -> None:
+        if slot.name != LAST:
+            swap_in(shadows, slot, **options)
+
+    return patched((exchange, "_exchange", partial))
+
+
+def leave_the_ledger_out() -> AbstractContextManager[None]:
+    """A chunk is copied whether the ledger has it or not."""
+    claim = Shadows.claim
+
+    def forgetful(self: Shadows, *chunk: Any) -> bool:
+        return claim(self, *chunk) or True
+
+    return patched((Shadows, "claim", forgetful), (Shadows, "chunks", lambda _: set()))
+
+
+def swap_before_the_record() -> AbstractContextManager[None]:
+    """A swap is committed before the run is recorded."""
+    lock, publish = swap.Swap.write, swap.Swap.publish
+
+    def early(self: Any) -> Any:
+        again = lock(self)
+        if again is None and not self.context.shadows.run.id.startswith("base"):
+            publish(self)
+            self.context.connection.execute("COMMIT; BEGIN")
+        return again
+
+    def once(self: Any) -> None:
+        if self.context.shadows.run.id.startswith("base"):
+            publish(self)
+
+    return patched((swap.Swap, "write", early), (swap.Swap, "publish", once))
+
+
+def forget_the_grants() -> AbstractContextManager[None]:
+    """Whoever reads a table may not read its previous rows."""
+    return patched((swap, "grant", lambda *_: None))
+
+
 @dataclass(frozen=True)
 class Mutation:
     """A broken promise, when it shows, and a word of what the campaign must say then."""
@@ -237,7 +292,9 @@ class Mutation:
     @property
     def schedule(self) -> Schedule:
         """Quiet, but for the fault."""
-        return replace(QUIET, strategy=self.strategy, faults=(self.fault,) if self.fault else ())
+        return replace(
+            QUIET, first_strategy=self.strategy, strategy=self.strategy, faults=(self.fault,) if self.fault else ()
+        )
 
 
 MUTATIONS = [
@@ -269,7 +326,7 @@ MUTATIONS = [
         f"after ('base-{QUIET.seed}',)",
         Fault("s3 object lost", f"s3/GetObject/staged/{LAST}", "gone"),
     ),
-    Mutation(forget_the_indexes, f"{FIRST}: no PRIMARY KEY"),
+    Mutation(forget_the_indexes, f"shape has changed: warehouse.{FIRST} {FIRST}_pkey"),
     Mutation(keep_what_is_gone, f"{FIRST} after", strategy="merge"),
     Mutation(take_equal_for_the_same, "counts: ", strategy="merge"),
     Mutation(
@@ -278,6 +335,26 @@ MUTATIONS = [
         Fault("postgres statement timeout", "postgres/record"),
         strategy="merge",
     ),
+    Mutation(
+        skip_the_snapshot_wait,
+        f"{FIRST} after ('base-{QUIET.seed}',): 0 rows",
+        Fault("postgres old snapshot", "postgres/claim", "for long"),
+        strategy="swap",
+    ),
+    Mutation(swap_only_some_tables, f"{LAST} after", strategy="swap"),
+    Mutation(
+        leave_the_ledger_out,
+        "DuplicateKeyError",
+        Fault("postgres killed in placing", "postgres/record", "before"),
+        strategy="swap",
+    ),
+    Mutation(
+        swap_before_the_record,
+        f"after ('base-{QUIET.seed}',)",
+        Fault("postgres statement timeout", "postgres/record"),
+        strategy="swap",
+    ),
+    Mutation(forget_the_grants, "permission denied", strategy="swap"),
     Mutation(
         leak_the_password, "leaked a secret", Fault("postgres password rotated", "postgres/connect", "secret late")
     ),

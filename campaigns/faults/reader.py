@@ -1,32 +1,82 @@
-"""A reader during every run: all four tables and `pipeline_runs` in one transaction, again and again."""
+"""Readers during every run: all four tables and `pipeline_runs`, again and again, as a role that may only read."""
 
+import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from random import Random
 from types import TracebackType
 from typing import Self
 
 import pg8000.native
 
-from campaigns.faults.checker import _SELECTS, RUNS, Snapshot, client, read
 from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
 
-_PAUSE_SECONDS = 0.03
+type Rows = tuple[tuple[str | None, ...], ...]
+
+ROLE = "reader"
+OLD_SNAPSHOT = "old snapshot"
+RUNS = "SELECT run_id FROM warehouse.pipeline_runs WHERE status = 'committed' ORDER BY committed_at"
+_COLUMNS = {name: [f'"{column.name}"::text' for column in table.stored_columns] for name, table in TABLES.items()}
+_KEYS = {name: ", ".join(f'"{column.name}"' for column in table.key) for name, table in TABLES.items()}
 _LOCK = f"LOCK TABLE {', '.join(f'warehouse.{name}' for name in TABLES)} IN ACCESS SHARE MODE"
 _ONE_STATEMENT = f"SELECT (SELECT array_agg(run_id) FROM ({RUNS}) AS runs), " + ", ".join(  # noqa: S608 - names of our own
-    f"(SELECT json_agg(json_build_array({select.removeprefix('SELECT ').partition(' FROM ')[0]})"  # noqa: S608 - names of our own
-    f" ORDER BY {select.partition(' ORDER BY ')[2]}) FROM warehouse.{name})"
-    for name, select in _SELECTS.items()
+    f"(SELECT json_agg(json_build_array({', '.join(_COLUMNS[name])}) ORDER BY {_KEYS[name]}) FROM warehouse.{name})"  # noqa: S608 - names of our own
+    for name in TABLES
 )
+_PAUSE_SECONDS = 0.03
+_SNAPSHOT_SECONDS = (0, 0.02, 0.1, 0.3)  # how old a snapshot gets before the tables are read
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one transaction saw: the committed runs, in their order, and every row of the four tables.
+
+    `old`: its snapshot was taken, and the runs were read, before it touched the tables.
+    """
+
+    runs: tuple[str, ...]
+    tables: tuple[tuple[str, Rows], ...]
+    old: bool = False
+
+
+@contextmanager
+def client(server: PostgresServer, role: str | None = None) -> Iterator[pg8000.native.Connection]:
+    """A session that shares no code with the library: the superuser's, or that of a role whose password is its name."""
+    context = ssl.create_default_context(cadata=server.ca_pem)
+    password = role or server.admin_password
+    login = {"password": password, "host": server.host, "port": server.port, "database": server.database}
+    connection = pg8000.native.Connection(role or server.admin, **login, ssl_context=context, application_name="reader")
+    try:
+        yield connection
+    finally:
+        with suppress(Exception):
+            connection.close()
+
+
+def rows_of(connection: pg8000.native.Connection, name: str, relation: str | None = None) -> Rows:
+    """A table's rows, as text; or another relation's that has the same columns."""
+    select = f"SELECT {', '.join(_COLUMNS[name])} FROM {relation or f'warehouse.{name}'} ORDER BY {_KEYS[name]}"  # noqa: S608 - names of our own
+    return tuple(map(tuple, connection.run(select)))
+
+
+def read(connection: pg8000.native.Connection, *, old_after: float | None = None) -> Snapshot:
+    """Everything, in a statement a table; the tables so many seconds after the rest."""
+    runs = tuple(run for [run] in connection.run(RUNS))
+    if old_after:
+        threading.Event().wait(old_after)
+    return Snapshot(runs, tuple((name, rows_of(connection, name)) for name in TABLES), old_after is not None)
 
 
 class Reader:
-    """Reads in one of the ways that are promised to see exactly one run, and keeps each different snapshot."""
+    """Reads in one of the ways of which it is known what they see, and keeps each different snapshot."""
 
     def __init__(self, server: PostgresServer, way: str) -> None:
         self.seen: set[Snapshot] = set()
         self.reads = 0
-        self._server, self._way = server, way
+        self._server, self._way, self._random = server, way, Random(way)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
 
@@ -43,7 +93,7 @@ class Reader:
     def _read_on(self) -> None:
         while not self._done.is_set():
             # The server may be down, or just going down: then again.
-            with suppress(pg8000.native.Error, OSError), client(self._server) as connection:
+            with suppress(pg8000.native.Error, OSError), client(self._server, ROLE) as connection:
                 while not self._done.is_set():
                     self.seen.add(self._read(connection))
                     self.reads += 1
@@ -55,10 +105,11 @@ class Reader:
             [[runs, *tables]] = connection.run(_ONE_STATEMENT)
             rows = (tuple(map(tuple, table or ())) for table in tables)
             return Snapshot(tuple(runs or ()), tuple(zip(TABLES, rows, strict=True)))
-        level = "REPEATABLE READ" if self._way.endswith("repeatable read") else "READ COMMITTED"
+        old = self._way == OLD_SNAPSHOT
+        level = "REPEATABLE READ" if old or self._way.endswith("repeatable read") else "READ COMMITTED"
         connection.run(f"BEGIN ISOLATION LEVEL {level}")
         if self._way.startswith("locks first"):
             connection.run(_LOCK)
-        snapshot = read(connection)
+        snapshot = read(connection, old_after=self._random.choice(_SNAPSHOT_SECONDS) if old else None)
         connection.run("COMMIT")
         return snapshot

@@ -6,6 +6,8 @@ from random import Random
 from typing import Any
 
 from campaigns.faults.faults import KINDS, LAMBDA_ERRORS, Fault
+from campaigns.faults.strategies import ONLY_SWAP, STRATEGIES
+from campaigns.faults.swap import BUILDS_ENDED
 from demand_pipeline.builders import TABLES
 from demand_pipeline.scan.segment import READERS
 from demand_pipeline.tables import camel_case
@@ -20,6 +22,7 @@ SHORT = ", in short time"  # an attempt that gives up early writes less than the
 _CLIENT_ATTEMPTS = 8
 _WIRE_TIMES = (1, 1, 2, 8, 9, 57)
 _TASK_TIMES = (1, 1, 2, 8)
+_HELD = ("postgres lock held", "postgres old snapshot")
 _SPARE_REDRIVES = 3  # for what a fault brings about later: a restarted server, a late attempt in the way
 
 
@@ -35,7 +38,9 @@ class Schedule:
     part_bytes: int
     tables: tuple[str, ...]  # of the runs after the first
     save_csv: bool
-    strategy: str
+    first_strategy: str  # of the first run
+    strategy: str  # of the others
+    keep_previous: bool
     copiers: int  # functions that copy chunks at once; 0: the load copies them itself
     reader: str
     faults: tuple[Fault, ...]
@@ -51,24 +56,20 @@ class Schedule:
         return _SPARE_REDRIVES + sum(min(fault.times, _CLIENT_ATTEMPTS) for fault in self.faults)
 
 
-def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
-    """Draw a schedule; the same one for the same seed. `kinds` are the faults' kinds instead of drawn ones."""
+def draw_schedule(seed: int) -> Schedule:
+    """Draw a schedule; the same one for the same seed."""
     random = Random(seed)
     segments = random.choice((1, 1, 2, 3))
     rows = random.choice((3, 9, 18, 18))
+    # Going round by the seed makes every kind come, whatever the dice say.
+    turn = _TURNS[seed % len(_TURNS)]
+    strategy = "swap" if turn in ONLY_SWAP else random.choice(tuple(STRATEGIES))
+    others = [kind for kind in _PLAIN if strategy == "swap" or kind not in ONLY_SWAP]
+    kinds = dict.fromkeys((turn, *random.sample(others, random.choice((0, 0, 1, 1, 2, 3)))))
     tables = tuple(TABLES)
-    if kinds is None:
-        # Going round by the seed makes every kind come, whatever the dice say.
-        kinds = (_TURNS[seed % len(_TURNS)], *random.sample(_PLAIN, random.choice((0, 0, 1, 1, 2, 3))))
-        kinds = tuple(dict.fromkeys(kinds))
-        if random.random() < 0.2:
-            tables = tuple(random.sample(tables, random.randint(1, 3)))
-    strategy = random.choice(("truncate", "merge"))
+    if random.random() < 0.2:
+        tables = tuple(random.sample(tables, random.randint(1, 3)))
     copiers = random.choice((0, 1, 3))
-    readers = {
-        "truncate": ("one statement", "locks first", "locks first, repeatable read"),
-        "merge": ("one statement", "repeatable read", "locks first, repeatable read"),  # no lock holds it up
-    }
     faults = tuple(_draw_fault(kind, random, tables, segments, strategy, copiers) for kind in kinds)
     parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
     return Schedule(
@@ -80,9 +81,11 @@ def draw_schedule(seed: int, kinds: tuple[str, ...] | None = None) -> Schedule:
         part_bytes=200 if parts else random.choice((200, 8 << 20)),
         tables=tables,
         save_csv=random.random() < 0.2,
+        first_strategy=random.choice((strategy, strategy, *STRATEGIES)),
         strategy=strategy,
+        keep_previous=random.random() < 0.8,
         copiers=copiers,
-        reader=random.choice(readers[strategy]),
+        reader=random.choice(STRATEGIES[strategy].readers),
         faults=faults,
     )
 
@@ -173,33 +176,37 @@ def _task(random: Random, kind: str, table: str, copiers: int) -> dict[str, Any]
     }
 
 
-_PLACING = {"truncate": ("truncate", "fill/{}", "index/{}"), "merge": ("key/{}", "delete/{}", "update/{}", "fill/{}")}
-
-
 def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str, Any]:
-    after = (*(point.format(table) for point in _PLACING[strategy]), "record", "record table")
+    facts = STRATEGIES[strategy]
+    timed = (*(point.format(table) for point in facts.points), "record", "record table")
+    after = (*timed, *(point.format(table) for point in facts.untimed))
+    copying = (f"shadow/{table}", "claim", f"copy/{table}")
     points = {
         "postgres refused": ("connect",),
-        "postgres killed in copy": ("claim", f"copy/{table}", f"copy/{table}", "copy/rejected_items", "complete"),
+        "postgres killed in copy": ("claim", f"copy/{table}", f"copy/{table}", f"copy/rejects_{table}", "complete"),
         "postgres killed in placing": after,
         "postgres killed at commit": ("commit",),
-        "postgres restarted": ("begin", "turn", f"shadow/{table}", "claim", f"copy/{table}", "lock", "commit", *after),
+        "postgres restarted": ("begin", "turn", *copying, "lock", "commit", *after),
         "postgres password rotated": ("connect",),
         "postgres lock held": ("lock",),
-        "postgres deadlock": (f"fill/{table}",),
-        "postgres statement timeout": ("turn", f"shadow/{table}", "claim", f"copy/{table}", "lock", *after),
+        "postgres deadlock": ("record",) if strategy == "swap" else (f"fill/{table}",),
+        "postgres statement timeout": ("turn", *copying, "lock", *timed),
+        "postgres build ended": (f"build/{table}",),
+        "postgres old snapshot": ("turn", f"shadow/{table}", "claim", f"build/{table}"),
     }
     variants = {
         "postgres killed in placing": ("before", "after"),
         "postgres killed at commit": ("before", "race", "race", "after"),
         "postgres password rotated": ("secret at once", "secret late"),
-        "postgres lock held": (f"briefly {table}", f"for long {table}", f"writing {table}", "briefly pipeline_runs"),
+        "postgres lock held": (f"briefly {table}", f"for long {table}", f"writing {table}", "keeping pipeline_runs"),
         "postgres deadlock": (table,),
+        "postgres build ended": BUILDS_ENDED,
+        "postgres old snapshot": ("briefly", "for long", "for long"),
     }
     return {
         "place": f"postgres/{random.choice(points[kind])}",
         "variant": random.choice(variants.get(kind, ("",))),
-        "times": random.choice((1, 1, 1, 2)) if "lock held" not in kind else 1,
+        "times": random.choice((1, 1, 1, 2)) if kind not in _HELD else 1,
         "call": random.randint(1, 4),
     }
 
@@ -209,8 +216,9 @@ def _overlap(random: Random, kind: str, _table: str, _: int) -> dict[str, Any]:
         "overlap two runs": ("older first", "newer first", "together", "together"),
         "overlap two loads": ("together", "one after the other"),
         "overlap old run redriven": ("days old", "days old", "forced"),
+        "overlap rollback": ("before the swap", "during the swap", "during the swap", "after the swap"),
     }
-    return {"place": "overlap", "variant": random.choice(variants[kind])}
+    return {"place": "overlap", "variant": random.choice(variants[kind]), "call": random.randint(0, 20)}
 
 
 _DRAW: dict[str, Callable[[Random, str, str, int], dict[str, Any]]] = {

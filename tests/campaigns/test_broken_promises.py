@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.faults.mutations import MUTATIONS, QUIET, Mutation
 from campaigns.faults.rounds import run_round
+from campaigns.faults.strategies import STRATEGIES
 from local.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -23,6 +24,7 @@ def test_without_it_the_same_schedule_passes(server: PostgresServer, mutation: M
     assert run_round(mutation.schedule, server).problems == []
 
 
-@pytest.mark.parametrize("strategy", ["truncate", "merge"])
-def test_a_round_without_faults_passes(server: PostgresServer, strategy: str) -> None:
-    assert run_round(replace(QUIET, strategy=strategy), server).problems == []
+@pytest.mark.parametrize("first", ["truncate", "swap"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_round_without_faults_passes(server: PostgresServer, first: str, strategy: str) -> None:
+    assert run_round(replace(QUIET, first_strategy=first, strategy=strategy), server).problems == []

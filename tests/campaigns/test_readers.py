@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns.faults.checker import client
+from campaigns.faults.reader import client
 from local.postgres import PostgresServer
 
 SETTING = "CREATE SCHEMA warehouse; CREATE TABLE warehouse.cases (run int); INSERT INTO warehouse.cases VALUES (1)"

@@ -1,0 +1,112 @@
+"""What only swaps have: builds that go on without their client or end without an index, previous rows, rollbacks."""
+
+import re
+import struct
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from campaigns.faults.checker import History, check_rejects, decoded
+from campaigns.faults.reader import ROLE, client, rows_of
+from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.errors import PipelineError
+from demand_pipeline.postgres import network
+from demand_pipeline.postgres.connection import Connection
+from local.postgres import PostgresServer
+from tests.support.functions import Handler
+from tests.support.waiting import wait_for
+
+BUILDS_ENDED = (
+    *(f"{how} {when}" for how in ("client gone", "terminated") for when in ("before", "during", "after")),
+    "cancelled during",
+)
+_SHADOW = re.compile(r'"warehouse_pipeline"\."\w+_[0-9a-f]{12}"')
+_WAITS = "SELECT pid FROM pg_locks WHERE pid = :pid AND NOT granted"
+_EXISTS = "SELECT FROM pg_class WHERE relname = :name AND relnamespace::regnamespace::text = 'warehouse_pipeline'"
+_ASTRAY = """
+    SELECT count(*) FROM warehouse.rejected_items
+    WHERE table_name = ANY (:tables) AND tableoid::regclass::text <> format('warehouse_pipeline.rejects_%s_current', table_name)
+"""
+
+
+def backend_pid(connection: Connection) -> int:
+    """The process id of a load's session."""
+    pid: int
+    [pid] = struct.unpack("!i", connection._driver._backend_key_data[:4])
+    return pid
+
+
+def end_build(server: PostgresServer, connection: Connection, variant: str, sql: str, work: Callable[[], Any]) -> Any:
+    """Take a build's client or session away, or cancel it: before it, while a lock holds it up, or after it."""
+    how, _, when = variant.rpartition(" ")
+    pid = backend_pid(connection)
+
+    def end() -> None:
+        if how == "client gone":
+            network.hang_up(connection._sock)
+            return
+        with client(server) as admin:
+            call = "pg_cancel_backend(:pid)" if how == "cancelled" else "pg_terminate_backend(:pid, 3000)"
+            admin.run(f"SELECT {call}", pid=pid)
+
+    if when == "during":
+        return _during(server, pid, sql, work, end)
+    if when == "after":
+        work()
+    end()
+    return work() if when == "before" else connection.query("SELECT 'the answer that is lost'")
+
+
+def _during(server: PostgresServer, pid: int, sql: str, work: Callable[[], Any], end: Callable[[], None]) -> Any:
+    shadow = _SHADOW.search(sql)
+    assert shadow, sql
+    with client(server) as holder:
+        holder.run("BEGIN")
+        holder.run(f"LOCK TABLE {shadow[0]} IN ROW EXCLUSIVE MODE")
+
+        def strike() -> None:
+            wait_for(lambda: holder.run(_WAITS, pid=pid))
+            end()
+            holder.run("COMMIT")
+
+        thread = threading.Thread(target=strike)
+        thread.start()
+        try:
+            return work()
+        finally:
+            thread.join()
+
+
+def roll_back(handler: Handler) -> str:
+    """Roll the last run back as an operator does; which run it was, or the error's name."""
+    arguments = {"run": None, "by": "operator", "reason": "the campaign"}
+    try:
+        answer = handler({"contract": CONTRACT, "action": "rollback", "arguments": arguments}, None)
+    except PipelineError as error:
+        return type(error).__name__
+    return str(answer["run"])
+
+
+def check_previous(server: PostgresServer, history: History, *, kept: bool) -> list[str]:
+    """What is wrong with the rows before the last swaps, which whoever reads the tables may read."""
+    wrong = []
+    with client(server, ROLE) as reader:
+        for name in TABLES:
+            previous = f"warehouse_pipeline.{name}_previous"
+            exists = bool(reader.run(_EXISTS, name=f"{name}_previous"))
+            wanted = history.previous.get(name) if kept else None
+            if exists != (wanted is not None):
+                wrong.append(f"{previous}: {'kept' if exists else 'missing'}")
+            elif wanted:
+                wrong += check_rejects(reader, f"warehouse_pipeline.rejects_{name}_previous", {name: wanted})
+                if decoded(name, rows_of(reader, name, previous)) != wanted[1].rows:
+                    wrong.append(f"{previous}: expected the rows of {wanted[0]}, found others")
+    return wrong
+
+
+def check_partitions(server: PostgresServer, tables: Iterable[str]) -> list[str]:
+    """What is wrong with where the rejected items of tables are that a swap has loaded."""
+    with client(server, ROLE) as reader:
+        [[astray]] = reader.run(_ASTRAY, tables=list(tables))
+    return [f"{astray} rejected items are not in their table's partition"] if astray else []
