@@ -1,11 +1,13 @@
 """Chunks are streamed to S3 whole or not at all, and only whole ones are read."""
 
 import gzip
+import io
 import secrets
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
+from botocore.response import StreamingBody
 from isal import igzip
 
 from demand_pipeline import clients
@@ -123,6 +125,19 @@ def test_an_object_cut_short_or_damaged_is_a_staging_error(staging: Staging, dam
     data = s3.get_object(Bucket=BUCKET, Key="k")["Body"].read()
     s3.put_object(Bucket=BUCKET, Key="k", Body=damage(data))  # type: ignore[operator]
     with pytest.raises(StagingError, match="k: expected a whole gzip stream"):
+        read(staging, "k")
+
+
+@BOTH
+def test_a_transfer_that_breaks_off_is_transient(
+    staging: Staging, gzip_file: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(staging, "k", [b"%d\n" % n for n in range(1000)])
+    answer = staging.s3.get_object(Bucket=BUCKET, Key="k")
+    length = answer["ContentLength"]
+    answer["Body"] = StreamingBody(io.BytesIO(answer["Body"].read()[: length // 2]), length)
+    monkeypatch.setattr(staging.s3, "get_object", lambda **_: answer)
+    with pytest.raises(TransientError, match="reading k: IncompleteReadError"):
         read(staging, "k")
 
 

@@ -3,7 +3,7 @@
 import io
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, cast
@@ -88,7 +88,8 @@ class Staging:
                 answer = self.s3.get_object(Bucket=self.bucket, Key=key)
                 if table:
                     _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
-                with answer["Body"] as body:
+                # As its own context manager it would be urllib3's stream, which checks neither length nor checksum.
+                with closing(answer["Body"]) as body:
                     try:
                         with gzip_format.reader(body) as stream:
                             yield stream
