@@ -9,7 +9,7 @@ import pytest
 
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Strategy
 from demand_pipeline.errors import DatabaseError, LockTimeoutError, PipelineError, StaleRunError, SwapRefusedError
-from demand_pipeline.load import locks
+from demand_pipeline.load import locks, transaction
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap import builds, gate
 from demand_pipeline.load.transaction import load_warehouse
@@ -308,6 +308,16 @@ def test_previous_rows_are_not_kept_if_not_wanted(runs: Runs, warehouse: Warehou
     for hour in (1, 2):
         runs.load(run_at(hour), {"cases": documents(hour)}, keep_previous=False)
     assert tables_left(warehouse) == "cases_current,rejected_items_default,rejects_cases_current"
+
+
+def test_rows_replaced_by_another_run_that_was_committed_meanwhile_are_not_kept(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hour in (1, 2):
+        runs.load(run_at(hour), {"cases": documents(hour)})
+    monkeypatch.setattr(transaction, "make_way", lambda *_, **__: None)  # it was done before the other's commit
+    runs.load(run_at(3), {"cases": documents(3)})
+    assert warehouse.sql("SELECT count(*) FROM warehouse_pipeline.cases_previous") == "2"
 
 
 @contextmanager
