@@ -1,6 +1,5 @@
 """Yesterday back with one statement's wait, and what changed since; by the loader's role, for readers of another."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,24 +14,11 @@ from demand_pipeline.load.swap.rollback import roll_back
 from demand_pipeline.operate.previous import finish_rollback
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from tests.support.roles import analyst, create_analyst
+from tests.support.roles import analyst
 from tests.support.runs import Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
 
 ROWS = "SELECT string_agg(DISTINCT status, ',') || count(*) FROM warehouse.cases"
-
-
-@pytest.fixture
-def strategy() -> Strategy:
-    return Strategy.SWAP
-
-
-@pytest.fixture
-def warehouse(minimal: Warehouse) -> Iterator[Warehouse]:
-    """Reached by the loader as the role of docs/loader-role.sql, and by `analyst`."""
-    create_analyst(minimal)
-    yield minimal
-    minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")
 
 
 def back(warehouse: Warehouse, run: str | None = None) -> dict[str, str | None]:

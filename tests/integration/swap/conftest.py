@@ -1,0 +1,33 @@
+"""Swaps by the role of docs/loader-role.sql; readers are another unprivileged role."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.load import locks
+from demand_pipeline.load.swap import builds, gate
+from tests.support.roles import create_analyst
+from tests.support.warehouse import Warehouse
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (locks, gate, builds):
+        monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "_ATTEMPTS", 3)
+    monkeypatch.setattr(gate, "_WAIT_SECONDS", 1.0)
+
+
+@pytest.fixture
+def strategy(request: pytest.FixtureRequest) -> Strategy:
+    """Swap, unless the test says otherwise."""
+    return getattr(request, "param", Strategy.SWAP)
+
+
+@pytest.fixture
+def warehouse(minimal: Warehouse) -> Iterator[Warehouse]:
+    """Reached by the loader as the role of docs/loader-role.sql, and by `analyst`."""
+    create_analyst(minimal)
+    yield minimal
+    minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")

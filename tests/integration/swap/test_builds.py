@@ -1,0 +1,96 @@
+"""Index builds outlive their clients, and are started once more if they were ended."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult
+from demand_pipeline.errors import DatabaseError
+from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap import builds
+from demand_pipeline.load.transaction import load_warehouse
+from demand_pipeline.postgres import network
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
+from tests.support.functions import UNLIMITED
+from tests.support.runs import Runs, documents, run_at
+from tests.support.waiting import wait_for
+from tests.support.warehouse import Warehouse
+
+
+@contextmanager
+def held_build(runs: Runs, request: LoadRequest, patch: pytest.MonkeyPatch) -> Iterator[list[Connection]]:
+    """Hold up the build of the shadow's key by a lock; yields the builder's session once it waits."""
+    sessions: list[Connection] = []
+
+    def opened(*arguments: Any) -> Connection:
+        sessions.append(open_session(*arguments))
+        return sessions[-1]
+
+    patch.setattr(builds, "open_session", opened)
+    shadow = shadow_of(request)
+    with open_session(runs.warehouse.settings, "holder", Timeouts()) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(f"BEGIN; LOCK TABLE {shadow} IN ACCESS SHARE MODE")
+        load = pool.submit(call, runs, request)
+        wait_for(lambda: sessions and runs.warehouse.sql("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"))
+        yield sessions
+        assert load.result() == Again(30)
+
+
+def call(runs: Runs, request: LoadRequest) -> LoadResult | Again:
+    return load_warehouse(request, runs.warehouse.settings, runs.staging, UNLIMITED)
+
+
+def shadow_of(request: LoadRequest) -> str:
+    return Shadows(None, "warehouse", request.run).rows("cases")  # type: ignore[arg-type]
+
+
+def copied(runs: Runs) -> LoadRequest:
+    """A run that is copied, and not yet built."""
+    runs.load(run_at(1))
+    request = runs.request(run_at(2), {"cases": documents(2)})
+    runs.prepare(request)
+    assert runs.copy(request, request.tables[0].chunks[0]).copied
+    return request
+
+
+KEY = "SELECT indexrelid FROM pg_index WHERE indisvalid AND indrelid = '{}'::regclass"
+
+
+def test_an_index_build_outlives_its_client(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = copied(runs)
+    with held_build(runs, request, monkeypatch) as [session]:
+        network.hang_up(session._sock)
+    wait_for(lambda: warehouse.sql(KEY.format(shadow_of(request))))
+    index = warehouse.sql(KEY.format(shadow_of(request)))
+    assert runs.carry_out(request).tables[0].loaded == 2
+    assert warehouse.sql(KEY.format("warehouse_pipeline.cases_current")) == index
+
+
+def test_a_build_that_was_ended_is_started_once_more_then_fails_the_load_and_again_by_a_redrive(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = copied(runs)
+    for _ in range(2):
+        with held_build(runs, request, monkeypatch):
+            end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE"
+            warehouse.sql(f"{end} 'demand-pipeline build %'")
+    with pytest.raises(
+        DatabaseError, match="cases: cases_pkey was started 2 times, and ended without a result each time"
+    ):
+        runs.carry_out(request)
+    assert warehouse.count("cases") == 1
+    assert runs.carry_out(request).tables[0].loaded == 2
+
+
+def test_a_call_waits_for_the_build_of_an_earlier_one(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = copied(runs)
+    with held_build(runs, request, monkeypatch) as [session]:
+        monkeypatch.setattr(builds, "_WAIT_SECONDS", 0.2)
+        assert call(runs, request) == Again(30)
+        network.hang_up(session._sock)
