@@ -46,6 +46,7 @@ def test_a_merge_has_something_to_do(staged: tuple[Environment, list[Event]]) ->
     assert int(servers.postgres.execute(last)) > 0
 
 
+@pytest.mark.slow
 def test_a_rollback_is_timed_until_its_commit(staged: tuple[Environment, list[Event]]) -> None:
     servers, chunks = staged
     parents = swapped(servers, chunks)

@@ -13,13 +13,13 @@ from campaigns.faults.strategies import STRATEGIES
 from local.postgres import PostgresServer
 
 
-@pytest.mark.parametrize("seed", [101, 112, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (103, 116))])
+@pytest.mark.parametrize("seed", [101, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (103, 112, 116))])
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []
 
 
-@pytest.mark.parametrize("look", [1, 4, 16])
+@pytest.mark.parametrize("look", [4, *(pytest.param(look, marks=pytest.mark.slow) for look in (1, 16))])
 def test_a_load_whose_time_runs_out_stops_itself(server: PostgresServer, look: int) -> None:
     fault = Fault("lambda out of time", "task/LoadWarehouse", "stops itself", call=look)
     outcome = run_round(replace(QUIET, faults=(fault,)), server)

@@ -8,8 +8,10 @@ import pytest
 
 @pytest.mark.parametrize(
     "arguments",
-    ["campaigns.fuzz --items 20 --seed 1", "campaigns.faults --rounds 1 --seed 3001 --workers 1"],
-    ids=lambda arguments: arguments.split()[0],
+    [
+        pytest.param("campaigns.fuzz --items 20 --seed 1", id="fuzz"),
+        pytest.param("campaigns.faults --rounds 1 --seed 3001 --workers 1", id="faults", marks=pytest.mark.slow),
+    ],
 )
 def test_a_campaign_runs_by_itself_and_passes(arguments: str) -> None:
     command = [sys.executable, "-m", *arguments.split()]

@@ -11,7 +11,7 @@ from demand_pipeline.tables import camel_case
 from tests.e2e.conftest import Client, Deploy, End, Start
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.usefixtures("empty_tables")]
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.slow, pytest.mark.usefixtures("empty_tables")]
 
 FIRST = next(iter(TABLES))
 BROKEN = f"Transform{camel_case(FIRST)}"

@@ -247,6 +247,7 @@ def run(refresh: Refresh) -> Callable[[], dict[str, Any]]:
 
 
 # Not the secret, which a function that is warm has in its cache.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "denied",
     [

@@ -72,6 +72,7 @@ def test_every_copy_is_a_run_of_its_own_and_loads_start_one_after_the_other(even
     assert started == sorted(set(started))
 
 
+@pytest.mark.slow
 def test_every_copy_runs_and_one_wrong_answer_is_one_event_less(
     stack: Stack, events: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

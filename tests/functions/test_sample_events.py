@@ -72,8 +72,9 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
     event = EVENTS[name]
     for staged in event["tables"]:
         table = TABLES[staged["table"]]
+        maker = RowMaker(table)
         for number, chunk in enumerate(chunk for segment in staged["segments"] for chunk in segment["chunks"]):
-            lines = [staged_line(table, 10**6 * number + n) for n in range(chunk["staged"])]
+            lines = [staged_line(maker, table, 10**6 * number + n) for n in range(chunk["staged"])]
             put(staging, chunk["key"], lines, table)
             if chunk["rejected"]:
                 reject = {"key": {}, "reason": "x: expected date, got S 'y'", "item": {}}
@@ -107,5 +108,5 @@ def created(event: dict[str, Any]) -> str:
     return create_table("warehouse", TableSchema.of(TABLES[event["arguments"]["table"]]))
 
 
-def staged_line(table: Table, number: int) -> bytes:
-    return RowMaker(table).make(dynamodb_json(key_item(table, number + 1))).line.encode()
+def staged_line(maker: RowMaker, table: Table, number: int) -> bytes:
+    return maker.make(dynamodb_json(key_item(table, number + 1))).line.encode()

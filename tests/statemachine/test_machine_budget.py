@@ -97,6 +97,7 @@ def throttled(calls: int, room: int, seconds: float) -> int:
     return retries
 
 
+@pytest.mark.slow
 def test_a_run_of_the_default_segments_has_room_for_a_second_transform_of_every_chunk() -> None:
     """Named as the scheduler names runs."""
     segments = 2 * share() // 5

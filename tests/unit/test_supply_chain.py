@@ -22,6 +22,12 @@ def locked(path: Path) -> dict[tuple[str, str], set[str]]:
     return {(name, version): set(re.findall(r"sha256:(\w+)", hashes)) for name, version, hashes in found}
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The bill of materials, which takes seconds."""
+    return bill(tmp_path_factory.mktemp("sbom"))
+
+
 def bill(folder: Path) -> dict[str, Any]:
     path = folder / "sbom.json"
     subprocess.run([shutil.which("make") or "make", "-s", "sbom", f"SBOM={path}"], cwd=ROOT, check=True)
@@ -57,8 +63,10 @@ def test_every_environment_is_locked() -> None:
 
 
 @pytest.mark.long
-def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and_hashes(tmp_path: Path) -> None:
-    written = bill(tmp_path)
+@pytest.mark.xdist_group("sbom")
+def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and_hashes(
+    written: dict[str, Any],
+) -> None:
     assert (written["bomFormat"], written["metadata"]["component"]["name"]) == ("CycloneDX", "demand-pipeline")
     named = {
         (component["name"], component["version"]): {
@@ -76,6 +84,6 @@ def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and
 
 
 @pytest.mark.long
-def test_the_bill_of_materials_is_the_same_every_time(tmp_path: Path) -> None:
-    (tmp_path / "again").mkdir()
-    assert json.dumps(bill(tmp_path)) == json.dumps(bill(tmp_path / "again"))
+@pytest.mark.xdist_group("sbom")
+def test_the_bill_of_materials_is_the_same_every_time(written: dict[str, Any], tmp_path: Path) -> None:
+    assert json.dumps(bill(tmp_path)) == json.dumps(written)
