@@ -38,10 +38,11 @@ def make_table(environment: Environment, *, arrays: bool = True) -> None:
     if not arrays:
         columns = tuple(replace(each, type=ColumnType.JSONB) if each.type.endswith("[]") else each for each in columns)
     environment.postgres.execute(create_table(SCHEMA, TableSchema(CASES.name, CASES.description, columns)))
-    _make_indexes(environment, CASES.name, str)
+    make_indexes(environment, CASES.name, str)
 
 
-def _make_indexes(environment: Environment, table: str, column: Callable[[str], str]) -> None:
+def make_indexes(environment: Environment, table: str, column: Callable[[str], str]) -> None:
+    """Make a table's indexes, but for its primary key."""
     for names in _INDEXES:
         columns = ", ".join([quote(column(name)) for name in names])
         environment.postgres.execute(f"CREATE INDEX ON {qualified(SCHEMA, table)} ({columns})")
@@ -72,7 +73,7 @@ def _prepare_singer(environment: Environment) -> None:
     environment.empty()
     singer_files.write(environment.folder, environment.postgres)
     subprocess.run(_singer_target(environment), input=singer_files.schema_message(), check=True, capture_output=True)
-    _make_indexes(environment, CASES.source, singer_files.column)
+    make_indexes(environment, CASES.source, singer_files.column)
 
 
 def _singer_target(environment: Environment) -> list[str]:

@@ -7,10 +7,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.items import TABLE, Items
+from benchmarks.items import Items
 from benchmarks.server import Answer, Request, Server, serve
 
-ARN = f"arn:aws:dynamodb:eu-west-1:111111111111:table/{TABLE}"
 # Total segments of which there are pages: one segment or two, and their halves, which a function reads in parallel.
 _TOTALS = (1, 2, 4)
 

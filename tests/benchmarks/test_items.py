@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.dynamodb_server import ARN, DynamoDBServer
+from benchmarks.dynamodb_server import DynamoDBServer
 from benchmarks.items import PAGE_BYTES, STORED_BYTES, Items, make_items
 from benchmarks.s3_server import S3Server
-from benchmarks.workload import CASES
+from benchmarks.workload import ARN, CASES
 from tests.support.reference import expected_row
 
 ITEMS = 2500
