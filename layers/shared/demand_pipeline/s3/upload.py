@@ -35,12 +35,12 @@ class Upload(io.RawIOBase):
         return True
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Take bytes; every full part is sent at once."""
+        """Take bytes; a part is sent as soon as it is large enough."""
         with memoryview(data) as view:
             self._buffer += view
             written = view.nbytes
-        while len(self._buffer) >= multipart.PART_BYTES:
-            self._send_part(multipart.PART_BYTES)
+        if len(self._buffer) >= multipart.PART_BYTES:
+            self._send_part()
         return written
 
     def complete(self) -> None:
@@ -49,7 +49,7 @@ class Upload(io.RawIOBase):
             self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=self._buffer)
         else:
             if self._buffer:
-                self._send_part(len(self._buffer))
+                self._send_part()
             self._upload.complete(self._tags)
             self._upload = None
         self._buffer = bytearray()
@@ -65,13 +65,12 @@ class Upload(io.RawIOBase):
             self._abort(self._upload)
         self.close()
 
-    def _send_part(self, size: int) -> None:
+    def _send_part(self) -> None:
         if self._upload is None:
             self._upload = Multipart.start(self._s3, self._bucket, self._key, self._metadata)
-        # The buffer itself is sent: a copy would take as much memory once more.
-        part, self._buffer = self._buffer, self._buffer[size:]
-        del part[size:]
-        self._tags.append(self._upload.send(len(self._tags) + 1, part))
+        self._tags.append(self._upload.send(len(self._tags) + 1, self._buffer))
+        # One buffer for all parts: after glibc's malloc has freed one of this size, it keeps such sizes for later use.
+        self._buffer.clear()
 
     def _abort(self, upload: Multipart) -> None:
         try:
