@@ -20,7 +20,7 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)
-SHADOW = "shadow"
+_SHADOW = "shadow"
 # One row of a hundred: what a merge is for.
 CHANGE = f"UPDATE {TABLE} SET status = 'changed' WHERE hashtext(document_id) % 100 = 0"
 WHOLE = 1 << 50  # bytes of a chunk: the table is one
@@ -119,13 +119,13 @@ def copy(path: Path, table: str = TABLE) -> str:
 def copy_in_streams(environment: Environment, shares: list[Path]) -> Usage:
     """What a swap asks of the server, by psql alone: streams into a table without indexes, then these, and VACUUM."""
     execute = environment.postgres.execute
-    shadow = qualified(SCHEMA, SHADOW)
+    shadow = qualified(SCHEMA, _SHADOW)
     execute(f"DROP TABLE IF EXISTS {shadow}; CREATE TABLE {shadow} (LIKE {TABLE} INCLUDING STORAGE)")
     start = time.monotonic()
     with ThreadPoolExecutor() as pool:
         usages = list(pool.map(lambda share: psql(environment, copy(share, shadow)), shares))
     execute(f"ALTER TABLE {shadow} ADD PRIMARY KEY (document_id)")
-    make_indexes(environment, SHADOW, str)
+    make_indexes(environment, _SHADOW, str)
     execute(f"VACUUM (ANALYZE) {shadow}")
     wall = time.monotonic() - start
     return Usage(wall, sum(usage.cpu for usage in usages), max(usage.peak_mb for usage in usages))
