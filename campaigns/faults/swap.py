@@ -10,7 +10,7 @@ from campaigns.faults.checker import History, check_rejects, decoded
 from campaigns.faults.reader import ROLE, client, rows_of
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import CONTRACT
-from demand_pipeline.errors import PipelineError
+from demand_pipeline.errors import LockTimeoutError, PipelineError
 from demand_pipeline.postgres import network
 from demand_pipeline.postgres.connection import Connection
 from local.postgres import PostgresServer
@@ -21,6 +21,7 @@ BUILDS_ENDED = (
     *(f"{how} {when}" for how in ("client gone", "terminated") for when in ("before", "during", "after")),
     "cancelled during",
 )
+_ROLLBACK_CALLS = 20
 _SHADOW = re.compile(r'"warehouse_pipeline"\."\w+_[0-9a-f]{12}"')
 _WAITS = "SELECT pid FROM pg_locks WHERE pid = :pid AND NOT granted"
 _EXISTS = "SELECT FROM pg_class WHERE relname = :name AND relnamespace::regnamespace::text = 'warehouse_pipeline'"
@@ -79,13 +80,20 @@ def _during(server: PostgresServer, pid: int, sql: str, work: Callable[[], Any],
 
 
 def roll_back(handler: Handler) -> str:
-    """Roll the last run back as an operator does; which run it was, or the error's name."""
+    """Roll the last run back as an operator does; which run it was, or the error's name.
+
+    Readers may hold every one of the campaign's few and short attempts at a lock up: then it is called again.
+    """
     arguments = {"run": None, "by": "operator", "reason": "the campaign"}
-    try:
-        answer = handler({"contract": CONTRACT, "action": "rollback", "arguments": arguments}, None)
-    except PipelineError as error:
-        return type(error).__name__
-    return str(answer["run"])
+    error = ""
+    for _ in range(_ROLLBACK_CALLS):
+        try:
+            return str(handler({"contract": CONTRACT, "action": "rollback", "arguments": arguments}, None)["run"])
+        except PipelineError as raised:
+            error = type(raised).__name__
+            if not isinstance(raised, LockTimeoutError):
+                break
+    return error
 
 
 def check_previous(server: PostgresServer, history: History, *, kept: bool) -> list[str]:

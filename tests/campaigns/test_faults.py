@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from campaigns.faults.mutations import QUIET
 from campaigns.faults.rounds import run_round
 from campaigns.faults.schedule import draw_schedule
 from campaigns.faults.strategies import STRATEGIES
+from campaigns.faults.swap import roll_back
+from demand_pipeline.errors import LockTimeoutError, PipelineError, RollbackError
 from local.postgres import PostgresServer
 
 
@@ -41,3 +44,22 @@ def test_every_strategy_is_drawn_about_as_often() -> None:
 def test_every_kind_is_drawn() -> None:
     drawn = {fault.kind for seed in range(len(KINDS)) for fault in draw_schedule(seed).faults}
     assert drawn == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("errors", "answer"),
+    [
+        ([LockTimeoutError], "undone"),
+        ([LockTimeoutError, RollbackError], "RollbackError"),
+        ([LockTimeoutError] * 100, "LockTimeoutError"),
+    ],
+)
+def test_a_rollback_that_readers_hold_up_is_called_again(errors: list[type[PipelineError]], answer: str) -> None:
+    calls = iter(errors)
+
+    def handler(_: object, __: object) -> dict[str, Any]:
+        for error in calls:
+            raise error("refused")
+        return {"run": "undone"}
+
+    assert roll_back(handler) == answer
