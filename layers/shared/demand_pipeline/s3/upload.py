@@ -1,4 +1,4 @@
-"""A file that is uploaded to S3 while it is written, with one part in memory at a time."""
+"""A file that is uploaded to S3 while it is written, through a buffer of one part."""
 
 import io
 from collections.abc import Mapping
