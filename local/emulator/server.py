@@ -14,7 +14,8 @@ def main() -> None:
         raise SystemExit(f"local/emulator is made for ministack {_MADE_FOR}, found {found}: check its patches")
     from ministack.app import main as serve  # noqa: PLC0415
 
-    from local.emulator import branches, endpoint, lambda_errors, redrive, roles, sizes, tasks  # noqa: F401, PLC0415 - after the check
+    # After the check, because they replace functions of that version.
+    from local.emulator import branches, endpoint, lambda_errors, redrive, roles, schedules, sizes, tasks  # noqa: F401, PLC0415
 
     serve()
 

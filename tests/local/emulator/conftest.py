@@ -6,6 +6,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -108,13 +109,22 @@ class Machines:
         resource = "arn:aws:states:::lambda:invoke"
         return {"Type": "Task", "Resource": resource, "Arguments": arguments, "TimeoutSeconds": 20, **after, **fields}
 
-    def start(self, states: dict[str, Any], given: Any = None, role: str = "machine") -> str:
-        """Start a run of these states; its ARN."""
+    def create(self, states: dict[str, Any], role: str = "machine") -> str:
+        """Create a machine of these states; its ARN."""
         definition = json.dumps({"QueryLanguage": "JSONata", **sequence(**states)})
         name = f"machine-{time.monotonic_ns()}"
         created = self.client.create_state_machine(name=name, definition=definition, roleArn=self.roles[role])
-        started = self.client.start_execution(stateMachineArn=created["stateMachineArn"], input=json.dumps(given))
+        return str(created["stateMachineArn"])
+
+    def start(self, states: dict[str, Any], given: Any = None, role: str = "machine") -> str:
+        """Start a run of these states; its ARN."""
+        started = self.client.start_execution(stateMachineArn=self.create(states, role), input=json.dumps(given))
         return str(started["executionArn"])
+
+    def runs(self, machine: str) -> list[str]:
+        """The ARNs of a machine's runs."""
+        listed = self.client.list_executions(stateMachineArn=machine)["executions"]
+        return [run["executionArn"] for run in listed]
 
     def end(self, arn: str) -> dict[str, Any]:
         """Wait for the end of a run; its description."""
@@ -141,6 +151,40 @@ class Machines:
 def machines(emulator: Emulator, roles: dict[str, str], function: str) -> Iterator[Machines]:
     client = aws.client("stepfunctions", emulator.client_environment())
     yield Machines(client, roles, function)
+    client.close()
+
+
+@dataclass
+class Schedules:
+    """Schedules, each with a state machine of its own that it starts."""
+
+    client: Any
+    machines: Machines
+
+    def now(self) -> str:
+        """The expression of a schedule that is due."""
+        return f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})"
+
+    def create(self, name: str, expression: str, role: str = "machine") -> str:
+        """Create a schedule; the ARN of its machine."""
+        machine = self.machines.create({"Done": {"Type": "Succeed"}})
+        target = {"Arn": machine, "RoleArn": self.machines.roles[role], "Input": "{}"}
+        self.client.create_schedule(
+            Name=name, ScheduleExpression=expression, FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+        )
+        return machine
+
+    def update(self, name: str, expression: str) -> None:
+        """Change when a schedule starts its machine."""
+        known = self.client.get_schedule(Name=name)
+        kept = {field: known[field] for field in ("Name", "FlexibleTimeWindow", "Target")}
+        self.client.update_schedule(**kept, ScheduleExpression=expression)
+
+
+@pytest.fixture(scope="session")
+def schedules(emulator: Emulator, machines: Machines) -> Iterator[Schedules]:
+    client = aws.client("scheduler", emulator.client_environment())
+    yield Schedules(client, machines)
     client.close()
 
 

@@ -1,13 +1,9 @@
 """The emulator allows what a role allows, and nothing else."""
 
-import json
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from local import aws
-from local.emulator.emulator import ACCOUNT, REGION, Emulator
-from tests.local.emulator.conftest import Machines
+from local.emulator.emulator import ACCOUNT, REGION
+from tests.local.emulator.conftest import Machines, Schedules
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("emulator")
@@ -33,23 +29,8 @@ def test_a_table_that_the_role_does_not_name_is_denied_before_it_is_looked_for(
     assert machines.run({"Describe": describe})["error"] == f"DynamoDb.{error}"
 
 
-def test_a_schedule_starts_only_what_its_role_allows(machines: Machines, emulator: Emulator) -> None:
-    scheduled = {}
-    scheduler = aws.client("scheduler", emulator.client_environment())
-    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
-    soon = datetime.now(UTC) + timedelta(seconds=1)
-    for name in ("nobody", "machine"):  # in this order
-        created = machines.client.create_state_machine(
-            name=f"scheduled-{name}", definition=definition, roleArn=machines.roles["machine"]
-        )
-        scheduled[name] = created["stateMachineArn"]
-        scheduler.create_schedule(
-            Name=name,
-            ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            Target={"Arn": scheduled[name], "RoleArn": machines.roles[name], "Input": "{}"},
-        )
-    scheduler.close()
-    # The emulator looks every 10 seconds.
-    wait_for(lambda: machines.client.list_executions(stateMachineArn=scheduled["machine"])["executions"])
-    assert machines.client.list_executions(stateMachineArn=scheduled["nobody"])["executions"] == []
+def test_a_schedule_starts_only_what_its_role_allows(machines: Machines, schedules: Schedules) -> None:
+    expression = schedules.now()
+    arns = {name: schedules.create(name, expression, role=name) for name in ("nobody", "machine")}  # in this order
+    wait_for(lambda: machines.runs(arns["machine"]))
+    assert machines.runs(arns["nobody"]) == []
