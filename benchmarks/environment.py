@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import trustme
+
 from benchmarks.dynamodb_server import DynamoDBServer
 from benchmarks.s3_server import S3Server
 from benchmarks.usage import Usage, run
@@ -27,6 +29,7 @@ class Environment:
     s3: S3Server
     postgres: PostgresServer
     folder: Path
+    authority: Path | None = None
 
     @property
     def servers(self) -> dict[str, int]:
@@ -42,6 +45,7 @@ class Environment:
             "AWS_DEFAULT_REGION": "eu-west-1",
             "AWS_ENDPOINT_URL": self.dynamodb.url,  # DynamoDB and Secrets Manager
             "AWS_ENDPOINT_URL_S3": self.s3.url,
+            **({"AWS_CA_BUNDLE": str(self.authority)} if self.authority else {}),
         }
 
     def variables(self) -> dict[str, str]:
@@ -84,13 +88,30 @@ class Environment:
 
 
 @contextlib.contextmanager
-def environment(*, items: int, latency_ms: float = 0, postgres: PostgresServer | None = None) -> Iterator[Environment]:
-    """Start everything, PostgreSQL too unless one is given; it is gone when the block ends."""
+def environment(
+    *, items: int, latency_ms: float = 0, postgres: PostgresServer | None = None, s3_tls: bool = False
+) -> Iterator[Environment]:
+    """Start everything, PostgreSQL too unless one is given; it is gone when the block ends.
+
+    S3 speaks TLS, as on AWS, where what is measured depends on it: botocore sends a part another way then.
+    """
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(PostgresServer.temporary())
         login = json.dumps({"username": postgres.user, "password": postgres.password})
         secrets = {_SECRET: login, _ROOT_SECRET: postgres.ca_pem}
         dynamodb = stack.enter_context(DynamoDBServer(items=items, latency_ms=latency_ms, secrets=secrets))
-        s3 = stack.enter_context(S3Server())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yield Environment(dynamodb, s3, postgres, folder)
+        authority = certificate = None
+        if s3_tls:
+            authority, certificate = make_certificate(folder)
+        s3 = stack.enter_context(S3Server(certificate))
+        yield Environment(dynamodb, s3, postgres, folder, authority)
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate of 127.0.0.1 with its key: the files of its authority, which clients trust, and of both."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    return folder / "authority.pem", folder / "server.pem"

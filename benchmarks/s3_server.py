@@ -5,7 +5,9 @@ the difference would count as our own time.
 """
 
 import re
+import sys
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.server import Answer, Request, Server, serve
@@ -15,10 +17,10 @@ _ETAG = {"ETag": '"any"'}  # S3 promises an MD5 only for some objects
 
 
 class S3Server(Server):
-    """The server for the time of a `with` block; a bucket need not be created."""
+    """The server for the time of a `with` block, over TLS with a certificate's file; a bucket need not be created."""
 
-    def __init__(self) -> None:
-        super().__init__("benchmarks.s3_server")
+    def __init__(self, certificate: Path | None = None) -> None:
+        super().__init__("benchmarks.s3_server", str(certificate or ""), scheme="https" if certificate else "http")
 
 
 class Object(NamedTuple):
@@ -62,4 +64,4 @@ class Objects:
 
 
 if __name__ == "__main__":
-    serve(Objects().answer)
+    serve(Objects().answer, sys.argv[1])

@@ -1,9 +1,11 @@
 """A local replacement of an AWS service in a process of its own, so that its CPU is nobody else's."""
 
+import io
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,8 +18,9 @@ class Server:
     latest, however that one ends.
     """
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, scheme: str = "http") -> None:
         self._command = [sys.executable, "-m", module, *arguments]
+        self._scheme = scheme
         self.url = ""
         self.pid = 0
 
@@ -28,7 +31,7 @@ class Server:
         if not line.strip().isdigit():
             self._process.communicate()
             raise RuntimeError(f"{' '.join(self._command[1:3])}: expected a port, got {line!r}")
-        self.url = f"http://127.0.0.1:{int(line)}"
+        self.url = f"{self._scheme}://127.0.0.1:{int(line)}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,8 +56,8 @@ class Answer(NamedTuple):
     status: int = 200
 
 
-def serve(answer: Callable[[Request], Answer]) -> None:
-    """Serve on a free port, print it, and end when standard input does."""
+def serve(answer: Callable[[Request], Answer], certificate: str = "") -> None:
+    """Serve on a free port, print it, and end when standard input does; over TLS with a certificate's file."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -64,7 +67,7 @@ def serve(answer: Callable[[Request], Answer]) -> None:
         def respond(self) -> None:
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.get("content-length", 0)))
+            body = _body(headers, self.rfile)
             query = dict(parse_qsl(url.query, keep_blank_values=True))
             found = answer(Request(self.command, unquote(url.path), query, headers, body))
             self.send_response_only(found.status)
@@ -81,6 +84,25 @@ def serve(answer: Callable[[Request], Answer]) -> None:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
+
+
+def _body(headers: Mapping[str, str], file: io.BufferedIOBase) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return file.read(int(headers.get("content-length", 0)))
+    # HTTP's chunks carry AWS's, the form of a body whose checksum follows it, which are written alike.
+    return b"".join(_chunks(io.BytesIO(b"".join(_chunks(file)))))
+
+
+def _chunks(file: io.BufferedIOBase) -> Iterator[bytes]:
+    while size := int(file.readline(), 16):
+        yield file.read(size)
+        file.readline()
+    while file.readline().strip():
+        pass  # what follows the last chunk: a checksum

@@ -16,7 +16,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     peaks: dict[str, list[float]] = {}
     for items in size.growth_items:
         progress(f"{items:,} items")
-        with environment(items=items) as servers:
+        with environment(items=items, s3_tls=True) as servers:
             runs = [dict(_steps(servers)) for _ in range(_REPETITIONS)]
         for step in runs[0]:
             usages = [run[step] for run in runs]

@@ -3,16 +3,22 @@
 import base64
 import contextlib
 import json
+import secrets
 import zlib
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from benchmarks.dynamodb_server import DynamoDBServer
+from benchmarks.environment import make_certificate
 from benchmarks.items import PAGE_BYTES, STORED_BYTES, Items, make_items
 from benchmarks.s3_server import S3Server
 from benchmarks.workload import ARN, CASES
+from demand_pipeline.s3.multipart import PART_BYTES
+from demand_pipeline.s3.staging import Staging
 from tests.support.reference import expected_row
 
 ITEMS = 2500
@@ -112,3 +118,19 @@ def test_s3_keeps_what_was_put_whole_or_in_parts() -> None:
         listed = b"<Part><PartNumber>1</PartNumber></Part><Part><PartNumber>2</PartNumber></Part>"
         ask(server.url, "POST", f"/bucket/parts?uploadId={upload}", listed)
         assert ask(server.url, "GET", "/bucket/parts")[1] == b"first second"
+
+
+def test_s3_takes_over_tls_what_the_functions_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "benchmark")
+    authority, certificate = make_certificate(tmp_path)
+    with S3Server(certificate) as server:
+        s3 = boto3.client("s3", "eu-west-1", endpoint_url=server.url, verify=str(authority))
+        staging = Staging("bucket", s3)
+        for size in (1, 2 * PART_BYTES):
+            data = secrets.token_bytes(size)
+            with staging.create(f"{size}") as stream:
+                stream.write(data)
+            with staging.open(f"{size}") as stream:
+                assert stream.read() == data
+        s3.close()

@@ -70,7 +70,7 @@ def test_an_object_larger_than_a_part_is_sent_in_parts(staging: Staging) -> None
 def test_a_part_is_sent_as_soon_as_it_is_large_enough(aws: None, written: list[int], parts: list[int]) -> None:
     s3, sent = boto3.client("s3"), list[int]()
     s3.meta.events.register(
-        "before-parameter-build.s3.UploadPart", lambda params, **_: sent.append(len(params["Body"]))
+        "before-parameter-build.s3.UploadPart", lambda params, **_: sent.append(len(params["Body"].getvalue()))
     )
     with Upload(s3, BUCKET, "k", {}) as upload:
         for size in written:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+from typing import BinaryIO
 
 import boto3
 import moto.s3.models
@@ -55,7 +56,7 @@ class Clock:
     def pass_with_each_part(self, patch: pytest.MonkeyPatch) -> None:
         send = Multipart.send
 
-        def slow(upload: Multipart, number: int, body: bytes) -> str:
+        def slow(upload: Multipart, number: int, body: BinaryIO) -> str:
             self.left -= 10_000
             return send(upload, number, body)
 
@@ -123,7 +124,7 @@ def cut_off(patch: pytest.MonkeyPatch, trouble: str) -> None:
     """Fail once, as the trouble has it; moto does not know S3's answer about an upload that is over."""
     send, complete, sent, over = Multipart.send, Multipart.complete, list[int](), set[str]()
 
-    def failing_send(upload: Multipart, number: int, body: bytes) -> str:
+    def failing_send(upload: Multipart, number: int, body: BinaryIO) -> str:
         if upload.id in over:
             raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "UploadPart")
         tag = send(upload, number, body)

@@ -54,7 +54,7 @@ class Exporter:
                 shadows.complete_export_part(table.name, len(parts), self._send(table, parts, body, end))
             connection.execute("COMMIT")
 
-    def _read(self, table: TableLoad, start: int) -> tuple[bytes, int | None]:
+    def _read(self, table: TableLoad, start: int) -> tuple[BinaryIO, int | None]:
         """Rows from a block of the shadow on, as many as make a part, and the block after them; None at the end."""
         connection, sink = self.context.connection, io.BytesIO()
         [[blocks]] = connection.query(statement("count_blocks"), relation=table.shadow)
@@ -72,9 +72,10 @@ class Exporter:
                 )
                 connection.copy_out(copy, stream)
                 end += step
-        return sink.getvalue(), end if end < blocks else None
+        sink.seek(0)
+        return sink, end if end < blocks else None
 
-    def _send(self, table: TableLoad, parts: list[ExportPart], body: bytes, end: int | None) -> ExportPart:
+    def _send(self, table: TableLoad, parts: list[ExportPart], body: BinaryIO, end: int | None) -> ExportPart:
         key = export_key(self.context.shadows.run, table.name)
         s3, bucket = self.staging.s3, self.staging.bucket
         with clients.translate_errors(f"writing {key}"):

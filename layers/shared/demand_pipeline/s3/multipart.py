@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 # S3 takes at most 10,000 parts, and none but the last under 5 MiB: objects up to 80 GB, at 8 MiB of memory.
 PART_BYTES = 8 << 20
@@ -27,7 +27,7 @@ class Multipart:
     def _place(self) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.key, "UploadId": self.id}
 
-    def send(self, number: int, body: bytes | bytearray) -> str:
+    def send(self, number: int, body: BinaryIO) -> str:
         """Send a part, the first of which is number 1, and return the tag that `complete` wants."""
         return str(self.s3.upload_part(**self._place, PartNumber=number, Body=body)["ETag"])
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from demand_pipeline.observability import logger
 from demand_pipeline.s3 import multipart
@@ -26,7 +26,7 @@ class Upload(io.RawIOBase):
         self._bucket = bucket
         self._key = key
         self._metadata = dict(metadata)
-        self._buffer = bytearray()
+        self._buffer = io.BytesIO()
         self._upload: Multipart | None = None
         self._tags: list[str] = []
 
@@ -36,23 +36,20 @@ class Upload(io.RawIOBase):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Take bytes; a part is sent as soon as it is large enough."""
-        with memoryview(data) as view:
-            self._buffer += view
-            written = view.nbytes
-        if len(self._buffer) >= multipart.PART_BYTES:
+        written = self._buffer.write(data)
+        if self._buffer.tell() >= multipart.PART_BYTES:
             self._send_part()
         return written
 
     def complete(self) -> None:
         """Make the object appear, whole."""
         if self._upload is None:
-            self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=self._buffer)
+            self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=self._body())
         else:
-            if self._buffer:
+            if self._buffer.tell():
                 self._send_part()
             self._upload.complete(self._tags)
             self._upload = None
-        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +65,17 @@ class Upload(io.RawIOBase):
     def _send_part(self) -> None:
         if self._upload is None:
             self._upload = Multipart.start(self._s3, self._bucket, self._key, self._metadata)
-        self._tags.append(self._upload.send(len(self._tags) + 1, self._buffer))
-        # One buffer for all parts: after glibc's malloc has freed one of this size, it keeps such sizes for later use.
-        self._buffer.clear()
+        self._tags.append(self._upload.send(len(self._tags) + 1, self._body()))
+        self._buffer.seek(0)
+
+    def _body(self) -> BinaryIO:
+        """What was written since the last part: a file, because botocore copies bytes before it sends them over TLS.
+
+        The next part overwrites it: once glibc's malloc has freed a block of this size, it keeps such blocks.
+        """
+        self._buffer.truncate()
+        self._buffer.seek(0)
+        return self._buffer
 
     def _abort(self, upload: Multipart) -> None:
         try:
