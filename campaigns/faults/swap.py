@@ -81,7 +81,7 @@ def _during(server: PostgresServer, pid: int, sql: str, work: Callable[[], Any],
 
 
 def roll_back(handler: Handler) -> str:
-    """Roll the last run back as an operator does; which run it was, or the error's name.
+    """Roll the last run back as an operator does; which run it was, or the error's name and message.
 
     Readers may hold up each of the campaign's few and short attempts at the tables' locks: then it is called again.
     """
@@ -91,8 +91,8 @@ def roll_back(handler: Handler) -> str:
         try:
             return str(handler({"contract": CONTRACT, "action": "rollback", "arguments": arguments}, None)["run"])
         except PipelineError as raised:
-            error = type(raised).__name__
-            if not isinstance(raised, LockTimeoutError) or _TABLES_HELD not in str(raised):
+            error = f"{type(raised).__name__}: {raised}"
+            if not isinstance(raised, LockTimeoutError) or _TABLES_HELD not in error:
                 break
     return error
 

@@ -53,9 +53,9 @@ _HELD = LockTimeoutError("warehouse.cases: other sessions held locks through 2 a
     ("errors", "answer"),
     [
         ([_HELD], "undone"),
-        ([_HELD, RollbackError("nothing to roll back")], "RollbackError"),
-        ([LockTimeoutError("another load of the schema warehouse is running")], "LockTimeoutError"),
-        ([_HELD] * 100, "LockTimeoutError"),
+        ([_HELD, RollbackError("nothing to roll back")], "RollbackError: nothing to roll back"),
+        ([LockTimeoutError("another load is running")], "LockTimeoutError: another load is running"),
+        ([_HELD] * 100, f"LockTimeoutError: {_HELD}"),
     ],
 )
 def test_a_rollback_that_readers_hold_up_is_called_again(errors: list[PipelineError], answer: str) -> None:
