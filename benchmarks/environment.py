@@ -1,5 +1,6 @@
 """The test environment, started for a block: source, staging bucket, secrets and warehouse."""
 
+import compileall
 import contextlib
 import json
 import sys
@@ -95,6 +96,8 @@ def environment(
 
     S3 speaks TLS, as on AWS, where what is measured depends on it: botocore sends a part another way then.
     """
+    for code in ("layers/shared", "benchmarks"):  # the deployed layer has bytecode too
+        compileall.compile_dir(ROOT / code, quiet=1)
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(PostgresServer.temporary())
         login = json.dumps({"username": postgres.user, "password": postgres.password})
