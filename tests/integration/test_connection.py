@@ -57,6 +57,11 @@ def test_the_session_is_encrypted_and_named_after_the_run(warehouse: Warehouse) 
         assert connection.query("SHOW application_name") == [["demand-pipeline run-1"]]
 
 
+def test_no_message_waits_until_the_one_before_it_is_acknowledged(warehouse: Warehouse) -> None:
+    with opened(warehouse.settings) as connection:
+        assert connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_the_session_is_gone_when_its_block_is_left(warehouse: Warehouse) -> None:
     with opened(warehouse.settings):
         assert warehouse.sessions() == 1
