@@ -32,7 +32,7 @@ def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
 
 @pytest.mark.long
 @DECLARATIONS
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_compiled_code_says_what_the_same_row_without_it_says(
     declarations: st.SearchStrategy[Table], data: st.DataObject

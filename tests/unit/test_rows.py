@@ -41,7 +41,7 @@ def comparable(value: Any) -> Any:
 
 
 @DECLARATIONS
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_column(
     declarations: st.SearchStrategy[Table], data: st.DataObject
