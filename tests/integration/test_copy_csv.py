@@ -1,4 +1,4 @@
-"""Staged rows through COPY: every character survives, parsed or not."""
+"""Staged rows through COPY: every character survives, escaped or not."""
 
 import io
 import json
@@ -92,16 +92,12 @@ def test_blocks_are_large_and_few() -> None:
     assert all(1 << 16 <= len(block) <= 1 << 20 for block in list(copy_csv.from_values(values))[:-1])
 
 
-def test_a_line_without_json_escapes_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loads(*_: Any, **__: Any) -> None:
-        raise AssertionError("parsed")
-
-    monkeypatch.setattr(json, "loads", loads)
+def test_what_means_the_same_to_copy_is_left_as_it_is() -> None:
     [block] = copy_csv.from_staged(io.BytesIO(b'[1,"a \\" b \\\\n",null]\n[2,"\\\\",true]\n'))
     assert block == b'1,"a \\" b \\\\n",null\n2,"\\\\",true\n'
 
 
-def test_the_digits_of_numbers_are_not_touched_in_a_parsed_line() -> None:
+def test_the_digits_of_numbers_are_not_touched() -> None:
     line = b'["\\n",1E+125,12345678901234567890.1234567890123456780,-0,1.50,true,false,null]\n'
     [block] = copy_csv.from_staged(io.BytesIO(line))
     assert block == b'"\n",1E+125,12345678901234567890.1234567890123456780,-0,1.50,true,false,null\n'
@@ -119,14 +115,11 @@ def test_the_digits_of_numbers_are_not_touched_in_a_parsed_line() -> None:
         b'{"a":1}\n',
         b'{"a":"\\n"}\n',
         b'["\\n"\n',
-        b'["\\n",[1]]\n',
-        b'["\\n",{}]\n',
-        b'["\\n",NaN]\n',
         b'["\\ud800"]\n',
-        b'["\\n\xff"]\n',
+        b'["\\u12"]\n',
     ],
 )
 def test_a_line_that_is_no_row_is_malformed_and_not_quoted(lines: bytes) -> None:
     with pytest.raises(copy_csv.MalformedError) as caught:
         list(copy_csv.from_staged(io.BytesIO(lines)))
-    assert str(caught.value).startswith(("expected a ", "expected one "))
+    assert str(caught.value).startswith(("expected a ", "expected one ", "expected escapes "))

@@ -1,23 +1,23 @@
-r"""Staged rows as CSV for COPY, nearly always without being parsed.
+r"""Staged rows as CSV for COPY, without being parsed.
 
 A row is staged as a JSON array of strings, numbers, booleans and nulls, without white space between
 them (to CSV a space is text). Without its brackets that is a line of CSV, if COPY is told that `\`
 escapes and that a bare `null` is NULL. Only JSON's other escapes (`\n`, `\u0001`, …) mean nothing to
-COPY; lines with one of them are parsed and written again.
+COPY: what they stand for is written in their place.
 """
 
 import io
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import lru_cache
 
 OPTIONS = r"""(FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null', ENCODING 'UTF8')"""
 
 BLOCK_BYTES = 1 << 18
 
-# One of JSON's other escapes, or a backslash and a letter behind it.
-_OTHER_ESCAPE = re.compile(rb"\\[nrtbfu/]")
+# One of JSON's other escapes; of `\u` a run, because two may be one character.
+_ESCAPE = re.compile(rb"\\(?:[nrtbf/]|u[0-9A-Fa-f]{0,4}(?:\\u[0-9A-Fa-f]{4})*)")
 
 
 class MalformedError(ValueError):
@@ -27,7 +27,7 @@ class MalformedError(ValueError):
 def from_staged(stream: io.BufferedIOBase) -> Iterator[bytes]:
     """Yield the rows of a staged object as CSV, in blocks of about BLOCK_BYTES.
 
-    Raises MalformedError if a line is not a JSON array of plain values.
+    Raises MalformedError if a line has no brackets, or an escape that JSON does not know.
     """
     rest = b""
     while data := stream.read1(BLOCK_BYTES):
@@ -45,7 +45,7 @@ def from_values(rows: Iterable[tuple[str | None, ...]]) -> Iterator[bytes]:
     """Yield rows of texts and nulls as CSV, in blocks of about BLOCK_BYTES."""
     block = bytearray()
     for row in rows:
-        block += _line(row)
+        block += (",".join(["null" if value is None else f'"{_escaped(value)}"' for value in row]) + "\n").encode()
         if len(block) >= BLOCK_BYTES:
             yield bytes(block)
             block.clear()
@@ -55,9 +55,11 @@ def from_values(rows: Iterable[tuple[str | None, ...]]) -> Iterator[bytes]:
 
 def _convert(lines: bytes) -> bytes:
     """Whole lines of JSON arrays as lines of CSV."""
-    if _has_json_escapes(lines):
-        return b"".join([_convert_line(line) for line in lines.splitlines(keepends=True)])
-    return _strip_brackets(lines)
+    rows = _strip_brackets(lines)
+    if not _ESCAPE.search(rows):  # as in most blocks
+        return rows
+    # Read from the left, what is left without the escaped backslashes begins an escape.
+    return rb"\\".join([_ESCAPE.sub(_text, part) for part in rows.split(rb"\\")])
 
 
 def _strip_brackets(lines: bytes) -> bytes:
@@ -71,42 +73,18 @@ def _strip_brackets(lines: bytes) -> bytes:
     raise MalformedError("expected one JSON array per line")
 
 
-def _has_json_escapes(lines: bytes) -> bool:
-    r"""Whether there is an escape of JSON's but `\\` and `\"`, which mean the same to COPY."""
-    # Read from the left, what is left without the pairs begins an escape. Most blocks need no second look.
-    return bool(_OTHER_ESCAPE.search(lines) and _OTHER_ESCAPE.search(lines.replace(rb"\\", b"")))
+def _text(escape: re.Match[bytes]) -> bytes:
+    return _text_of(escape[0])
 
 
-def _convert_line(line: bytes) -> bytes:
-    if not _has_json_escapes(line):
-        return _strip_brackets(line)
+@lru_cache(256)
+def _text_of(escape: bytes) -> bytes:
+    """What an escape stands for, as COPY reads it in quotes."""
     try:
-        row = json.loads(line, parse_int=_Number, parse_float=_Number)  # numbers stay the digits they are
-        if isinstance(row, list):
-            return _line(row)
-    except (json.JSONDecodeError, UnicodeError):  # either would carry the line
-        pass
-    raise MalformedError("expected one JSON array in UTF-8 per line")
+        return _escaped(json.loads(b'"%b"' % escape)).encode()
+    except ValueError:  # of JSON or of UTF-8; either would carry the text
+        raise MalformedError("expected escapes of JSON, got others") from None
 
 
-class _Number(str):
-    """A number's digits."""
-
-    __slots__ = ()
-
-
-def _line(row: Iterable[Any]) -> bytes:
-    return (",".join([_value(value) for value in row]) + "\n").encode()
-
-
-def _value(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case _Number():
-            return value
-        case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    raise MalformedError(f"expected a string, number, boolean or null, got {type(value).__name__}")
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
