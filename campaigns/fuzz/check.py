@@ -20,7 +20,7 @@ from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema, create_table
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.shadows import Shadows, pipeline_schema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified
 from demand_pipeline.s3.staging import rejects_key
@@ -30,7 +30,7 @@ from demand_pipeline.transform.jsonb import sanitize
 from tests.support.reference import RejectedBy, expected_row, plain, storable
 from tests.support.staged import python_value
 
-RUN = Run("fuzz", "arn", datetime(2026, 11, 23, tzinfo=UTC))
+STARTED = datetime(2026, 11, 23, tzinfo=UTC)
 DEADLINE = Deadline(lambda: 900_000)
 KEY_LIMIT = 2600  # bytes, of PostgreSQL's 2,704 for an index entry
 
@@ -56,8 +56,8 @@ class Memory:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the warehouse's tables, as a load would."""
-    connection.execute("CREATE SCHEMA fuzz")
+    """Make the warehouse's tables, and the schema of the shadows, which two processes cannot make at once."""
+    connection.execute(f"CREATE SCHEMA fuzz; CREATE SCHEMA {pipeline_schema('fuzz')}")
     for declared in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
         connection.execute(create_table("fuzz", declared))
 
@@ -69,12 +69,13 @@ def check_batch(connection: Connection, table: Table, generator: Generator, coun
     pages = [items[start : start + 100] for start in range(0, count, 100)]
     memory: Any = Memory()
     memory.objects["raw"] = b"".join([_page(page, escaped=escaped) for page in pages])
-    request = TransformRequest(run=RUN, table=table, segment=0, chunk=0, key="raw", page=0, items=count)
+    run = Run("fuzz", f"fuzz {generator.seed}", STARTED)  # its own: another process may check the same table
+    request = TransformRequest(run=run, table=table, segment=0, chunk=0, key="raw", page=0, items=count)
     with redirect_stdout(io.StringIO()):  # the metrics of a chunk
         result = transform_chunk(request, memory, DEADLINE)
     counts = {name: getattr(result, name) for name in ("key", "scanned", "staged", "rejected", "sanitized")}
     staged = StagedTable(table, segments=1, chunks=(StagedChunk(**counts, read_units=0, bytes=0),))
-    rows, rejects = _load(connection, staged, memory)
+    rows, rejects = _load(connection, run, staged, memory)
     reasons = [json.loads(line)["reason"] for line in memory.objects.get(rejects_key(result.key), b"").splitlines()]
     return _compare(table, items, rows, rejects, reasons, result.sanitized)
 
@@ -87,9 +88,11 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
         return json.dumps({"Items": items}).encode() + b"\n"
 
 
-def _load(connection: Connection, staged: StagedTable, memory: Any) -> tuple[list[list[Any]], list[list[Any]]]:
+def _load(
+    connection: Connection, run: Run, staged: StagedTable, memory: Any
+) -> tuple[list[list[Any]], list[list[Any]]]:
     """Copy, fill the table with its primary key, and read all of it as text."""
-    guard, shadows = Guard(connection, DEADLINE), Shadows(connection, "fuzz", RUN)
+    guard, shadows = Guard(connection, DEADLINE), Shadows(connection, "fuzz", run)
     table = TableLoad(staged, qualified("fuzz", staged.table.name), shadows.rows(staged.table.name))
     shadows.create([table.schema])
     [chunk] = staged.chunks

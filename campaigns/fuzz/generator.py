@@ -36,6 +36,7 @@ class Generator:
     """Draws one item after the other; the same ones for the same seed. No two keys of it are equal."""
 
     def __init__(self, seed: int | str) -> None:
+        self.seed = seed
         self.random = Random(seed)
         self.drawn = 0
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from campaigns.fuzz import __main__ as fuzz
 from campaigns.fuzz import generator
 from campaigns.fuzz.check import check_batch, prepare
 from campaigns.fuzz.generator import Generator
@@ -31,3 +32,12 @@ def test_a_wrong_conversion_is_found(warehouse: Warehouse, monkeypatch: pytest.M
     with open_session(warehouse.settings, "fuzz", Timeouts()) as connection:
         prepare(connection)
         assert check_batch(connection, TABLES["metadata"], Generator("wrong"), 500) != []
+
+
+def test_two_processes_check_batches_of_the_same_tables_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fuzz, "BATCH", 5)
+    monkeypatch.setattr("sys.argv", ["fuzz", "--items", "80", "--seed", "1"])
+    assert fuzz.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "80 passed, 0 failed"
