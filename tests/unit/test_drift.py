@@ -55,7 +55,7 @@ def test_each_item_counts_once_for_each_attribute_that_is_not_read_or_of_another
 
 @pytest.mark.long
 @DECLARATIONS
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_compiled_code_counts_what_is_counted_without_it(
     declarations: st.SearchStrategy[Table], data: st.DataObject

@@ -1,46 +1,22 @@
 """The code that is generated for a table makes the rows that the column's cells make, and can be read."""
 
 import traceback
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.tables import Column, Table
 from demand_pipeline.transform import fast_path, rows
-from demand_pipeline.transform.rows import RejectError, RowMaker, _cell
+from demand_pipeline.transform.rows import RowMaker, _cell
 from local.sample import put
 from local.sample_values import draw
 from scripts import show_fast_path
 from tests.support.aws import dynamodb_json
-from tests.support.declarations import DECLARATIONS, ODD, case
+from tests.support.declarations import ODD, case
 from tests.support.staged import staged_row
-from tests.support.strategies import items
-
-
-def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
-    try:
-        return make(item)
-    except RejectError as reject:
-        return f"rejected: {reject}"
-
-
-@pytest.mark.long
-@DECLARATIONS
-@settings(max_examples=150)
-@given(data=st.data())
-def test_compiled_code_says_what_the_same_row_without_it_says(
-    declarations: st.SearchStrategy[Table], data: st.DataObject
-) -> None:
-    table = data.draw(declarations)
-    item = data.draw(items(table))
-    maker = RowMaker(table)
-    assert outcome(maker.line, item) == outcome(maker.slow_path, item)
 
 
 @pytest.mark.parametrize(
