@@ -18,6 +18,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.error_name import
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import Timeout
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
@@ -45,6 +46,8 @@ def patched(run_task: RunTask, pause: Callable[[float], None]) -> Iterator[None]
         for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk):
             patch(kind, "_eval_service_task", _running(kind._eval_service_task, run_task))
         patch(StringJSONata, "_eval_body", _evaluate)
+        # moto evaluates nothing once a sibling has failed, and takes what lies on its stack for a task's timeout.
+        patch(Timeout, "eval", Timeout._eval_body)
         patch(Environment, "as_inner_frame_of", classmethod(_keeping_map))
         patch(AmazonStateLanguageParser, "parse", _parse)
         # moto takes an error that ends an iteration or a branch for a function's own, and stumbles over States.…

@@ -1,8 +1,11 @@
 """What happens to a run when a state fails: what is waited out, what ends it, and what a redrive does."""
 
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
 
 from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, failing, handlers, sized
 from tests.statemachine.harness import Machine, Run
@@ -43,6 +46,13 @@ def test_what_passes_by_itself_is_waited_out(state: str, index: int | None) -> N
     assert Counter(task.state for task in machine.tasks)[state] == 7
     limits = [2, 4, 8, 16, 32, 60]
     assert all(0 <= pause <= limit for pause, limit in zip(machine.pauses, limits, strict=True))
+
+
+def test_the_timeout_of_a_task_that_starts_when_a_sibling_has_failed_is_in_the_history_as_a_number() -> None:
+    stopped: Any = SimpleNamespace(is_running=lambda: False, stack=[{"an": "input"}])
+    with Machine(handlers()):
+        TimeoutSeconds(960).eval(stopped)
+    assert stopped.stack == [{"an": "input"}, 960]
 
 
 @pytest.mark.parametrize(
