@@ -46,8 +46,10 @@ def patched(run_task: RunTask, pause: Callable[[float], None]) -> Iterator[None]
         for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk):
             patch(kind, "_eval_service_task", _running(kind._eval_service_task, run_task))
         patch(StringJSONata, "_eval_body", _evaluate)
-        # moto evaluates nothing once a sibling has failed, and takes what lies on its stack for a task's timeout.
+        # Once a sibling has failed or somebody has stopped the run, moto evaluates nothing more, and takes what lies on its
+        # stack for a task's timeout and arguments; and an error of such a task would be the run's.
         patch(Timeout, "eval", Timeout._eval_body)
+        patch(Environment, "set_error", _set_error)
         patch(Environment, "as_inner_frame_of", classmethod(_keeping_map))
         patch(AmazonStateLanguageParser, "parse", _parse)
         # moto takes an error that ends an iteration or a branch for a function's own, and stumbles over States.…
@@ -80,9 +82,17 @@ def _running(original: Any, run_task: RunTask) -> Any:
             original(state, env=env, normalised_parameters=normalised_parameters, **rest)
             return env.stack.pop()
 
-        env.stack.append(run_task(state, env, normalised_parameters, proceed))
+        env.stack.append(run_task(state, env, normalised_parameters, proceed) if env.is_running() else None)
 
     return run
+
+
+_set_error_of_run = Environment.set_error
+
+
+def _set_error(env: Environment, error: Any) -> None:
+    if env.is_running():
+        _set_error_of_run(env, error)
 
 
 # Reading the definition takes longer than most runs, and a program that was read keeps nothing of a run.

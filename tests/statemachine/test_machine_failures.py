@@ -1,14 +1,17 @@
 """What happens to a run when a state fails: what is waited out, what ends it, and what a redrive does."""
 
 from collections import Counter
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
 
 from tests.statemachine.fakes import FIRST, FIRST_NAME, LAST, LAST_NAME, TABLES, failing, handlers, sized
-from tests.statemachine.harness import Machine, Run
+from tests.statemachine.harness import Machine, Run, Task, TaskFailed
+from tests.support.aws import REGION
 
 GB = 2**30
 PASSING = [
@@ -53,6 +56,21 @@ def test_the_timeout_of_a_task_that_starts_when_a_sibling_has_failed_is_in_the_h
     with Machine(handlers()):
         TimeoutSeconds(960).eval(stopped)
     assert stopped.stack == [{"an": "input"}, 960]
+
+
+def test_a_run_that_was_stopped_stays_aborted_when_its_task_fails() -> None:
+    def stop_and_fail(task: Task, proceed: Callable[[], Any]) -> Any:
+        if task.state != f"Scan{FIRST_NAME}":
+            return proceed()
+        states = boto3.client("stepfunctions", region_name=REGION)
+        [run] = states.list_executions(stateMachineArn=machine.arn)["executions"]
+        states.stop_execution(executionArn=run["executionArn"])
+        raise TaskFailed("InvalidEventError")
+
+    with Machine(handlers(), around=sized(then=stop_and_fail)) as machine:
+        run = machine.start({"tables": [FIRST]})
+    assert (run.status, run.error) == ("ABORTED", None)
+    assert [task.state for task in machine.tasks][-1] == f"Scan{FIRST_NAME}"
 
 
 @pytest.mark.parametrize(
