@@ -58,7 +58,7 @@ KINDS: dict[str, frozenset[str]] = {
     "postgres build ended": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
     "postgres old snapshot": frozenset({"LockTimeoutError"}),
     "states sibling failed": frozenset({"Lambda.Unknown"}),
-    "states stopped by hand": frozenset({"", "States.Runtime"}),
+    "states stopped by hand": frozenset({""}),
     "overlap two runs": frozenset({"StaleRunError"}),
     "overlap two loads": frozenset(),
     "overlap old run redriven": frozenset({"StaleRunError", "Lambda.Unknown"}),
