@@ -25,9 +25,9 @@ class MalformedError(ValueError):
 
 
 def from_staged(stream: io.BufferedIOBase) -> Iterator[bytes]:
-    """Yield the rows of a staged object as CSV, in blocks of about BLOCK_BYTES.
+    r"""Yield the rows of a staged object as CSV, in blocks of about BLOCK_BYTES.
 
-    Raises MalformedError if a line has no brackets, or an escape that JSON does not know.
+    Raises MalformedError if a line has no brackets, or a `\u` that is no character. Values are not checked here.
     """
     rest = b""
     while data := stream.read1(BLOCK_BYTES):
