@@ -30,6 +30,10 @@ def check_rejects(table: StagedTable, limit: float, key_collisions: int = 0) -> 
         )
 
 
+ANY_SHRINKAGE = 100
+"""The limit, in percent, that no table can exceed."""
+
+
 def check_shrinkage(table: StagedTable, previous: int, limit: float) -> None:
     """The table loses at most `limit` percent of its rows; raises ShrinkLimitError."""
     lost = previous - table.staged

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Step, Strategy
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError, LockTimeoutError, MissingTableError
-from demand_pipeline.load.checks import check_counts, check_rejects, check_rows, check_shrinkage
+from demand_pipeline.load.checks import ANY_SHRINKAGE, check_counts, check_rejects, check_rows, check_shrinkage
 from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.control_tables import (
@@ -110,6 +110,8 @@ class _Load:
         with self.guard.step("the start, no row copied"):
             if known := self.begin():
                 return known
+            if self.request.max_shrink_percent < ANY_SHRINKAGE:  # counting may mean to read a table
+                self.count_previous()
             self.connection.execute("ROLLBACK TO SAVEPOINT unchanged")  # missing tables appear with their rows
             if not self.request.dry_run:
                 self.shadows.drop_abandoned()
@@ -137,9 +139,13 @@ class _Load:
         additions = self.strategy.ensure_tables(tuple(table.schema for table in self.tables))
         for table in self.tables:
             table.additions = additions[table.name]
+        return None
+
+    def count_previous(self) -> None:
+        """Count the rows that are replaced, and check that the tables do not shrink too much."""
+        for table in self.tables:
             table.previous_rows = self.strategy.count_previous(table)
             check_shrinkage(table.staged, table.previous_rows, self.request.max_shrink_percent)
-        return None
 
     def get_ready(self) -> Again | None:
         """Do all that one transaction does not have to; `Again` if another call has more time for what is left.
@@ -183,6 +189,7 @@ class _Load:
         with self.guard.step(f"all {self.context.rows} rows copied, none written to the target"):
             if known := self.begin():
                 return known
+            self.count_previous()
             copied = self.shadows.copied()
         for table in self.tables:
             self.check(table, copied.get(table.name, Copied()))
