@@ -1,11 +1,15 @@
-"""An attempt to lock readers out ends before PostgreSQL looks for deadlocks, however many relations it locks."""
+"""Readers are locked out in attempts that end before PostgreSQL looks for deadlocks; only autovacuum has to give way."""
+
+from collections.abc import Iterator
 
 import pytest
 
+from demand_pipeline.load import locks
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import qualified
+from tests.support.waiting import wait_for
 from tests.support.warehouse import Warehouse
 
 PARTITIONED = """
@@ -32,3 +36,39 @@ def test_all_locks_of_an_attempt_wait_less_than_deadlock_timeout(
         [[locked]] = loader.query("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted")
     assert locked == relations
     assert 0.5 * limit < relations * each < limit
+
+
+# A page of it takes autovacuum 0.1 s: with some 500 pages it is at work for a minute.
+VACUUMED = """
+CREATE TABLE warehouse.vacuumed (text text) WITH (
+    autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1
+);
+INSERT INTO warehouse.vacuumed SELECT repeat('x', 1000) FROM generate_series(1, 3500);
+DELETE FROM warehouse.vacuumed;
+"""
+
+
+@pytest.fixture
+def frequent_autovacuum(warehouse: Warehouse) -> Iterator[None]:
+    def configure(setting: str) -> None:
+        warehouse.server.execute(f"ALTER SYSTEM {setting}", admin=True)
+        warehouse.server.execute("SELECT pg_reload_conf()", admin=True)
+
+    configure("SET autovacuum_naptime = 1")
+    yield
+    configure("RESET autovacuum_naptime")
+
+
+@pytest.mark.usefixtures("frequent_autovacuum")
+def test_autovacuum_gives_way(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_ATTEMPTS", 1)
+    at_work = "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'warehouse.vacuumed'::regclass"
+    with open_session(warehouse.settings, "run", Timeouts()) as loader:
+        loader.execute("CREATE SCHEMA warehouse")
+        for statement in VACUUMED.strip().split(";\n"):
+            loader.execute(statement)
+        wait_for(lambda: warehouse.sql(at_work) == "1")
+        loader.execute("BEGIN")
+        lock_exclusive(loader, [qualified("warehouse", "vacuumed")])
+        assert warehouse.sql(at_work) == "0"

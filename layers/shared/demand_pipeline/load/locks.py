@@ -39,6 +39,7 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     Raises LockTimeoutError if other sessions hold one of them through every attempt.
     """
     names = listed(tables)
+    _lock_out_vacuum(connection, names)
     for attempt in range(1, _ATTEMPTS + 1):
         connection.execute("SAVEPOINT try_lock")
         connection.query(statement("limit_locks"), relations=list(tables))
@@ -57,11 +58,23 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     )
 
 
-def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
-    """Lock writers out of the tables until the transaction ends; readers go on.
+def _lock_out_vacuum(connection: Connection, tables: Sql) -> None:
+    """Make autovacuum give way, which it does after deadlock_timeout, longer than the attempts wait.
 
-    No reader queues behind this lock, so it waits as long as any. That is longer than deadlock_timeout, after which
-    PostgreSQL makes autovacuum give way. Raises LockTimeoutError.
+    Nobody who reads or writes rows queues behind this lock, so it waits as long as any. A VACUUM that was called by
+    hand does not give way; it may end during the attempts.
+    """
+    connection.execute("SAVEPOINT try_lock")
+    try:
+        connection.execute(statement("lock_out_vacuum", tables=tables))
+    except LockTimeoutError:
+        connection.execute("ROLLBACK TO SAVEPOINT try_lock")
+
+
+def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
+    """Lock writers and autovacuum out of the tables until the transaction ends; readers go on.
+
+    No reader queues behind this lock, so it waits as long as any. Raises LockTimeoutError.
     """
     connection.execute(statement("lock_out_writers", tables=listed(tables)))
 

@@ -71,6 +71,9 @@ SELECT pg_advisory_xact_lock(:key);
 -- name: lock_exclusive
 LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
 
+-- name: lock_out_vacuum
+LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
+
 -- name: lock_holders
 -- Who holds locks on relations, or on their partitions: process ids, and the names of prepared transactions.
 WITH RECURSIVE locked AS (

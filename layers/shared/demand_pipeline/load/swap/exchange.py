@@ -14,7 +14,7 @@ from demand_pipeline.tables import MAX_NAME_BYTES
 
 
 def lock_tables(connection: Connection, slots: list[Slot]) -> None:
-    """Lock writers out, autovacuum included, which never gives way to the short attempts that follow; readers go on."""
+    """Lock writers out; readers go on."""
     lock_out_writers(connection, [slot.parent for slot in parents_of(slots)])
 
 
