@@ -66,6 +66,7 @@ def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Ite
 def _turn(servers: Environment, contestant: Contestant, items: int, progress: Callable[[str], None]) -> Turn:
     progress(f"{contestant.name}: {items:,} items")
     contestant.prepare(servers)
+    servers.checkpoint()
     with watched(servers.servers) as watch:
         usage = contestant.refresh(servers)
     return Turn(usage, watch, check(servers, contestant, items))

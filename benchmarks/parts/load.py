@@ -33,17 +33,21 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 
         sizes = servers.postgres.execute(f"SELECT pg_table_size('{TABLE}'), pg_indexes_size('{TABLE}')").split("|")
 
+        def begin(turn: str) -> None:
+            progress(turn)
+            servers.checkpoint()
+
         def loaded(strategy: str, where: Environment) -> Load:
-            progress(f"load, {strategy}")
+            begin(f"load, {strategy}")
             return load(where, chunks, strategy)
 
         def psql_copy() -> Usage:
-            progress("psql \\copy")
             psql(servers, f"TRUNCATE {TABLE}")
+            begin("psql \\copy")
             return psql(servers, copy(csv))
 
         def psql_streams() -> Usage:
-            progress("psql \\copy in streams, then indexes")
+            begin("psql \\copy in streams, then indexes")
             return copy_in_streams(servers, shares)
 
         ways: dict[str, Callable[[], Usage]] = {
