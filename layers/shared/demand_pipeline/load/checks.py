@@ -7,6 +7,9 @@ from demand_pipeline.errors import (
     ShrinkLimitError,
 )
 
+ANY_SHRINKAGE = 100
+"""The limit, in percent, that no table can exceed."""
+
 
 def check_counts(table: StagedTable) -> None:
     """Every item scanned is staged or rejected, chunk by chunk; raises ReconciliationError."""
@@ -28,10 +31,6 @@ def check_rejects(table: StagedTable, limit: float, key_collisions: int = 0) -> 
             "the reasons are under rejects/ in the staging bucket"
             + (f"; {key_collisions} had another item's key once U+0000 was replaced" if key_collisions else "")
         )
-
-
-ANY_SHRINKAGE = 100
-"""The limit, in percent, that no table can exceed."""
 
 
 def check_shrinkage(table: StagedTable, previous: int, limit: float) -> None:
