@@ -89,6 +89,7 @@ def _refresh_singer(environment: Environment) -> Usage:
 
 OURS = Contestant("ours", CASES.name, make_table, partial(_refresh_ours, "refresh"))
 OURS_ISAL = replace(OURS, name="ours_isal", refresh=partial(_refresh_ours, "refresh_isal"))
+OURS_LIMIT = replace(OURS, name="ours_limit", refresh=partial(_refresh_ours, "refresh_limit"))
 PEERS = (
     Contestant("pandas", CASES.name, make_table, partial(_refresh_by, "pandas")),
     Contestant("dlt", CASES.name, partial(make_table, arrays=False), partial(_refresh_by, "dlt")),

@@ -3,8 +3,9 @@
     python -m benchmarks.run_function FUNCTION EVENT ANSWER     one handler
     python -m benchmarks.run_function load EVENT ANSWER         load, large ones copied by two processes first
     python -m benchmarks.run_function roll_back EVENT ANSWER    an operator's rollback, timed until its commit
-    python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table (or refresh_isal)
+    python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
 
+`refresh_isal` is a refresh in a layer with isal, `refresh_limit` one that also converts items without any check.
 EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
 (`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
 their own; so are chunks copied. The first process does all the rest.
@@ -126,6 +127,14 @@ def refresh(segments: int) -> Event:
     return load(load_event(chunks, "truncate", run))
 
 
+def refresh_limit(segments: int) -> Event:
+    """The same without any check of the items, which nobody deploys: what conversion would cost at least."""
+    from benchmarks.variants.unchecked import convert_unchecked  # noqa: PLC0415 - for this function alone
+
+    convert_unchecked()
+    return refresh(segments)
+
+
 def load(event: Event) -> Event:
     """Load as the state machine does: from ParallelCopyBytes on, other processes copy the chunks too.
 
@@ -200,6 +209,7 @@ if __name__ == "__main__":
     whole: dict[str, Callable[[Any], Event]] = {
         "refresh": refresh,
         "refresh_isal": with_isal(refresh),
+        "refresh_limit": with_isal(refresh_limit),
         "load": load,
         "roll_back": roll_back,
     }

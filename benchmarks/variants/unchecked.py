@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.workload import CASES
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.jsonb import json_string, to_json
-from demand_pipeline.transform.rows import RowMaker
+from demand_pipeline.transform.rows import Row, RowMaker
 from demand_pipeline.transform.times import epoch_text
 
 # No range, no digits, no length, no leftover attribute is looked at.
@@ -66,3 +66,16 @@ def row(item: dict[str, Any]) -> str:
         return _unchecked(item)
     except KeyError:
         return _checked(item)
+
+
+def _line(_: RowMaker, item: dict[str, Any]) -> str:
+    return row(item)
+
+
+def _make(_: RowMaker, item: dict[str, Any]) -> Row:
+    return Row(row(item), sanitized=False)
+
+
+def convert_unchecked() -> None:
+    """Let the transform of this process convert items in this way."""
+    RowMaker.line, RowMaker.make = _line, _make  # type: ignore[method-assign,assignment]
