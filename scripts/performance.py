@@ -37,7 +37,11 @@ _LOAD = {
     "limit: `psql \\copy` in two streams, then indexes, VACUUM": "psql_streams",
 }
 _NONE = "\N{EN DASH}"
-_LARGE = {"this project": "ours", "this project, with isal": "ours_isal"}
+_LARGE = {
+    "this project": "ours",
+    "this project, with isal": "ours_isal",
+    "limit: with isal, without any check": "ours_limit",
+}
 _READERS = {
     "nothing": "idle",
     "`merge`": "merge",
