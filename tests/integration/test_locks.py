@@ -64,11 +64,11 @@ def frequent_autovacuum(warehouse: Warehouse) -> Iterator[None]:
 def test_autovacuum_gives_way(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_ATTEMPTS", 1)
     at_work = "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'warehouse.vacuumed'::regclass"
+    with open_session(warehouse.settings, "writer", Timeouts()) as writer:  # its end tells autovacuum what it wrote
+        for statement in ("CREATE SCHEMA warehouse;\n" + VACUUMED.strip()).split(";\n"):
+            writer.execute(statement)
+    wait_for(lambda: warehouse.sql(at_work) == "1")
     with open_session(warehouse.settings, "run", Timeouts()) as loader:
-        loader.execute("CREATE SCHEMA warehouse")
-        for statement in VACUUMED.strip().split(";\n"):
-            loader.execute(statement)
-        wait_for(lambda: warehouse.sql(at_work) == "1")
         loader.execute("BEGIN")
         lock_exclusive(loader, [qualified("warehouse", "vacuumed")])
         assert warehouse.sql(at_work) == "0"
