@@ -22,7 +22,7 @@ down:  ## stop what make demo started and delete what it wrote
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-test-fast: setup  ## run the quick tests of units, functions, template and state machine: under a minute
+test-fast: setup  ## run the quick tests of units, functions, template and state machine: two minutes on two cores
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
 test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser, dbt (needs npm)
