@@ -40,7 +40,7 @@ _NONE = "\N{EN DASH}"
 _LARGE = {
     "this project": "ours",
     "this project, with isal": "ours_isal",
-    "limit: with isal, without any check": "ours_limit",
+    "with isal, without any check": "ours_limit",
 }
 _READERS = {
     "nothing": "idle",
