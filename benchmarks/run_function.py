@@ -128,7 +128,7 @@ def refresh(segments: int) -> Event:
 
 
 def refresh_limit(segments: int) -> Event:
-    """The same without any check of the items, which nobody deploys: what conversion would cost at least."""
+    """The same without any check of the items, which nobody deploys."""
     from benchmarks.variants.unchecked import convert_unchecked  # noqa: PLC0415 - for this function alone
 
     convert_unchecked()

@@ -50,7 +50,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 
 
 def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """The best peer alone and ours, with isal too, where start-up is a smaller part; and what ours could be at best."""
+    """The best peer alone and ours, with isal too, where start-up is a smaller part; and ours without checks."""
     items, each_of = size.end_to_end_large_items, (OURS, OURS_ISAL, OURS_LIMIT, peer)
     with environment(items=items) as servers:
         contestants = {each.name: partial(_turn, servers, each, items, progress) for each in each_of}
