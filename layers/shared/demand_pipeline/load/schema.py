@@ -111,12 +111,11 @@ def count_rows(connection: Connection, table: Sql) -> int:
 def add_comments(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> None:
     """Describe the tables and columns that have no comment; what people wrote stays.
 
-    Each statement takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
+    Each comment takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
     """
     texts = [(qualified(schema, wanted.name), *text) for wanted in declared for text in wanted.descriptions()]
     relations, columns, comments = (list(part) for part in zip(*texts, strict=True))
-    for [comment] in connection.query(statement("comments"), relations=relations, columns=columns, comments=comments):
-        connection.execute(comment)
+    connection.apply(connection.query(statement("comments"), relations=relations, columns=columns, comments=comments))
 
 
 @dataclass(frozen=True, slots=True)

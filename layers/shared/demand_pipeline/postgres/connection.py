@@ -103,6 +103,11 @@ class Connection:
         self.query(sql, **parameters)
         return int(self._driver.row_count)
 
+    def apply(self, composed: list[list[str]]) -> None:
+        """Run statements that a query has composed, one a row, in one message to the server."""
+        if composed:
+            self.execute(";\n".join([text for [text] in composed]))
+
     def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
         """Run `COPY … FROM STDIN` with blocks that need not end where rows do; return the rows counted.
 

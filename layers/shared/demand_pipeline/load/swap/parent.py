@@ -37,13 +37,13 @@ def convert(connection: Connection, slot: Slot, suffix: str) -> None:
     """
     dressing = connection.query(statement("parents_dressing"), relation=slot.parent)
     settings = connection.query(statement("column_settings"), relation=slot.parent, target=slot.parent)
-    apply(connection, connection.query(statement("rename_indexes"), relation=slot.parent, suffix=suffix))
+    connection.apply(connection.query(statement("rename_indexes"), relation=slot.parent, suffix=suffix))
     move(connection, slot.parent, slot.schema.name, slot.pipeline, slot.first_name)
     plain = qualified(slot.pipeline, slot.first_name)
     connection.execute(statement("create_parent", parent=slot.parent, plain=plain, partition_by=slot.partition_by))
-    apply(connection, connection.query(statement("revoke_defaults"), relation=slot.parent))
-    apply(connection, settings)
-    apply(connection, dressing)
+    connection.apply(connection.query(statement("revoke_defaults"), relation=slot.parent))
+    connection.apply(settings)
+    connection.apply(dressing)
     connection.execute(statement("attach", parent=slot.parent, partition=plain, bound=slot.first_bound))
     logger.info("plain table made a partitioned one", table=slot.schema.name)
 
@@ -53,9 +53,3 @@ def move(connection: Connection, table: Sql, name: str, schema: str, new_name: s
     connection.execute(statement("move_table", table=table, schema=schema))
     if name != new_name:
         connection.execute(statement("rename_table", table=qualified(schema, name), new_name=new_name))
-
-
-def apply(connection: Connection, statements: list[list[str]]) -> None:
-    """Run statements that a query has composed, one a row."""
-    for [text] in statements:
-        connection.execute(text)

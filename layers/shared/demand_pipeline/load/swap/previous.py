@@ -7,7 +7,7 @@ from demand_pipeline.load.control_tables import refuse_stale
 from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap.parent import apply, is_missing
+from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
@@ -43,7 +43,7 @@ def drop_previous(connection: Connection, slots: list[Slot]) -> None:
 def describe(connection: Connection, slot: Slot, text: str) -> None:
     """Write to the former partition what it is."""
     parts = {"relation": slot.previous, "comment": text}
-    apply(connection, connection.query(statement("describe_previous"), **parts))
+    connection.apply(connection.query(statement("describe_previous"), **parts))
 
 
 def description(slot: Slot, run: str) -> str:
@@ -61,4 +61,4 @@ def grant(connection: Connection, slots: list[Slot]) -> None:
     """Let whoever may read the tables read their former partitions; the schema's owner alone can open the schema."""
     for slot in slots:
         parts = {"parent": slot.parent, "previous": slot.previous, "schema": slot.pipeline}
-        apply(connection, connection.query(statement("previous_grants"), **parts))
+        connection.apply(connection.query(statement("previous_grants"), **parts))

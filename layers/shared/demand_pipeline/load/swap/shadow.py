@@ -1,7 +1,7 @@
 """Shadows that become partitions: logged, and made like their parents, so that attaching one reads no row."""
 
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap.parent import apply, is_missing
+from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, quote, statement
@@ -31,7 +31,7 @@ def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
         connection.execute(statement("create_logged_shadow", shadow=shadow, definition=slot.schema.definition()))
     else:
         connection.execute(statement("create_shadow_like", shadow=shadow, parent=slot.parent))
-        apply(connection, connection.query(statement("column_settings"), relation=slot.parent, target=shadow))
+        connection.apply(connection.query(statement("column_settings"), relation=slot.parent, target=shadow))
     columns = [f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}" for name, kind in slot.schema.types.items()]
     not_null = [f"ALTER COLUMN {quote(name)} SET NOT NULL" for name in slot.schema.key]
     check = [f"ADD CHECK ({slot.check})"] if slot.check else []
@@ -46,9 +46,9 @@ def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...]
     an exclusive lock on that table alone.
     """
     alignment = connection.query(statement("alignment"), parent=parent, child=table, kept=list(kept))
-    apply(connection, alignment)
+    connection.apply(alignment)
 
 
 def copy_storage_settings(connection: Connection, source: Sql, target: Sql) -> None:
     """Give a table the storage settings of another, and take away those of a shadow."""
-    apply(connection, connection.query(statement("storage_settings"), relation=source, target=target))
+    connection.apply(connection.query(statement("storage_settings"), relation=source, target=target))
