@@ -9,6 +9,7 @@ import pytest
 
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult
 from demand_pipeline.errors import DatabaseError
+from demand_pipeline.load import transaction
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap import builds
 from demand_pipeline.load.transaction import load_warehouse
@@ -94,3 +95,18 @@ def test_a_call_waits_for_the_build_of_an_earlier_one(
         monkeypatch.setattr(builds, "_WAIT_SECONDS", 0.2)
         assert call(runs, request) == Again(30)
         network.hang_up(session._sock)
+
+
+def test_statistics_are_rough_when_rows_become_visible_and_complete_afterwards(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bounds() -> str:
+        return warehouse.sql(
+            "SELECT cardinality(histogram_bounds::text::text[]) FROM pg_stats "
+            "WHERE schemaname = 'warehouse_pipeline' AND tablename = 'cases_current' AND attname = 'document_id'"
+        )
+
+    at_commit: list[str] = []
+    monkeypatch.setattr(transaction, "report_changes", lambda _: at_commit.append(bounds()))
+    runs.load(run_at(1), {"cases": documents(500)})
+    assert (at_commit, bounds()) == (["11"], "101")

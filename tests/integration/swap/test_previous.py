@@ -1,9 +1,12 @@
 """What the last swap has replaced: kept until the next load, and never in its way."""
 
+import re
+from unittest.mock import Mock
+
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.errors import StaleRunError
+from demand_pipeline.errors import StaleRunError, TransientError
 from demand_pipeline.load import transaction
 from tests.support.roles import analyst
 from tests.support.runs import Runs, documents, reject, row, run_at
@@ -24,6 +27,33 @@ def test_a_reader_of_the_previous_rows_does_not_hold_up_the_next_swap(runs: Runs
         tables_left(warehouse)
         == "cases_current,cases_previous,rejected_items_default,rejects_cases_current,rejects_cases_previous"
     )
+
+
+def test_the_previous_rows_are_dropped_after_the_commit(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hour in (1, 2):
+        runs.load(run_at(hour), {"cases": documents(hour)})
+    at_commit: list[str] = []
+    monkeypatch.setattr(transaction, "report_changes", lambda _: at_commit.append(tables_left(warehouse)))
+    runs.load(run_at(3), {"cases": documents(3)})
+    assert len(re.findall(r"\bcases_old_", at_commit[0])) == 1
+    assert "_old_" not in tables_left(warehouse)
+
+
+def test_a_redrive_drops_the_previous_rows_that_a_failed_attempt_has_discarded(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hour in (1, 2):
+        runs.load(run_at(hour), {"cases": documents(hour)})
+    request = runs.request(run_at(3), {"cases": documents(3)})
+    with monkeypatch.context() as patch, pytest.raises(TransientError):
+        patch.setattr(transaction, "record", Mock(side_effect=TransientError("the connection broke")))
+        runs.carry_out(request)
+    assert "cases_old_" in tables_left(warehouse)
+    runs.carry_out(request)
+    assert "_old_" not in tables_left(warehouse)
+    assert warehouse.sql("SELECT count(*) FROM warehouse_pipeline.cases_previous") == "2"
 
 
 def tables_left(warehouse: Warehouse) -> str:

@@ -664,6 +664,10 @@ SELECT pg_try_advisory_lock(:key);
 SELECT set_config('client_connection_check_interval', '0', false),
        set_config('statement_timeout', '0', false);
 
+-- name: make_statistics_rough
+-- Of a tenth of the usual sample, in a tenth of the time; queries can be planned with them until the ANALYZE after a swap.
+SET default_statistics_target = 10;
+
 -- name: vacuum
 VACUUM (ANALYZE) {table};
 

@@ -120,9 +120,10 @@ class Builder:
         self.shadows.forget_steps(_step(slot, name))
 
     def _vacuum(self, session: Connection, slot: Slot) -> bool:
-        """Make statistics, and a visibility map, without which index-only scans are slow; tried once."""
+        """Make rough statistics, and a visibility map, without which index-only scans are slow; tried once."""
         if self.shadows.claim_step(f"vacuum {slot.name}"):
             try:
+                session.execute(statement("make_statistics_rough"))
                 session.execute(statement("vacuum", table=self.shadows.rows(slot.name)))
             except PipelineError as error:
                 logger.warning("no VACUUM, or not yet", table=slot.name, error=type(error).__name__)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
-from demand_pipeline.load.swap.previous import describe, description
+from demand_pipeline.load.swap.previous import describe, description, discard
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, statement
-from demand_pipeline.tables import MAX_NAME_BYTES
 
 
 def lock_tables(connection: Connection, slots: list[Slot]) -> None:
@@ -22,7 +21,7 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
     """Make the shadows the partitions of their parents, at the end of the caller's transaction.
 
     Each former partition is `<name>_previous` then. If it is not to be kept, or somebody still reads the table that has
-    that name, it is named as the run's shadows are, and goes with them. `alter` changes the parents under the lock.
+    that name, it is discarded. `alter` changes the parents under the lock.
     Readers are locked out from here to the commit.
     Raises LockTimeoutError.
     """
@@ -59,14 +58,13 @@ def _exchange(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None:
 
 
 def _set_aside(shadows: Shadows, slot: Slot, partition: Sql, name: str, *, keep_previous: bool) -> None:
-    """Keep a former partition, or leave it to be dropped with the run's shadows."""
+    """Keep a former partition, or discard it."""
     connection = shadows.connection
     if keep_previous and is_missing(connection, slot.previous):
         move(connection, partition, name, slot.pipeline, slot.previous_name)
         describe(connection, slot, description(slot, shadows.run.id))
     else:
-        suffix = f"_old{shadows.suffix}"
-        move(connection, partition, name, slot.pipeline, slot.name[: MAX_NAME_BYTES - len(suffix)] + suffix)
+        discard(shadows, slot, partition, name)
 
 
 def _empty_default(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None:

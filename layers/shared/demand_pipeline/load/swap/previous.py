@@ -1,5 +1,6 @@
 """The rows that the last swap has replaced: `<table>_previous`, until the next load of the table."""
 
+import secrets
 from collections.abc import Iterable
 
 from demand_pipeline.errors import LockTimeoutError
@@ -7,15 +8,16 @@ from demand_pipeline.load.control_tables import refuse_stale
 from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap.parent import is_missing
+from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.tables import MAX_NAME_BYTES
 
 
 def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) -> None:
-    """Drop what the tables' last swap has replaced, in a transaction of its own; raises StaleRunError."""
+    """Discard what the tables' last swap has replaced, in a transaction of its own; raises StaleRunError."""
     connection, slots = shadows.connection, slots_of(shadows.warehouse, tables)
     if all(is_missing(connection, slot.previous) for slot in slots):
         return
@@ -23,21 +25,32 @@ def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) ->
     acquire_load_lock(connection, shadows.warehouse)
     if not force:
         refuse_stale(connection, shadows.warehouse, shadows.run)
-    drop_previous(connection, slots)
+    discard_previous(shadows, slots)
     connection.execute("COMMIT")
 
 
-def drop_previous(connection: Connection, slots: list[Slot]) -> None:
-    """Drop the former partitions in the caller's transaction, which has nothing else to lock.
+def discard_previous(shadows: Shadows, slots: list[Slot]) -> None:
+    """Discard the former partitions in the caller's transaction, which has nothing else to lock.
 
     While somebody reads one, they stay: then the coming swap keeps no rows, and a rollback of its run is refused.
     """
-    if found := [slot.previous for slot in slots if not is_missing(connection, slot.previous)]:
+    if found := [slot for slot in slots if not is_missing(shadows.connection, slot.previous)]:
         try:
-            lock_exclusive(connection, found)
-            connection.execute(statement("drop_tables", tables=listed(found)))
+            lock_exclusive(shadows.connection, [slot.previous for slot in found])
         except LockTimeoutError as error:
             logger.warning("previous rows are in use and stay", error=str(error))
+        else:
+            for slot in found:
+                discard(shadows, slot, slot.previous, slot.previous_name)
+
+
+def discard(shadows: Shadows, slot: Slot, table: Sql, name: str) -> None:
+    """Name a slot's table of this name as the run's shadows are, with which it is dropped after the commit.
+
+    Dropping it takes the longer the larger it is.
+    """
+    suffix = f"_old_{secrets.token_hex(4)}{shadows.suffix}"
+    move(shadows.connection, table, name, slot.pipeline, slot.name[: MAX_NAME_BYTES - len(suffix)] + suffix)
 
 
 def describe(connection: Connection, slot: Slot, text: str) -> None:

@@ -13,7 +13,7 @@ from demand_pipeline.load.swap.checks import refuse_unswappable
 from demand_pipeline.load.swap.exchange import exchange, lock_tables
 from demand_pipeline.load.swap.gate import wait_for_snapshots
 from demand_pipeline.load.swap.parent import create_parent, is_missing
-from demand_pipeline.load.swap.previous import drop_previous, grant
+from demand_pipeline.load.swap.previous import discard_previous, grant
 from demand_pipeline.load.swap.shadow import align, create_shadows
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
 from demand_pipeline.observability import logger
@@ -71,7 +71,7 @@ class Swap(LoadStrategy):
             return None
         connection, shadows = self.context.connection, self.context.shadows
         with self.context.guard.step(f"all {self.context.rows} rows checked, tables not yet swapped"):
-            drop_previous(connection, self.slots)  # those of a run that was committed since the load made way
+            discard_previous(shadows, self.slots)  # those of a run that was committed since the load made way
             lock_tables(connection, self.slots)
             for slot in self.slots:
                 align(connection, slot.parent, shadows.rows(slot.name), slot.schema.names)
