@@ -27,7 +27,7 @@ from benchmarks.run_function import (
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
 from demand_pipeline.contracts.operating.request import ActionName
-from demand_pipeline.postgres.statements import qualified
+from demand_pipeline.postgres.statements import qualified, statement
 
 TABLE = qualified(SCHEMA, CASES.name)
 _SHADOW = "shadow"
@@ -127,7 +127,7 @@ def copy(path: Path, table: str = TABLE) -> str:
 
 
 def copy_in_streams(environment: Environment, shares: list[Path]) -> Usage:
-    """What a swap asks of the server, by psql alone: streams into a table without indexes, then these, and VACUUM."""
+    """What a swap asks of the server, by psql alone: streams into a table without indexes, these, rough statistics."""
     execute = environment.postgres.execute
     shadow = qualified(SCHEMA, _SHADOW)
     execute(f"DROP TABLE IF EXISTS {shadow}; CREATE TABLE {shadow} (LIKE {TABLE} INCLUDING STORAGE)")
@@ -136,6 +136,6 @@ def copy_in_streams(environment: Environment, shares: list[Path]) -> Usage:
         usages = list(pool.map(lambda share: psql(environment, copy(share, shadow)), shares))
     execute(f"ALTER TABLE {shadow} ADD PRIMARY KEY (document_id)")
     make_indexes(environment, _SHADOW, str)
-    execute(f"VACUUM (ANALYZE) {shadow}")
+    execute(f"{statement('make_statistics_rough')} {statement('vacuum', table=shadow)}")
     wall = time.monotonic() - start
     return Usage(wall, sum(usage.cpu for usage in usages), max(usage.peak_mb for usage in usages))
