@@ -89,7 +89,10 @@ def _refresh_singer(environment: Environment) -> Usage:
 
 OURS = Contestant("ours", CASES.name, make_table, partial(_refresh_ours, "refresh"))
 OURS_ISAL = replace(OURS, name="ours_isal", refresh=partial(_refresh_ours, "refresh_isal"))
-OURS_LIMIT = replace(OURS, name="ours_limit", refresh=partial(_refresh_ours, "refresh_limit"))
+OURS_UNCHECKED = replace(OURS, name="ours_unchecked", refresh=partial(_refresh_ours, "refresh_unchecked"))
+OURS_ISAL_UNCHECKED = replace(
+    OURS, name="ours_isal_unchecked", refresh=partial(_refresh_ours, "refresh_isal_unchecked")
+)
 PEERS = (
     Contestant("pandas", CASES.name, make_table, partial(_refresh_by, "pandas")),
     Contestant("dlt", CASES.name, partial(make_table, arrays=False), partial(_refresh_by, "dlt")),

@@ -5,7 +5,8 @@
     python -m benchmarks.run_function roll_back EVENT ANSWER    an operator's rollback, timed until its commit
     python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
 
-`refresh_isal` is a refresh in a layer with isal, `refresh_limit` one that also converts items without any check.
+`refresh_isal` is a refresh in a layer with isal; `refresh_unchecked` and `refresh_isal_unchecked` convert items without
+any check.
 EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
 (`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
 their own; so are chunks copied. The first process does all the rest.
@@ -124,7 +125,7 @@ def refresh(segments: int) -> Event:
     return load(load_event(chunks, "truncate", run))
 
 
-def refresh_limit(segments: int) -> Event:
+def refresh_unchecked(segments: int) -> Event:
     """The same without any check of the items, which nobody deploys."""
     from benchmarks.variants.unchecked import convert_unchecked  # noqa: PLC0415 - for this function alone
 
@@ -228,7 +229,8 @@ if __name__ == "__main__":
     whole: dict[str, Callable[[Any], Event]] = {
         "refresh": refresh,
         "refresh_isal": with_isal(refresh),
-        "refresh_limit": with_isal(refresh_limit),
+        "refresh_unchecked": refresh_unchecked,
+        "refresh_isal_unchecked": with_isal(refresh_unchecked),
         "load": load,
         "roll_back": roll_back,
     }

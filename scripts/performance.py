@@ -39,8 +39,9 @@ _LOAD = {
 _NONE = "\N{EN DASH}"
 _LARGE = {
     "this project": "ours",
+    "this project, without any check": "ours_unchecked",
     "this project, with isal": "ours_isal",
-    "with isal, without any check": "ours_limit",
+    "with isal, without any check": "ours_isal_unchecked",
 }
 _READERS = {
     "nothing": "idle",

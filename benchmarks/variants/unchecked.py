@@ -1,54 +1,68 @@
-"""The rows of `cases` without a single check: what the transform would cost if every item were right.
+"""The rows of `cases` without a single check: what the transform would cost if every item were as declared.
 
-An item that lacks an attribute, or has a backslash in a set, is converted by the project itself.
+Nothing is looked at that a row does not need: no range, no digits, no length, no attribute that no column reads.
+An item that lacks an attribute, other than a set, is converted by the project itself; of the benchmark's, one in 25.
 """
 
 from binascii import a2b_base64
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.workload import CASES
 from demand_pipeline.tables import Column, ColumnType
-from demand_pipeline.transform.jsonb import json_string, to_json
+from demand_pipeline.transform.jsonb import json_string
 from demand_pipeline.transform.rows import Row, RowMaker
-from demand_pipeline.transform.times import epoch_text
 
-# No range, no digits, no length, no leftover attribute is looked at.
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, which the text says then
 _CELLS = {
-    ColumnType.TEXT: "json_string({}['S'])",
-    ColumnType.NUMERIC: "{}['N']",
-    ColumnType.BIGINT: "{}['N']",
-    ColumnType.BOOLEAN: "BOOLEANS[{}['BOOL']]",
-    ColumnType.DATE: "json_string({}['S'])",
-    ColumnType.TIMESTAMPTZ: "timestamp({})",
-    ColumnType.TEXT_ARRAY: "text_array({}['SS'])",
-    ColumnType.JSONB: "json_string(to_json({}))",
-    ColumnType.BYTEA: "bytea({}['B'])",
+    ColumnType.TEXT: "json_string({value}['S'])",
+    ColumnType.NUMERIC: "{value}['N']",
+    ColumnType.BIGINT: "{value}['N']",
+    ColumnType.BOOLEAN: "BOOLEANS[{value}['BOOL']]",
+    ColumnType.DATE: "json_string({value}['S'])",
+    ColumnType.TIMESTAMPTZ: "timestamp({value})",
+    ColumnType.TEXT_ARRAY: "text_array(item.get('{name}'))",
+    ColumnType.JSONB: "json_string(plain({value}))",
+    ColumnType.BYTEA: "bytea({value}['B'])",
 }
 
 
 def _timestamp(value: dict[str, str]) -> str:
-    return json_string(value["S"]) if "S" in value else epoch_text(value["N"])
+    if "S" in value:
+        return json_string(value["S"])
+    return f'"{(_EPOCH + timedelta(seconds=int(value["N"]))).isoformat()}Z"'
 
 
-def _text_array(elements: list[str]) -> str:
-    text = '{"' + '","'.join(sorted(elements)) + '"}'
-    if "\\" in text:
-        raise KeyError(text)
-    return json_string(text)
+def _text_array(value: dict[str, list[str]] | None) -> str:
+    if value is None:
+        return "null"
+    elements = [element.replace("\\", "\\\\").replace('"', '\\"') for element in sorted(value["SS"])]
+    return json_string('{"' + '","'.join(elements) + '"}')
+
+
+def _plain(value: dict[str, Any]) -> str:
+    if "S" in value:
+        return json_string(value["S"])
+    if "N" in value:
+        return str(value["N"])
+    if "M" in value:
+        return "{" + ",".join([f"{json_string(name)}:{_plain(inner)}" for name, inner in value["M"].items()]) + "}"
+    return "[" + ",".join([_plain(inner) for inner in value["L"]]) + "]"
 
 
 def _bytea(text: str) -> str:
     return f'"\\\\x{a2b_base64(text).hex()}"'
 
 
-def _value(column: Column) -> str:
-    return "item" + "['M']".join(f"[{name!r}]" for name in column.path)
+def _cell(column: Column) -> str:
+    value = "item" + "['M']".join(f"[{name!r}]" for name in column.path)
+    return _CELLS[column.type].format(value=value, name=column.attribute)
 
 
 def _compile() -> Callable[[Any], str]:
-    cells = ",".join(f"{{{_CELLS[column.type].format(_value(column))}}}" for column in CASES.columns)
-    names = {"json_string": json_string, "to_json": to_json, "BOOLEANS": {True: "true", False: "false"}}
+    cells = ",".join(f"{{{_cell(column)}}}" for column in CASES.columns)
+    names = {"json_string": json_string, "plain": _plain, "BOOLEANS": {True: "true", False: "false"}}
     names |= {"timestamp": _timestamp, "text_array": _text_array, "bytea": _bytea}
     unchecked: Callable[[Any], str] = eval(  # noqa: S307 - written above, from the declaration alone
         f"lambda item: f'''[{cells},null]\\n'''", names
