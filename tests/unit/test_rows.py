@@ -140,6 +140,9 @@ def test_a_value_of_a_type_the_column_takes(attribute: str, value: Any, column: 
         ({"N": "1775025072123.4567"}, "2026-04-01T06:31:12.123456+00:00"),
         ({"N": "99999999999"}, "5138-11-16T09:46:39+00:00"),
         ({"N": "100000000000"}, "1973-03-03T09:46:40+00:00"),
+        ({"N": "1775025072.000001"}, "2026-04-01T06:31:12.000001+00:00"),
+        ({"N": "-0.5"}, "1969-12-31T23:59:59.500000+00:00"),
+        ({"N": "-62135596800"}, "0001-01-01T00:00:00+00:00"),
         ({"N": "-1.0000005"}, "1969-12-31T23:59:59+00:00"),
     ],
 )
@@ -157,6 +160,7 @@ def test_a_timestamp_is_utc_whatever_it_was(value: Any, expected: str) -> None:
         ("pageCount", {"S": " 1"}, "page_count: expected bigint, got S ' 1'"),
         ("isDuplicate", {"N": "2"}, "is_duplicate: expected boolean, got N '2'"),
         ("receivedAt", {"N": "1E+30"}, "received_at: expected timestamptz, got N '1E+30'"),
+        ("receivedAt", {"N": "253402300800000"}, "received_at: expected timestamptz, got N '253402300800000'"),
         ("tags", {"L": [{"N": "1"}]}, "tags: expected text[], got L [1]"),
         ("contentHash", {"S": "not base64"}, "content_hash: expected bytea, got S 'not base64'"),
         ("status", {"M": {"a": {"S": "b"}}}, 'status: expected text, got M {"a":"b"}'),
