@@ -26,7 +26,7 @@ def run_variants(
         progress(f"{step}: {variant}")
         return environment.run_python(["benchmarks.variants", step, variant], tasks[variant])[1]
 
-    return interleaved({variant: partial(run, variant) for variant in tasks}, repetitions)
+    return interleaved([(variant, partial(run, variant)) for variant in tasks], repetitions)
 
 
 def us_per_item(runs: Mapping[str, list[Done]], what: str = "cpu") -> dict[str, float]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -52,13 +52,16 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         return Usage(**json.loads(Path(report.name).read_text()))
 
 
-def interleaved[T](contestants: Mapping[str, Callable[[], T]], repetitions: int) -> dict[str, list[T]]:
-    """Call all contestants in turn, `repetitions` times, another one first each time; their results by name."""
-    results: dict[str, list[T]] = {name: [] for name in contestants}
-    order = list(contestants)
+def interleaved[T](calls: Iterable[tuple[str, Callable[[], T]]], repetitions: int) -> dict[str, list[T]]:
+    """Make all calls in turn, `repetitions` times, another one first each time; their results by name.
+
+    Several calls may have the same name: one that takes less time than the others can have more turns.
+    """
+    order = list(calls)
+    results: dict[str, list[T]] = {name: [] for name, _ in order}
     for _ in range(repetitions):
-        for name in order:
-            results[name].append(contestants[name]())
+        for name, call in order:
+            results[name].append(call())
         order = order[1:] + order[:1]
     return results
 

@@ -26,7 +26,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         imports = {"python": "pass", "boto3": "import boto3"} | dict.fromkeys(functions, "import app")
         progress("imports")
         starts = {name: partial(_start, name, code, layer) for name, code in imports.items()}
-        runs = interleaved(starts, size.cold_start_repetitions)
+        runs = interleaved(starts.items(), size.cold_start_repetitions)
         layer_bytes = _zipped_bytes(layer, bytecode=True)
     for name, usages in runs.items():
         yield Figure(f"cold_{name}_import_ms", 1000 * Usage.median(usages).wall, "ms")

@@ -32,50 +32,51 @@ class Turn:
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     """Yield each contestant's figures and the servers', then how far ours is ahead of the best peer."""
     items = size.end_to_end_items
-    turns = _turns(items, (OURS, OURS_UNCHECKED, *PEERS), size.end_to_end_repetitions, progress)
-    usages = {name: Usage.median([turn.usage for turn in each]) for name, each in turns.items()}
-    unchecked = usages.pop(OURS_UNCHECKED.name)
-    for name, usage in usages.items():
-        yield from _figures(name, usage, turns[name], items)
+    turns = _turns(items, PEERS, size.end_to_end_repetitions, progress)
+    usages = _medians(turns)
+    for each in (OURS, *PEERS):
+        yield from _figures(each.name, usages[each.name], turns[each.name], items)
     start = _start(size, progress)
     yield Figure("e2e_ours_start_cpu_ms", start.cpu * 1000, "ms", "a refresh of a single item")
     yield Figure("e2e_ours_start_ms", start.wall * 1000, "ms", "the same")
-    own = usages.pop("ours")
-    wall, fastest = min((usage.wall, name) for name, usage in usages.items())
-    note = f"{items:,} items; the best is {fastest}"
-    yield _lead("e2e_items_vs_best_peer_50k", note, wall, own.wall, unchecked.wall)
-    cpu, thriftiest = min((usage.cpu, name) for name, usage in usages.items())
-    yield Figure("e2e_cpu_vs_best_peer", cpu / own.cpu, TIMES, f"the best is {thriftiest}")
-    yield from _large(size, next(peer for peer in PEERS if peer.name == fastest), progress)
+    fastest = min(PEERS, key=lambda peer: usages[peer.name].wall)
+    yield from _leads(usages, fastest, items, "_50k")
+    thriftiest = min(PEERS, key=lambda peer: usages[peer.name].cpu)
+    cpu = usages[thriftiest.name].cpu / usages[OURS.name].cpu
+    yield Figure("e2e_cpu_vs_best_peer", cpu, TIMES, f"the best is {thriftiest.name}")
+    yield from _large(size, fastest, progress)
 
 
 def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """The best peer alone and ours, with isal too, where start-up is a smaller part."""
-    pairs = ((OURS, OURS_UNCHECKED, ""), (OURS_ISAL, OURS_ISAL_UNCHECKED, "_isal"))
-    each_of = (*[each for *pair, _ in pairs for each in pair], peer)
+    """The best peer alone and ours, where start-up is a smaller part."""
     items = size.end_to_end_large_items
-    turns = _turns(items, each_of, size.end_to_end_repetitions, progress)
-    wall = {name: Usage.median([turn.usage for turn in each]).wall for name, each in turns.items()}
-    for name, seconds in wall.items():
-        yield Figure(f"e2e_large_{name}_items_per_s", items / seconds, "items/s", f"{items:,} items")
-    note = f"{items:,} items; the best is {peer.name}"
-    for own, unchecked, suffix in pairs:
-        yield _lead(f"e2e_items_vs_best_peer{suffix}", note, *[wall[each.name] for each in (peer, own, unchecked)])
+    usages = _medians(_turns(items, (peer,), size.end_to_end_repetitions, progress))
+    for name, usage in usages.items():
+        yield Figure(f"e2e_large_{name}_items_per_s", items / usage.wall, "items/s", f"{items:,} items")
+    yield from _leads(usages, peer, items, "")
 
 
-def _lead(figure: str, note: str, wall: float, own: float, unchecked: float) -> Figure:
-    """How many times as long as `own` the best peer takes; the last three arguments are seconds."""
-    return Figure(
-        figure, wall / own, TIMES, f"{note}; without any check of the items it would be {wall / unchecked:.3g}"
-    )
+def _leads(usages: dict[str, Usage], peer: Contestant, items: int, suffix: str) -> Iterator[Figure]:
+    """How many times as long as ours the best peer takes, without isal and with it."""
+    wall = usages[peer.name].wall
+    for own, unchecked, native in ((OURS, OURS_UNCHECKED, ""), (OURS_ISAL, OURS_ISAL_UNCHECKED, "_isal")):
+        limit = wall / usages[unchecked.name].wall
+        note = f"{items:,} items; the best is {peer.name}; without any check of the items it would be {limit:.3g}"
+        yield Figure(f"e2e_items_vs_best_peer{native}{suffix}", wall / usages[own.name].wall, TIMES, note)
 
 
 def _turns(
-    items: int, contestants: Iterable[Contestant], repetitions: int, progress: Callable[[str], None]
+    items: int, peers: Iterable[Contestant], repetitions: int, progress: Callable[[str], None]
 ) -> dict[str, list[Turn]]:
+    """Ours before the peers and after them: it takes a few seconds, in which the machine may be fast or slow."""
+    own = (OURS, OURS_UNCHECKED, OURS_ISAL, OURS_ISAL_UNCHECKED)
     with environment(items=items) as servers:
-        calls = {each.name: partial(_turn, servers, each, items, progress) for each in contestants}
+        calls = [(each.name, partial(_turn, servers, each, items, progress)) for each in (*own, *peers, *own)]
         return interleaved(calls, repetitions)
+
+
+def _medians(turns: dict[str, list[Turn]]) -> dict[str, Usage]:
+    return {name: Usage.median([turn.usage for turn in each]) for name, each in turns.items()}
 
 
 def _turn(servers: Environment, contestant: Contestant, items: int, progress: Callable[[str], None]) -> Turn:

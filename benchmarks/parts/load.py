@@ -56,7 +56,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
             "truncate": partial(loaded, "truncate", servers),
             "swap": partial(loaded, "swap", parents),
         }
-        runs = interleaved(ways, size.load_repetitions)
+        runs = interleaved(ways.items(), size.load_repetitions)
         psql(servers, CHANGE)
         runs["merge"] = [loaded("merge", servers)]
     note = "of one stream into a shadow"

@@ -1,6 +1,8 @@
 """What the end to end figures rest on: whole processes are measured, and the check sees what was lost."""
 
 import sys
+from functools import partial
+from itertools import count
 
 import pytest
 
@@ -29,10 +31,10 @@ def test_a_command_that_fails_is_reported_with_its_output() -> None:
         run(["sh", "-c", "echo no such thing >&2; exit 3"])
 
 
-def test_each_contestant_is_first_in_turn() -> None:
-    order: list[str] = []
-    interleaved({name: lambda name=name: order.append(name) for name in "abc"}, 3)  # type: ignore[misc]
-    assert "".join(order) == "abcbcacab"
+def test_each_call_is_first_in_turn_and_a_name_keeps_the_results_of_all_its_calls() -> None:
+    number = count()
+    results = interleaved([(name, partial(next, number)) for name in "abca"], 4)
+    assert results == {"a": [0, 3, 6, 7, 9, 10, 12, 13], "b": [1, 4, 11, 14], "c": [2, 5, 8, 15]}
 
 
 def test_the_real_handlers_keep_everything_and_the_check_sees_what_is_lost(server: PostgresServer) -> None:
