@@ -60,8 +60,8 @@ def _leads(usages: dict[str, Usage], peer: Contestant, items: int, suffix: str) 
     """How many times as long as ours the best peer takes, without isal and with it."""
     wall = usages[peer.name].wall
     for own, unchecked, native in ((OURS, OURS_UNCHECKED, ""), (OURS_ISAL, OURS_ISAL_UNCHECKED, "_isal")):
-        limit = wall / usages[unchecked.name].wall
-        note = f"{items:,} items; the best is {peer.name}; without any check of the items it would be {limit:.3g}"
+        most = wall / usages[unchecked.name].wall
+        note = f"{items:,} items; the best is {peer.name}; without any check of the items it would be {most:.3g}"
         yield Figure(f"e2e_items_vs_best_peer{native}{suffix}", wall / usages[own.name].wall, TIMES, note)
 
 
