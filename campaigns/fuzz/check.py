@@ -119,14 +119,17 @@ def _compare(  # noqa: PLR0913, PLR0917
         try:
             expected, replaced = expected_row(item, table)
         except RejectedBy as reject:
-            wanted = reject.column
+            is_key = reject.column in [column.name for column in table.key]  # which may also be too long
+            wanted = [reject.column, *(["key"] if is_key else [])]
         else:
-            wanted = "key" if _key_bytes(expected, table) > KEY_LIMIT else ""
+            wanted = ["key"] if _key_bytes(expected, table) > KEY_LIMIT else []
         if wanted:
             reason, kept = next(refused, (None, ""))
             if reason is None:
                 return [*wrong, f"{table.name}: expected a reject by {wanted}, got a row: {item!r:.300}"]
-            if not reason.startswith(f"{wanted}: expected ") or _json(kept) != _same(plain({"M": storable(item)})):
+            if not reason.startswith(tuple(f"{name}: expected " for name in wanted)) or _json(kept) != _same(
+                plain({"M": storable(item)})
+            ):
                 wrong.append(f"{table.name}: reject by {wanted}, got {reason!r}: {item!r:.300}")
             continue
         dirty += replaced

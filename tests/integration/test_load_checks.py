@@ -9,7 +9,7 @@ import pytest
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import StagedChunk, Strategy
 from demand_pipeline.errors import DuplicateKeyError, ReconciliationError, ShrinkLimitError, StagingError
-from tests.integration.conftest import IN_ONE_TRANSACTION
+from tests.integration.conftest import EVERY_STRATEGY, IN_ONE_TRANSACTION
 from tests.support.aws import BUCKET
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
@@ -94,3 +94,11 @@ def test_a_table_that_would_shrink_by_more_than_the_limit_stays(runs: Runs, ware
         runs.carry_out(runs.request(run_at(2), {"cases": [chunk]}, max_shrink_percent=10))
     assert runs.load(run_at(2), {"cases": documents(90)}, max_shrink_percent=10).committed
     assert runs.load(run_at(3), {"cases": []}).committed  # the limit is off by default
+
+
+@EVERY_STRATEGY
+def test_shrinkage_is_judged_by_the_rows_that_are_there(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(20)})
+    warehouse.sql("DELETE FROM warehouse.cases")
+    result = runs.load(run_at(2), {"cases": documents(5)}, max_shrink_percent=10)
+    assert result.tables[0].previous_rows == 0

@@ -1,7 +1,5 @@
 """A table whose keys are numbers, and whose attributes have any name, is refreshed from end to end."""
 
-import base64
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -79,27 +77,3 @@ def test_numbers_of_one_value_are_one_key(runs: Runs, strategy: Strategy) -> Non
     with pytest.raises(DuplicateKeyError, match="constraint readings_"):
         runs.load(run_at(3), {"readings": rows(1, 1.0)})
     assert runs.warehouse.count("readings") == 2
-
-
-NOTES = Table(
-    name="notes",
-    source="notes",
-    description="Notes.",
-    columns=(
-        Column("note", ColumnType.TEXT, ("it's a.note",), "Partition key.", key=True),
-        Column("part", ColumnType.BYTEA, "part", "Sort key.", key=True),
-        Column("number", ColumnType.BIGINT, "number", "A name that SQL of ours might have."),
-        Column("place", ColumnType.TEXT, "place", "Another."),
-    ),
-)
-
-
-def test_a_key_collision_is_rejected_with_its_key_whatever_the_names_are(runs: Runs) -> None:
-    runs.tables[NOTES.name] = NOTES
-    part = bytes(range(64))
-    same_key = ["a\ufffd", "\\x" + part.hex(), 1, "here", None]
-    run = run_at(1)
-    chunk = runs.chunk(run, "notes", [same_key, same_key, ["b", "\\x00", 2, None, None]], sanitized=2)
-    assert runs.load(run, {"notes": [chunk]}, max_reject_percent=50).tables[0].loaded == 2
-    key = json.loads(runs.warehouse.sql("SELECT item_key FROM warehouse.rejected_items"))
-    assert key == {"it's a.note": "a\ufffd", "part": base64.b64encode(part).decode()}

@@ -29,6 +29,9 @@ def expected_row(item: dict[str, Any], table: Table) -> tuple[dict[str, Any], bo
     clean = storable(item)
     row = {column.name: column_value(clean, column) for column in table.columns}
     row["extra"] = extra(clean, table)
+    for column in table.key:  # no two source keys may become one row's
+        if clean[column.attribute] != item[column.attribute]:
+            raise RejectedBy(column.name)
     return row, clean != item
 
 

@@ -21,15 +21,14 @@ def check_counts(table: StagedTable) -> None:
             )
 
 
-def check_rejects(table: StagedTable, limit: float, key_collisions: int = 0) -> None:
-    """At most `limit` percent of the items are rejected, key collisions included; raises RejectLimitError."""
-    rejected = table.rejected + key_collisions
+def check_rejects(table: StagedTable, limit: float) -> None:
+    """At most `limit` percent of the items are rejected; raises RejectLimitError."""
+    rejected = table.rejected
     if rejected * 100 > limit * table.scanned:
         raise RejectLimitError(
             f"{table.table.name}: {rejected} of {table.scanned} items rejected, "
             f"{rejected / table.scanned:.2%}, and MaxRejectPercent (run input: maxRejectPercent) is {limit:g}; "
             "the reasons are under rejects/ in the staging bucket"
-            + (f"; {key_collisions} had another item's key once U+0000 was replaced" if key_collisions else "")
         )
 
 

@@ -28,7 +28,6 @@ class TableLoad:
     """One table during a load: `shadow` holds the new rows, `target` the old ones.
 
     `additions` are statements that add missing columns, under an exclusive lock.
-    `key_collisions` are staged rows that became rejects, since U+FFFD for U+0000 gave them another row's key.
     """
 
     staged: StagedTable
@@ -36,7 +35,6 @@ class TableLoad:
     shadow: Sql
     additions: tuple[str, ...] = ()
     previous_rows: int = 0
-    key_collisions: int = 0
     changes: Changes = Changes(0, 0, 0, 0)
     seconds: float = 0.0
     schema: TableSchema = field(init=False)
@@ -52,12 +50,7 @@ class TableLoad:
     @property
     def rows(self) -> int:
         """How many rows the table must have after the load."""
-        return self.staged.staged - self.key_collisions
-
-    @property
-    def rejected(self) -> int:
-        """How many items did not become rows."""
-        return self.staged.rejected + self.key_collisions
+        return self.staged.staged
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -75,7 +68,7 @@ class TableLoad:
             chunks=len(staged.chunks),
             scanned=staged.scanned,
             staged=self.rows,
-            rejected=self.rejected,
+            rejected=staged.rejected,
             sanitized=staged.sanitized,
             loaded=self.changes.rows,
             inserted=self.changes.inserted,

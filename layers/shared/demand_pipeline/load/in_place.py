@@ -7,10 +7,8 @@ from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_rows
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import replace_rejects
-from demand_pipeline.load.key_collisions import reject_key_collisions
 from demand_pipeline.load.schema import count_rows
 from demand_pipeline.load.strategy import LoadStrategy
-from demand_pipeline.postgres.statements import statement
 
 _REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 
@@ -28,14 +26,7 @@ class InPlace(LoadStrategy):
         self.context.shadows.create([table.schema for table in self.context.tables])
 
     def complete_shadows(self) -> Again | None:
-        """Reject key collisions, once."""
-        context = self.context
-        context.connection.execute(statement("begin"))
-        with context.guard.step(f"all {context.rows} rows copied, key collisions not rejected"):
-            if context.shadows.claim_step("key collisions"):
-                for table in context.tables:
-                    reject_key_collisions(context.connection, context.shadows, table)
-            context.connection.execute("COMMIT")
+        """Nothing is left to do: rows are read from them as they are."""
         return None
 
     def wait(self) -> Again | None:

@@ -301,24 +301,6 @@ SELECT pg_relation_size(:relation::regclass) / current_setting('block_size')::bi
 -- The rows of some of a table's blocks, the last one excluded.
 COPY (SELECT {columns} FROM {table} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') TO STDOUT WITH (FORMAT csv, {header});
 
--- name: reject_key_collisions
--- Of the rows whose key has a replaced character, the first of each key stays.
-WITH numbered AS (
-    SELECT ctid AS place, row_number() OVER (PARTITION BY {key} ORDER BY ctid) AS number
-    FROM {shadow}
-    WHERE {is_replaced}
-), moved AS (
-    DELETE FROM {shadow} AS row
-    USING numbered
-    WHERE row.ctid = numbered.place AND numbered.number > 1
-    RETURNING row.*
-), rejected AS (
-    INSERT INTO {rejects} (run_id, table_name, item_key, reason, item)
-    SELECT :run, :table, jsonb_build_object({shown_key}), :reason, to_jsonb(moved) FROM moved
-)
-INSERT INTO {ledger} (chunk, table_name, rows, rejects, drift)
-SELECT :step, :table, -count(*), count(*), '[]' FROM moved HAVING count(*) > 0;
-
 
 -- Replacing rows -------------------------------------------------------------------------------------------------------
 

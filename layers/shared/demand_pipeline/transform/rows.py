@@ -34,6 +34,7 @@ class RowMaker:
     def __init__(self, table: Table) -> None:
         self.drift = DriftCounter(table)
         self._cells = tuple(_cell(column) for column in table.columns)
+        self._key = table.key
         self._key_types = {i: column.type for i, column in enumerate(table.columns) if column.key}
         self._column_tree = column_tree(table)
         self._fast_path = compile_fast_path(table, self._cells, self._counted_extra, self.drift.count_types)
@@ -45,6 +46,7 @@ class RowMaker:
         if "\\u0000" not in line and _is_utf8(line):
             return Row(line, sanitized=False)
         storable = sanitize(item)
+        self._refuse_changed_key(item, storable)
         return Row(self.slow_path(storable), sanitized=storable != item)  # not by `line`, which would count it again
 
     def line(self, item: Item) -> str:
@@ -79,6 +81,13 @@ class RowMaker:
         staged = json_string(_json("extra", rest))
         self.drift.count_unread(rest)
         return staged
+
+    def _refuse_changed_key(self, item: Item, storable: Item) -> None:
+        """A replaced character could make two source keys one row's."""
+        for column in self._key:
+            if storable[column.attribute] != (found := item[column.attribute]):
+                expected = f"{column.type} without U+0000 or half a surrogate pair"
+                raise RejectError(f"{column.name}: expected {expected}, got {_describe(found)}")
 
     def _check_key(self, cells: list[str]) -> None:
         if sum([len(cells[i]) for i in self._key_types]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:

@@ -6,13 +6,10 @@ says what was started how often.
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError, DiskFullError, DuplicateKeyError, PipelineError, TransientError
-from demand_pipeline.load.context import TableLoad
-from demand_pipeline.load.key_collisions import reject_key_collisions
 from demand_pipeline.load.locks import advisory_key
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import is_missing
@@ -56,19 +53,17 @@ class Builder:
     settings: PostgresSettings
     deadline: Deadline
 
-    def build(self, slots: list[Slot], tables: Iterable[TableLoad]) -> bool:
+    def build(self, slots: list[Slot]) -> bool:
         """Go on with the builds; False if some are left for a later call.
 
-        Key collisions, which the builds find, become rejects.
         Raises DuplicateKeyError, DiskFullError, or the error of a build that has failed twice.
         """
-        loads = {table.name: table for table in tables}
         seconds = max(1.0, min(_WAIT_SECONDS, self.deadline.seconds_left()))
         with open_session(self.settings, f"build {self.shadows.suffix}", Timeouts(statement=seconds)) as session:
             session.query(statement("outlive_client"))
             return (
                 self._acquire_lock(session, seconds)
-                and all(self._build(session, slot, loads[slot.table]) for slot in slots)
+                and all(self._build(session, slot) for slot in slots)
                 and all(self._vacuum(session, slot) for slot in slots)
             )
 
@@ -81,13 +76,13 @@ class Builder:
             time.sleep(_PAUSE_SECONDS)
         return True
 
-    def _build(self, session: Connection, slot: Slot, table: TableLoad) -> bool:
+    def _build(self, session: Connection, slot: Slot) -> bool:
         shadow = self.shadows.rows(slot.name)
         for build in find_builds(session, slot, shadow, self.shadows.suffix):
             number = self._claim_try(slot, build.name)
             logger.info("building", table=slot.name, build=build.name, number=number)
             try:
-                self._run(session, build, table)
+                session.execute(build.statement)
             except (DuplicateKeyError, DiskFullError):
                 raise
             except TransientError:
@@ -99,14 +94,6 @@ class Builder:
                 logger.warning("build failed, will be started again", build=build.name, error=type(error).__name__)
                 return False
         return True
-
-    def _run(self, session: Connection, build: Build, table: TableLoad) -> None:
-        try:
-            session.execute(build.statement)
-        except DuplicateKeyError:
-            if not reject_key_collisions(session, self.shadows, table):
-                raise
-            session.execute(build.statement)
 
     def _claim_try(self, slot: Slot, name: str) -> int:
         for number in range(1, _TRIES + 1):

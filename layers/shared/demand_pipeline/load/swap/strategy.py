@@ -5,6 +5,7 @@ from functools import cached_property
 
 from demand_pipeline.contracts.loading import Again
 from demand_pipeline.errors import PipelineError
+from demand_pipeline.load.checks import ANY_SHRINKAGE
 from demand_pipeline.load.context import Changes, TableLoad
 from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
@@ -43,7 +44,9 @@ class Swap(LoadStrategy):
         return super().ensure_tables(schemas)
 
     def count_previous(self, table: TableLoad) -> int:
-        """Read what the last run has counted; count only where none has loaded the table."""
+        """Count the rows if a limit depends on them; otherwise read what the last run has counted, if there was one."""
+        if self.request.max_shrink_percent < ANY_SHRINKAGE:
+            return count_rows(self.context.connection, table.target)
         warehouse = self.context.shadows.warehouse
         loaded = self.context.connection.query(statement("last_loaded", schema=warehouse), table=table.name)
         return int(loaded[0][0]) if loaded else count_rows(self.context.connection, table.target)
@@ -53,9 +56,9 @@ class Swap(LoadStrategy):
         create_shadows(self.context.shadows, self.slots)
 
     def complete_shadows(self) -> Again | None:
-        """Build indexes, keys and foreign keys; key collisions, which those find, become rejects."""
+        """Build indexes, keys and foreign keys."""
         builder = Builder(self.context.shadows, self.settings, self.context.guard.deadline)
-        return None if builder.build(self.slots, self.context.tables) else Again(_BUILD_SECONDS)
+        return None if builder.build(self.slots) else Again(_BUILD_SECONDS)
 
     def wait(self) -> Again | None:
         """Wait for those who would not see the new rows; raises LockTimeoutError."""
