@@ -19,6 +19,7 @@ from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.housekeeping import drop_run
 from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.load.shadows import Shadows, pipeline_schema
 from demand_pipeline.postgres.connection import Connection
@@ -106,7 +107,7 @@ def _load(
     rows = connection.query(select)
     rejects = connection.query("SELECT reason, item::text FROM fuzz.rejected_items ORDER BY (item" + serial)  # noqa: S608
     connection.execute("ROLLBACK")
-    shadows.drop()
+    drop_run(connection, shadows.schema, shadows.suffix)
     return rows, rejects
 
 

@@ -45,7 +45,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A run that succeeded. `reasons_complete` is false where there were more objects of rejects than were read."""
+    """A run that succeeded. `reasons_complete` is false where there were more objects of rejects than were read.
+
+    `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
+    """
 
     run: str
     arn: str
@@ -59,6 +62,7 @@ class Receipt:
     reasons_complete: bool
     longest_step: Step | None
     cost: Cost
+    warnings: tuple[str, ...]
 
 
 def receipt(stack: Stack, report: Report) -> Receipt:
@@ -78,6 +82,7 @@ def receipt(stack: Stack, report: Report) -> Receipt:
         reasons_complete=len(keys) <= _OBJECTS,
         longest_step=report.slowest[0] if report.slowest else None,
         cost=report.cost,
+        warnings=tuple((run.output or {}).get("warnings", ())),
     )
 
 

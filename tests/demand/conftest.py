@@ -91,8 +91,8 @@ def demand(environment: None, capsys: pytest.CaptureFixture[str]) -> Demand:
     return call
 
 
-def counting(rejected: int = 0) -> dict[str, Handler]:
-    """Functions that count; of every chunk `rejected` items are rejects, each with a value of its own in its reason."""
+def counting(rejected: int = 0, warnings: tuple[str, ...] = ()) -> dict[str, Handler]:
+    """Functions that count, and a load that warns; of every chunk `rejected` items are rejects, each with a value of its own in its reason."""
     functions = handlers()
 
     def around(transform: Handler) -> Handler:
@@ -130,7 +130,7 @@ def counting(rejected: int = 0) -> dict[str, Handler]:
                 "loadSeconds": 0.5,
             }
             tables.append({"table": table["table"], **sums, **counts, **more})
-        return {"committed": not event["dryRun"], "tables": tables}
+        return {"committed": not event["dryRun"], "tables": tables, "warnings": list(warnings)}
 
     transforms = {name: around(function) for name, function in functions.items() if name.startswith("Transform")}
     return functions | transforms | {"LoadWarehouse": load}

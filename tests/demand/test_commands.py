@@ -74,6 +74,14 @@ def test_a_failed_run_shows_its_errors_with_place_cure_and_next_command(demand: 
     assert "SomethingNew" in listed.out
 
 
+def test_what_failed_after_the_commit_is_a_warning(environment: None, demand: Demand) -> None:
+    with deployed(counting(warnings=("cases_old_1 was not dropped: view mine.v depends on it",))):
+        ran = demand("run", "--json")
+        shown = demand("show")
+    assert (ran.code, ran.json["warnings"]) == (0, ["cases_old_1 was not dropped: view mine.v depends on it"])
+    assert "view mine.v depends on it" in " ".join(shown.out.split())
+
+
 def test_a_refused_input_names_the_field_and_the_way_on(stack: Stack, demand: Demand) -> None:
     run = stack.machine.start({"dryrun": True})
     said = demand("show", run.arn.rpartition(":")[2])

@@ -156,15 +156,17 @@ class AttributeChange:
 
 # A state's output has at most 256 KiB. `pipeline_run_attributes` has what the others are made from.
 _SHOWN_CHANGES = 50
+_SHOWN_WARNINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """The run's result; not committed means a dry run."""
+    """The run's result; not committed means a dry run. `warnings` tell what failed without failing the run."""
 
     committed: bool
     tables: tuple[LoadedTable, ...]
     drift: tuple[AttributeChange, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
         """As the execution's output shows it."""
@@ -172,6 +174,7 @@ class LoadResult:
             "committed": self.committed,
             "tables": [to_camel_case(table) for table in self.tables],
             "drift": [to_camel_case(change) for change in self.drift[:_SHOWN_CHANGES]],
+            "warnings": list(self.warnings[:_SHOWN_WARNINGS]),
         }
 
 

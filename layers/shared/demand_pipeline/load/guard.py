@@ -40,6 +40,11 @@ class Guard:
         """From here on to the end of the transaction, no statement may take longer."""
         self.connection.query(statement("limit_statements"), milliseconds=str(max(1, round(seconds * 1000))))
 
+    def limit_session(self) -> None:
+        """From here on, no statement of the session may take longer than the time that is left."""
+        milliseconds = str(max(1, round(self.deadline.seconds_left() * 1000)))
+        self.connection.query(statement("limit_session"), milliseconds=milliseconds)
+
     def watched(self, blocks: Iterator[bytes], progress: str) -> Iterator[bytes]:
         """Yield blocks as long as there is time; raises DeadlineError."""
         for block in blocks:

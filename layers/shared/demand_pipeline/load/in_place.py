@@ -9,6 +9,7 @@ from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import replace_rejects
 from demand_pipeline.load.schema import count_rows
 from demand_pipeline.load.strategy import LoadStrategy
+from demand_pipeline.postgres.statements import statement
 
 _REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 
@@ -47,5 +48,10 @@ class InPlace(LoadStrategy):
     def publish(self) -> None:
         """The commit does it."""
 
-    def settle(self) -> None:
-        """Nothing is left."""
+    def settle(self) -> list[str]:
+        """Make the statistics of partitioned tables, which autovacuum does not."""
+        connection = self.context.connection
+        for table in self.context.tables:
+            if not self.request.dry_run and connection.query(statement("is_partitioned"), relation=table.target):
+                connection.execute(statement("analyze", table=table.target))
+        return []

@@ -16,19 +16,16 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabasePrivilegeError, DiskFullError, PipelineError
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.housekeeping import LEDGER, drop_run
 from demand_pipeline.load.schema import TableSchema, ensure_schema
-from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement
+from demand_pipeline.postgres.statements import Sql, qualified, quote, statement
 from demand_pipeline.settings import PostgresSettings
 
 REJECTS_PREFIX = "rejects_"
 """What the name of the shadow of a table's rejects begins with."""
 
-_LEDGER = "pipeline_ledger"
-# Nothing of a run takes longer without an entry in its ledger than one function, which is 15 minutes.
-_ABANDONED_MINUTES = 45
 # How long to wait for others who copy into the same shadows, to give back the space of a disk that is full.
 _DROP_SECONDS = 60.0
 
@@ -85,7 +82,7 @@ class Shadows:
     @property
     def ledger(self) -> Sql:
         """The ledger, quoted."""
-        return self.rows(_LEDGER)
+        return self.rows(LEDGER)
 
     def exist(self) -> bool:
         """Whether the run has shadows; without them there is nothing to copy into."""
@@ -160,20 +157,6 @@ class Shadows:
         totals = self.connection.query(statement("copied_totals", ledger=self.ledger))
         return {table: Copied(int(rows), int(rejects), float(seconds)) for table, rows, rejects, seconds in totals}
 
-    def drop(self) -> None:
-        """Drop the run's tables; raises LockTimeoutError while another session uses one."""
-        self._drop(self.suffix)
-
-    def drop_abandoned(self) -> None:
-        """Drop the tables of other runs that were not touched for a while; one that is redriven copies again."""
-        ledgers = self.connection.query(statement("shadows"), schema=self.schema, suffix="", prefix=_LEDGER)
-        for name, relation in ledgers:
-            suffix = name.removeprefix(_LEDGER)
-            age = self.connection.query(statement("ledger_age", ledger=Sql(relation)))
-            if suffix != self.suffix and age[0][0] > _ABANDONED_MINUTES:
-                self._drop(suffix)
-                logger.info("shadows of an abandoned run dropped", ledger=name)
-
     def drop_empty_schema(self) -> None:
         """Drop the schema if a load made it and no run has shadows in it, for runs that leave nothing behind."""
         if self.connection.query(statement("empty_schema"), schema=self.schema):
@@ -188,11 +171,6 @@ class Shadows:
                 f"{self.schema}: expected a schema in which {loader} may create tables, found "
                 f"{'one in which it may not' if found else 'none, and it may create none'}; run {cure} {role};"
             )
-
-    def _drop(self, suffix: str) -> None:
-        found = self.connection.query(statement("shadows"), schema=self.schema, suffix=suffix, prefix="")
-        if found:
-            self.connection.execute(statement("drop_tables", tables=listed([Sql(relation) for _, relation in found])))
 
 
 def _export_step(table: str, number: int | None = None) -> str:
@@ -216,7 +194,7 @@ def open_shadows(settings: PostgresSettings, run: Run, deadline: Deadline) -> It
         with open_session(settings, run.id, Timeouts(statement=seconds)) as connection:
             yield Shadows(connection, settings.schema, run)
     except DiskFullError:
-        timeouts = Timeouts(statement=seconds, lock=min(_DROP_SECONDS, seconds))
-        with suppress(PipelineError), open_session(settings, run.id, timeouts) as connection:
-            Shadows(connection, settings.schema, run).drop()
+        with suppress(PipelineError), open_session(settings, run.id, Timeouts(statement=seconds)) as connection:
+            shadows = Shadows(connection, settings.schema, run)
+            drop_run(connection, shadows.schema, shadows.suffix, min(_DROP_SECONDS, seconds))
         raise

@@ -46,5 +46,5 @@ class LoadStrategy(ABC):
         """Do what locks readers out and can wait for the last moment before the commit."""
 
     @abstractmethod
-    def settle(self) -> None:
-        """Do what is left after the commit; nothing of it fails the run."""
+    def settle(self) -> list[str]:
+        """Do what is left after the commit; a line for each thing that failed, none of which fails the run."""

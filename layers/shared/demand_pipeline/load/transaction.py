@@ -1,11 +1,12 @@
 """A run's load: copy what is not copied yet, check everything, and replace the rows in one transaction."""
 
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Step, Strategy
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DatabaseError, LockTimeoutError, MissingTableError
+from demand_pipeline.errors import DatabaseError, MissingTableError, PipelineError, TransientError
 from demand_pipeline.load.checks import ANY_SHRINKAGE, check_counts, check_rejects, check_rows, check_shrinkage
 from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
@@ -19,6 +20,7 @@ from demand_pipeline.load.control_tables import (
 from demand_pipeline.load.drift import find_changes, record_attributes
 from demand_pipeline.load.export import Exporter
 from demand_pipeline.load.guard import Guard, Pace
+from demand_pipeline.load.housekeeping import drop_abandoned, drop_run
 from demand_pipeline.load.in_place import InPlace
 from demand_pipeline.load.locks import acquire_load_lock
 from demand_pipeline.load.report import report_changes, report_refreshed
@@ -70,6 +72,7 @@ class _Load:
     request: LoadRequest
     staging: Staging
     strategy: LoadStrategy
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def tables(self) -> tuple[TableLoad, ...]:
@@ -93,17 +96,16 @@ class _Load:
 
     def run(self) -> LoadResult | Again:
         """Prepare, copy, publish: a later call goes on where this one ends."""
-        result: LoadResult | Again | None = self.prepare()
+        result = self.prepare()
         if result is None and self.request.step is Step.PREPARE:
             return Again(0)
         if result is None:
-            result = self.get_ready() or self.publish()
-            if isinstance(result, Again):
-                return result
+            published = self.get_ready() or self.publish()
+            if isinstance(published, Again):
+                return published
+            result = published
             report_changes(result)
-        self.drop_shadows()
-        self.strategy.settle()
-        return result
+        return replace(result, warnings=(*self.warnings, *self.settle()))
 
     def prepare(self) -> LoadResult | None:
         """Refuse what cannot be loaded before a row is copied, create the shadows; the result if it is committed."""
@@ -113,10 +115,10 @@ class _Load:
             if self.request.max_shrink_percent < ANY_SHRINKAGE:  # counting may mean to read a table
                 self.count_previous()
             self.connection.execute("ROLLBACK TO SAVEPOINT unchanged")  # missing tables appear with their rows
-            if not self.request.dry_run:
-                self.shadows.drop_abandoned()
             self.strategy.create_shadows()
             self.shadows.touch()
+            if not self.request.dry_run:
+                self.warnings[:] = drop_abandoned(self.connection, self.shadows.schema, self.shadows.suffix)
             self.connection.execute("COMMIT")
         return None
 
@@ -161,6 +163,9 @@ class _Load:
                 if start - left() > left():
                     return Again(1)
         except MissingTableError:
+            self.connection.execute("ROLLBACK")
+            if self.shadows.exist():  # another table is missing: one that a trigger's function names, for example
+                raise
             logger.info("another call of the run has dropped its shadows, and so has loaded it")
             return Again(1)
         if not self.request.dry_run:
@@ -224,14 +229,29 @@ class _Load:
             tables = tuple(table.result() for table in self.tables)
             return LoadResult(committed=False, tables=tables, drift=drift)
         self.connection.execute("COMMIT")
-        result = find_result(self.connection, self.schema, self.request)
+        try:
+            result = find_result(self.connection, self.schema, self.request)
+        except PipelineError as error:
+            raise TransientError(f"the run is committed, but its result could not be read: {error}") from error
         if result is None:  # a COMMIT may answer with a rollback
             raise DatabaseError(f"run {self.request.run.id} was committed, but is not in pipeline_runs")
         return result
 
-    def drop_shadows(self) -> None:
+    def settle(self) -> Iterator[str]:
+        """Do what is left after the commit. Nothing of it fails the run: yields a line for each thing that failed."""
+        for step in (self.drop_shadows, self.strategy.settle):
+            try:
+                self.guard.limit_session()
+                yield from step()
+            except PipelineError as error:
+                logger.warning("failed after the commit", error=str(error))
+                yield f"failed after the commit: {error}"
+                with suppress(PipelineError):
+                    self.connection.execute("ROLLBACK")
+
+    def drop_shadows(self) -> list[str]:
         """Drop what the run does not need any more; where a late attempt still uses it, a later run drops it."""
-        with suppress(LockTimeoutError):
-            self.shadows.drop()
-            if self.request.dry_run:
-                self.shadows.drop_empty_schema()
+        warnings = drop_run(self.connection, self.shadows.schema, self.shadows.suffix)
+        if self.request.dry_run:
+            self.shadows.drop_empty_schema()
+        return warnings

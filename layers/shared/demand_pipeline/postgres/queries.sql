@@ -34,6 +34,12 @@ BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 -- name: begin_reading
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 
+-- name: limit_lock_waits
+SELECT set_config('lock_timeout', :seconds, true);
+
+-- name: limit_session
+SELECT set_config('statement_timeout', :milliseconds, false);
+
 -- name: limit_statements
 SELECT set_config('statement_timeout', :milliseconds, true);
 
@@ -271,22 +277,40 @@ SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
 -- name: copied_totals
 SELECT table_name, sum(rows), sum(rejects), sum(seconds) FROM {ledger} WHERE table_name IS NOT NULL GROUP BY table_name;
 
--- name: shadows
--- The pipeline's tables of this prefix and suffix in a schema, those that this role may drop: name, and name as SQL.
-SELECT relname::text, format('%I.%I', nspname, relname)
-FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = :schema
+-- name: own_tables
+-- The tables of a schema that this session's role may drop.
+SELECT relname::text
+FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = :schema)
   AND relkind = 'r'
-  AND starts_with(relname, :prefix)
-  AND right(relname, length(:suffix)) = :suffix
-  AND pg_has_role(relowner, 'USAGE');
+  AND pg_has_role(relowner, 'USAGE')
+ORDER BY relname;
 
 -- name: ledger_age
 -- Minutes since the last entry; a ledger that a crash has emptied is old.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - max(touched_at)) / 60, 'Infinity')::float8 FROM {ledger};
 
--- name: drop_tables
-DROP TABLE {tables};
+-- name: drop_table
+DROP TABLE IF EXISTS {table};
+
+-- name: dependants
+-- Objects of others that keep a table from being dropped: views, constraints, functions, and an extension it belongs to.
+WITH target AS (SELECT oid, reltype FROM pg_class WHERE oid = to_regclass(:relation))
+SELECT DISTINCT pg_describe_object(coalesce(view.classid, dependency.classid), coalesce(view.objid, dependency.objid), 0)
+FROM target
+JOIN pg_depend AS dependency
+  ON dependency.deptype = 'n'
+ AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
+   OR (dependency.refclassid = 'pg_type'::regclass
+       AND dependency.refobjid IN (SELECT oid FROM pg_type WHERE target.reltype IN (oid, typelem))))
+-- A view is known by its rule.
+LEFT JOIN LATERAL (
+    SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
+    WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
+) AS view ON true
+UNION
+SELECT pg_describe_object(refclassid, refobjid, 0)
+FROM target JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = target.oid AND deptype = 'e';
 
 
 -- Copying --------------------------------------------------------------------------------------------------------------
@@ -443,6 +467,9 @@ UNION ALL
 SELECT format('its owner %I may not create tables in its schema', pg_get_userbyid(relowner)),
        format('run GRANT CREATE ON SCHEMA %s TO %I;', relnamespace::regnamespace, pg_get_userbyid(relowner))
 FROM target WHERE NOT has_schema_privilege(relowner, relnamespace, 'CREATE');
+
+-- name: is_partitioned
+SELECT FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'p';
 
 -- name: relation_kind
 SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:relation);

@@ -89,13 +89,12 @@ class Swap(LoadStrategy):
                 shadows, keep_previous = self.context.shadows, self.request.keep_previous
                 exchange(shadows, self.slots, self.context.add_columns, keep_previous=keep_previous)
 
-    def settle(self) -> None:
+    def settle(self) -> list[str]:
         """Grants on the former rows, and statistics."""
-        if not self.request.dry_run:
-            settle(self.context.connection, self.slots)
+        return [] if self.request.dry_run else settle(self.context.connection, self.slots)
 
 
-def settle(connection: Connection, slots: list[Slot]) -> None:
+def settle(connection: Connection, slots: list[Slot]) -> list[str]:
     """After a commit: grants on the former rows, and the parents' statistics, which autovacuum does not make.
 
     Nothing of it fails the run.
@@ -106,3 +105,5 @@ def settle(connection: Connection, slots: list[Slot]) -> None:
             connection.execute(statement("analyze", table=slot.parent))
     except PipelineError as error:
         logger.warning("tables were swapped, but not analysed", error=str(error))
+        return [f"the tables were swapped, but not analysed: {error}"]
+    return []
