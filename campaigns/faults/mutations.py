@@ -93,8 +93,8 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
     """The last table is filled in a transaction of its own."""
     fill = truncate.fill
 
-    def early(context: LoadContext, table: TableLoad) -> int:
-        rows, connection = fill(context, table), context.connection
+    def early(context: LoadContext, table: TableLoad, *rest: Any) -> int:
+        rows, connection = fill(context, table, *rest), context.connection
         if table.name == LAST_BUT_ONE:
             connection.execute("COMMIT; BEGIN")
         return rows

@@ -14,16 +14,15 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import StagedChunk, StagedTable
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.load import truncate
 from demand_pipeline.load.chunks import ChunkCopier
-from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.housekeeping import drop_run
 from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.load.shadows import Shadows, pipeline_schema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified
+from demand_pipeline.postgres.statements import listed, qualified
 from demand_pipeline.s3.staging import rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.chunk import transform_chunk
@@ -100,7 +99,9 @@ def _load(
     assert ChunkCopier(connection, memory, shadows, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
     connection.execute("BEGIN")
     replace_rejects(connection, "fuzz", {table.name: shadows.rejects(table.name)})
-    assert truncate.fill(LoadContext(shadows, guard, (table,)), table) == staged.staged
+    names = listed(table.schema.names)
+    fill = f"INSERT INTO {table.target} ({names}) SELECT {names} FROM {table.shadow}"  # noqa: S608 - quoted
+    assert connection.execute(fill) == staged.staged
     columns = ", ".join(f'"{column.name}"::text' for column in staged.table.stored_columns)
     serial = f"->>'{SERIAL}')::bigint"
     select = f'SELECT {columns} FROM fuzz."{staged.table.name}" ORDER BY (extra{serial}'  # noqa: S608

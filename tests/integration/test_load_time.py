@@ -65,7 +65,7 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     def hurry(_: Any) -> None:
         clock.left = LATE + 300
 
-    def slow(context: LoadContext, table: TableLoad) -> int:
+    def slow(context: LoadContext, table: TableLoad, *_: Any) -> int:
         with context.step(table):
             clock.left = LATE
             slept.append(context.connection.execute("SELECT pg_sleep(20)"))

@@ -9,8 +9,10 @@ from demand_pipeline.contracts.loading import LoadedTable, StagedTable
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.connection import Connection, Timeouts
+from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import Sql
+from demand_pipeline.settings import PostgresSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """What a load works with: the session and the shadows of its run, the tables to load, and the clock."""
+    """What a load works with: the session and the shadows of its run, the tables to load, the clock, and the server."""
 
     shadows: Shadows
     guard: Guard
     tables: tuple[TableLoad, ...]
+    settings: PostgresSettings
 
     @property
     def connection(self) -> Connection:
@@ -110,6 +113,12 @@ class LoadContext:
         progress = f"{table.name}, all {table.rows} rows checked, not yet written to the target"
         with table.timed(), self.guard.step(progress):
             yield
+
+    def open_session(self) -> Connection:
+        """One more session, none of whose statements outlasts the deadline."""
+        return open_session(
+            self.settings, self.shadows.run.id, Timeouts(statement=max(1, self.guard.deadline.seconds_left()))
+        )
 
     def run(self, table: TableLoad, sql: str) -> int:
         """Run a statement as a step and return the number of rows that it touched."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from demand_pipeline.contracts.loading import Again, LoadRequest
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.schema import TableSchema, prepare
-from demand_pipeline.settings import PostgresSettings
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,6 @@ class LoadStrategy(ABC):
 
     context: LoadContext
     request: LoadRequest
-    settings: PostgresSettings
 
     def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
         """Create missing tables, refuse unsuitable ones, and return statements that add missing columns, by table."""

@@ -49,9 +49,9 @@ def load_warehouse(
         check_counts(staged)
         check_rejects(staged, request.max_reject_percent)
     with open_shadows(settings, request.run, deadline) as shadows:
-        context = LoadContext(shadows, Guard(shadows.connection, deadline), _table_loads(request, shadows))
+        context = LoadContext(shadows, Guard(shadows.connection, deadline), _table_loads(request, shadows), settings)
         kind = Swap if request.strategy is Strategy.SWAP else InPlace
-        result = _Load(context, request, staging, kind(context, request, settings)).run()
+        result = _Load(context, request, staging, kind(context, request)).run()
     if isinstance(result, LoadResult):
         # Also for a run that is committed already: its last attempt may have died between the commit and this.
         report_refreshed(result)

@@ -1,29 +1,54 @@
 """The load strategy `truncate`: empty the tables and fill them again from the shadows.
 
-Readers are locked out from the first of these statements to the commit, and no longer: everything
-was copied and checked before. PostgreSQL: a reader whose snapshot is older sees the tables empty
-afterwards, since TRUNCATE is not MVCC-safe; in READ COMMITTED, each statement has a new snapshot.
+Readers are locked out from the first of these statements to the commit, and no longer: everything was copied and
+checked before. The rows are written frozen, so every snapshot sees them, also an older one (PostgreSQL's manual, COPY).
+TRUNCATE keeps no old rows: without that, a statement that waited for the lock with its snapshot, such as REFRESH
+MATERIALIZED VIEW, would see empty tables. Only COPY freezes, so the rows pass through this function, from a second
+session, which reads the shadow.
 """
 
+from demand_pipeline.errors import DatabaseTimeoutError, TransientError
+from demand_pipeline.load import merge
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, statement
 
 # From so many rows on, indexes are made of the whole table instead of row by row. Measured with three of them on
 # `cases`: 31 instead of 50 ms at 10,000 rows, 1.1 instead of 1.9 s at 200,000, 7.5 instead of 11.9 s at a million.
 _MANY_ROWS = 10_000
+# One COPY reads so many blocks (64 MiB) of a shadow, in about a second. While it waits for its client, no timeout but
+# this one lets the readers continue.
+_BLOCKS = 8192
+_COPY_SECONDS = 45.0
 
 
 def replace_rows(context: LoadContext) -> None:
-    """Replace the tables' rows; raises LockTimeoutError, DuplicateKeyError."""
-    empty(context)
-    for table in context.tables:
-        indexes = drop_indexes(context.connection, table) if table.rows >= _MANY_ROWS else []
-        rows = fill(context, table)
-        for creation in indexes:
-            context.run(table, creation)
-        table.changes = Changes(inserted=rows, updated=0, deleted=table.previous_rows, rows=rows)
+    """Replace the tables' rows; raises LockTimeoutError, DuplicateKeyError.
+
+    PostgreSQL freezes no rows that go through a partitioned parent. So if a table has several partitions, all tables of
+    the run are merged: an older snapshot must not see one run in some of them and another run in the others.
+    """
+    places = {table.name: find_storage(context.connection, table) for table in context.tables}
+    if scattered := [name for name, place in places.items() if place is None]:
+        logger.info("tables are merged, since rows of several partitions cannot be frozen", tables=scattered)
+        merge.replace_rows(context)
+        return
+    with context.open_session() as source:
+        empty(context)
+        for table in context.tables:
+            indexes = drop_indexes(context.connection, table) if table.rows >= _MANY_ROWS else []
+            rows = fill(context, table, places[table.name] or table.target, source)
+            for creation in indexes:
+                context.run(table, creation)
+            table.changes = Changes(inserted=rows, updated=0, deleted=table.previous_rows, rows=rows)
+
+
+def find_storage(connection: Connection, table: TableLoad) -> Sql | None:
+    """The one table that holds a table's rows: itself, or its only partition; None if there are several."""
+    found = connection.query(statement("storage"), relation=table.target)
+    return Sql(found[0][0]) if found else None
 
 
 def empty(context: LoadContext) -> None:
@@ -41,7 +66,22 @@ def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:
     return [step for _, creation in indexes for step in creation]
 
 
-def fill(context: LoadContext, table: TableLoad) -> int:
-    """Insert the new rows into the table and return their number; raises DuplicateKeyError."""
-    columns = listed(table.schema.names)
-    return context.run(table, statement("fill", table=table.target, columns=columns, shadow=table.shadow))
+def fill(context: LoadContext, table: TableLoad, place: Sql, source: Connection) -> int:
+    """Copy the rows to their place from the shadow, which `source` reads; their number. Raises DuplicateKeyError.
+
+    PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so no savepoint may be set in between.
+    Raises TransientError if a COPY stalls.
+    """
+    columns, rows = listed(table.schema.names), 0
+    write = statement("write_frozen", table=place, columns=columns)
+    [[blocks]] = source.query(statement("count_blocks"), relation=table.shadow)
+    for first in range(0, max(1, blocks), _BLOCKS):
+        bounds = {"first": Sql(str(first)), "end": Sql(str(first + _BLOCKS))}
+        with context.step(table):
+            read = statement("read_blocks", shadow=table.shadow, columns=columns, **bounds)
+            context.guard.limit(min(_COPY_SECONDS, context.guard.deadline.seconds_left()))
+            try:
+                rows += context.connection.copy_across(write, source, read)
+            except DatabaseTimeoutError as error:
+                raise TransientError(f"{table.name}: writing stalled for {_COPY_SECONDS:g} s") from error
+    return rows

@@ -13,6 +13,7 @@ import scramp
 from demand_pipeline.errors import DatabaseAuthenticationError, PipelineError, TransientError
 from demand_pipeline.postgres import network
 from demand_pipeline.postgres.credentials import Credentials
+from demand_pipeline.postgres.frames import read_frames, write_frames
 from demand_pipeline.postgres.sqlstates import failure
 from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
@@ -117,6 +118,21 @@ class Connection:
         source = _Caller(blocks=blocks)
         _named(self._sock, lambda: self._driver.run(sql, stream=source), source)
         return int(self._driver.row_count)
+
+    def copy_across(self, sql: str, source: Self, query: str) -> int:
+        """Run `COPY … FROM STDIN` with what `COPY … TO STDOUT` in another session yields; return the rows counted.
+
+        After an error both connections can only be closed.
+        """
+        caller = _Caller(blocks=source.frames(query))
+        _named(self._sock, lambda: self._driver.run(sql, stream=write_frames(self._driver, caller)), caller)
+        return int(self._driver.row_count)
+
+    def frames(self, sql: str) -> Iterator[bytes]:
+        """Run `COPY … TO STDOUT` and yield its messages in blocks."""
+        frames = read_frames(self._driver, sql)
+        while (block := _named(self._sock, lambda: next(frames, None))) is not None:
+            yield block
 
     def copy_out(self, sql: str, sink: Sink) -> None:
         """Run `COPY … TO STDOUT`; an error of `sink` comes through as it is."""

@@ -331,8 +331,23 @@ COPY (SELECT {columns} FROM {table} WHERE ctid >= '({first},0)' AND ctid < '({en
 -- name: truncate
 TRUNCATE {tables};
 
--- name: fill
-INSERT INTO {table} ({columns}) SELECT {columns} FROM {shadow};
+-- name: storage
+-- The one table that holds a table's rows, as SQL: itself, or the partition of one that has no other. Nothing if there are
+-- several, or if this session's role may not write to it.
+SELECT min(leaf.oid)::regclass::text
+FROM (
+    SELECT to_regclass(:relation)::oid AS relation
+    UNION
+    SELECT relid FROM pg_partition_tree(to_regclass(:relation))
+) AS members
+JOIN pg_class AS leaf ON leaf.oid = members.relation AND leaf.relkind <> 'p'
+HAVING count(*) = 1 AND bool_and(leaf.relkind = 'r' AND has_table_privilege(leaf.oid, 'INSERT'));
+
+-- name: read_blocks
+COPY (SELECT {columns} FROM {shadow} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') TO STDOUT WITH (FORMAT binary);
+
+-- name: write_frozen
+COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary, FREEZE);
 
 -- name: index_shadow
 CREATE UNIQUE INDEX ON {shadow} ({key});
@@ -684,19 +699,19 @@ VACUUM (ANALYZE) {table};
 ANALYZE {table};
 
 -- name: old_snapshots
--- Sessions with a snapshot that may not see every chunk of the ledger: process id and transaction. A transaction that
--- writes keeps the backend_xmin of all later snapshots old, so the caller waits for these transactions alone. Neither
--- autovacuum (no role) nor a replication sender reads rows; type, state and query of others' sessions are not shown.
-SELECT activity.pid, lock.virtualtransaction
+-- Process ids of sessions with a snapshot that may not see every chunk of the ledger. While a transaction writes, the
+-- xmin of all later snapshots is old too. Neither autovacuum (no role) nor a replication sender reads rows; type, state
+-- and query of others' sessions are not shown.
+SELECT activity.pid
 FROM pg_stat_activity AS activity
-JOIN pg_locks AS lock ON lock.pid = activity.pid AND lock.locktype = 'virtualxid' AND lock.virtualxid = lock.virtualtransaction
 WHERE activity.datname = current_database()
   AND activity.pid <> pg_backend_pid()
   AND activity.usesysid IS NOT NULL
   -- Loads, which wait for one another, and builds.
   AND NOT (activity.usename = current_user AND activity.application_name ~ '^demand-pipeline (build _[0-9a-f]{{12}}|[^ ]+)$')
   AND activity.pid NOT IN (SELECT pid FROM pg_stat_replication)
-  AND age(activity.backend_xmin) >= (SELECT min(age(entry.xmin)) FROM {ledger} AS entry WHERE table_name IS NOT NULL);
+  AND age(activity.backend_xmin) >= (SELECT min(age(entry.xmin)) FROM {ledger} AS entry WHERE table_name IS NOT NULL)
+ORDER BY activity.pid;
 
 -- name: detach
 ALTER TABLE {parent} DETACH PARTITION {partition};

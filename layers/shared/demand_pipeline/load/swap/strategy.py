@@ -57,7 +57,7 @@ class Swap(LoadStrategy):
 
     def complete_shadows(self) -> Again | None:
         """Build indexes, keys and foreign keys."""
-        builder = Builder(self.context.shadows, self.settings, self.context.guard.deadline)
+        builder = Builder(self.context.shadows, self.context.settings, self.context.guard.deadline)
         return None if builder.build(self.slots) else Again(_BUILD_SECONDS)
 
     def wait(self) -> Again | None:
