@@ -58,7 +58,8 @@ class Limit:
 class Estimate:
     """A whole run, under a load strategy. `limits` has the one that binds first.
 
-    `disk_bytes` is the most on PostgreSQL's disk. `unknown` names tables whose size DynamoDB reports as 0.
+    `readers_wait_seconds` is how long the load locks readers out. `disk_bytes` is the most on PostgreSQL's disk.
+    `unknown` names tables whose size DynamoDB reports as 0.
     """
 
     tables: tuple[TableEstimate, ...]
@@ -67,6 +68,7 @@ class Estimate:
     chunks: int
     read_units: float
     seconds: float
+    readers_wait_seconds: float
     dollars: Mapping[str, float]
     total: float
     disk_bytes: float
@@ -113,6 +115,7 @@ def of_sizes(
         chunks=run.chunks,
         read_units=run.read_units,
         seconds=run.seconds,
+        readers_wait_seconds=run.readers_wait_seconds,
         dollars=run.dollars,
         total=run.total,
         disk_bytes=run.disk_bytes,

@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.cost import largest_run, measured
 from benchmarks.figures import Results, number
+from demand.cli.estimate import LONG_WAIT
 from demand.cost import PRICES, Measured, Run, Settings
 from demand_pipeline.contracts.loading import Strategy
 from scripts.tables import markdown
@@ -62,6 +63,15 @@ def most_rows() -> str:
     most = {Strategy.TRUNCATE: known.truncate_us, Strategy.MERGE: known.merge_us}
     rows = [(f"`{strategy}`", f"{seconds / us:,.0f} million") for strategy, us in most.items()]
     return markdown(("", "rows of a run"), [*rows, (f"`{Strategy.SWAP}`", "no limit")])
+
+
+def long_wait() -> str:
+    """The number of rows from which on a truncate makes readers wait long."""
+    rows = LONG_WAIT / Measured.load().truncate_us
+    return (
+        f"With `truncate` readers wait while rows are written: some {LONG_WAIT} seconds for {rows:.1f} million rows of "
+        "the benchmark. For\nmore rows choose `merge` or `swap`; `demand estimate` says how long readers would wait."
+    )
 
 
 def copying() -> str:

@@ -9,6 +9,7 @@ from demand.estimate import Estimate, Limit
 from demand.estimate import estimate as estimated
 
 _WARN, _FULL = 0.8, 1.0
+LONG_WAIT = 10  # seconds, for a reader
 _MINUTE = 60  # below it, starting the functions takes longest
 
 
@@ -40,10 +41,17 @@ def _facts(found: Estimate) -> list[tuple[str, object]]:
         ("cost", f"about ${found.total:.4f}: {services} ({found.prices})"),
         ("disk", f"at most {found.disk_bytes / 1e9:,.1f} GB of PostgreSQL's during the load, without WAL"),
         ("strategy", found.strategy),
+        ("readers wait", _wait(found.readers_wait_seconds)),
         ("binds first", _limit(first)),
         *(("", _limit(limit)) for limit in others),
         ("", Text(f"sizes as DynamoDB reports them, up to six hours old; speed of {found.measured}", style="dim")),
     ]
+
+
+def _wait(seconds: float) -> Text:
+    if seconds <= LONG_WAIT:
+        return Text(f"at most about {duration(seconds)}" if seconds else "for milliseconds at most")
+    return Text(f"up to {duration(seconds)}; with LoadStrategy merge or swap, for milliseconds at most", style="yellow")
 
 
 def _limit(limit: Limit) -> Text:

@@ -75,6 +75,11 @@ class Run:
         return sum(table.publish_seconds for table in self.tables)
 
     @property
+    def readers_wait_seconds(self) -> float:
+        """How long the load locks readers out; a merge does not, a swap for milliseconds."""
+        return self.publish_seconds if self.settings.load_strategy is Strategy.TRUNCATE else 0.0
+
+    @property
     def load_seconds(self) -> float:
         """Seconds from the first chunk's copying to the commit."""
         return self.copying_seconds + self.publish_seconds
