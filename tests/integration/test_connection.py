@@ -261,3 +261,32 @@ def test_a_secret_that_does_not_exist_is_a_configuration_error(warehouse: Wareho
     binary = boto3.client("secretsmanager").create_secret(Name="binary", SecretBinary=b"x")["ARN"]
     with pytest.raises(ConfigurationError, match="got binary"):
         opened(warehouse.at(secret=binary))
+
+
+ODD_TEXTS = [
+    "null",
+    "Null",
+    "nULL",
+    "NULL",
+    "",
+    " ",
+    "{}",
+    "{",
+    '"',
+    "a\\b",
+    "a,b",
+    "it's",
+    ":name",
+    "\t\n",
+    "\u00a0",
+    "é🌻",
+]
+
+
+def test_every_text_of_a_list_arrives_as_it_is(warehouse: Warehouse) -> None:
+    with opened(warehouse.settings) as connection:
+        texts = [None, *ODD_TEXTS]
+        assert connection.query("SELECT element FROM unnest(:texts::text[]) AS element", texts=texts) == [
+            [t] for t in texts
+        ]
+        assert connection.query("SELECT cardinality(:texts::text[])", texts=[]) == [[0]]

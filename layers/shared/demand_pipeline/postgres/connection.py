@@ -12,6 +12,7 @@ import scramp
 
 from demand_pipeline.errors import DatabaseAuthenticationError, PipelineError, TransientError
 from demand_pipeline.postgres import network
+from demand_pipeline.postgres.array_literal import array_literal
 from demand_pipeline.postgres.credentials import Credentials
 from demand_pipeline.postgres.frames import read_frames, write_frames
 from demand_pipeline.postgres.sqlstates import failure
@@ -95,8 +96,10 @@ class Connection:
         self._sock = sock
 
     def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
-        """Run one statement and return its rows; `:name` in it is a parameter."""
-        rows = _named(self._sock, lambda: self._driver.run(sql, **parameters))
+        """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`."""
+        # pg8000 writes a text that spells null without quotes into an array, where it is NULL.
+        values = {name: array_literal(v) if isinstance(v, list) else v for name, v in parameters.items()}
+        rows = _named(self._sock, lambda: self._driver.run(sql, **values))
         return [] if rows is None else rows
 
     def execute(self, sql: str, **parameters: Any) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from demand_pipeline.dynamodb.typed_json import AttributeValue, TypeMismatch
+from demand_pipeline.postgres.array_literal import array_element
 from demand_pipeline.transform.jsonb import json_string
 from demand_pipeline.transform.numbers import as_numeric, is_plain_number, sort_numbers
 
@@ -12,9 +13,9 @@ def text_array(kind: str, content: Any) -> str:
     """An array literal of SS, or of L of S, as it is staged; raises ValueError for anything else."""
     match kind:
         case "SS":
-            elements = [_array_text(element) for element in sorted(content)]
+            elements = [array_element(element) for element in sorted(content)]
         case "L":
-            elements = [_array_element(element, "S", _array_text) for element in content]
+            elements = [_array_element(element, "S", array_element) for element in content]
         case _:
             raise TypeMismatch
     return json_string("{" + ",".join(elements) + "}")
@@ -39,11 +40,6 @@ def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str
     if kind != wanted:
         raise TypeMismatch
     return as_element(content)
-
-
-def _array_text(text: str) -> str:
-    """One element of PostgreSQL's array literal, always quoted, so that NULL and `{` are plain text."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def text_set(elements: list[str]) -> str:
