@@ -1,5 +1,6 @@
 """The code that is generated for a table makes the rows that the column's cells make, and can be read."""
 
+import json
 import traceback
 from random import Random
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.tables import Column, Table
+from demand_pipeline.tables import Column, ColumnType, Table
 from demand_pipeline.transform import fast_path, rows
 from demand_pipeline.transform.rows import RowMaker, _cell
 from local.sample import put
@@ -64,3 +65,9 @@ def test_a_command_prints_the_generated_code(
     monkeypatch.setattr("sys.argv", ["show_fast_path", "nothing"])
     assert show_fast_path.main() == 2
     assert capsys.readouterr().err == f"table: expected one of {', '.join(TABLES)}, got 'nothing'\n"
+
+
+def test_a_table_of_as_many_columns_as_postgresql_takes_is_compiled_at_once() -> None:
+    columns = tuple(Column(f"c{i}", ColumnType.TEXT, f"c{i}", "It.", key=i == 0) for i in range(1599))
+    line = RowMaker(Table("wide", "wide", "Wide.", columns)).line({"c0": {"S": "k"}, "c1598": {"S": "v"}})
+    assert json.loads(line) == ["k", *[None] * 1597, "v", None]

@@ -46,8 +46,8 @@ def unread(item: Item, tree: ColumnTree) -> Item:
 
 def leaf_columns(table: Table) -> dict[ItemPath, int]:
     """The first column, by its number, of each attribute that the tree ends with: one that is read whole."""
-    leaves = [path for path, inner in _nodes(column_tree(table)) if inner is None]
-    return {path: next(i for i, column in enumerate(table.columns) if column.path == path) for path in leaves}
+    first = {column.path: i for i, column in reversed(tuple(enumerate(table.columns)))}
+    return {path: first[path] for path, inner in _nodes(column_tree(table)) if inner is None}
 
 
 def map_paths(table: Table) -> set[ItemPath]:

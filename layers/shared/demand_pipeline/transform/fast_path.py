@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from demand_pipeline.dynamodb.typed_json import Item
-from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, Table
+from demand_pipeline.tables import MAX_BYTES_A_CHARACTER, MAX_KEY_BYTES, ItemPath, Table
 from demand_pipeline.transform.column_tree import ColumnTree, column_tree, leaf_columns
 from demand_pipeline.transform.column_types import FAST_NAMES, RULES
 
@@ -43,7 +43,7 @@ def source(table: Table) -> str:
     """The text of that function: a block per map, with a block per attribute in it."""
     columns = range(len(table.columns))
     key = " + ".join([f"len(part_{i})" for i in columns if table.columns[i].key])
-    body = list(_read_map(table, column_tree(table)))
+    body = list(_read_map(table, leaf_columns(table), column_tree(table)))
     read = {int(i) for line in body for i in re.findall(r"\bpart_(\d+) =", line)}
     lines = [
         "left_over = False",
@@ -60,26 +60,27 @@ def source(table: Table) -> str:
     return "\n    ".join(["def line(item):", *lines]) + "\n"
 
 
-def _read_map(table: Table, tree: ColumnTree, path: tuple[str, ...] = (), number: str = "0") -> Iterator[str]:
+def _read_map(
+    table: Table, leaves: dict[ItemPath, int], tree: ColumnTree, path: ItemPath = (), number: str = "0"
+) -> Iterator[str]:
     """Look up every member that is read; those and the missing ones make up the map, or something is left over."""
     yield f"get_{number} = map_{number}.get"
     yield f"missing_{number} = 0"
     for position, (name, inner) in enumerate(tree.items()):
         yield f"value = get_{number}({name!r})"
         if inner is None:
-            yield from _read_value(table, (*path, name), f"missing_{number}")
+            yield from _read_value(table, leaves[*path, name], f"missing_{number}")
         elif not inner:
             yield f"if value is None: missing_{number} += 1"
             yield "elif 'NULL' not in value: left_over = True"
         else:
             yield f"if value is None: map_{number}_{position} = EMPTY; missing_{number} += 1"
             yield f"else: map_{number}_{position} = value['M']"
-            yield from _read_map(table, inner, (*path, name), f"{number}_{position}")
+            yield from _read_map(table, leaves, inner, (*path, name), f"{number}_{position}")
     yield f"if len(map_{number}) + missing_{number} != {len(tree)}: left_over = True"
 
 
-def _read_value(table: Table, path: tuple[str, ...], missing: str) -> Iterator[str]:
-    i = leaf_columns(table)[path]
+def _read_value(table: Table, i: int, missing: str) -> Iterator[str]:
     yield "if value is None:"
     yield "    raise LookupError" if table.columns[i].key else f"    part_{i} = 'null'; {missing} += 1"
     for usual, staged in RULES[table.columns[i].type].fast:
