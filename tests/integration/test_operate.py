@@ -6,25 +6,17 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import DatabaseError, InvalidEventError
 from demand_pipeline.operate import answer, pages, rejects
-from functions.operate_warehouse.app import lambda_handler
-from tests.support.functions import Context
+from tests.support.operate import ask
 from tests.support.runs import EVERYTHING, Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.usefixtures("environment")
 
 NO_REJECTS = {"run": None, "table": None}
-
-
-def ask(action: str, **arguments: Any) -> Any:
-    event = {"contract": CONTRACT, "action": action, "arguments": arguments}
-    context: Any = Context(milliseconds=60_000)
-    return json.loads(json.dumps(lambda_handler(json.loads(json.dumps(event)), context)))
 
 
 def problems(strategy: Strategy = Strategy.TRUNCATE) -> list[dict[str, str]]:

@@ -1,12 +1,21 @@
-"""The function OperateWarehouse behind Lambda's API, in this process: moto would need a container for it."""
+"""The function OperateWarehouse in this process, also behind Lambda's API: moto would need a container for it."""
 
 import io
 import json
 from typing import Any
 
+from demand_pipeline.contracts.event import CONTRACT
 from tests.support.functions import Context, handler
 
 FUNCTION = "operate"
+
+
+def ask(action: str, **arguments: Any) -> Any:
+    """The answer of the real handler, event and answer passed on as JSON."""
+    event = {"contract": CONTRACT, "action": action, "arguments": arguments}
+    return json.loads(
+        json.dumps(handler("operate_warehouse")(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
+    )
 
 
 class Lambda:

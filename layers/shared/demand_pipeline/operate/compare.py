@@ -32,27 +32,25 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CompareAns
 
 
 def _statement(table: Sql, wanted: TableSchema) -> Sql:
-    names = [quote(name) for name in wanted.names]
-    keys = [quote(name) for name in wanted.key]
-    target, incoming = (listed([Sql(f"{row}.{name}") for name in names]) for row in ("target", "incoming"))
+    given = {name: f"column_{i}" for i, name in enumerate(wanted.names)}
     return statement(
         "compare_rows",
         table=table,
-        columns=listed(names),
-        arrays=listed([Sql(f":column_{i}::text[]") for i in range(len(names))]),
-        values=listed([Sql(f"{quote(name)}::{kind} AS {quote(name)}") for name, kind in wanted.types.items()]),
-        first_key=keys[0],
-        is_same_key=listed([Sql(f"target.{name} = incoming.{name}") for name in keys], " AND "),
-        target_row=Sql(f"ROW({target})::record"),
-        incoming_row=Sql(f"ROW({incoming})::record"),
-        differences=listed([Sql(_shown(name)) for name in names]),
+        columns=listed(given.values()),
+        arrays=listed([Sql(f":{column}::text[]") for column in given.values()]),
+        values=listed([Sql(f"{column}::{wanted.types[name]} AS {column}") for name, column in given.items()]),
+        first_key=wanted.key[0],
+        is_same_key=listed([Sql(f"target.{quote(name)} = incoming.{given[name]}") for name in wanted.key], " AND "),
+        target_row=Sql(f"ROW({listed([Sql(f'target.{quote(name)}') for name in given])})::record"),
+        incoming_row=Sql(f"ROW({listed([Sql(f'incoming.{column}') for column in given.values()])})::record"),
+        differences=listed([_shown(f"target.{quote(name)}", f"incoming.{column}") for name, column in given.items()]),
     )
 
 
-def _shown(name: Sql) -> str:
+def _shown(found: str, expected: str) -> Sql:
     """Expected and found value of a column, null if they are the same."""
-    differ = f"ROW(target.{name})::record *<> ROW(incoming.{name})::record"
-    return f"CASE WHEN {differ} THEN ARRAY[{_cut(f'incoming.{name}')}, {_cut(f'target.{name}')}] END"
+    differ = f"ROW({found})::record *<> ROW({expected})::record"
+    return Sql(f"CASE WHEN {differ} THEN ARRAY[{_cut(expected)}, {_cut(found)}] END")
 
 
 def _cut(value: str) -> str:

@@ -1018,6 +1018,7 @@ ORDER BY place;
 -- name: compare_rows
 -- Which of the given rows the table does not have as they are: their position, whether their key is missing, and for
 -- each column the expected and the found value where they differ. `*<>` compares what is stored: 1.0 is not 1.00.
+-- The given columns have names of our own, since the table may have a column named `number`.
 SELECT incoming.number, target.{first_key} IS NULL AS missing, {differences}
 FROM (
     SELECT {values}, number
