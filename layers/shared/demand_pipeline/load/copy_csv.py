@@ -16,8 +16,8 @@ OPTIONS = r"""(FORMAT csv, QUOTE '"', ESCAPE '\', NULL 'null', ENCODING 'UTF8')"
 
 BLOCK_BYTES = 1 << 18
 
-# One of JSON's other escapes; of `\u` a run, because two may be one character.
-_ESCAPE = re.compile(rb"\\(?:[nrtbf/]|u[0-9A-Fa-f]{0,4}(?:\\u[0-9A-Fa-f]{4})*)")
+# One of JSON's other escapes, or two that are one character. None is long: `_text_of` keeps the last ones.
+_ESCAPE = re.compile(rb"\\(?:[nrtbf/]|u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|u[0-9A-Fa-f]{0,4})")
 
 
 class MalformedError(ValueError):

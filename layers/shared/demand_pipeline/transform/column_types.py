@@ -23,8 +23,9 @@ type Converter = Callable[[AttributeValue], str]
 
 NULL = "null"
 
-# A table has few different dates and small numbers, and they come again and again.
+# Dates and small numbers repeat a lot within a table. A text that takes more bytes than any of them is not kept.
 _REMEMBERED = 4096
+_REMEMBERED_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +191,25 @@ RULES: dict[ColumnType, TypeRule] = {
     ),
 }
 
+
+def _remembered(convert: Callable[[str], str]) -> Callable[[str], str]:
+    """The same conversion with its last results kept; a long text raises ValueError, and takes the slow path."""
+
+    @lru_cache(_REMEMBERED)
+    def remembered(text: str) -> str:
+        if len(text) > _REMEMBERED_LENGTH:
+            raise ValueError("too long to keep")
+        return convert(text)
+
+    return remembered
+
+
 FAST_NAMES: dict[str, Any] = {
     "json_string": json_string,
     "to_json": to_json,
     "is_plain_number": is_plain_number,
-    "bigint": lru_cache(_REMEMBERED)(as_bigint),
-    "date": lru_cache(_REMEMBERED)(date_text),
+    "bigint": _remembered(as_bigint),
+    "date": _remembered(date_text),
     "timestamp": timestamp_text,
     "epoch": epoch_text,
     "text_set": text_set,

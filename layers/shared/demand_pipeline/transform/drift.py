@@ -26,6 +26,8 @@ NONE = "none"
 
 _MAX_PATH = 300
 _MAX_SHAPES = 1000
+_MAX_SHAPE_BYTES = 1 << 20  # of names, which may be an item's own; more where they are not ASCII
+_NAME_BYTES = 64  # of a name, next to its characters
 _is_plain = re.compile(r"\w+").fullmatch
 
 
@@ -49,7 +51,9 @@ class DriftCounter:
         self._partly_read = {name for name, inner in self._column_tree.items() if inner}
         # Names of attributes, then as many types: how many items have exactly these.
         self._shapes: dict[tuple[str, ...], int] = {}
+        self._shape_bytes = 0
         self._counts: dict[tuple[ItemPath, str], int] = {}
+        self._others = 0
         self.absent = set(self._columns)
         """Numbers of the columns for which no item has had a value: as long as there are any, `look` at each item."""
 
@@ -75,9 +79,11 @@ class DriftCounter:
         try:
             self._shapes[shape] += 1
         except KeyError:
-            if len(self._shapes) >= _MAX_SHAPES:
+            size = len("".join(rest)) + _NAME_BYTES * len(rest)
+            if len(self._shapes) >= _MAX_SHAPES or self._shape_bytes + size > _MAX_SHAPE_BYTES:
                 self._add_shapes()
             self._shapes[shape] = 1
+            self._shape_bytes += size
 
     def count_types(self, item: Item, columns: Iterable[int]) -> None:
         """Those of the columns whose value has another type than usual."""
@@ -91,15 +97,10 @@ class DriftCounter:
         """The counts of a chunk of so many items: of the items themselves first."""
         self._add_shapes()
         yield AttributeCount(ALL, "M", items)
-        others = 0
         for (path, kind), count in self._counts.items():
-            text = path_text(path)
-            if path and len(text) <= _MAX_PATH:
-                yield AttributeCount(text, kind, count)
-            else:
-                others += count
-        if others:
-            yield AttributeCount(OTHERS, "", others)
+            yield AttributeCount(path_text(path), kind, count)
+        if self._others:
+            yield AttributeCount(OTHERS, "", self._others)
         for i in sorted(self.absent):
             yield AttributeCount(path_text(self._columns[i][0]), NONE, items)
 
@@ -118,12 +119,21 @@ class DriftCounter:
             for name, kind in zip(shape[:names], shape[names:], strict=True):
                 self._add((name,), kind, items)
         self._shapes.clear()
+        self._shape_bytes = 0
 
     def _add(self, path: ItemPath, kind: str, items: int = 1) -> None:
         key = (path, kind)
-        if key not in self._counts and len(self._counts) >= MAX_ATTRIBUTES:
-            key = ((), "")
-        self._counts[key] = self._counts.get(key, 0) + items
+        if key in self._counts:
+            self._counts[key] += items
+        elif len(self._counts) < MAX_ATTRIBUTES and _is_short(path):
+            self._counts[key] = items
+        else:
+            self._others += items
+
+
+def _is_short(path: ItemPath) -> bool:
+    # The text of a path is at least as long as its names, and takes longer to make.
+    return len("".join(map(str, path))) <= _MAX_PATH and len(path_text(path)) <= _MAX_PATH
 
 
 def path_text(path: ItemPath) -> str:
