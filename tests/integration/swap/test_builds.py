@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult
-from demand_pipeline.errors import DatabaseError
+from demand_pipeline.errors import DatabaseError, TransientError
 from demand_pipeline.load import transaction
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap import builds
@@ -95,6 +96,35 @@ def test_a_call_waits_for_the_build_of_an_earlier_one(
         monkeypatch.setattr(builds, "_WAIT_SECONDS", 0.2)
         assert call(runs, request) == Again(30)
         network.hang_up(session._sock)
+
+
+def test_a_client_that_hangs_between_two_statements_holds_a_redrive_up_for_seconds(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session builds nothing, and no client that closes it is left: PostgreSQL ends it."""
+    request = copied(runs)
+    monkeypatch.setattr(builds, "_IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(builds, "_WAIT_SECONDS", 0.2)
+    hangs, goes_on = Event(), Event()
+    find_builds = builds.find_builds
+
+    def hang(*arguments: Any) -> Any:
+        if not hangs.is_set():
+            hangs.set()
+            goes_on.wait(60)
+        return find_builds(*arguments)
+
+    monkeypatch.setattr(builds, "find_builds", hang)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(call, runs, request)
+        hangs.wait(60)
+        try:
+            wait_for(lambda: isinstance(call(runs, request), LoadResult), 20)
+        finally:
+            goes_on.set()
+        with pytest.raises(TransientError):
+            first.result()
+    assert warehouse.count("cases") == 2
 
 
 def test_statistics_are_rough_when_rows_become_visible_and_complete_afterwards(

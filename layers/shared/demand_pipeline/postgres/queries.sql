@@ -679,14 +679,25 @@ LEFT JOIN pg_constraint AS own ON own.conrelid = to_regclass(:child) AND own.con
 WHERE rule.conrelid = to_regclass(:parent) AND rule.contype = 'f' AND rule.conparentid = 0
   AND own.convalidated IS NOT TRUE;
 
--- name: try_build_lock
--- Held by the session until it ends, and so until what it builds is built.
-SELECT pg_try_advisory_lock(:key);
+-- name: lock_builder
+-- Only one session at a time can check who builds.
+INSERT INTO {ledger} (chunk) VALUES ('builder') ON CONFLICT (chunk) DO UPDATE SET chunk = excluded.chunk;
+
+-- name: claim_builds
+-- Enter this session, by process id and start, as the one that builds, unless the session entered before still exists.
+UPDATE {ledger} AS builder
+SET rows = own.pid, touched_at = own.backend_start
+FROM pg_stat_activity AS own
+WHERE chunk = 'builder'
+  AND own.pid = pg_backend_pid()
+  AND NOT EXISTS (SELECT FROM pg_stat_activity AS last
+                  WHERE last.pid = builder.rows AND last.backend_start = builder.touched_at);
 
 -- name: outlive_client
--- What a session has begun, it finishes, also when its client is gone.
+-- A session finishes the statement that it has begun, also when its client is gone. Then it ends, even if the client hangs.
 SELECT set_config('client_connection_check_interval', '0', false),
-       set_config('statement_timeout', '0', false);
+       set_config('statement_timeout', '0', false),
+       set_config('idle_session_timeout', :idle, false);
 
 -- name: make_statistics_rough
 -- Of a tenth of the usual sample, in a tenth of the time; queries can be planned with them until the ANALYZE after a swap.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError, DiskFullError, DuplicateKeyError, PipelineError, TransientError
-from demand_pipeline.load.locks import advisory_key
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
@@ -22,6 +21,7 @@ from demand_pipeline.settings import PostgresSettings
 
 _WAIT_SECONDS = 60.0  # how long a call waits for builds
 _PAUSE_SECONDS = 0.5
+_IDLE_SECONDS = 10.0  # between two statements of a client that works
 _TRIES = 2
 
 
@@ -60,21 +60,28 @@ class Builder:
         """
         seconds = max(1.0, min(_WAIT_SECONDS, self.deadline.seconds_left()))
         with open_session(self.settings, f"build {self.shadows.suffix}", Timeouts(statement=seconds)) as session:
-            session.query(statement("outlive_client"))
+            session.query(statement("outlive_client"), idle=f"{_IDLE_SECONDS:g}s")
             return (
-                self._acquire_lock(session, seconds)
+                self._wait_for_others(session, seconds)
                 and all(self._build(session, slot) for slot in slots)
                 and all(self._vacuum(session, slot) for slot in slots)
             )
 
-    def _acquire_lock(self, session: Connection, seconds: float) -> bool:
+    def _wait_for_others(self, session: Connection, seconds: float) -> bool:
         """Wait for the session of an earlier call, with or without its client."""
-        key, end = advisory_key(f"build {self.shadows.schema}{self.shadows.suffix}"), time.monotonic() + seconds
-        while session.query(statement("try_build_lock"), key=key) == [[False]]:
+        end = time.monotonic() + seconds
+        while not self._claim_builds(session):
             if time.monotonic() >= end:
                 return False
             time.sleep(_PAUSE_SECONDS)
         return True
+
+    def _claim_builds(self, session: Connection) -> bool:
+        session.execute(statement("begin"))
+        session.execute(statement("lock_builder", ledger=self.shadows.ledger))
+        claimed = session.execute(statement("claim_builds", ledger=self.shadows.ledger))
+        session.execute("COMMIT")
+        return bool(claimed)
 
     def _build(self, session: Connection, slot: Slot) -> bool:
         shadow = self.shadows.rows(slot.name)
