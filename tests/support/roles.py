@@ -1,4 +1,4 @@
-"""Sessions of others in the warehouse: of an analyst, who may read and nothing else, through the analysts' role."""
+"""Sessions of others in the warehouse: of an analyst, who may read and nothing else, and of an administrator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,21 @@ from tests.support.warehouse import Warehouse
 @contextmanager
 def analyst(warehouse: Warehouse, name: str = "analyst") -> Iterator[Connection]:
     """A session of a role that `create_analyst` has made."""
-    context = trust(read_tls_root(warehouse.settings))
-    with connect(warehouse.settings, Credentials(name, name), context, "a reader", Timeouts(idle=120)) as connection:
+    with _session(warehouse, Credentials(name, name), "a reader") as connection:
         yield connection
+
+
+@contextmanager
+def administrator(warehouse: Warehouse) -> Iterator[Connection]:
+    """A session of the superuser."""
+    server = warehouse.server
+    with _session(warehouse, Credentials(server.admin, server.admin_password), "somebody's client") as connection:
+        yield connection
+
+
+def _session(warehouse: Warehouse, credentials: Credentials, client: str) -> Connection:
+    context = trust(read_tls_root(warehouse.settings))
+    return connect(warehouse.settings, credentials, context, client, Timeouts(idle=120))
 
 
 def create_analyst(warehouse: Warehouse, name: str = "analyst") -> None:

@@ -39,8 +39,8 @@ CURES = (
     ),
     Cure(
         ("LockTimeoutError",),
-        "another session holds a lock on a warehouse table",
-        "end that session (`pg_locks`), redrive",
+        "another session holds a lock on a warehouse table; the message names it",
+        "end that session, or wait for it; redrive",
     ),
     Cure(
         ("DeadlineError",),

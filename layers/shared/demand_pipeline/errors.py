@@ -19,6 +19,9 @@ class TransientError(PipelineError):
 class LockTimeoutError(PipelineError):
     """Another session held a lock for longer than the load may wait; try again later."""
 
+    names_holders = False
+    """Whether the message says who holds the lock."""
+
 
 class InvalidEventError(PipelineError, ValueError):
     """A state passed a malformed event: names the field, the value and what was expected."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from demand_pipeline.errors import LockTimeoutError
+from demand_pipeline.load.holders import EVERY_MODE, OF_WRITERS, held
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
@@ -14,7 +15,6 @@ from demand_pipeline.postgres.statements import Sql, listed, statement
 # is cancelled that reads the tables in another order.
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
-
 
 # A load feeds a COPY for 20 s at most (`chunks`); one this old that still waits for its client is hung.
 _FROZEN_SECONDS = 50.0
@@ -41,6 +41,8 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     names = listed(tables)
     _lock_out_vacuum(connection, names)
     for attempt in range(1, _ATTEMPTS + 1):
+        if attempt > 1:
+            time.sleep(_PAUSE_SECONDS)
         connection.execute("SAVEPOINT try_lock")
         connection.query(statement("limit_locks"), relations=list(tables))
         try:
@@ -50,12 +52,8 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
             logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
         else:
             return
-        time.sleep(_PAUSE_SECONDS)
-    holders = listed([Sql(holder) for [holder] in connection.query(statement("lock_holders"), relations=list(tables))])
-    raise LockTimeoutError(
-        f"{names}: other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart; now: "
-        f"{holders or 'none'}"
-    )
+    attempts = f"other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
+    raise held(connection, attempts, EVERY_MODE, tables)
 
 
 def _lock_out_vacuum(connection: Connection, tables: Sql) -> None:
@@ -76,7 +74,16 @@ def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
 
     No reader queues behind this lock, so it waits as long as any. Raises LockTimeoutError.
     """
-    connection.execute(statement("lock_out_writers", tables=listed(tables)))
+    _lock(connection, "lock_out_writers", tables, OF_WRITERS)
+
+
+def _lock(connection: Connection, name: str, tables: Sequence[Sql], conflicting: Sequence[str]) -> None:
+    connection.execute("SAVEPOINT try_lock")
+    try:
+        connection.execute(statement(name, tables=listed(tables)))
+    except LockTimeoutError as error:
+        connection.execute("ROLLBACK TO SAVEPOINT try_lock")
+        raise held(connection, "other sessions did not release their locks in time", conflicting, tables) from error
 
 
 def advisory_key(purpose: str) -> int:

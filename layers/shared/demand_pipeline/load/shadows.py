@@ -16,6 +16,7 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabasePrivilegeError, DiskFullError, PipelineError
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.holders import holders_named
 from demand_pipeline.load.housekeeping import LEDGER, drop_run
 from demand_pipeline.load.schema import TableSchema, ensure_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
@@ -191,7 +192,10 @@ def open_shadows(settings: PostgresSettings, run: Run, deadline: Deadline) -> It
     """
     seconds = max(1, deadline.seconds_left())
     try:
-        with open_session(settings, run.id, Timeouts(statement=seconds)) as connection:
+        with (
+            open_session(settings, run.id, Timeouts(statement=seconds)) as connection,
+            holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
+        ):
             yield Shadows(connection, settings.schema, run)
     except DiskFullError:
         with suppress(PipelineError), open_session(settings, run.id, Timeouts(statement=seconds)) as connection:

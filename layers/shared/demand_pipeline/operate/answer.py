@@ -7,6 +7,8 @@ from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.request import ActionName, OperateRequest
+from demand_pipeline.load.holders import holders_named
+from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
@@ -49,7 +51,10 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
     action = ACTIONS[request.action]
     started = time.monotonic()
     timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
-    with open_session(settings, f"operate {request.action}", timeouts) as connection:
+    with (
+        open_session(settings, f"operate {request.action}", timeouts) as connection,
+        holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
+    ):
         connection.execute(statement("begin" if action.writes else "begin_reading"))
         answer = action.answer(connection, settings.schema, request.arguments)
         connection.execute("COMMIT")

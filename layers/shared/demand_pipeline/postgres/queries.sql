@@ -58,6 +58,10 @@ WHERE usename = current_user
   AND wait_event = 'ClientRead'
   AND query_start < clock_timestamp() - make_interval(secs => :seconds::float8);
 
+-- name: forget_activity
+-- Within a transaction, pg_stat_activity stays as it was when the transaction first read it.
+SELECT pg_stat_clear_snapshot();
+
 -- name: limit_locks
 -- All locks of an attempt together wait for less than deadlock_timeout. A partition, or a table that inherits, is locked
 -- with its parent. The setting ends with the savepoint; once the locks are taken, it stays for the rest of the
@@ -81,18 +85,47 @@ LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
 LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
 
 -- name: lock_holders
--- Who holds locks on relations, or on their partitions: process ids, and the names of prepared transactions.
+-- Who holds, or waits for, locks in some modes on relations, on their partitions, or on any relation of schemas: process
+-- id and one relation; for a prepared transaction also a description, and the statement that ends it. What connects a
+-- prepared transaction with its locks is the lock on its own transaction id.
 WITH RECURSIVE locked AS (
     SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
     UNION
+    SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = ANY (:schemas::text[])
+    UNION
     SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation
 )
-SELECT DISTINCT coalesce('process ' || lock.pid, 'prepared transaction ' || gid)
-FROM locked
-JOIN pg_locks AS lock ON lock.relation = locked.relation AND lock.granted
-LEFT JOIN pg_prepared_xacts ON lock.virtualtransaction = '-1/' || transaction
-WHERE lock.pid IS DISTINCT FROM pg_backend_pid()
-  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database());
+SELECT lock.pid, min(lock.relation::regclass::text),
+       'prepared transaction ' || quote_literal(gid) || ' (role ' || owner || ', since ' || date_trunc('second', prepared) || ')',
+       'ROLLBACK PREPARED ' || quote_literal(gid) || ';'
+FROM pg_locks AS lock
+LEFT JOIN pg_locks AS own ON lock.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+                         AND own.virtualtransaction = lock.virtualtransaction
+LEFT JOIN pg_prepared_xacts AS transaction ON transaction.transaction = own.transactionid
+WHERE lock.locktype = 'relation'
+  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND lock.relation IN (SELECT relation FROM locked)
+  AND lock.mode = ANY (:modes::text[])
+  AND lock.pid IS DISTINCT FROM pg_backend_pid()
+GROUP BY lock.pid, lock.virtualtransaction, gid, owner, prepared
+ORDER BY bool_or(lock.granted) DESC, lock.pid NULLS FIRST;
+
+-- name: describe_sessions
+-- Each session's process id, description, and the statement that ends it (null for the pipeline's own sessions and for
+-- autovacuum). PostgreSQL shows state, time and statement only to the session's role and members of pg_read_all_stats.
+SELECT pid,
+       format('process %s (%s)', pid, concat_ws(', ',
+           coalesce('role ' || usename, 'autovacuum or another process of the server'),
+           nullif(application_name, ''),
+           state || ' since ' || date_trunc('second', state_change),
+           upper(substring(query FROM '^\s*([[:alpha:]]{{1,20}})\M')),
+           'waits for ' || nullif(array_to_string(pg_blocking_pids(pid), ' and '), ''))),
+       CASE WHEN usename <> current_user OR (usename = current_user AND application_name NOT LIKE 'demand-pipeline %')
+            THEN format('SELECT pg_terminate_backend(%s);', pid) END
+FROM pg_stat_activity
+WHERE pid = ANY (:pids::int[])
+ORDER BY xact_start;
 
 -- name: lock_out_writers
 LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;

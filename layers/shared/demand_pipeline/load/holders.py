@@ -1,0 +1,90 @@
+"""Names the sessions and prepared transactions that hold the locks for which a load has waited too long.
+
+Of a session's statement only the first word is shown: the rest may quote an item.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from demand_pipeline.errors import LockTimeoutError, PipelineError
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, listed, statement
+
+_SHOWN = 3
+
+# As pg_locks names them, from the weakest on. Each mode that a load takes conflicts with all modes from one on.
+EVERY_MODE = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+OF_ROWS, OF_WRITERS, OF_LOADS = EVERY_MODE[1:], EVERY_MODE[2:], EVERY_MODE[3:]
+
+
+def name_sessions(connection: Connection, pids: Iterable[int]) -> str:
+    """Sessions in one line, with the statements that end them; empty if they have ended."""
+    return _in_one_line(list(_describe_sessions(connection, pids).values()))
+
+
+def name_holders(
+    connection: Connection, modes: Sequence[str], tables: Sequence[Sql] = (), schemas: Sequence[str] = ()
+) -> str:
+    """Everybody who holds or waits for locks in these modes, on tables or on all tables of schemas, in one line."""
+    found = connection.query(
+        statement("lock_holders"), relations=list(tables), schemas=list(schemas), modes=list(modes)
+    )
+    sessions = _describe_sessions(connection, [pid for pid, *_ in found if pid])
+    holders = []
+    for pid, table, *prepared in found:
+        holder, cure = sessions.get(pid, prepared)
+        if holder:
+            holders.append((f"{holder} on {table}", cure))
+    return _in_one_line(holders)
+
+
+def held(connection: Connection, waited_for: str, modes: Sequence[str], tables: Sequence[Sql]) -> LockTimeoutError:
+    """Make the error for locks on tables that were not granted; the session's transaction must not have failed."""
+    holders = name_holders(connection, modes, tables)
+    error = LockTimeoutError(f"{listed(tables)}: {waited_for}; held by {holders or 'nobody any more'}")
+    error.names_holders = True
+    return error
+
+
+@contextmanager
+def holders_named(connection: Connection, *schemas: str) -> Iterator[None]:
+    """Name the holders in every LockTimeoutError that does not name them yet, after a rollback.
+
+    A statement may have waited for a row, which no view shows: so this names everybody who may have locked rows.
+    """
+    try:
+        yield
+    except LockTimeoutError as error:
+        holders = ""
+        if not error.names_holders:
+            with suppress(PipelineError):
+                connection.execute("ROLLBACK")
+                holders = name_holders(connection, OF_ROWS, schemas=schemas)
+        if not holders:
+            raise
+        raise LockTimeoutError(f"{error}; locks are held by {holders}") from error
+
+
+def _describe_sessions(connection: Connection, pids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """Return, by process id, a description and the statement that ends the session (None for the pipeline's own)."""
+    connection.query(statement("forget_activity"))
+    found = connection.query(statement("describe_sessions"), pids=list(pids))
+    return {pid: (text, cure) for pid, text, cure in found}
+
+
+def _in_one_line(holders: Sequence[tuple[str, str | None]]) -> str:
+    first = sorted(holders, key=lambda holder: holder[1] is None)[:_SHOWN]
+    shown = [" ".join(holder.split()) for holder, _ in first]
+    if len(holders) > _SHOWN:
+        shown.append(f"{len(holders) - _SHOWN} more")
+    cures = [cure for _, cure in first if cure]
+    return ", ".join(shown) + (f"; end with {' '.join(cures)}" if cures else "")
