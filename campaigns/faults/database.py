@@ -25,8 +25,7 @@ from local.process import free_port
 _TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
-    (re.compile(r"pg_advisory_xact_lock"), "turn"),
-    (re.compile(r"pg_try_advisory_lock"), "build lock"),
+    (re.compile(r'^LOCK TABLE \S*"pipeline_runs"'), "turn"),
     (re.compile(r'^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\S*"(\w+)_[0-9a-f]{12}"'), "shadow/{}"),
     (re.compile(r'^INSERT INTO \S*"pipeline_ledger_\w+" \(chunk, table_name'), "claim"),
     (re.compile(r'COPY \S*?"(\w+)_[0-9a-f]{12}" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
@@ -158,7 +157,7 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
             return _lock(faults, run, sql) if _EXCLUSIVE.match(sql) else run(sql, **parameters)
 
         _come_by(connection)
-        if point in ("turn", "claim", "build lock") or sql in ("COMMIT", "ROLLBACK"):
+        if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
             connection.has_turn = point is not None and point != "commit"  # type: ignore[attr-defined] # others wait for it
         fault = _take(faults, point)
         return work() if fault is None else _at_statement(faults, fault, connection, sql, work)

@@ -10,6 +10,7 @@ from demand_pipeline.load import in_place
 from demand_pipeline.load.context import LoadContext
 from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.s3.staging import Staging
+from tests.support.roles import create_analyst
 from tests.support.runs import Runs
 from tests.support.warehouse import Warehouse
 
@@ -75,3 +76,11 @@ def minimal(warehouse: Warehouse) -> Iterator[Warehouse]:
     warehouse.sql(f'ALTER DATABASE "{database}" OWNER TO admin')
     for role in ("demand_loader", "analysts", "master"):
         warehouse.sql(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+
+
+@pytest.fixture
+def analysed(minimal: Warehouse) -> Iterator[Warehouse]:
+    """The same, and the role `analyst`, who may read what the load makes."""
+    create_analyst(minimal)
+    yield minimal
+    minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")

@@ -1,14 +1,24 @@
-"""Readers are locked out in attempts that end before PostgreSQL looks for deadlocks; only autovacuum has to give way."""
+"""Locks that only a table's owner can take; attempts at readers' locks end before PostgreSQL looks for deadlocks."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
+from demand_pipeline.builders import TABLES
+from demand_pipeline.errors import DatabasePrivilegeError
 from demand_pipeline.load import locks
+from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.postgres import statements
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import qualified
+from demand_pipeline.postgres.statements import qualified, statement
+from tests.integration.conftest import MERGE_ALONE, before_placing
+from tests.support.roles import analyst
+from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.waiting import wait_for
 from tests.support.warehouse import Warehouse
 
@@ -25,8 +35,8 @@ def test_all_locks_of_an_attempt_wait_less_than_deadlock_timeout(
 ) -> None:
     plain = "".join(f"CREATE TABLE warehouse.t{number} (id int);" for number in range(1, tables))
     with open_session(warehouse.settings, "run", Timeouts()) as loader:
-        for statement in ("CREATE SCHEMA warehouse;" + PARTITIONED + plain).strip().split(";")[:-1]:
-            loader.execute(statement)
+        for sql in ("CREATE SCHEMA warehouse;" + PARTITIONED + plain).strip().split(";")[:-1]:
+            loader.execute(sql)
         loader.execute("BEGIN")
         lock_exclusive(loader, [qualified("warehouse", f"t{number}") for number in range(tables)])
         [[each, limit]] = loader.query(
@@ -65,10 +75,64 @@ def test_autovacuum_gives_way(warehouse: Warehouse, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(locks, "_ATTEMPTS", 1)
     at_work = "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'warehouse.vacuumed'::regclass"
     with open_session(warehouse.settings, "writer", Timeouts()) as writer:  # its end tells autovacuum what it wrote
-        for statement in ("CREATE SCHEMA warehouse;\n" + VACUUMED.strip()).split(";\n"):
-            writer.execute(statement)
+        for sql in ("CREATE SCHEMA warehouse;\n" + VACUUMED.strip()).split(";\n"):
+            writer.execute(sql)
     wait_for(lambda: warehouse.sql(at_work) == "1")
     with open_session(warehouse.settings, "run", Timeouts()) as loader:
         loader.execute("BEGIN")
         lock_exclusive(loader, [qualified("warehouse", "vacuumed")])
         assert warehouse.sql(at_work) == "0"
+
+
+EVERY_MODE = (
+    *("ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"),
+    *("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"),
+)
+
+
+@MERGE_ALONE
+def test_no_lock_that_a_reader_may_take_holds_up_a_load(
+    runs: Runs, analysed: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither on a table, nor an advisory one, whose keys are everybody's."""
+    runs.load(run_at(1), EVERYTHING)
+    found: list[str] = []
+    held = "SELECT DISTINCT locktype FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE usename = 'demand_loader'"
+    before_placing(monkeypatch, lambda _: found.extend(analysed.sql(held).split()))
+    with analyst(analysed) as reader:
+        reader.execute("BEGIN")
+        for table in [*TABLES, *(table.name for table in CONTROL_TABLES)]:
+            for mode in EVERY_MODE:
+                reader.execute("SAVEPOINT before")
+                try:
+                    reader.execute(f"LOCK TABLE warehouse.{table} IN {mode} MODE")
+                except DatabasePrivilegeError:
+                    reader.execute("ROLLBACK TO SAVEPOINT before")
+        assert runs.load(run_at(2), EVERYTHING).committed
+    assert "relation" in found
+    assert "advisory" not in found
+    assert "advisory" not in statements._QUERIES.read_text()
+
+
+def test_an_old_copy_that_moves_is_not_ended(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_FROZEN_SECONDS", 0.1)
+    done = Event()
+
+    def blocks() -> Iterator[bytes]:
+        while not done.is_set():
+            yield b"1\n"
+            time.sleep(0.01)
+
+    with (
+        open_session(warehouse.settings, "run", Timeouts()) as copier,
+        open_session(warehouse.settings, "other", Timeouts()) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        copier.execute("CREATE TABLE public.copied (number int)")
+        copying = pool.submit(copier.copy_in, "COPY public.copied FROM STDIN", blocks())
+        try:
+            wait_for(lambda: other.query(statement("hung_loads"), seconds=0.1))
+            assert not locks.acquire_load_lock(other, "warehouse")
+        finally:
+            done.set()
+        assert copying.result() > 0

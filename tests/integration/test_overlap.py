@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from demand_pipeline.errors import LockTimeoutError, RunNameTakenError, StaleRunError
-from demand_pipeline.load import locks, shadows
+from demand_pipeline.errors import LockTimeoutError, PipelineError, RunNameTakenError, StaleRunError, TransientError
+from demand_pipeline.load import locks, shadows, transaction
+from demand_pipeline.load.control_tables import find_result
+from demand_pipeline.load.schema import ensure_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import TRUNCATE_ALONE, before_placing
@@ -70,7 +72,7 @@ def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
 
     def read() -> None:
         with session(warehouse) as other:
-            while len(attempts) < 4:
+            while len(attempts) < 3:
                 start = time.monotonic()
                 other.query("SELECT count(*) FROM warehouse.cases")
                 waits.append(time.monotonic() - start)
@@ -85,7 +87,7 @@ def test_a_reader_that_holds_a_table_makes_the_load_give_up_and_others_read_on(
             runs.load(run_at(2), of_hour(2))
         assert reader.query("SELECT DISTINCT status FROM warehouse.cases") == [["1"]]
         others.result()
-    assert attempts == [2.0] * 4
+    assert attempts == [2.0] * 3
     assert 0.05 < max(waits) < 1  # an attempt lasts a fifth of a second
     warehouse.wait_until_closed()
 
@@ -102,9 +104,13 @@ def test_a_load_goes_on_when_the_reader_has_gone(
         assert runs.load(run_at(2), of_hour(2)).committed
 
 
-def test_two_loads_acquire_load_locks(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second finds the first's commit, whichever it is: the older run is stale then."""
-    runs.load(run_at(1), of_hour(1))
+@pytest.mark.parametrize(("earlier", "refused"), [(1, StaleRunError), (0, TransientError)])
+def test_of_two_loads_at_the_same_time_the_second_finds_what_the_first_has_committed(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, earlier: int, refused: type[PipelineError]
+) -> None:
+    """Also if they are the very first ones, which have no table yet whose lock they could take."""
+    for hour in range(earlier):
+        runs.load(run_at(hour), of_hour(hour))
     loading, go_on = threading.Event(), threading.Event()
 
     def wait(_: Any) -> None:
@@ -119,19 +125,44 @@ def test_two_loads_acquire_load_locks(runs: Runs, warehouse: Warehouse, monkeypa
         wait_for_lock(warehouse)
         go_on.set()
         assert newer.result().committed
-        with pytest.raises(StaleRunError):
+        with pytest.raises(refused):
             older.result()
+    with pytest.raises(StaleRunError):
+        runs.load(run_at(2), of_hour(2))
     assert warehouse.sql("SELECT DISTINCT status FROM warehouse.cases") == "3"
     warehouse.wait_until_closed()
 
 
+def test_a_load_locks_tables_that_another_has_created_after_its_first_look(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: list[int] = []
+
+    def look(connection: Connection, *arguments: Any) -> Any:
+        held = "pid = pg_backend_pid() AND relation = 'warehouse.pipeline_runs'::regclass"
+        modes = connection.query(f"SELECT FROM pg_locks WHERE mode = 'ShareUpdateExclusiveLock' AND {held}")
+        locked.append(len(modes))
+        return find_result(connection, *arguments)
+
+    def load_first(connection: Connection, schema: str) -> None:
+        monkeypatch.setattr(transaction, "ensure_schema", ensure_schema)
+        runs.load(run_at(1))
+        monkeypatch.setattr(transaction, "find_result", look)
+        ensure_schema(connection, schema)
+
+    monkeypatch.setattr(transaction, "ensure_schema", load_first)
+    assert runs.load(run_at(2)).committed
+    assert locked[0] == 1
+
+
 def wait_for_lock(warehouse: Warehouse) -> None:
-    """Until a session waits for an advisory lock."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    """Until a session waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     wait_for(lambda: warehouse.sql(waiting) != "0")
 
 
 def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.load(run_at(0))
     request = runs.request(run_at(1), of_hour(1))
     placed: list[str] = []
     before_placing(monkeypatch, lambda context: placed.extend(table.name for table in context.tables))
@@ -142,22 +173,24 @@ def test_two_loads_of_one_run_load_it_once(runs: Runs, warehouse: Warehouse, mon
 
 
 def test_of_two_runs_of_one_name_one_is_loaded(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(0))
     mine = run_at(1)
     requests = [runs.request(run, of_hour(1)) for run in (mine, replace(mine, arn="another machine's"))]
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(runs.carry_out, request) for request in requests]
     [error] = [error for error in (one.exception() for one in both) if error is not None]
     assert isinstance(error, RunNameTakenError)
-    assert warehouse.count("pipeline_runs") == 1
+    assert warehouse.count("pipeline_runs") == 2
 
 
 def test_a_load_waits_for_another_no_longer_than_it_may(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    runs.load(run_at(0))
     monkeypatch.setattr(shadows, "Timeouts", lambda statement: Timeouts(statement=statement, lock=0.2))
     with session(warehouse) as other:
         other.execute("BEGIN")
-        locks.acquire_load_lock(other, warehouse.settings.schema)
-        with pytest.raises(LockTimeoutError, match="another load of the schema warehouse"):
+        assert locks.acquire_load_lock(other, warehouse.settings.schema)
+        with pytest.raises(LockTimeoutError, match='"pipeline_runs": other sessions'):
             runs.load(run_at(1))
         assert runs.carry_out(runs.request(run_at(1)), schema="elsewhere").committed

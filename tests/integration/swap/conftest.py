@@ -1,13 +1,10 @@
 """Swaps by the role of docs/loader-role.sql; readers are another unprivileged role."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.load import locks
 from demand_pipeline.load.swap import builds, gate
-from tests.support.roles import create_analyst
 from tests.support.warehouse import Warehouse
 
 
@@ -26,8 +23,6 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
 
 
 @pytest.fixture
-def warehouse(minimal: Warehouse) -> Iterator[Warehouse]:
+def warehouse(analysed: Warehouse) -> Warehouse:
     """Reached by the loader as the role of docs/loader-role.sql, and by `analyst`."""
-    create_analyst(minimal)
-    yield minimal
-    minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")
+    return analysed

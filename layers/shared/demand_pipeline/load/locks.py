@@ -1,14 +1,14 @@
 """The locks of a load: one load at a time, and exclusive access to the tables while their rows are replaced."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load.holders import EVERY_MODE, OF_WRITERS, held
+from demand_pipeline.load.control_tables import PIPELINE_RUNS
+from demand_pipeline.load.holders import EVERY_MODE, OF_LOADS, OF_WRITERS, held
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 
 # New readers queue behind a session that waits for an exclusive lock: so wait briefly, let the readers continue, try
 # again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that no reader
@@ -16,21 +16,34 @@ from demand_pipeline.postgres.statements import Sql, listed, statement
 _PAUSE_SECONDS = 2.0
 _ATTEMPTS = 15
 
-# A load feeds a COPY for 20 s at most (`chunks`); one this old that still waits for its client is hung.
+# A load feeds a COPY for 20 s at most (`chunks`). If a COPY is older than this and has stalled, its client hangs.
 _FROZEN_SECONDS = 50.0
+_STALL_SECONDS = 2.0
 
 
-def acquire_load_lock(connection: Connection, schema: str) -> None:
+def acquire_load_lock(connection: Connection, schema: str) -> bool:
     """Wait for other loads of the schema to end, and end those whose client hangs; readers are not affected.
 
-    The lock is released when the transaction ends. Raises LockTimeoutError.
+    It locks `pipeline_runs` until the transaction ends, in a mode that conflicts with itself and that readers may not
+    take. Returns False if the table does not exist yet, or belongs to another role. Raises LockTimeoutError.
     """
-    for _ in connection.query(statement("end_hung_loads"), seconds=str(_FROZEN_SECONDS)):
-        logger.warning("a load with a hung client was terminated")
-    try:
-        connection.query(statement("acquire_load_lock"), key=advisory_key(f"load {schema}"))
-    except LockTimeoutError as error:
-        raise LockTimeoutError(f"another load of the schema {schema} is running") from error
+    _end_hung_loads(connection)
+    runs = qualified(schema, PIPELINE_RUNS.name)
+    if not connection.query(statement("is_own_table"), relation=runs):
+        return False
+    _lock(connection, "lock_out_loads", [runs], OF_LOADS)
+    return True
+
+
+def _end_hung_loads(connection: Connection) -> None:
+    """Terminate the loads whose COPY is old and has stalled."""
+    if suspected := connection.query(statement("hung_loads"), seconds=_FROZEN_SECONDS):
+        time.sleep(_STALL_SECONDS)
+        connection.query(statement("forget_activity"))
+        for load in connection.query(statement("hung_loads"), seconds=_FROZEN_SECONDS):
+            if load in suspected:
+                connection.query(statement("end_session"), pid=load[0])
+                logger.warning("a load with a hung client was terminated")
 
 
 def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
@@ -84,9 +97,3 @@ def _lock(connection: Connection, name: str, tables: Sequence[Sql], conflicting:
     except LockTimeoutError as error:
         connection.execute("ROLLBACK TO SAVEPOINT try_lock")
         raise held(connection, "other sessions did not release their locks in time", conflicting, tables) from error
-
-
-def advisory_key(purpose: str) -> int:
-    """A bigint that stands for a purpose; PostgreSQL knows advisory locks by number only."""
-    digest = hashlib.sha256(f"demand-pipeline {purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], signed=True)

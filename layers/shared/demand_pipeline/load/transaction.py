@@ -125,10 +125,13 @@ class _Load:
     def begin(self) -> LoadResult | None:
         """Open a transaction, acquire the load lock, make the tables ready for rows; the result if it is committed."""
         self.connection.execute(statement("begin"))
-        acquire_load_lock(self.connection, self.schema)
+        is_locked = acquire_load_lock(self.connection, self.schema)
         self.connection.execute("SAVEPOINT unchanged")
         ensure_schema(self.connection, self.schema)
-        for missing in self.strategy.ensure_tables(CONTROL_TABLES).values():
+        control_tables = self.strategy.ensure_tables(CONTROL_TABLES)
+        if not is_locked:  # the first load: this one, or another one meanwhile, has created the table
+            acquire_load_lock(self.connection, self.schema)
+        for missing in control_tables.values():
             for addition in missing:
                 self.connection.execute(addition)
         ensure_freshness(self.connection, self.schema)

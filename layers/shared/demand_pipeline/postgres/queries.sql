@@ -46,17 +46,22 @@ SELECT set_config('statement_timeout', :milliseconds, true);
 
 -- Locks ----------------------------------------------------------------------------------------------------------------
 
--- name: end_hung_loads
--- No COPY of a load takes long: one that is old and waits for its client has a client that hangs, and that no timeout
--- of PostgreSQL ends while its kernel still answers. A role may end its own sessions.
-SELECT pg_terminate_backend(pid, 1000)
+-- name: hung_loads
+-- Loads whose COPY is old and waits for its client: process id, and how far the COPY has come. No timeout of PostgreSQL
+-- ends it while the client's kernel still answers.
+SELECT pid, query_start, bytes_processed
 FROM pg_stat_activity
+LEFT JOIN pg_stat_progress_copy USING (pid)
 WHERE usename = current_user
-  AND datname = current_database()
+  AND pg_stat_activity.datname = current_database()
   AND application_name LIKE 'demand-pipeline %'
   AND state = 'active'
   AND wait_event = 'ClientRead'
   AND query_start < clock_timestamp() - make_interval(secs => :seconds::float8);
+
+-- name: end_session
+-- A role may end its own sessions.
+SELECT pg_terminate_backend(:pid, 1000);
 
 -- name: forget_activity
 -- Within a transaction, pg_stat_activity stays as it was when the transaction first read it.
@@ -75,13 +80,16 @@ SELECT set_config('lock_timeout', (0.8 * (SELECT setting::int FROM pg_settings W
                                    / count(*))::int::text, true)
 FROM locked;
 
--- name: acquire_load_lock
-SELECT pg_advisory_xact_lock(:key);
+-- name: is_own_table
+SELECT FROM pg_class WHERE oid = to_regclass(:relation) AND relkind IN ('r', 'p') AND pg_has_role(relowner, 'USAGE');
 
 -- name: lock_exclusive
 LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
 
 -- name: lock_out_vacuum
+LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: lock_out_loads
 LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
 
 -- name: lock_holders
@@ -134,7 +142,7 @@ LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;
 -- Tables ---------------------------------------------------------------------------------------------------------------
 
 -- name: create_schema
-CREATE SCHEMA {schema};
+CREATE SCHEMA IF NOT EXISTS {schema};
 
 -- name: relation
 -- Nothing if there is no such relation; else its kind, its owner, whether this session's role may act as the owner, and
@@ -234,7 +242,7 @@ ORDER BY index.indexrelid;
 SELECT FROM pg_namespace WHERE nspname = :schema;
 
 -- name: create_table
-CREATE TABLE {table} ({definition}){partitioned};
+CREATE TABLE IF NOT EXISTS {table} ({definition}){partitioned};
 
 -- name: count_rows
 SELECT count(*) FROM {table};

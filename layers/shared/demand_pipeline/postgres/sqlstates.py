@@ -16,11 +16,12 @@ from demand_pipeline.errors import (
     TransientError,
 )
 
-# Whole codes, or classes (the first two characters).
+# Whole codes, also with the schema that the error is about, or classes (the first two characters).
 _ERRORS: dict[str, type[PipelineError]] = {
     "08": TransientError,  # connection exception
     "22": DatabaseDataError,  # data exception
     "23505": DuplicateKeyError,  # unique_violation
+    "23505 pg_catalog": TransientError,  # somebody else has created a table or schema of the same name meanwhile
     "25P03": TransientError,  # idle_in_transaction_session_timeout: this side was too slow, once
     "28000": DatabaseAuthenticationError,  # invalid_authorization_specification
     "28P01": DatabaseAuthenticationError,  # invalid_password
@@ -52,7 +53,7 @@ _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 def failure(fields: Mapping[str, str]) -> PipelineError:
     """The error for what the server answered, from an ErrorResponse's fields by their protocol letters."""
     code = fields.get("C", "")
-    error = _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
+    error = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
     where = ", ".join([f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields])
     message = fields.get("M", "") if code[:2] in _MESSAGES_WITHOUT_DATA else "message withheld, it may quote an item"
     return error(f"SQLSTATE {code}: {message}" + (f" ({where})" if where else "") + _ADVICE.get(code, ""))
