@@ -178,7 +178,7 @@ def test_a_full_disk_is_named_and_gets_its_space_back(runs: Runs, warehouse: War
         "$$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
         f"CREATE TRIGGER fill BEFORE INSERT ON {shadow} FOR EACH ROW EXECUTE FUNCTION fill()"
     )
-    with pytest.raises(DiskFullError, match="SQLSTATE 53100: could not extend file"):
+    with pytest.raises(DiskFullError, match="SQLSTATE 53100"):
         runs.copy(request, full)
     assert left_over(warehouse) == 0
     assert warehouse.count("cases") == 2

@@ -18,6 +18,7 @@ from demand_pipeline.errors import (
     DuplicateKeyError,
     LockTimeoutError,
     MissingTableError,
+    RefusedRowError,
     TransientError,
 )
 from demand_pipeline.load import merge, transaction, truncate
@@ -49,6 +50,7 @@ def kill(warehouse: Warehouse) -> None:
         ("08006", TransientError),
         ("22P02", DatabaseDataError),
         ("23505", DuplicateKeyError),
+        ("23514", RefusedRowError),
         ("25P03", TransientError),
         ("28000", DatabaseAuthenticationError),
         ("28P01", DatabaseAuthenticationError),
@@ -58,6 +60,7 @@ def kill(warehouse: Warehouse) -> None:
         ("42P01", MissingTableError),
         ("53100", DiskFullError),
         ("53300", TransientError),
+        ("54000", RefusedRowError),
         ("55P03", LockTimeoutError),
         ("57014", DatabaseTimeoutError),
         ("57P01", TransientError),
@@ -77,18 +80,63 @@ def test_a_code_decides_the_error_whatever_the_message_says(code: str, error: ty
     [
         ("SELECT 'tel-555'::bigint", DatabaseDataError),
         ("DO $$ BEGIN RAISE EXCEPTION 'tel-555' USING DETAIL = 'tel-555', HINT = 'tel-555'; END $$", DatabaseError),
-        ("INSERT INTO pg_temp.t VALUES (NULL, 'tel-555')", DatabaseError),
+        ("DO $$ BEGIN RAISE 'tel-555' USING ERRCODE = 'check_violation'; END $$", RefusedRowError),
+        ("DO $$ BEGIN EXECUTE 'SELECT ''tel-555'; END $$", DatabaseError),
+        ("CREATE INDEX ON pg_temp.t (pg_temp.talk(b))", DatabaseError),
+        ("ALTER TABLE pg_temp.t ADD CHECK (pg_temp.talk(b) = '')", DatabaseError),
+        ("INSERT INTO pg_temp.t VALUES (2, 'talk')", DatabaseError),
+        ("INSERT INTO pg_temp.t VALUES (NULL, 'tel-555')", RefusedRowError),
         ("INSERT INTO pg_temp.t VALUES (1, 'tel-555'), (1, 'tel-555')", DuplicateKeyError),
-        ("INSERT INTO pg_temp.t VALUES (-1, 'tel-555')", DatabaseError),
+        ("INSERT INTO pg_temp.t VALUES (-1, 'tel-555')", RefusedRowError),
     ],
 )
 def test_an_error_tells_names_but_no_content_of_a_row(
     connection: Connection, statement: str, error: type[Exception]
 ) -> None:
-    connection.execute("CREATE TEMPORARY TABLE t (a int PRIMARY KEY CHECK (a > 0), b text)")
+    connection.execute(
+        "CREATE TEMPORARY TABLE t (a int PRIMARY KEY CHECK (a > 0), b text); INSERT INTO pg_temp.t VALUES (9, 'tel-555');"
+        "CREATE FUNCTION pg_temp.talk(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE '%', $1; END $$;"
+        "CREATE FUNCTION pg_temp.talk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'tel-555'; END $$;"
+        "CREATE TRIGGER talk BEFORE INSERT ON pg_temp.t FOR EACH ROW WHEN (new.b = 'talk') EXECUTE FUNCTION pg_temp.talk()"
+    )
     with pytest.raises(error) as caught:
         connection.execute(statement)
     assert "tel-555" not in "".join(str(cause) for cause in causes(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("TRUNCATE pg_temp.t", "0A000: cannot truncate a table referenced in a foreign key constraint"),
+        ("DROP TABLE pg_temp.t", "2BP01: cannot drop table t because other objects depend on it"),
+        ("EXECUTE nothing", '26000: prepared statement "nothing" does not exist'),
+        ("INSERT INTO pg_temp.t VALUES (NULL)", '23502: null value in column "a" of relation "t" violates'),
+        ("INSERT INTO pg_temp.t VALUES (-1)", '23514: new row for relation "t" violates check constraint "positive"'),
+        ("INSERT INTO pg_temp.u VALUES (5)", '23503: insert or update on table "u" violates foreign key constraint'),
+        ("SELECT 1 / 0", "22012: division by zero"),
+        ("SELECT pg_temp.fail()", r'42P01: relation "nowhere" does not exist \(function pg_temp_\d+.fail\(\)\)'),
+    ],
+)
+def test_a_message_that_quotes_names_alone_is_shown(connection: Connection, statement: str, message: str) -> None:
+    connection.execute(
+        "CREATE TEMPORARY TABLE t (a int PRIMARY KEY CONSTRAINT positive CHECK (a > 0));"
+        "CREATE TEMPORARY TABLE u (a int REFERENCES pg_temp.t);"
+        "CREATE FUNCTION pg_temp.fail() RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO nowhere VALUES (1); END'"
+    )
+    with pytest.raises(DatabaseError, match=message):
+        connection.execute(statement)
+
+
+def test_an_event_trigger_that_forbids_a_statement_is_named_with_its_words(
+    connection: Connection, warehouse: Warehouse
+) -> None:
+    warehouse.sql(
+        "CREATE FUNCTION public.forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not at night'; END $$;"
+        "CREATE EVENT TRIGGER forbid ON ddl_command_end EXECUTE FUNCTION public.forbid()"
+    )
+    words = r"P0001: not at night \(function public.forbid\(\), which an event trigger calls\)"
+    with pytest.raises(DatabaseError, match=words):
+        connection.execute("CREATE TABLE public.t ()")
 
 
 def test_an_error_of_a_copy_tells_no_line(connection: Connection) -> None:

@@ -18,6 +18,9 @@ _RESET = """
     GRANT ALL ON DATABASE "{database}" TO {owner};
     GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO PUBLIC;
     DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT evtname FROM pg_event_trigger LOOP
+            EXECUTE format('DROP EVENT TRIGGER %I', name);
+        END LOOP;
         FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$' LOOP
             EXECUTE format('DROP SCHEMA %I CASCADE', name);
         END LOOP;

@@ -74,7 +74,7 @@ class RunNameTakenError(PipelineError):
 
 
 class SchemaMismatchError(PipelineError):
-    """A warehouse table has another key or column type than its declaration; the message has the statement to run."""
+    """A load cannot write a warehouse table as it is; the message contains the statement to run."""
 
 
 class SwapRefusedError(PipelineError):
@@ -89,20 +89,30 @@ class RollbackError(PipelineError):
     """There is nothing that a rollback could bring back; the message names what there is."""
 
 
-class DuplicateKeyError(PipelineError):
-    """Two staged rows have the same primary key."""
-
-
 class DeadlineError(PipelineError):
     """The function's time limit is too near to finish."""
 
 
 class DatabaseError(PipelineError):
-    """PostgreSQL refused a statement for a reason that has no class of its own."""
+    """PostgreSQL refused a statement for a reason that has no class of its own.
+
+    `rule` is the name of the constraint, index or column that PostgreSQL names, if any.
+    """
+
+    sqlstate = ""
+    rule = ""
 
 
 class DatabaseDataError(DatabaseError):
     """PostgreSQL cannot take a value as its column's type (SQLSTATE class 22)."""
+
+
+class RefusedRowError(DatabaseError):
+    """A constraint or an index of the warehouse refuses rows; the message lists their keys and the statement to run."""
+
+
+class DuplicateKeyError(RefusedRowError):
+    """Two staged rows have the same primary key."""
 
 
 class DiskFullError(DatabaseError):

@@ -99,7 +99,7 @@ class Connection:
         """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`."""
         # pg8000 writes a text that spells null without quotes into an array, where it is NULL.
         values = {name: array_literal(v) if isinstance(v, list) else v for name, v in parameters.items()}
-        rows = _named(self._sock, lambda: self._driver.run(sql, **values))
+        rows = _named(self._sock, lambda: self._driver.run(sql, **values), sql=sql)
         return [] if rows is None else rows
 
     def execute(self, sql: str, **parameters: Any) -> int:
@@ -187,7 +187,7 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
-def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None = None) -> T:
+def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None = None, sql: str = "") -> T:
     """Call pg8000; raise its errors under this project's names.
 
     They are raised outside of the `except` block on purpose: pg8000's error holds detail and context,
@@ -199,20 +199,20 @@ def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None
     except (pg8000.native.Error, scramp.ScramException, OSError) as raised:
         if caller is not None and caller.error is not None:
             raise
-        known = _known(raised, sock)
+        known = _known(raised, sock, sql)
         if known is None:
             raise
         error = known
     raise error
 
 
-def _known(raised: BaseException, sock: ssl.SSLSocket) -> PipelineError | None:
+def _known(raised: BaseException, sock: ssl.SSLSocket, sql: str) -> PipelineError | None:
     """What an error of pg8000 means; None for our own bug, which is re-raised."""
     # pg8000 closes a connection that was refused, and if that fails too, it hides the reason beneath.
     current: BaseException | None = raised
     while current is not None:
         if isinstance(current, pg8000.native.DatabaseError):
-            return failure(current.args[0])
+            return failure(current.args[0], sql)
         current = current.__context__
     if isinstance(raised, scramp.ScramException):
         return DatabaseAuthenticationError("no SCRAM authentication with this password and server")

@@ -1,5 +1,6 @@
 """What PostgreSQL's error codes mean here (its manual, appendix A)."""
 
+import re
 from collections.abc import Mapping
 
 from demand_pipeline.errors import (
@@ -13,6 +14,7 @@ from demand_pipeline.errors import (
     LockTimeoutError,
     MissingTableError,
     PipelineError,
+    RefusedRowError,
     TransientError,
 )
 
@@ -20,6 +22,7 @@ from demand_pipeline.errors import (
 _ERRORS: dict[str, type[PipelineError]] = {
     "08": TransientError,  # connection exception
     "22": DatabaseDataError,  # data exception
+    "23": RefusedRowError,  # integrity constraint violation
     "23505": DuplicateKeyError,  # unique_violation
     "23505 pg_catalog": TransientError,  # somebody else has created a table or schema of the same name meanwhile
     "25P03": TransientError,  # idle_in_transaction_session_timeout: this side was too slow, once
@@ -31,6 +34,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "42501": DatabasePrivilegeError,  # insufficient_privilege
     "53100": DiskFullError,  # disk_full
     "53300": TransientError,  # too_many_connections
+    "54000": RefusedRowError,  # program_limit_exceeded, such as by an entry of an index
     "55P03": LockTimeoutError,  # lock_not_available
     "57014": DatabaseTimeoutError,  # query_canceled
     "57P01": TransientError,  # admin_shutdown
@@ -39,9 +43,59 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "57P05": TransientError,  # idle_session_timeout
 }
 
-# Classes whose primary message holds names and settings, never a row's values. Detail, hint and
-# context are left out always: COPY quotes the line, a constraint the row, and both are items.
-_MESSAGES_WITHOUT_DATA = frozenset({"08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"})
+# Whole codes, or classes, whose primary message quotes names, types and settings, but never a row's values, by the
+# templates in PostgreSQL's source. Everything else is withheld: of class 22 most ("invalid input syntax for type
+# bigint: …"), 38 and HV (whatever a function or another server says), XX000 (anything), P0001 and P0004 (a person's
+# text). Detail, hint and context are left out always: COPY quotes the line, a constraint the row, and both are items.
+_MESSAGES_WITHOUT_DATA = frozenset(
+    {
+        "08",  # connection
+        "09",  # triggered action
+        "0A",  # not supported: the table or the feature
+        "0B",  # transaction initiation
+        "0L",  # grantor: roles
+        "0P",  # role specification: roles
+        "21",  # cardinality: the kind of statement
+        "22001",  # "value too long for type character varying(3)": the type, without the value
+        "22012",  # "division by zero"
+        "23",  # constraint: table, column and constraint; the row is in the detail
+        "24",  # cursor state
+        "25",  # transaction state
+        "26",  # statement name
+        "27",  # triggered data change
+        "28",  # authorization: roles and databases
+        "2B",  # dependent objects or privileges: the object
+        "2D",  # transaction termination
+        "34",  # cursor name
+        "39P",  # protocol of triggers: the function
+        "3B",  # savepoint
+        "3D",  # catalog name
+        "3F",  # schema name
+        "40",  # transaction rollback
+        "42",  # syntax or access rule: tables, columns, functions
+        "44",  # check option: the view
+        "53",  # insufficient resources
+        "54",  # limits: the index and sizes
+        "55",  # object not in the required state
+        "57",  # operator intervention
+        "58",  # system: files
+        "XX001",  # corrupted data: blocks
+        "XX002",  # corrupted index: its name
+    }
+)
+
+# Code of PL/pgSQL's RAISE and of other procedural languages: their text may quote a row under any code.
+_PROCEDURAL = re.compile(r"pl(?!an|aceholder)")
+
+# Statements that read no row, so that a text that an event trigger raises in one of them quotes none.
+_DDL = re.compile(
+    r"(?:ALTER|COMMENT|CREATE|DROP|GRANT|REVOKE)\b"
+    r"(?!.*\b(?:ATTACH|CHECK|CONSTRAINT|DEFAULT|FOREIGN|GENERATED|INDEX|NOT NULL|USING)\b)",
+    re.DOTALL,
+)
+
+# In an error's context, the line of each function that was running, up to the line that a COPY was reading.
+_FUNCTION = re.compile(r"^(?:PL/pgSQL function ([\w.$\"]+\([^()\n]*\)) line|SQL function (\"[\w$]+\"))", re.MULTILINE)
 
 _ADVICE = {
     "53300": "; LoadConcurrency functions copy at once, each with a connection: lower it or raise max_connections"
@@ -50,10 +104,31 @@ _ADVICE = {
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
 
-def failure(fields: Mapping[str, str]) -> PipelineError:
-    """The error for what the server answered, from an ErrorResponse's fields by their protocol letters."""
+def failure(fields: Mapping[str, str], sql: str = "") -> PipelineError:
+    """The error for the server's answer to a statement, from an ErrorResponse's fields by their protocol letters."""
     code = fields.get("C", "")
-    error = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
-    where = ", ".join([f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields])
-    message = fields.get("M", "") if code[:2] in _MESSAGES_WITHOUT_DATA else "message withheld, it may quote an item"
-    return error(f"SQLSTATE {code}: {message}" + (f" ({where})" if where else "") + _ADVICE.get(code, ""))
+    kind = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
+    message = fields.get("M", "") if _is_without_data(code, fields, sql) else "message withheld, it may quote an item"
+    places = [f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields]
+    if function := _function(fields):
+        is_event = _DDL.match(sql) is not None
+        places.append(f"function {function}{', which an event trigger calls' if is_event else ''}")
+    where = f" ({', '.join(places)})" if places else ""
+    error = kind(f"SQLSTATE {code}: {message}{where}{_ADVICE.get(code, '')}")
+    if isinstance(error, DatabaseError):
+        error.sqlstate, error.rule = code, fields.get("n") or fields.get("c", "")
+    return error
+
+
+def _is_without_data(code: str, fields: Mapping[str, str], sql: str) -> bool:
+    if code == "42601" and "q" in fields:  # a function composed the statement, and the message quotes a part of it
+        return False
+    if _PROCEDURAL.match(fields.get("F", "")):
+        return _DDL.match(sql) is not None
+    return not _MESSAGES_WITHOUT_DATA.isdisjoint({code[:2], code[:3], code})
+
+
+def _function(fields: Mapping[str, str]) -> str | None:
+    """The outermost function in which the error occurred, if any."""
+    context = re.split("^COPY ", fields.get("W", ""), maxsplit=1, flags=re.MULTILINE)[0]
+    return next((name for names in reversed(_FUNCTION.findall(context)) for name in names if name), None)
