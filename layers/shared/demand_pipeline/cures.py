@@ -69,7 +69,7 @@ CURES = (
     ),
     Cure(
         ("SchemaMismatchError",),
-        "a warehouse table has another key or column type than its declaration",
+        "a load cannot write a warehouse table as it is, such as for its key, a column's type or a foreign key to it",
         "run the statement in the message (docs/adopt.md), redrive; after a change to the declaration: new run",
     ),
     Cure(
@@ -91,6 +91,12 @@ CURES = (
         ("DuplicateKeyError",),
         "two rows have the same primary key, such as two strings that become the same date",
         "fix the items, new run",
+    ),
+    Cure(
+        ("RefusedRowError",),
+        "a constraint or an index that others added to a warehouse table refuses items",
+        "run the statement in the message (docs/adopt.md#your-own-constraints-and-indexes), redrive; "
+        "or fix the items it lists: new run",
     ),
     Cure(
         ("StagingError",),

@@ -1,21 +1,31 @@
 """Staged chunks into the run's shadows: each with its rejects in one transaction, whole and once, or not at all."""
 
 import json
+import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from demand_pipeline.contracts.event import Run
-from demand_pipeline.errors import DatabaseDataError, DatabaseTimeoutError, StagingError, TransientError
+from demand_pipeline.errors import (
+    DatabaseDataError,
+    DatabaseError,
+    DatabaseTimeoutError,
+    PipelineError,
+    RefusedRowError,
+    StagingError,
+    TransientError,
+)
 from demand_pipeline.load import copy_csv
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.drift import read_counts
 from demand_pipeline.load.guard import Guard
+from demand_pipeline.load.refusals import NewRows, name_items
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json, sanitize
@@ -41,6 +51,15 @@ class ChunkCopier:
 
     def copy(self, table: Table, key: str, staged: int, rejected: int) -> bool:
         """Copy a chunk in a transaction of its own; False if the ledger has it already."""
+        try:
+            return self._copy_all(table, key, staged, rejected)
+        except (RefusedRowError, DatabaseDataError) as error:
+            refused = error
+        if self._relax(table):
+            return self.copy(table, key, staged, rejected)
+        raise self._explain(refused, table, key, staged)
+
+    def _copy_all(self, table: Table, key: str, staged: int, rejected: int) -> bool:
         self.connection.execute(statement("begin"))
         with self.guard.step(f"{key}, not yet copied"):
             if copied := self.shadows.claim(table.name, key, staged, rejected):
@@ -51,14 +70,39 @@ class ChunkCopier:
             self.connection.execute("COMMIT")
         return copied
 
-    def _copy_rows(self, table: Table, key: str, expected: int) -> None:
+    def _relax(self, table: Table) -> bool:
+        """Drop the rules of the shadow that its table no longer has, as an error advises; False if there are none."""
+        self.connection.execute("ROLLBACK")
+        target = qualified(self.shadows.warehouse, table.name)
+        outdated = self.connection.query(
+            statement("outdated_rules"), parent=target, child=self.shadows.rows(table.name)
+        )
+        self.connection.apply(outdated)
+        return bool(outdated)
+
+    def _copy_rows(self, table: Table, key: str, expected: int, target: Sql | None = None) -> None:
         with self.staging.open(key, table) as stream:
             blocks = copy_csv.from_staged(stream)
-            self._copy(self.shadows.rows(table.name), TableSchema.of(table), blocks, key, expected)
+            self._copy(target or self.shadows.rows(table.name), TableSchema.of(table), blocks, key, expected)
+
+    def _explain(self, error: DatabaseError, table: Table, key: str, expected: int) -> PipelineError:
+        """Find the refused rows in a table that takes all; if it does not, the chunk is malformed."""
+        schema, rows = TableSchema.of(table), qualified(self.shadows.schema, f"chunk_{secrets.token_hex(8)}")
+        self.connection.execute(statement("begin"))
+        self.connection.execute(statement("create_shadow", table=rows, definition=schema.definition()))
+        try:
+            self._copy_rows(table, key, expected, rows)
+        except DatabaseDataError as malformed:
+            return StagingError(f"{key}: expected rows of {schema.name}, got {malformed}")
+        target = qualified(self.shadows.warehouse, schema.name)
+        return name_items(error, [NewRows(schema, target, rows)], self.guard)
 
     def _copy_rejects(self, table: Table, key: str, expected: int) -> None:
         rows = _reject_rows(self.shadows.run, table.name, self.staging.lines(key))
-        self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
+        try:
+            self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
+        except DatabaseDataError as error:
+            raise StagingError(f"{key}: expected rejects, got {error}") from error
 
     def _copy(self, target: Sql, schema: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> None:
         copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(copy_csv.OPTIONS))
@@ -73,8 +117,6 @@ class ChunkCopier:
             raise TransientError(f"{key}: copying stalled for {_COPY_SECONDS:g} s") from error
         except copy_csv.MalformedError as error:
             raise StagingError(f"{key}: {error}") from error
-        except DatabaseDataError as error:
-            raise StagingError(f"{key}: expected rows of {schema.name}, got {error}") from error
         if rows != expected:
             raise StagingError(f"{key}: expected {expected} rows as its chunk's counts say, got {rows}")
 

@@ -23,6 +23,7 @@ from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.housekeeping import drop_abandoned, drop_run
 from demand_pipeline.load.in_place import InPlace
 from demand_pipeline.load.locks import acquire_load_lock
+from demand_pipeline.load.refusals import explain
 from demand_pipeline.load.report import report_changes, report_refreshed
 from demand_pipeline.load.schema import add_comments, ensure_schema
 from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
@@ -51,7 +52,10 @@ def load_warehouse(
     with open_shadows(settings, request.run, deadline) as shadows:
         context = LoadContext(shadows, Guard(shadows.connection, deadline), _table_loads(request, shadows), settings)
         kind = Swap if request.strategy is Strategy.SWAP else InPlace
-        result = _Load(context, request, staging, kind(context, request)).run()
+        try:
+            result = _Load(context, request, staging, kind(context, request)).run()
+        except DatabaseError as error:
+            raise explain(error, context) from None
     if isinstance(result, LoadResult):
         # Also for a run that is committed already: its last attempt may have died between the commit and this.
         report_refreshed(result)

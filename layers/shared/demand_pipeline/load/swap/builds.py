@@ -9,7 +9,15 @@ import time
 from dataclasses import dataclass
 
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.errors import DatabaseError, DiskFullError, DuplicateKeyError, PipelineError, TransientError
+from demand_pipeline.errors import (
+    DatabaseDataError,
+    DatabaseError,
+    DiskFullError,
+    DuplicateKeyError,
+    PipelineError,
+    RefusedRowError,
+    TransientError,
+)
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
@@ -90,7 +98,7 @@ class Builder:
             logger.info("building", table=slot.name, build=build.name, number=number)
             try:
                 session.execute(build.statement)
-            except (DuplicateKeyError, DiskFullError):
+            except (DatabaseDataError, RefusedRowError, DiskFullError):
                 raise
             except TransientError:
                 return False  # the wait is over, or the connection: the statement goes on

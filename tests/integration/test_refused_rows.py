@@ -1,0 +1,122 @@
+"""Rows that only the warehouse refuses: the error names the rule, the items, and the statement that helps."""
+
+import random
+import re
+import string
+from typing import Any, NamedTuple
+
+import pytest
+
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.errors import RefusedRowError
+from tests.support.runs import Runs, documents, row, run_at
+from tests.support.warehouse import Warehouse
+
+LONG = "".join(random.Random(1).choices(string.ascii_letters, k=5_000))  # noqa: S311 - nothing compresses it
+SECRET = "tel-555"
+
+
+def case(name: str, **values: Any) -> list[Any]:
+    return row("cases", **{"document_id": name, "status": "new", "supplier_name": SECRET, **values})
+
+
+class Rule(NamedTuple):
+    """What somebody adds to the table, the rows that it refuses then, and what the error says about them."""
+
+    sql: str
+    refused: list[list[Any]]
+    message: str
+    strategies: tuple[Strategy, ...] = tuple(Strategy)
+
+
+IN_PLACE = (Strategy.TRUNCATE, Strategy.MERGE)
+BAD = '{"documentId": "bad"}'
+FIRST = f"cases: it refuses {BAD}, perhaps others"
+RULES = {
+    "a NOT NULL": Rule(
+        "ALTER TABLE warehouse.cases ALTER status SET NOT NULL",
+        [case("bad", status=None)],
+        f"cases: its column status is NOT NULL, and it refuses 1 item: {BAD}; run",
+    ),
+    "a CHECK": Rule(
+        "ALTER TABLE warehouse.cases ADD CONSTRAINT positive CHECK (gross_amount >= 0)",
+        [case("bad", gross_amount=-1), case("worse", gross_amount=-2)],
+        f'positive is CHECK ((gross_amount >= (0)::numeric)), and it refuses 2 items: {BAD}, {{"documentId": "worse"}}; run',
+    ),
+    "a long entry of an index": Rule(
+        "CREATE INDEX own ON warehouse.cases (supplier_name)",
+        [case("bad", supplier_name=LONG)],
+        f"an entry of its index own has at most 2704 bytes, and it refuses 1 item: {BAD} (5000 bytes); run",
+    ),
+    "a long element of an index": Rule(
+        "CREATE INDEX own ON warehouse.cases USING gin (tags)",
+        [case("bad", tags=f"{{{LONG}}}")],
+        f"an entry of its index own has at most 2704 bytes, and it refuses 1 item: {BAD} (",
+    ),
+    "a UNIQUE constraint": Rule(
+        "ALTER TABLE warehouse.cases ADD CONSTRAINT once UNIQUE (invoice_number)",
+        [case("bad", invoice_number="1"), case("worse", invoice_number="1")],
+        f'by once, and it refuses 2 items: {BAD}, {{"documentId": "worse"}}; run',
+        IN_PLACE,
+    ),
+    "an exclusion constraint": Rule(
+        "ALTER TABLE warehouse.cases ADD CONSTRAINT apart EXCLUDE (invoice_number WITH =)",
+        [case("bad", invoice_number="1"), case("worse", invoice_number="1")],
+        f'and it refuses 2 items: {BAD}, {{"documentId": "worse"}}; run',
+        IN_PLACE,
+    ),
+    "a foreign key": Rule(
+        "CREATE TABLE public.states (state text PRIMARY KEY); INSERT INTO public.states VALUES ('new');"
+        "GRANT SELECT, REFERENCES ON public.states TO pipeline;"
+        "ALTER TABLE warehouse.cases ADD CONSTRAINT known FOREIGN KEY (status) REFERENCES public.states",
+        [case("bad", status="old")],
+        f"its constraint known is FOREIGN KEY (status) REFERENCES public.states(state), and it refuses 1 item: {BAD}; run",
+    ),
+    "a domain": Rule(
+        "CREATE DOMAIN public.brief AS text CHECK (length(VALUE) < 4);"
+        "ALTER TABLE warehouse.cases ADD COLUMN code public.brief GENERATED ALWAYS AS (status) STORED",
+        [case("bad", status="older")],
+        FIRST,
+    ),
+    "a length": Rule(
+        "ALTER TABLE warehouse.cases ADD COLUMN code varchar(3) GENERATED ALWAYS AS (status) STORED",
+        [case("bad", status="older")],
+        FIRST,
+    ),
+    "an expression of an index": Rule(
+        "CREATE INDEX own ON warehouse.cases ((1 / version))",
+        [case("bad", version=0)],
+        FIRST,
+    ),
+    "a CHECK of a column of their own": Rule(
+        "ALTER TABLE warehouse.cases ADD COLUMN most numeric DEFAULT 5, ADD CONSTRAINT capped CHECK (gross_amount < most)",
+        [case("bad", gross_amount=6)],
+        f"its constraint capped is CHECK ((gross_amount < most)), and it refuses {BAD}, perhaps others; run",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "strategy"), [(name, strategy) for name, rule in RULES.items() for strategy in rule.strategies]
+)
+def test_a_rule_of_others_that_refuses_items_is_named_with_their_keys_and_the_statement(
+    runs: Runs, warehouse: Warehouse, rule: str
+) -> None:
+    sql, refused, message, _ = RULES[rule]
+    runs.load(run_at(1), {"cases": documents(2, status="new")})
+    before = warehouse.sql("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') ORDER BY 1")
+    warehouse.sql(sql)
+    rows = [*[case(f"good-{number}", gross_amount=1, version=1) for number in range(300)], *refused]
+    rows.insert(150, rows.pop())
+    request = runs.request(run_at(2), {"cases": rows})
+    with pytest.raises(RefusedRowError, match=re.escape(message)) as caught:
+        runs.carry_out(request)
+    assert SECRET not in str(caught.value)
+    assert "withheld" not in str(caught.value)
+    assert warehouse.count("cases") == 2
+    left = warehouse.sql("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') ORDER BY 1").splitlines()
+    assert not [name for name in left if "probe" in name or "chunk" in name], before
+    for removal in re.findall("; run (.*?;)", str(caught.value)):
+        warehouse.sql(f"SET ROLE pipeline; {removal}")
+    if message.endswith("; run"):
+        assert runs.carry_out(request).committed
