@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.errors import RefusedRowError
+from demand_pipeline.errors import RefusedRowError, SchemaMismatchError, StagingError
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
 
@@ -51,7 +51,7 @@ RULES = {
     "a long element of an index": Rule(
         "CREATE INDEX own ON warehouse.cases USING gin (tags)",
         [case("bad", tags=f"{{{LONG}}}")],
-        f"an entry of its index own has at most 2704 bytes, and it refuses 1 item: {BAD} (",
+        FIRST,
     ),
     "a UNIQUE constraint": Rule(
         "ALTER TABLE warehouse.cases ADD CONSTRAINT once UNIQUE (invoice_number)",
@@ -120,3 +120,48 @@ def test_a_rule_of_others_that_refuses_items_is_named_with_their_keys_and_the_st
         warehouse.sql(f"SET ROLE pipeline; {removal}")
     if message.endswith("; run"):
         assert runs.carry_out(request).committed
+
+
+@pytest.mark.parametrize("strategy", [Strategy.TRUNCATE])
+def test_a_reference_to_a_table_that_truncate_would_empty_is_refused_before_a_row_is_copied(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    warehouse.sql("CREATE TABLE public.notes (id text REFERENCES warehouse.cases)")
+    chunk = runs.chunk(run_at(2), "cases", documents(3))
+    runs.staging.s3.delete_object(Bucket=runs.staging.bucket, Key=chunk.key)  # nobody reads it
+    message = (
+        "cases: the foreign key notes_id_fkey of public.notes refers to it, which truncate cannot replace then; run"
+    )
+    with pytest.raises(SchemaMismatchError, match=message) as caught:
+        runs.load(run_at(2), {"cases": [chunk]})
+    warehouse.sql(str(caught.value).partition("; run ")[2])
+    assert runs.load(run_at(3), {"cases": documents(3)}).committed
+
+
+@pytest.mark.parametrize("strategy", [Strategy.MERGE])
+def test_rows_that_others_refer_to_are_named_when_they_cannot_be_deleted(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1), {"cases": documents(3)})
+    warehouse.sql(
+        "CREATE TABLE public.notes (id text REFERENCES warehouse.cases); INSERT INTO public.notes VALUES ('doc-2');"
+        "GRANT SELECT ON public.notes TO pipeline"
+    )
+    message = 'the foreign key notes_id_fkey of public.notes refers to it, and it refuses 1 item: {"documentId": "doc-2"}; run'
+    with pytest.raises(RefusedRowError, match=re.escape(message)):
+        runs.load(run_at(2), {"cases": documents(1)})
+
+
+@pytest.mark.parametrize("strategy", [Strategy.MERGE])
+def test_rows_that_exchange_unique_values_are_told_from_rows_that_share_them(runs: Runs, warehouse: Warehouse) -> None:
+    numbers = [case("a", invoice_number="1"), case("b", invoice_number="2")]
+    runs.load(run_at(1), {"cases": numbers})
+    warehouse.sql("ALTER TABLE warehouse.cases ADD CONSTRAINT once UNIQUE (invoice_number)")
+    message = "by once, and it refuses rows that only change; run ALTER TABLE .* declare it DEFERRABLE"
+    with pytest.raises(RefusedRowError, match=message):
+        runs.load(run_at(2), {"cases": [case("a", invoice_number="2"), case("b", invoice_number="1")]})
+
+
+@pytest.mark.parametrize("strategy", [Strategy.SWAP])
+def test_a_chunk_that_no_table_takes_is_damaged_and_no_item_is_blamed(runs: Runs, warehouse: Warehouse) -> None:
+    with pytest.raises(StagingError, match="expected rows of cases, got SQLSTATE 22P02"):
+        runs.load(run_at(1), {"cases": [case("a", page_count=SECRET)]})

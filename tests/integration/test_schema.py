@@ -8,14 +8,19 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.errors import ConfigurationError, DatabaseError, DatabasePrivilegeError, DuplicateKeyError
+from demand_pipeline.errors import (
+    ConfigurationError,
+    DatabasePrivilegeError,
+    DuplicateKeyError,
+    SchemaMismatchError,
+)
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.schema import TableSchema, create_table
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table
 from local.postgres import PostgresError
-from tests.integration.conftest import run_loader_role
+from tests.integration.conftest import IN_ONE_TRANSACTION, run_loader_role
 from tests.support.runs import Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
 
@@ -74,8 +79,22 @@ def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, 
     runs.load(run_at(2), {"cases": documents(2)})
     assert warehouse.sql("SELECT note IS NULL, level FROM warehouse.cases GROUP BY 1, 2") == "t|7"
     warehouse.sql("ALTER TABLE warehouse.cases ALTER COLUMN level DROP DEFAULT")
-    with pytest.raises(DatabaseError, match=r"SQLSTATE 23502.*table cases.*, column level"):
+    message = "cases.level: expected a column that a load can write, found NOT NULL without a default; run (.*;)"
+    with pytest.raises(SchemaMismatchError, match=message) as caught:
         runs.load(run_at(3), {"cases": documents(3)})
+    warehouse.sql(str(caught.value).partition("; run ")[2])
+    assert runs.load(run_at(3), {"cases": documents(3)}).committed
+
+
+@IN_ONE_TRANSACTION
+def test_a_column_that_a_trigger_sets_needs_no_default(runs: Runs, warehouse: Warehouse) -> None:
+    runs.load(run_at(1))
+    warehouse.sql(
+        "ALTER TABLE warehouse.cases ADD owner text NOT NULL DEFAULT ''; ALTER TABLE warehouse.cases ALTER owner DROP DEFAULT;"
+        "CREATE FUNCTION public.own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.owner := 5; RETURN NEW; END';"
+        "CREATE TRIGGER own BEFORE INSERT ON warehouse.cases FOR EACH ROW EXECUTE FUNCTION public.own()"
+    )
+    assert runs.load(run_at(2), {"cases": documents(2)}).committed
 
 
 def test_views_grants_indexes_and_comments_stay(runs: Runs, warehouse: Warehouse) -> None:

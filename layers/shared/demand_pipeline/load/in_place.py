@@ -1,15 +1,18 @@
 """The load strategies `truncate` and `merge`: rows are written to the tables themselves, in one transaction."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from demand_pipeline.contracts.loading import Again, Strategy
+from demand_pipeline.errors import SchemaMismatchError
 from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_rows
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import replace_rejects
-from demand_pipeline.load.schema import count_rows
+from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, statement
 
 _REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 
@@ -17,6 +20,14 @@ _REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge
 @dataclass(frozen=True)
 class InPlace(LoadStrategy):
     """A load whose last transaction writes all rows, within the time of one function."""
+
+    def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
+        """Refuse also what the strategy cannot write; raises SchemaMismatchError."""
+        additions = super().ensure_tables(schemas)
+        tables = [table.target for table in self.context.tables if table.schema in schemas]
+        if found := list(find_obstacles(self.context.connection, tables, self.request.strategy)):
+            raise SchemaMismatchError(" ".join([f"{table}: {problem}; run {cure}" for table, problem, cure in found]))
+        return additions
 
     def count_previous(self, table: TableLoad) -> int:
         """Count them."""
@@ -55,3 +66,12 @@ class InPlace(LoadStrategy):
             if not self.request.dry_run and connection.query(statement("is_partitioned"), relation=table.target):
                 connection.execute(statement("analyze", table=table.target))
         return []
+
+
+def find_obstacles(connection: Connection, tables: list[Sql], strategy: Strategy) -> Iterator[tuple[str, str, str]]:
+    """Whatever keeps tables from being written in place: table, problem, and the statement that helps."""
+    if strategy is Strategy.TRUNCATE:
+        for table, owner, name, cure in connection.query(statement("incoming_foreign_keys"), relations=tables):
+            yield table, f"the foreign key {name} of {owner} refers to it, which {strategy} cannot replace then", cure
+    for table, cure in connection.query(statement("forced_row_security"), relations=tables):
+        yield table, "its row security applies to its owner too, so a load would miss rows", cure

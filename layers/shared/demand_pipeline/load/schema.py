@@ -120,7 +120,11 @@ def add_comments(connection: Connection, schema: str, declared: tuple[TableSchem
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table that is there; `types` are what each declared column has (None: it is missing) and should have."""
+    """A table that is there.
+
+    `types` are what each declared column has (None: it is missing) and should have. `unwritable` are columns with the
+    problem and the action that solves it.
+    """
 
     wanted: TableSchema
     name: str
@@ -131,6 +135,7 @@ class _Table:
     key_name: str | None
     key: tuple[str, ...]
     types: dict[str, tuple[str | None, str]]
+    unwritable: tuple[tuple[str, str, str], ...]
 
     def advice_on_owner(self) -> str | None:
         """What the owner of another role must run; PostgreSQL lets owners alone add columns and make indexes."""
@@ -170,6 +175,8 @@ class _Table:
             if found not in (None, expected):
                 action = f"ALTER COLUMN {quote(name)} TYPE {expected} USING {_cast(quote(name), found, expected)}"
                 yield f"{wanted.name}.{name}: expected the type {expected}, found {found}", action
+        for name, problem, action in self.unwritable:
+            yield f"{wanted.name}.{name}: expected a column that a load can write, found {problem}", action
         if self.key != wanted.key:
             yield key, ", ".join(self._key_actions())
 
@@ -192,7 +199,11 @@ def _find(connection: Connection, name: str, wanted: TableSchema) -> _Table | No
             declared_types=[str(column_type) for column_type in wanted.types.values()],
         )
         types = {column: (found, expected) for column, found, expected in columns}
-        return _Table(wanted, name, kind, owner, owned, loader, key_name, tuple(key or ()), types)
+        unwritable = connection.query(
+            statement("unwritable_columns"), relation=name, declared=list(wanted.names), key=list(wanted.key)
+        )
+        problems = tuple((column, problem, action) for column, problem, action in unwritable)
+        return _Table(wanted, name, kind, owner, owned, loader, key_name, tuple(key or ()), types, problems)
     return None
 
 

@@ -7,9 +7,11 @@ from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.check import CheckAnswer, CheckRequest, Finding, State
 from demand_pipeline.load.control_tables import CONTROL_TABLES
+from demand_pipeline.load.in_place import find_obstacles
 from demand_pipeline.load.schema import TableSchema, advice
 from demand_pipeline.load.swap.checks import find_problems
 from demand_pipeline.load.swap.slots import parents_of, slots_of
+from demand_pipeline.operate import others
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, quote, statement
 
@@ -30,6 +32,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswe
             *_privileges(connection, schema, role),
             *_tables(connection, schema, (*declared, *CONTROL_TABLES)),
             *_dependants(connection, schema, declared, request.strategy),
+            *others.find(connection, schema, declared, request.strategy),
         )
     )
 
@@ -78,7 +81,7 @@ def _tables(connection: Connection, schema: str, declared: tuple[TableSchema, ..
             yield Finding(subject, State.OK, "does not exist yet; the first load creates it")
             continue
         if not problems:
-            yield Finding(subject, State.OK, "owner, key and column types are as declared")
+            yield Finding(subject, State.OK, "owner, key and columns are as declared")
         for problem in problems:
             message, _, action = problem.partition("; run ")
             yield Finding(subject, State.FAILURE, message, action)
@@ -93,15 +96,5 @@ def _dependants(
             for problem, cure in find_problems(connection, slot):
                 yield Finding(f"table {slot.schema.name}", State.FAILURE, f"a swap is refused: {problem}", cure)
         return
-    for referred, owner, name in connection.query(statement("incoming_foreign_keys"), relations=relations):
-        subject, message = f"table {referred}", f"the foreign key {quote(name)} of {owner} refers to it"
-        if strategy is Strategy.MERGE:
-            action = "rows that it refers to cannot be deleted: a run that would do so fails"
-            yield Finding(subject, State.WARNING, message, action)
-        else:
-            action = f"ALTER TABLE {owner} DROP CONSTRAINT {quote(name)};"
-            yield Finding(subject, State.FAILURE, f"{message}, which {strategy} cannot replace then", action)
-    for [name] in connection.query(statement("forced_row_security"), relations=relations):
-        action = f"ALTER TABLE {qualified(schema, name)} NO FORCE ROW LEVEL SECURITY;"
-        message = "its row security applies to its owner too, so a load would miss rows"
-        yield Finding(f"table {name}", State.FAILURE, message, action)
+    for name, problem, cure in find_obstacles(connection, relations, strategy):
+        yield Finding(f"table {name}", State.FAILURE, problem, cure)

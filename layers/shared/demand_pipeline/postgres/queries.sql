@@ -172,6 +172,28 @@ LEFT JOIN pg_attribute AS attribute
       AND attribute.attnum > 0
       AND NOT attribute.attisdropped;
 
+-- name: unwritable_columns
+-- Columns that keep a load from inserting rows: name, problem and the actions of ALTER TABLE that help. A trigger may set a
+-- column that has no default. An identity column is NOT NULL, and stays so.
+SELECT attname::text, format('GENERATED ALWAYS AS %s', CASE WHEN attidentity = 'a' THEN 'IDENTITY' ELSE 'an expression' END),
+       format(CASE WHEN attgenerated = 'v' THEN 'DROP COLUMN %I'
+                   WHEN attgenerated = 's' THEN 'ALTER COLUMN %I DROP EXPRESSION'
+                   WHEN attname = ANY (:key::text[]) THEN 'ALTER COLUMN %I DROP IDENTITY'
+                   ELSE 'ALTER COLUMN %1$I DROP IDENTITY, ALTER COLUMN %1$I DROP NOT NULL' END, attname)
+FROM pg_attribute
+WHERE attrelid = to_regclass(:relation) AND NOT attisdropped
+  AND attname = ANY (:declared::text[]) AND (attgenerated <> '' OR attidentity = 'a')
+UNION ALL
+SELECT attname, 'NOT NULL without a default', format('ALTER COLUMN %I DROP NOT NULL', attname)
+FROM pg_attribute
+WHERE attrelid = to_regclass(:relation) AND NOT attisdropped AND attnum > 0
+  AND attname <> ALL (:declared::text[]) AND attnotnull AND NOT atthasdef AND attidentity = ''
+  AND attnum <> ALL (coalesce((SELECT indkey::int2[] FROM pg_index WHERE indrelid = attrelid AND indisprimary), '{{}}'))
+  AND NOT EXISTS (
+      SELECT FROM pg_trigger
+      WHERE tgrelid = attrelid AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7  -- BEFORE INSERT FOR EACH ROW
+  );
+
 -- name: comments
 -- The statements that comment the declared tables (no column) and columns that have no comment yet.
 SELECT CASE WHEN attribute.attnum IS NULL
@@ -390,7 +412,8 @@ WITH target AS (
            coalesce('(' || pg_get_expr(index.indpred, index.indrelid) || ')', 'true') AS is_indexed,
            CASE WHEN rule.oid IS NULL THEN format('DROP INDEX %s;', class.oid::regclass)
                 ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', target.name, conname) END AS removal,
-           (SELECT string_agg(format('coalesce(pg_column_size(%s), 0)', pg_get_indexdef(index.indexrelid, number, false)), ' + ')
+           (SELECT format('CASE WHEN %s THEN %s END', coalesce(pg_get_expr(index.indpred, index.indrelid), 'true'), string_agg(
+                format('coalesce(pg_column_size(%s), 0)', pg_get_indexdef(index.indexrelid, number, false)), ' + '))
             FROM generate_series(1, index.indnatts) AS number) AS size,
            (SELECT string_agg(pg_get_indexdef(index.indexrelid, number, false)
                               || coalesce((SELECT format(' COLLATE %I.%I', nspname, collname)
@@ -407,7 +430,7 @@ WITH target AS (
 SELECT 'not null' AS kind, attname::text AS name, format('its column %I is NOT NULL', attname) AS problem,
        :rows::text AS rows, format('item.%I IS NULL', attname) AS condition, NULL::text AS size, key.shown AS key,
        format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', target.name, attname) AS removal
-FROM key, target JOIN pg_attribute ON attrelid = target.oid AND attnotnull AND NOT attisdropped
+FROM key, target JOIN pg_attribute ON attrelid = target.oid AND attnotnull AND attidentity <> 'a' AND NOT attisdropped
 WHERE attname = ANY (:declared::text[]) AND attname <> ALL (:key_names::text[])
 UNION ALL
 SELECT 'check', conname, format('its constraint %I is %s', conname, pg_get_constraintdef(rule.oid)),
@@ -418,9 +441,9 @@ WHERE pg_get_constraintdef(rule.oid) NOT LIKE '%NOT ENFORCED'
 UNION ALL
 -- PostgreSQL compresses long values in an index as in the table; an entry has a header of eight bytes.
 SELECT 'size', relname, format('an entry of its index %I has at most 2704 bytes', relname),
-       :rows, format('%s > 2696 AND %s', size, is_indexed), size, key.shown,
+       :rows, format('%s > 2696', size), size, key.shown,
        removal || ' an index on a hash or the left part of the value, or USING hash, takes any length'
-FROM key, entries WHERE can_grow AND amname <> 'hash' AND NOT indisprimary
+FROM key, entries WHERE can_grow AND amname = 'btree' AND NOT indisprimary
 UNION ALL
 SELECT CASE WHEN indisprimary THEN 'key' ELSE 'unique' END, coalesce(conname, relname),
        format('its values of (%s) are unique, by %I', parts, coalesce(conname, relname)),
@@ -453,9 +476,10 @@ FROM key, target
 JOIN pg_constraint AS rule ON conrelid = target.oid AND contype = 'f' AND conparentid = 0
 LEFT JOIN loaded ON loaded.oid = confrelid
 UNION ALL
--- Rows of the table that are to go, but that others refer to.
+-- Rows of the table that are to go, but that others refer to; by ON DELETE, the others may go or change with them.
 SELECT 'referred', conname, format('the foreign key %I of %s refers to it', conname, conrelid::regclass), target.name,
-       (SELECT format('EXISTS (SELECT FROM %s AS referring WHERE ', coalesce(loaded.rows, conrelid::regclass::text))
+       (SELECT CASE WHEN confdeltype IN ('a', 'r') THEN 'EXISTS' END
+               || format(' (SELECT FROM %s AS referring WHERE ', coalesce(loaded.rows, conrelid::regclass::text))
                || string_agg(format('referring.%I = item.%I', other.attname, own.attname), ' AND ')
                || format(') AND NOT EXISTS (SELECT FROM %s AS incoming WHERE %s)', :rows::text, key.is_same)
         FROM unnest(confkey, conkey) AS part (number, referring)
@@ -463,7 +487,7 @@ SELECT 'referred', conname, format('the foreign key %I of %s refers to it', conn
         JOIN pg_attribute AS other ON other.attrelid = conrelid AND other.attnum = referring),
        NULL, key.shown, format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname)
 FROM key, target
-JOIN pg_constraint AS rule ON confrelid = target.oid AND contype = 'f' AND conparentid = 0 AND confdeltype IN ('a', 'r')
+JOIN pg_constraint AS rule ON confrelid = target.oid AND contype = 'f' AND conparentid = 0
 LEFT JOIN loaded ON loaded.oid = conrelid;
 
 -- name: refused_items
@@ -471,7 +495,7 @@ LEFT JOIN loaded ON loaded.oid = conrelid;
 SELECT count(*) OVER (), {key}::text, {size} FROM {rows} AS item WHERE {condition} ORDER BY 3 DESC, 2 LIMIT 5;
 
 -- name: largest_entry
-SELECT max({size}) FROM {rows} AS item WHERE {is_indexed};
+SELECT max({size}) FROM {rows} AS item;
 
 -- name: outdated_rules
 -- The statements that take from a table the rules, and the generated columns, that its parent no longer has.
@@ -1103,9 +1127,11 @@ FROM pg_namespace
 WHERE nspname = :schema;
 
 -- name: incoming_foreign_keys
--- Foreign keys of other tables than those given: which table they refer to, whose they are, and their names.
+-- Foreign keys of other tables than those given: which table they refer to, whose they are, their names, and the
+-- statements that drop them.
 WITH given AS (SELECT to_regclass(name) AS relation FROM unnest(:relations::text[]) AS declared (name))
-SELECT relation.relname::text AS referred, rule.conrelid::regclass::text AS owner, rule.conname::text AS name
+SELECT relation.relname::text AS referred, rule.conrelid::regclass::text AS owner, quote_ident(rule.conname) AS name,
+       format('ALTER TABLE %s DROP CONSTRAINT %I;', rule.conrelid::regclass, rule.conname) AS removal
 FROM pg_constraint AS rule
 JOIN pg_class AS relation ON relation.oid = rule.confrelid
 WHERE rule.contype = 'f'
@@ -1115,13 +1141,109 @@ WHERE rule.contype = 'f'
 ORDER BY 1, 2, 3;
 
 -- name: forced_row_security
--- Tables whose policies apply to their owner too.
-SELECT relation.relname::text
+-- Tables whose policies apply to their owner too, and the statements that change that.
+SELECT relation.relname::text, format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', relation.oid::regclass)
 FROM pg_class AS relation
 WHERE relation.oid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) AS declared (name))
   AND relation.relrowsecurity
   AND relation.relforcerowsecurity
 ORDER BY 1;
+
+-- name: triggers
+-- Triggers of tables: table, name with when it fires, function with its owner, whether it fires at the events given as
+-- bits of tgtype, and the statement that disables it.
+SELECT relation.relname::text,
+       format('%I (%s, for each %s)', tgname,
+              concat_ws(' or ', CASE WHEN tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN tgtype & 8 > 0 THEN 'DELETE' END,
+                        CASE WHEN tgtype & 16 > 0 THEN 'UPDATE' END, CASE WHEN tgtype & 32 > 0 THEN 'TRUNCATE' END),
+              CASE WHEN tgtype & 1 > 0 THEN 'row' ELSE 'statement' END),
+       format('%s of %I', tgfoid::regprocedure, pg_get_userbyid(proowner)),
+       tgenabled IN ('O', 'A') AND tgtype & given.events > 0,
+       format('ALTER TABLE %s DISABLE TRIGGER %I;', relation.oid::regclass, tgname)
+FROM unnest(:relations::text[], :events::int[]) AS given (name, events)
+JOIN pg_class AS relation ON relation.oid = to_regclass(given.name)
+JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal
+JOIN pg_proc ON pg_proc.oid = tgfoid
+ORDER BY 1, 2;
+
+-- name: event_triggers
+-- Event triggers that fire at statements of a load: name, message, state, and what to do. AWS DMS installs one, whose
+-- function writes to awsdms_ddl_audit with the loader's privileges. An extension's works with any role.
+WITH fired AS (
+    SELECT evtname, evtevent, evtowner, pg_event_trigger.oid, pg_proc.oid AS function, prosecdef,
+           CASE WHEN proname = 'awsdms_intercept_ddl' AND NOT prosecdef THEN audit.oid END AS audit, pronamespace,
+           pg_get_serial_sequence(audit.oid::regclass::text, 'c_key')::regclass AS sequence
+    FROM pg_event_trigger
+    JOIN pg_proc ON pg_proc.oid = evtfoid
+    LEFT JOIN pg_class AS audit ON audit.relnamespace = pronamespace AND audit.relname = 'awsdms_ddl_audit'
+    WHERE evtenabled IN ('O', 'A') AND evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop')
+      AND coalesce(evttags && ARRAY['CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'CREATE INDEX', 'DROP INDEX', 'ALTER INDEX',
+                                    'CREATE SCHEMA', 'DROP SCHEMA', 'CREATE VIEW', 'COMMENT', 'GRANT', 'REVOKE'], true)
+), judged AS (
+    SELECT *, EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_event_trigger'::regclass AND objid = fired.oid
+                      AND deptype = 'e') AS is_extensions,
+           array_remove(ARRAY[
+               CASE WHEN NOT has_schema_privilege(pronamespace, 'USAGE')
+                    THEN format('GRANT USAGE ON SCHEMA %s TO %I;', pronamespace::regnamespace, current_user) END,
+               CASE WHEN NOT (has_table_privilege(audit, 'INSERT') AND has_table_privilege(audit, 'DELETE'))
+                    THEN format('GRANT INSERT, DELETE ON %s TO %I;', audit::regclass, current_user) END,
+               CASE WHEN NOT has_sequence_privilege(sequence, 'USAGE')
+                    THEN format('GRANT USAGE ON SEQUENCE %s TO %I;', sequence, current_user) END
+           ], NULL) AS grants
+    FROM fired
+)
+SELECT evtname::text,
+       format('fires at %s of a load and calls %s of %I%s', evtevent, function::regprocedure,
+              pg_get_userbyid((SELECT proowner FROM pg_proc WHERE pg_proc.oid = function)),
+              CASE WHEN audit IS NULL THEN '' WHEN grants = '{{}}' THEN format(', which may write to %s', audit::regclass)
+                   ELSE format(', which may not write to %s', audit::regclass) END) AS message,
+       CASE WHEN audit IS NOT NULL AND grants <> '{{}}' THEN 'failure'
+            WHEN audit IS NOT NULL OR is_extensions OR prosecdef THEN 'ok' ELSE 'warning' END AS state,
+       CASE WHEN audit IS NOT NULL THEN array_to_string(grants, ' ')
+            WHEN is_extensions OR prosecdef THEN ''
+            ELSE format('try a dry run; grant %I what the function needs, or make it SECURITY DEFINER', current_user) END
+FROM judged
+ORDER BY 1;
+
+-- name: held_tables
+-- Tables in the pipeline's schema that loads drop, or have left, and objects of others that forbid it: table, problem and
+-- what to do. A run that still loads has such tables too.
+WITH droppable AS (
+    SELECT relation.oid, relation.relname, relation.reltype, format('%I.%I', nspname, relation.relname) AS name
+    FROM pg_class AS relation JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = :schema AND relation.relkind = 'r'
+      AND (relation.relname LIKE '%\_previous' OR relation.relname ~ '_[0-9a-f]{{12}}$')
+)
+SELECT DISTINCT relname::text,
+       format('%s depends on it', pg_describe_object(coalesce(holder.classid, dependency.classid),
+                                                     coalesce(holder.objid, dependency.objid), 0)),
+       CASE WHEN holder.kind IS NOT NULL THEN format('DROP %s %s;', holder.kind, holder.objid::regclass)
+            WHEN dependency.classid = 'pg_constraint'::regclass THEN (
+                SELECT format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname)
+                FROM pg_constraint WHERE pg_constraint.oid = dependency.objid)
+            WHEN dependency.classid = 'pg_proc'::regclass
+            THEN format('DROP ROUTINE %s;', dependency.objid::regprocedure)
+            ELSE 'drop that' END
+FROM droppable
+JOIN pg_depend AS dependency ON dependency.deptype = 'n'
+     AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = droppable.oid)
+       OR (dependency.refclassid = 'pg_type'::regclass AND dependency.refobjid = droppable.reltype))
+LEFT JOIN LATERAL (
+    SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid,
+           CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind
+    FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+    WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
+) AS holder ON true
+WHERE NOT (dependency.classid = 'pg_constraint'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_constraint WHERE conrelid = droppable.oid))
+  AND NOT (dependency.classid = 'pg_attrdef'::regclass
+           AND dependency.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = droppable.oid))
+UNION ALL
+SELECT relname, format('it belongs to the extension %I', extname), format('ALTER EXTENSION %I DROP TABLE %s;', extname, name)
+FROM droppable
+JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = droppable.oid AND deptype = 'e'
+JOIN pg_extension ON pg_extension.oid = refobjid
+ORDER BY 1, 2;
 
 -- name: table_exists
 SELECT to_regclass(:relation) IS NOT NULL;
