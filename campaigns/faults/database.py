@@ -34,9 +34,9 @@ _POINTS = [
     (re.compile(r"^TRUNCATE"), "truncate"),
     (re.compile(r"^CREATE UNIQUE INDEX (\w+)_pkey"), "index/{}"),
     (re.compile(r'^CREATE UNIQUE INDEX ON \S*"(\w+)_[0-9a-f]{12}"'), "key/{}"),
-    (re.compile(rf'^DELETE FROM \S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
-    (re.compile(rf'^UPDATE \S*"({_TABLES})"'), "update/{}"),
-    (re.compile(rf'INSERT INTO \S*"({_TABLES})"'), "fill/{}"),
+    (re.compile(rf'^DELETE FROM (?:ONLY )?\S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
+    (re.compile(rf'^UPDATE (?:ONLY )?\S*"({_TABLES})"'), "update/{}"),
+    (re.compile(rf'^INSERT INTO \S*"({_TABLES})"|^COPY \S*"({_TABLES})" .* FREEZE'), "fill/{}"),
     (re.compile(r'^ALTER TABLE \S*"(\w+)_[0-9a-f]{12}" ADD CONSTRAINT'), "build/{}"),
     (re.compile(r'^CREATE (?:UNIQUE )?INDEX \S+ ON \S*"(\w+)_[0-9a-f]{12}"'), "build/{}"),
     (re.compile(r'^VACUUM \(ANALYZE\) \S*"(\w+)_[0-9a-f]{12}"'), "vacuum/{}"),
@@ -61,7 +61,7 @@ def point_of(sql: str) -> str | None:
     """Which step of a load a statement is."""
     for pattern, name in _POINTS:
         if match := pattern.search(sql):
-            return name.format(*match.groups())
+            return name.format(*filter(None, match.groups()))
     return None
 
 

@@ -70,6 +70,9 @@ def test_a_swap_that_readers_hold_up_names_them_and_swaps_when_they_are_gone(run
     with analyst(warehouse) as reader:
         reader.execute("BEGIN")
         [[pid, _]] = reader.query("SELECT pg_backend_pid(), count(*) FROM warehouse.cases")
-        with pytest.raises(LockTimeoutError, match=rf"other sessions held locks .* held by process {pid} \(role analyst, a reader\) on warehouse.cases;"):
+        with pytest.raises(
+            LockTimeoutError,
+            match=rf"other sessions held locks .* held by process {pid} \(role analyst, a reader\) on warehouse.cases;",
+        ):
             runs.carry_out(request)
     assert runs.carry_out(request).tables[0].loaded == 2

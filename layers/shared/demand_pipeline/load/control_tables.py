@@ -1,7 +1,7 @@
 """The pipeline's own tables in the warehouse: runs, their results, and rejected items."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
 from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleRunError
 from demand_pipeline.load.drift import find_changes
-from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.schema import TableSchema, alone
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 from demand_pipeline.tables import Column, ColumnType
@@ -148,9 +148,15 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
         )
 
 
+def delete_rejects(connection: Connection, schema: str, tables: Sequence[str]) -> None:
+    """Delete the rejected items of tables."""
+    [only] = alone(connection, [qualified(schema, REJECTED_ITEMS.name)])
+    connection.execute(statement("delete_rejected_items", only=only), tables=list(tables))
+
+
 def replace_rejects(connection: Connection, schema: str, rejects: Mapping[str, Sql]) -> None:
     """Replace the rejected items of tables by those of their shadows, given by table."""
-    connection.execute(statement("delete_rejected_items", schema=schema), tables=list(rejects))
+    delete_rejects(connection, schema, list(rejects))
     for shadow in rejects.values():
         columns = listed(REJECTED_ITEMS.names)
         connection.execute(statement("insert_rejected_items", schema=schema, columns=columns, rejects=shadow))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.load.control_tables import PIPELINE_RUNS
 from demand_pipeline.load.holders import EVERY_MODE, OF_LOADS, OF_WRITERS, held
+from demand_pipeline.load.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
@@ -51,7 +52,7 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
 
     Raises LockTimeoutError if other sessions hold one of them through every attempt.
     """
-    names = listed(tables)
+    names = listed(alone(connection, tables))
     _lock_out_vacuum(connection, names)
     for attempt in range(1, _ATTEMPTS + 1):
         if attempt > 1:
@@ -93,7 +94,7 @@ def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
 def _lock(connection: Connection, name: str, tables: Sequence[Sql], conflicting: Sequence[str]) -> None:
     connection.execute("SAVEPOINT try_lock")
     try:
-        connection.execute(statement(name, tables=listed(tables)))
+        connection.execute(statement(name, tables=listed(alone(connection, tables))))
     except LockTimeoutError as error:
         connection.execute("ROLLBACK TO SAVEPOINT try_lock")
         raise held(connection, "other sessions did not release their locks in time", conflicting, tables) from error

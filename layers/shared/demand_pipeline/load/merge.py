@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
-from demand_pipeline.load.schema import TableSchema, count_rows
+from demand_pipeline.load.schema import TableSchema, alone, count_rows
 from demand_pipeline.postgres.statements import Sql, listed, quote, statement
 from demand_pipeline.tables import ColumnType
 
@@ -44,7 +44,7 @@ def index_shadow(context: LoadContext, table: TableLoad) -> None:
 
 def delete(context: LoadContext, table: TableLoad) -> int:
     """Delete the rows whose key is not among the new ones and return their number."""
-    return context.run(table, statement("delete_missing", **_parts(table)))
+    return context.run(table, statement("delete_missing", **_parts(context, table)))
 
 
 def update(context: LoadContext, table: TableLoad) -> int:
@@ -55,17 +55,19 @@ def update(context: LoadContext, table: TableLoad) -> int:
         "target_row": _row_value("target", names),
         "incoming_row": _row_value("incoming", names),
     }
-    return context.run(table, statement("update_changed", **_parts(table), **parts))
+    return context.run(table, statement("update_changed", **_parts(context, table), **parts))
 
 
 def insert(context: LoadContext, table: TableLoad) -> int:
     """Insert the new rows whose key is not in the table and return their number."""
-    return context.run(table, statement("insert_missing", **_parts(table), columns=listed(table.schema.names)))
+    return context.run(table, statement("insert_missing", **_parts(context, table), columns=listed(table.schema.names)))
 
 
-def _parts(table: TableLoad) -> dict[str, Sql]:
+def _parts(context: LoadContext, table: TableLoad) -> dict[str, Sql]:
     same = [Sql(f"incoming.{column}{collation} = target.{column}") for column, collation in _key(table.schema)]
-    return {"table": table.target, "shadow": table.shadow, "is_same_key": listed(same, " AND ")}
+    [only] = alone(context.connection, [table.target])
+    parts = {"table": table.target, "only": only, "shadow": table.shadow}
+    return parts | {"is_same_key": listed(same, " AND ")}
 
 
 def _key(schema: TableSchema) -> list[tuple[Sql, str]]:

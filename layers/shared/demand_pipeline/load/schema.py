@@ -3,7 +3,7 @@
 Columns that somebody added by hand are left alone: a load fills them with their default, or null.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -102,9 +102,14 @@ def advice(connection: Connection, schema: str, declared: tuple[TableSchema, ...
     }
 
 
+def alone(connection: Connection, tables: Sequence[Sql]) -> list[Sql]:
+    """Tables as a statement names them that must not reach tables that inherit from them: those are somebody else's."""
+    return [Sql(name) for [name] in connection.query(statement("alone"), relations=list(tables))]
+
+
 def count_rows(connection: Connection, table: Sql) -> int:
     """How many rows a table holds."""
-    [[rows]] = connection.query(statement("count_rows", table=table))
+    [[rows]] = connection.query(statement("count_rows", table=listed(alone(connection, [table]))))
     return int(rows)
 
 

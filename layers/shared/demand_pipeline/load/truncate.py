@@ -11,6 +11,7 @@ from demand_pipeline.errors import DatabaseTimeoutError, TransientError
 from demand_pipeline.load import merge
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.load.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
@@ -55,7 +56,7 @@ def empty(context: LoadContext) -> None:
     """Lock readers out, add missing columns, remove all rows; one TRUNCATE, for foreign keys among the tables."""
     lock_exclusive(context.connection, context.targets)
     context.add_columns()
-    context.connection.execute(statement("truncate", tables=listed(context.targets)))
+    context.connection.execute(statement("truncate", tables=listed(alone(context.connection, context.targets))))
 
 
 def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.compare import ColumnDifference, CompareAnswer, CompareRequest, RowDifference
-from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.schema import TableSchema, alone
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement
@@ -23,7 +23,8 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CompareAns
     if not request.rows:
         return CompareAnswer(0, ())
     wanted = TableSchema.of(request.table)
-    sql = _statement(qualified(schema, request.table.name), wanted)
+    [only] = alone(connection, [qualified(schema, request.table.name)])
+    sql = _statement(only, wanted)
     texts = {f"column_{i}": list(column) for i, column in enumerate(zip(*request.rows, strict=True))}
     found = [_difference(wanted, *row) for row in connection.query(sql, **texts)]
     differences = fitting(found)
@@ -31,11 +32,11 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CompareAns
     return CompareAnswer(compared, tuple(differences))
 
 
-def _statement(table: Sql, wanted: TableSchema) -> Sql:
+def _statement(only: Sql, wanted: TableSchema) -> Sql:
     given = {name: f"column_{i}" for i, name in enumerate(wanted.names)}
     return statement(
         "compare_rows",
-        table=table,
+        only=only,
         columns=listed(given.values()),
         arrays=listed([Sql(f":{column}::text[]") for column in given.values()]),
         values=listed([Sql(f"{column}::{wanted.types[name]} AS {column}") for name, column in given.items()]),

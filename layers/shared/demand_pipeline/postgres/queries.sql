@@ -68,13 +68,13 @@ SELECT pg_terminate_backend(:pid, 1000);
 SELECT pg_stat_clear_snapshot();
 
 -- name: limit_locks
--- All locks of an attempt together wait for less than deadlock_timeout. A partition, or a table that inherits, is locked
--- with its parent. The setting ends with the savepoint; once the locks are taken, it stays for the rest of the
--- transaction: while readers are locked out, nothing is worth a longer wait.
+-- All locks of an attempt together wait for less than deadlock_timeout. A partition is locked with its parent. The setting
+-- ends with the savepoint; once the locks are taken, it stays for the rest of the transaction: while readers are locked
+-- out, nothing is worth a longer wait.
 WITH RECURSIVE locked AS (
     SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
     UNION
-    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
 )
 SELECT set_config('lock_timeout', (0.8 * (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')
                                    / count(*))::int::text, true)
@@ -102,7 +102,7 @@ WITH RECURSIVE locked AS (
     SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = ANY (:schemas::text[])
     UNION
-    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
 )
 SELECT lock.pid, min(lock.relation::regclass::text),
        'prepared transaction ' || quote_literal(gid) || ' (role ' || owner || ', since ' || date_trunc('second', prepared) || ')',
@@ -265,6 +265,13 @@ SELECT FROM pg_namespace WHERE nspname = :schema;
 
 -- name: create_table
 CREATE TABLE IF NOT EXISTS {table} ({definition}){partitioned};
+
+-- name: alone
+-- In the given order. The rows of a partitioned table are in its partitions, so that it is never meant without them.
+SELECT CASE WHEN relkind = 'p' THEN name ELSE 'ONLY ' || name END
+FROM unnest(:relations::text[]) WITH ORDINALITY AS given (name, position)
+JOIN pg_class ON pg_class.oid = to_regclass(name)
+ORDER BY position;
 
 -- name: count_rows
 SELECT count(*) FROM {table};
@@ -558,18 +565,18 @@ CREATE UNIQUE INDEX ON {shadow} ({key});
 ANALYZE {shadow} ({columns});
 
 -- name: delete_missing
-DELETE FROM {table} AS target
+DELETE FROM {only} AS target
 WHERE NOT EXISTS (SELECT FROM {shadow} AS incoming WHERE {is_same_key});
 
 -- name: update_changed
-UPDATE {table} AS target SET {values}
+UPDATE {only} AS target SET {values}
 FROM {shadow} AS incoming
 WHERE {is_same_key} AND {target_row} *<> {incoming_row};
 
 -- name: insert_missing
 INSERT INTO {table} ({columns})
 SELECT {columns} FROM {shadow} AS incoming
-WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE {is_same_key});
+WHERE NOT EXISTS (SELECT FROM {only} AS target WHERE {is_same_key});
 
 
 -- Swapping -------------------------------------------------------------------------------------------------------------
@@ -1032,7 +1039,7 @@ INSERT INTO {schema}.pipeline_runs (run_id, execution_arn, started_at, committed
 VALUES (:run, :arn, :started_at, clock_timestamp(), :input, 'committed');
 
 -- name: delete_rejected_items
-DELETE FROM {schema}.rejected_items WHERE table_name = ANY (:tables);
+DELETE FROM {only} WHERE table_name = ANY (:tables);
 
 -- name: insert_rejected_items
 INSERT INTO {schema}.rejected_items ({columns}) SELECT {columns} FROM {rejects};
@@ -1335,6 +1342,6 @@ FROM (
     SELECT {values}, number
     FROM unnest({arrays}) WITH ORDINALITY AS given ({columns}, number)
 ) AS incoming
-LEFT JOIN {table} AS target ON {is_same_key}
+LEFT JOIN {only} AS target ON {is_same_key}
 WHERE target.{first_key} IS NULL OR {target_row} *<> {incoming_row}
 ORDER BY incoming.number;

@@ -13,7 +13,6 @@ from demand_pipeline.errors import (
     DatabaseDataError,
     DatabaseError,
     DiskFullError,
-    DuplicateKeyError,
     PipelineError,
     RefusedRowError,
     TransientError,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from demand_pipeline.load.control_tables import delete_rejects
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
@@ -76,4 +77,4 @@ def _empty_default(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None
         connection.execute(statement("move_rejects", previous=slot.previous, parent=slot.parent), table=slot.table)
         describe(connection, slot, description(slot, shadows.run.id))
     else:
-        connection.execute(statement("delete_rejected_items", schema=slot.warehouse), tables=[slot.table])
+        delete_rejects(connection, slot.warehouse, [slot.table])
