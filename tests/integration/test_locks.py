@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from unittest.mock import Mock
 
 import pytest
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.errors import DatabasePrivilegeError
+from demand_pipeline.contracts.loading import Strategy
+from demand_pipeline.errors import DatabasePrivilegeError, LockTimeoutError
 from demand_pipeline.load import locks
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.locks import lock_exclusive
@@ -136,3 +138,24 @@ def test_an_old_copy_that_moves_is_not_ended(warehouse: Warehouse, monkeypatch: 
         finally:
             done.set()
         assert copying.result() > 0
+
+
+@pytest.mark.parametrize("strategy", [Strategy.TRUNCATE, Strategy.SWAP])
+def test_nobody_queues_behind_a_load_that_waits_for_a_long_report(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "_ATTEMPTS", 3)
+    runs.load(run_at(1))
+    attempts = Mock(wraps=locks._try_lock)
+    monkeypatch.setattr(locks, "_try_lock", attempts)
+    request = runs.request(run_at(2))
+    with open_session(warehouse.settings, "report", Timeouts()) as report:
+        report.execute("BEGIN")
+        report.query("SELECT count(*) FROM warehouse.cases")
+        with pytest.raises(LockTimeoutError, match="other sessions held locks through 3 attempts"):
+            runs.carry_out(request)
+    target = qualified("warehouse", "cases")
+    assert [call for call in attempts.call_args_list if target in call.args[1]] == []
+    assert runs.carry_out(request).committed
+    assert [call for call in attempts.call_args_list if target in call.args[1]]

@@ -11,10 +11,12 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 
-# New readers queue behind a session that waits for an exclusive lock: so wait briefly, let the readers continue, try
-# again. An attempt waits less than PostgreSQL's deadlock_timeout (1 s) for all its locks together, so that no reader
-# is cancelled that reads the tables in another order.
+# New readers queue behind a session that waits for an exclusive lock. So an attempt begins only when everybody who was
+# there before it has left: whoever stays for the whole pause, such as a long report, would hold up the attempt and all
+# readers behind it. An attempt waits less than deadlock_timeout (1 s) for all its locks together, so that no
+# reader is cancelled that reads the tables in another order.
 _PAUSE_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
 _ATTEMPTS = 15
 
 # A load feeds a COPY for 20 s at most (`chunks`). If a COPY is older than this and has stalled, its client hangs.
@@ -55,19 +57,36 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     names = listed(alone(connection, tables))
     _lock_out_vacuum(connection, names)
     for attempt in range(1, _ATTEMPTS + 1):
-        if attempt > 1:
-            time.sleep(_PAUSE_SECONDS)
-        connection.execute("SAVEPOINT try_lock")
-        connection.query(statement("limit_locks"), relations=list(tables))
-        try:
-            connection.execute(statement("lock_exclusive", tables=names))
-        except LockTimeoutError:
-            connection.execute("ROLLBACK TO SAVEPOINT try_lock")
-            logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
-        else:
+        if _all_leave(connection, tables) and _try_lock(connection, tables, names):
             return
+        logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
     attempts = f"other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
     raise held(connection, attempts, EVERY_MODE, tables)
+
+
+def _all_leave(connection: Connection, tables: Sequence[Sql]) -> bool:
+    """Whether the transactions that hold locks on the tables now all end within the pause."""
+    end = time.monotonic() + _PAUSE_SECONDS
+    first = left = _transactions_at(connection, tables)
+    while left and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+        left = first & _transactions_at(connection, tables)
+    return not left
+
+
+def _transactions_at(connection: Connection, tables: Sequence[Sql]) -> set[str]:
+    return {str(name) for [name] in connection.query(statement("transactions_at"), relations=list(tables))}
+
+
+def _try_lock(connection: Connection, tables: Sequence[Sql], names: Sql) -> bool:
+    connection.execute("SAVEPOINT try_lock")
+    connection.query(statement("limit_locks"), relations=list(tables))
+    try:
+        connection.execute(statement("lock_exclusive", tables=names))
+    except LockTimeoutError:
+        connection.execute("ROLLBACK TO SAVEPOINT try_lock")
+        return False
+    return True
 
 
 def _lock_out_vacuum(connection: Connection, tables: Sql) -> None:

@@ -92,6 +92,19 @@ LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
 -- name: lock_out_loads
 LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
 
+-- name: transactions_at
+-- The transactions of others that hold locks on relations, or on their partitions.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT DISTINCT virtualtransaction
+FROM pg_locks JOIN locked USING (relation)
+WHERE granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND pid IS DISTINCT FROM pg_backend_pid();
+
 -- name: lock_holders
 -- Who holds, or waits for, locks in some modes on relations, on their partitions, or on any relation of schemas: process
 -- id and one relation; for a prepared transaction also a description, and the statement that ends it. What connects a
