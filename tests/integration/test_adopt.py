@@ -33,7 +33,6 @@ def follow(warehouse: Warehouse, error: PipelineError, role: str) -> int:
             "DROP page_count, ADD page_count bigint GENERATED ALWAYS AS (1) STORED",
             "cases.page_count: .* AS an expression",
         ),
-        ("DROP page_count, ADD page_count bigint GENERATED ALWAYS AS IDENTITY", "cases.page_count: .* AS IDENTITY"),
         ("ALTER COLUMN page_count TYPE integer", "cases.page_count: expected the type bigint, found integer"),
         ("ALTER COLUMN net_amount TYPE numeric(10,2)", r"cases.net_amount: .* numeric, found numeric\(10,2\)"),
         ("ALTER COLUMN net_amount TYPE double precision", "cases.net_amount: .* numeric, found double precision"),

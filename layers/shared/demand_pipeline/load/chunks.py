@@ -94,6 +94,8 @@ class ChunkCopier:
             self._copy_rows(table, key, expected, rows)
         except DatabaseDataError as malformed:
             return StagingError(f"{key}: expected rows of {schema.name}, got {malformed}")
+        except PipelineError:  # such as for lack of time
+            return error
         target = qualified(self.shadows.warehouse, schema.name)
         return name_items(error, [NewRows(schema, target, rows)], self.guard)
 

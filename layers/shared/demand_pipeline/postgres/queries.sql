@@ -495,6 +495,7 @@ SELECT 'foreign key', conname, format('its constraint %I is %s', conname, pg_get
 FROM key, target
 JOIN pg_constraint AS rule ON conrelid = target.oid AND contype = 'f' AND conparentid = 0
 LEFT JOIN loaded ON loaded.oid = confrelid
+WHERE pg_get_constraintdef(rule.oid) NOT LIKE '%NOT ENFORCED'
 UNION ALL
 -- Rows of the table that are to go, but that others refer to; by ON DELETE, the others may go or change with them.
 SELECT 'referred', conname, format('the foreign key %I of %s refers to it', conname, conrelid::regclass), target.name,
