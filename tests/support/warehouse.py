@@ -11,10 +11,12 @@ from tests.support.waiting import wait_for
 
 # A fifth of the time that a new database takes.
 _RESET = """
+    SET default_transaction_read_only = off;
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
     ALTER DATABASE "{database}" OWNER TO {owner};
     ALTER DATABASE "{database}" RESET ALL;
+    ALTER ROLE {owner} RESET ALL;
     GRANT ALL ON DATABASE "{database}" TO {owner};
     GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO PUBLIC;
     DO $$ DECLARE name text; BEGIN

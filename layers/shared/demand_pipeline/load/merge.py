@@ -64,7 +64,8 @@ def insert(context: LoadContext, table: TableLoad) -> int:
 
 
 def _parts(context: LoadContext, table: TableLoad) -> dict[str, Sql]:
-    same = [Sql(f"incoming.{column}{collation} = target.{column}") for column, collation in _key(table.schema)]
+    equal = "OPERATOR(pg_catalog.=)"
+    same = [Sql(f"incoming.{column}{collation} {equal} target.{column}") for column, collation in _key(table.schema)]
     [only] = alone(context.connection, [table.target])
     parts = {"table": table.target, "only": only, "shadow": table.shadow}
     return parts | {"is_same_key": listed(same, " AND ")}

@@ -2,8 +2,9 @@
 
 import contextlib
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -15,8 +16,9 @@ from demand_pipeline.postgres import network
 from demand_pipeline.postgres.array_literal import array_literal
 from demand_pipeline.postgres.credentials import Credentials
 from demand_pipeline.postgres.frames import read_frames, write_frames
+from demand_pipeline.postgres.others import Facts, runs_others_code
 from demand_pipeline.postgres.sqlstates import failure
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Sql, statement
 from demand_pipeline.settings import PostgresSettings
 
 _APPLICATION_NAME_BYTES = 63
@@ -69,13 +71,13 @@ def connect(
             ),
         )
         connection = Connection(driver, sock)
-        connection.execute(statement("session"))
-        connection.query(
-            statement("timeouts"),
-            statement=_milliseconds(timeouts.statement),
-            lock=_milliseconds(timeouts.lock),
-            idle=_milliseconds(timeouts.idle),
+        set_up = statement(
+            "session",
+            statement_timeout=_milliseconds(timeouts.statement),
+            lock_timeout=_milliseconds(timeouts.lock),
+            idle_timeout=_milliseconds(timeouts.idle),
         )
+        connection.facts = Facts(*connection.query(set_up)[-1])
         # The server ends a long statement by itself; this is for a server that hangs.
         sock.settimeout(timeouts.statement + timeouts.connect)
     except BaseException:
@@ -94,18 +96,28 @@ class Connection:
     def __init__(self, driver: pg8000.native.Connection, sock: ssl.SSLSocket) -> None:
         self._driver = driver
         self._sock = sock
+        self._touched = -1
+        self.facts = Facts()
 
     def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
-        """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`."""
+        """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`.
+
+        One that can run other people's code has the path that they expect, in the same message where there are no
+        parameters. An error takes the path back with the transaction, or the savepoint.
+        """
         # pg8000 writes a text that spells null without quotes into an array, where it is NULL.
         values = {name: array_literal(v) if isinstance(v, list) else v for name, v in parameters.items()}
-        rows = _named(self._sock, lambda: self._driver.run(sql, **values), sql=sql)
-        return [] if rows is None else rows
+        if not runs_others_code(sql):
+            return self._run(sql, values)
+        if not values:
+            return self._run(sql, values, message=f"{self._their_path};\n{sql};\n{statement('our_path')}")
+        with self._on_their_path():
+            return self._run(sql, values)
 
     def execute(self, sql: str, **parameters: Any) -> int:
         """Run one statement, or several without parameters, and return the number of rows it touched."""
         self.query(sql, **parameters)
-        return int(self._driver.row_count)
+        return self._touched
 
     def apply(self, composed: list[list[str]]) -> None:
         """Run statements that a query has composed, one a row, in one message to the server."""
@@ -118,9 +130,9 @@ class Connection:
         One message a block: of 64 KiB to 1 MiB they cost the least. An error of `blocks` comes through
         as it is; pg8000 has no CopyFail, so that the connection can only be closed then.
         """
-        source = _Caller(blocks=blocks)
-        _named(self._sock, lambda: self._driver.run(sql, stream=source), source)
-        return int(self._driver.row_count)
+        with self._on_their_path():
+            self._run(sql, {}, caller=_Caller(blocks=blocks))
+        return self._touched
 
     def copy_across(self, sql: str, source: Self, query: str) -> int:
         """Run `COPY … FROM STDIN` with what `COPY … TO STDOUT` in another session yields; return the rows counted.
@@ -128,19 +140,46 @@ class Connection:
         After an error both connections can only be closed.
         """
         caller = _Caller(blocks=source.frames(query))
-        _named(self._sock, lambda: self._driver.run(sql, stream=write_frames(self._driver, caller)), caller)
-        return int(self._driver.row_count)
+        with self._on_their_path():
+            self._run(sql, {}, caller=caller, stream=write_frames(self._driver, caller))
+        return self._touched
 
     def frames(self, sql: str) -> Iterator[bytes]:
         """Run `COPY … TO STDOUT` and yield its messages in blocks."""
         frames = read_frames(self._driver, sql)
-        while (block := _named(self._sock, lambda: next(frames, None))) is not None:
+        while (block := _named(self._sock, lambda: next(frames, None), self)) is not None:
             yield block
 
     def copy_out(self, sql: str, sink: Sink) -> None:
         """Run `COPY … TO STDOUT`; an error of `sink` comes through as it is."""
-        caller = _Caller(sink=sink)
-        _named(self._sock, lambda: self._driver.run(sql, stream=caller), caller)
+        self._run(sql, {}, caller=_Caller(sink=sink))
+
+    def _run(
+        self,
+        sql: str,
+        values: Mapping[str, Any],
+        *,
+        message: str = "",
+        caller: "_Caller | None" = None,
+        stream: Iterator[bytes] | None = None,
+    ) -> list[list[Any]]:
+        """Run a statement in a message of its own, or in the given one; COPY is given the stream or the caller."""
+        call = partial(self._driver.run, message or sql, stream=stream or caller, **values)
+        rows = _named(self._sock, call, self, caller, sql)
+        self._touched = int(self._driver.row_count)
+        return rows or []
+
+    @property
+    def _their_path(self) -> Sql:
+        return statement("their_path", path=Sql(self.facts.path))
+
+    @contextlib.contextmanager
+    def _on_their_path(self) -> Iterator[None]:
+        self._run(self._their_path, {})
+        yield
+        touched = self._touched
+        self._run(statement("our_path"), {})
+        self._touched = touched
 
     def close(self) -> None:
         """End the session, in whatever state it is."""
@@ -182,12 +221,18 @@ class _Caller:
             raise
 
 
-def _milliseconds(seconds: float) -> str:
+def _milliseconds(seconds: float) -> Sql:
     """As PostgreSQL's settings take a time; zero would mean "no limit"."""
-    return str(max(1, round(seconds * 1000)))
+    return Sql(str(max(1, round(seconds * 1000))))
 
 
-def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None = None, sql: str = "") -> T:
+def _named[T](
+    sock: ssl.SSLSocket,
+    call: Callable[[], T],
+    session: Connection | None = None,
+    caller: _Caller | None = None,
+    sql: str = "",
+) -> T:
     """Call pg8000; raise its errors under this project's names.
 
     They are raised outside of the `except` block on purpose: pg8000's error holds detail and context,
@@ -199,24 +244,34 @@ def _named[T](sock: ssl.SSLSocket, call: Callable[[], T], caller: _Caller | None
     except (pg8000.native.Error, scramp.ScramException, OSError) as raised:
         if caller is not None and caller.error is not None:
             raise
-        known = _known(raised, sock, sql)
+        known = _known(raised, sock, session, sql)
         if known is None:
             raise
         error = known
     raise error
 
 
-def _known(raised: BaseException, sock: ssl.SSLSocket, sql: str) -> PipelineError | None:
+def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, sql: str) -> PipelineError | None:
     """What an error of pg8000 means; None for our own bug, which is re-raised."""
+    broke = isinstance(raised, OSError) or isinstance(raised.__cause__, OSError)
+    fields = _fields(raised)
+    if fields is not None:
+        return failure(fields, sql, session.facts.explain(fields) if session else "")
+    if isinstance(raised, scramp.ScramException):
+        return DatabaseAuthenticationError("no SCRAM authentication with this password and server")
+    # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
+    if broke or network.is_lost(sock):
+        return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
+    return None
+
+
+def _fields(raised: Exception) -> Mapping[str, str] | None:
+    """The fields of an error of the server."""
     # pg8000 closes a connection that was refused, and if that fails too, it hides the reason beneath.
     current: BaseException | None = raised
     while current is not None:
         if isinstance(current, pg8000.native.DatabaseError):
-            return failure(current.args[0], sql)
+            fields: Mapping[str, str] = current.args[0]
+            return fields
         current = current.__context__
-    if isinstance(raised, scramp.ScramException):
-        return DatabaseAuthenticationError("no SCRAM authentication with this password and server")
-    # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
-    if isinstance(raised, OSError) or isinstance(raised.__cause__, OSError) or network.is_lost(sock):
-        return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
     return None

@@ -5,27 +5,86 @@
 -- Sessions -------------------------------------------------------------------------------------------------------------
 
 -- name: session
--- Text in a form that both sides know, and no names that other users could shadow (CVE-2018-1058).
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET timezone = 'UTC';
-SET datestyle = 'ISO, YMD';
-SET bytea_output = 'hex';
-SET array_nulls = on;
+-- Sets up a session; the last row is what others.Facts has. It is one message, so that a pooler that has another session
+-- of the server for each transaction is found out by what comes next. READ COMMITTED: a standby refuses SERIALIZABLE.
+SET statement_timeout = 0;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+SELECT pg_catalog.set_config('demand_pipeline.schemas', pg_catalog.current_schemas(false)::pg_catalog.text, true);
+-- No names that other users could shadow (CVE-2018-1058); for code of others see others.py.
 SET search_path = pg_catalog, pg_temp;
--- A policy that hides rows must fail the load, not its counts.
-SET row_security = off;
--- A client that has died is noticed within a minute: waiting for it, sending to it, or working for it.
-SET tcp_keepalives_idle = 10;
-SET tcp_keepalives_interval = 10;
-SET tcp_keepalives_count = 3;
-SET tcp_user_timeout = '30s';
-SET client_connection_check_interval = '10s';
+-- Every default of a role, a database or a server that could change what is loaded, or end a load. Some of these settings
+-- are newer than the oldest servers.
+SELECT count(set_config(name, value, false))
+FROM (VALUES
+    -- Values and definitions as text, in a form that both sides know, and that loses nothing.
+    ('client_encoding', 'UTF8'),
+    ('standard_conforming_strings', 'on'),
+    ('TimeZone', 'UTC'),
+    ('DateStyle', 'ISO, YMD'),
+    ('IntervalStyle', 'postgres'),
+    ('extra_float_digits', '1'),
+    ('bytea_output', 'hex'),
+    ('array_nulls', 'on'),
+    ('transform_null_equals', 'off'),
+    ('quote_all_identifiers', 'off'),
+    -- A policy that hides rows must fail the load, not its counts.
+    ('row_security', 'off'),
+    -- Transactions as a load needs them. Rows are addressed by their blocks, which only heap tables have.
+    ('default_transaction_isolation', 'read committed'),
+    ('default_transaction_read_only', 'off'),
+    ('default_transaction_deferrable', 'off'),
+    ('default_table_access_method', 'heap'),
+    -- What is reported as committed must outlast a crash; standbys need not have it.
+    ('synchronous_commit', 'local'),
+    -- What would end a session that works; the function's time limit ends it.
+    ('exit_on_error', 'off'),
+    ('idle_session_timeout', '0'),
+    ('transaction_timeout', '0'),
+    ('statement_timeout', '{statement_timeout}'),
+    ('lock_timeout', '{lock_timeout}'),
+    ('idle_in_transaction_session_timeout', '{idle_timeout}'),
+    -- Nobody reads notices.
+    ('client_min_messages', 'error'),
+    -- A client that has died is noticed within a minute: waiting for it, sending to it, or working for it.
+    ('tcp_keepalives_idle', '10'),
+    ('tcp_keepalives_interval', '10'),
+    ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '30s'),
+    ('client_connection_check_interval', '10s')
+) AS wanted (name, value)
+JOIN pg_settings USING (name)
+WHERE name <> 'synchronous_commit' OR setting = 'off';
+-- In a schema where others may create objects they could plant functions that we would run. Others are roles that are
+-- neither superusers nor members of this role, and so could not act as it anyway.
+WITH creators AS (
+    SELECT namespace.oid, CASE creator WHEN 'pg_database_owner'::regrole THEN datdba ELSE creator END AS creator
+    FROM pg_namespace AS namespace
+    JOIN pg_database ON datname = current_database(),
+         LATERAL (SELECT nspowner UNION SELECT grantee FROM aclexplode(nspacl) WHERE privilege_type = 'CREATE')
+             AS allowed (creator)
+), given AS (
+    SELECT position, quote_ident(name) AS name, NOT EXISTS (
+        SELECT FROM creators LEFT JOIN pg_roles AS role ON role.oid = creator
+        WHERE creators.oid = namespace.oid
+          AND rolsuper IS NOT TRUE AND (role.oid IS NULL OR NOT pg_has_role(role.oid, current_user, 'MEMBER'))
+    ) AS is_safe
+    FROM unnest(current_setting('demand_pipeline.schemas')::name[]) WITH ORDINALITY AS schema (name, position)
+    JOIN pg_namespace AS namespace ON nspname = name AND NOT starts_with(nspname, 'pg_')
+)
+SELECT pg_backend_pid() AS backend,
+       pg_is_in_recovery() AS is_standby,
+       concat_ws(', ', 'pg_catalog', string_agg(name, ', ' ORDER BY position) FILTER (WHERE is_safe), 'pg_temp') AS path,
+       coalesce(string_agg(name, ', ' ORDER BY position) FILTER (WHERE NOT is_safe), '') AS left_out,
+       (SELECT coalesce(jsonb_object_agg(evtname, proname), '{{}}') FROM pg_event_trigger JOIN pg_proc ON pg_proc.oid = evtfoid)
+           AS event_triggers
+FROM given;
+COMMIT;
 
--- name: timeouts
-SELECT set_config('statement_timeout', :statement, false),
-       set_config('lock_timeout', :lock, false),
-       set_config('idle_in_transaction_session_timeout', :idle, false);
+-- name: their_path
+SET search_path = {path};
+
+-- name: our_path
+SET search_path = pg_catalog, pg_temp;
 
 -- name: begin
 -- READ COMMITTED: what is asked after waiting for a lock must see what its last holder committed.
@@ -326,12 +385,12 @@ CREATE {kind} TABLE IF NOT EXISTS {ledger} (
     seconds float8 NOT NULL DEFAULT 0,
     drift jsonb,
     export jsonb,
-    touched_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    touched_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 
 -- name: touch_ledger
 -- No chunk: the entry says only that the run is alive.
-INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = clock_timestamp();
+INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = pg_catalog.clock_timestamp();
 
 -- name: claim_chunk
 INSERT INTO {ledger} (chunk, table_name, rows, rejects) VALUES (:chunk, :table, :rows, :rejects)
@@ -339,20 +398,23 @@ ON CONFLICT (chunk) DO NOTHING;
 
 -- name: complete_chunk
 UPDATE {ledger}
-SET seconds = extract(epoch FROM clock_timestamp() - touched_at), touched_at = clock_timestamp(), drift = :drift::jsonb
-WHERE chunk = :chunk;
+SET seconds = extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) touched_at),
+    touched_at = pg_catalog.clock_timestamp(),
+    drift = :drift::jsonb
+WHERE chunk OPERATOR(pg_catalog.=) :chunk;
 
 -- name: claim_step
 INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
 
 -- name: complete_export_part
-UPDATE {ledger} SET export = :part::jsonb, touched_at = clock_timestamp() WHERE chunk = :step;
+UPDATE {ledger} SET export = :part::jsonb, touched_at = pg_catalog.clock_timestamp()
+WHERE chunk OPERATOR(pg_catalog.=) :step;
 
 -- name: export_parts
 SELECT export FROM {ledger} WHERE starts_with(chunk, :prefix) ORDER BY chunk;
 
 -- name: forget_steps
-DELETE FROM {ledger} WHERE starts_with(chunk, :prefix);
+DELETE FROM {ledger} WHERE pg_catalog.starts_with(chunk, :prefix);
 
 -- name: copied_chunks
 SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
@@ -546,7 +608,8 @@ WHERE own.attrelid = to_regclass(:child) AND own.attgenerated <> '' AND NOT own.
 CREATE UNLOGGED TABLE {probe} (LIKE {table} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING COMMENTS EXCLUDING STATISTICS);
 
 -- name: fill_probe
-INSERT INTO {probe} ({columns}) SELECT {columns} FROM {rows} WHERE ctid >= {first} AND ctid < {end};
+INSERT INTO {probe} ({columns})
+SELECT {columns} FROM {rows} WHERE ctid OPERATOR(pg_catalog.>=) {first} AND ctid OPERATOR(pg_catalog.<) {end};
 
 
 -- Replacing rows -------------------------------------------------------------------------------------------------------
@@ -585,7 +648,7 @@ WHERE NOT EXISTS (SELECT FROM {shadow} AS incoming WHERE {is_same_key});
 -- name: update_changed
 UPDATE {only} AS target SET {values}
 FROM {shadow} AS incoming
-WHERE {is_same_key} AND {target_row} *<> {incoming_row};
+WHERE {is_same_key} AND {target_row} OPERATOR(pg_catalog.*<>) {incoming_row};
 
 -- name: insert_missing
 INSERT INTO {table} ({columns})
@@ -910,11 +973,14 @@ INSERT INTO {ledger} (chunk) VALUES ('builder') ON CONFLICT (chunk) DO UPDATE SE
 -- Enter this session, by process id and start, as the one that builds, unless the session entered before still exists.
 UPDATE {ledger} AS builder
 SET rows = own.pid, touched_at = own.backend_start
-FROM pg_stat_activity AS own
-WHERE chunk = 'builder'
-  AND own.pid = pg_backend_pid()
-  AND NOT EXISTS (SELECT FROM pg_stat_activity AS last
-                  WHERE last.pid = builder.rows AND last.backend_start = builder.touched_at);
+FROM pg_catalog.pg_stat_activity AS own
+WHERE chunk OPERATOR(pg_catalog.=) 'builder'
+  AND own.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_stat_activity AS last
+      WHERE last.pid OPERATOR(pg_catalog.=) builder.rows
+        AND last.backend_start OPERATOR(pg_catalog.=) builder.touched_at
+  );
 
 -- name: outlive_client
 -- A session finishes the statement that it has begun, also when its client is gone. Then it ends, even if the client hangs.
@@ -1003,8 +1069,9 @@ SELECT table_name FROM {schema}.pipeline_run_tables WHERE run_id = :run ORDER BY
 
 -- name: mark_rolled_back
 UPDATE {schema}.pipeline_runs
-SET status = :status, rolled_back_at = clock_timestamp(), rolled_back_by = :by, rolled_back_reason = :reason
-WHERE run_id = :run;
+SET status = :status, rolled_back_at = pg_catalog.clock_timestamp(), rolled_back_by = :by,
+    rolled_back_reason = :reason
+WHERE run_id OPERATOR(pg_catalog.=) :run;
 
 -- name: common_columns
 -- The columns that two tables have in common, of one type, in order.
@@ -1035,7 +1102,7 @@ CREATE TABLE {previous} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING
 ALTER TABLE {table} ADD CHECK ({check});
 
 -- name: move_rejects
-WITH moved AS (DELETE FROM {parent} WHERE table_name = :table RETURNING *)
+WITH moved AS (DELETE FROM {parent} WHERE table_name OPERATOR(pg_catalog.=) :table RETURNING *)
 INSERT INTO {previous} SELECT * FROM moved;
 
 
@@ -1050,10 +1117,10 @@ SELECT run_id, started_at FROM {schema}.pipeline_runs WHERE started_at > :starte
 
 -- name: insert_run
 INSERT INTO {schema}.pipeline_runs (run_id, execution_arn, started_at, committed_at, input, status)
-VALUES (:run, :arn, :started_at, clock_timestamp(), :input, 'committed');
+VALUES (:run, :arn, :started_at, pg_catalog.clock_timestamp(), :input, 'committed');
 
 -- name: delete_rejected_items
-DELETE FROM {only} WHERE table_name = ANY (:tables);
+DELETE FROM {only} WHERE table_name OPERATOR(pg_catalog.=) ANY (:tables);
 
 -- name: insert_rejected_items
 INSERT INTO {schema}.rejected_items ({columns}) SELECT {columns} FROM {rejects};
@@ -1070,18 +1137,19 @@ INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
 CREATE VIEW {schema}.pipeline_freshness WITH (security_barrier) AS
 SELECT DISTINCT ON (loaded.table_name)
        loaded.table_name,
-       clock_timestamp() - run.committed_at AS age,
+       pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) run.committed_at AS age,
        loaded.loaded AS rows,
        run.run_id AS last_run,
        run.started_at,
        run.committed_at
 FROM {schema}.pipeline_run_tables AS loaded
-JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
-JOIN pg_class AS own ON own.oid = run.tableoid
-JOIN pg_class AS relation ON relation.relnamespace = own.relnamespace AND relation.relname = loaded.table_name
-WHERE run.status = 'committed'
-  AND relation.relkind IN ('r', 'p')
-  AND has_any_column_privilege(relation.oid, 'SELECT')
+JOIN {schema}.pipeline_runs AS run ON run.run_id OPERATOR(pg_catalog.=) loaded.run_id
+JOIN pg_catalog.pg_class AS own ON own.oid OPERATOR(pg_catalog.=) run.tableoid
+JOIN pg_catalog.pg_class AS relation ON relation.relnamespace OPERATOR(pg_catalog.=) own.relnamespace
+                                    AND relation.relname OPERATOR(pg_catalog.=) loaded.table_name
+WHERE run.status OPERATOR(pg_catalog.=) 'committed'
+  AND relation.relkind OPERATOR(pg_catalog.=) ANY ('{{r,p}}'::"char"[])
+  AND pg_catalog.has_any_column_privilege(relation.oid, 'SELECT')
 ORDER BY loaded.table_name, run.committed_at DESC;
 COMMENT ON VIEW {schema}.pipeline_freshness IS
     'How old each table is, how many rows it has, and the run that loaded it last. An empty table is not stale.';
@@ -1091,19 +1159,26 @@ GRANT SELECT ON {schema}.pipeline_freshness TO PUBLIC;
 -- The counts of all chunks, of the tables for which every chunk has some. A column that any item has a value for is not
 -- absent; of too many attributes the most frequent stay.
 WITH counted AS (
-    SELECT table_name, entry ->> 0 AS path, entry ->> 1 AS type, sum((entry ->> 2)::bigint) AS items
-    FROM {ledger}, jsonb_array_elements(drift) AS entry
-    WHERE table_name NOT IN (SELECT table_name FROM {ledger} WHERE table_name IS NOT NULL AND drift IS NULL)
+    SELECT table_name, entry OPERATOR(pg_catalog.->>) 0 AS path, entry OPERATOR(pg_catalog.->>) 1 AS type,
+           pg_catalog.sum((entry OPERATOR(pg_catalog.->>) 2)::bigint) AS items
+    FROM {ledger} AS chunk, pg_catalog.jsonb_array_elements(drift) AS entry
+    WHERE NOT EXISTS (
+        SELECT FROM {ledger} AS other
+        WHERE other.table_name OPERATOR(pg_catalog.=) chunk.table_name AND other.drift IS NULL
+    )
     GROUP BY table_name, path, type
 ), present AS (
-    SELECT counted.*, row_number() OVER (PARTITION BY counted.table_name ORDER BY counted.path <> '', counted.items DESC,
-                                                      counted.path, counted.type) > :most AS too_many
+    SELECT counted.*,
+           pg_catalog.row_number() OVER (
+               PARTITION BY counted.table_name
+               ORDER BY counted.path OPERATOR(pg_catalog.<>) '', counted.items DESC, counted.path, counted.type
+           ) OPERATOR(pg_catalog.>) :most AS too_many
     FROM counted
-    JOIN counted AS every ON every.table_name = counted.table_name AND every.path = ''
-    WHERE counted.type <> 'none' OR counted.items = every.items
+    JOIN counted AS every ON every.table_name OPERATOR(pg_catalog.=) counted.table_name AND every.path OPERATOR(pg_catalog.=) ''
+    WHERE counted.type OPERATOR(pg_catalog.<>) 'none' OR counted.items OPERATOR(pg_catalog.=) every.items
 )
 INSERT INTO {schema}.pipeline_run_attributes (run_id, table_name, path, type, items)
-SELECT :run, table_name, found.path, found.type, sum(items)
+SELECT :run, table_name, found.path, found.type, pg_catalog.sum(items)
 FROM present,
      LATERAL (SELECT CASE WHEN too_many THEN '*' ELSE present.path END AS path,
                      CASE WHEN too_many THEN '' ELSE present.type END AS type) AS found

@@ -104,7 +104,7 @@ _ADVICE = {
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
 
-def failure(fields: Mapping[str, str], sql: str = "") -> PipelineError:
+def failure(fields: Mapping[str, str], sql: str = "", explanation: str = "") -> PipelineError:
     """The error for the server's answer to a statement, from an ErrorResponse's fields by their protocol letters."""
     code = fields.get("C", "")
     kind = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
@@ -114,7 +114,7 @@ def failure(fields: Mapping[str, str], sql: str = "") -> PipelineError:
         is_event = _DDL.match(sql) is not None
         places.append(f"function {function}{', which an event trigger calls' if is_event else ''}")
     where = f" ({', '.join(places)})" if places else ""
-    error = kind(f"SQLSTATE {code}: {message}{where}{_ADVICE.get(code, '')}")
+    error = kind(f"SQLSTATE {code}: {message}{where}{_ADVICE.get(code, '')}{explanation}")
     if isinstance(error, DatabaseError):
         error.sqlstate, error.rule = code, fields.get("n") or fields.get("c", "")
     return error

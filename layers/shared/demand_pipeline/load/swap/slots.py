@@ -96,7 +96,7 @@ def rejects_slot(warehouse: str, table: str) -> Slot:
         Sql(f"FOR VALUES IN ({value})"),
         f"{REJECTED_ITEMS.name}_default",
         DEFAULT,
-        Sql(f"table_name IS NOT NULL AND table_name = {value}"),
+        Sql(f"table_name IS NOT NULL AND table_name OPERATOR(pg_catalog.=) {value}"),
     )
 
 

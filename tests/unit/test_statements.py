@@ -1,0 +1,62 @@
+"""The statements of queries.sql: which of them can run other people's code, and that no name in those is ambiguous."""
+
+import re
+
+import pytest
+
+from demand_pipeline.postgres.others import runs_others_code
+from demand_pipeline.postgres.statements import _queries
+
+QUERIES = _queries()
+FIRING = [name for name, text in QUERIES.items() if runs_others_code(text) and "TO STDOUT" not in text]
+
+# What names nothing by its type: literals, storage parameters, assignments of UPDATE, the columns of a row.
+IGNORED = re.compile(
+    r"--[^\n]*|'[^']*'|\"[^\"]*\"|OPERATOR\(pg_catalog\.\S+\)|WITH \([^)]*\)|(?:\bSET|,)\s+\w+ = |\w+\.\*|(?:(?<=\()|(?<=SELECT )|(?<=RETURNING ))\*|\{\w+\}|::"
+)
+# A function's parenthesis follows it without a space; the parser names that of `extract` with its schema.
+AMBIGUOUS = re.compile(r"(?<![.\w])(?!extract\()\w+(?=\()|[-+*/<>=~!@#%^&|`?]+")
+# What looks an operator up by its name without showing it.
+HIDDEN = re.compile(r"\b(?:IN \(|LIKE '|BETWEEN|SIMILAR TO|DISTINCT FROM|NULLIF|USING \(|CASE \w+ WHEN)")
+
+
+def ambiguous_names(text: str) -> list[str]:
+    return AMBIGUOUS.findall(IGNORED.sub(" ", text)) + HIDDEN.findall(text)
+
+
+@pytest.mark.parametrize("name", FIRING)
+def test_a_statement_that_can_run_other_peoples_code_names_the_schema_of_functions_and_operators(name: str) -> None:
+    assert ambiguous_names(QUERIES[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("DELETE FROM {table} WHERE a = 1", ["="]),
+        ("UPDATE {table} SET a = lower(b), c = d || 'x'", ["lower", "||"]),
+        ("UPDATE {table} SET a = pg_catalog.lower(b) WHERE a OPERATOR(pg_catalog.<>) 'a = b' -- c = d", []),
+        ("DELETE FROM {table} WHERE a IN (SELECT b FROM c)", ["IN ("]),
+        ("SELECT count(*)::bigint", ["count"]),
+    ],
+)
+def test_an_ambiguous_name_is_found(text: str, found: list[str]) -> None:
+    assert ambiguous_names(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("SELECT format('DELETE FROM %I', name) FROM names", False),
+        ("-- UPDATE\n  -- more\nSELECT 1", False),
+        ("WITH a AS (SELECT 'DELETE FROM b', \"UPDATE\" FROM c) -- INSERT\nSELECT", False),
+        ("WITH a AS (DELETE FROM b RETURNING *) SELECT", True),
+        ("-- why\ncreate TABLE a ()", True),
+        ("COMMIT", True),
+        ("ROLLBACK TO SAVEPOINT a", False),
+        ("LOCK TABLE a IN SHARE UPDATE EXCLUSIVE MODE", False),
+        ("REFRESH MATERIALIZED VIEW a", True),
+        ("", True),
+    ],
+)
+def test_statements_that_can_run_other_peoples_code_are_told_by_what_they_do(text: str, runs: bool) -> None:
+    assert runs_others_code(text) is runs
