@@ -2,12 +2,14 @@
 
 import contextlib
 import ssl
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import pg8000.core
 import pg8000.native
 import scramp
 
@@ -22,6 +24,10 @@ from demand_pipeline.postgres.statements import Sql, statement
 from demand_pipeline.settings import PostgresSettings
 
 _APPLICATION_NAME_BYTES = 63
+_LAST_WORDS_SECONDS = 1.0
+
+# What pg8000 raises if it does not understand the server.
+_CONFUSED = (struct.error, LookupError, AttributeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ def connect(
     try:
         driver = _named(
             sock,
-            lambda: pg8000.native.Connection(
+            lambda: _Driver(
                 credentials.user,
                 password=credentials.password,
                 database=settings.database,
@@ -86,6 +92,26 @@ def connect(
     return connection
 
 
+class _Driver(pg8000.native.Connection):  # type: ignore[misc]
+    """pg8000, which forgets what the server has said last if nothing follows it."""
+
+    fatal: Mapping[str, str] | None = None
+
+    def handle_ERROR_RESPONSE(self, data: bytes, context: pg8000.core.Context) -> None:  # noqa: N802 - pg8000's
+        super().handle_ERROR_RESPONSE(data, context)
+        fields = context.error.args[0]
+        if fields.get("V") in ("FATAL", "PANIC"):
+            self.fatal = fields
+
+    def last_words(self) -> Mapping[str, str] | None:
+        """The fields of the error with which the server has ended the session; None without one."""
+        if self.fatal is None:
+            with contextlib.suppress(Exception):
+                self._usock.settimeout(_LAST_WORDS_SECONDS)
+                self.handle_messages(pg8000.core.Context(None))
+        return self.fatal
+
+
 class Connection:
     """A session; leaving its `with` block closes it, and what was not committed is rolled back.
 
@@ -93,7 +119,7 @@ class Connection:
     any error but one inside a savepoint the connection can only be closed.
     """
 
-    def __init__(self, driver: pg8000.native.Connection, sock: ssl.SSLSocket) -> None:
+    def __init__(self, driver: _Driver, sock: ssl.SSLSocket) -> None:
         self._driver = driver
         self._sock = sock
         self._touched = -1
@@ -181,6 +207,10 @@ class Connection:
         self._run(statement("our_path"), {})
         self._touched = touched
 
+    def last_words(self, *, broke: bool) -> Mapping[str, str] | None:
+        """The fields of the error with which the server has ended the session, unread if the connection broke."""
+        return self._driver.last_words() if broke else self._driver.fatal
+
     def close(self) -> None:
         """End the session, in whatever state it is."""
         with contextlib.suppress(pg8000.native.Error, OSError, ValueError):
@@ -241,7 +271,7 @@ def _named[T](
     error: PipelineError
     try:
         return call()
-    except (pg8000.native.Error, scramp.ScramException, OSError) as raised:
+    except Exception as raised:
         if caller is not None and caller.error is not None:
             raise
         known = _known(raised, sock, session, sql)
@@ -255,6 +285,8 @@ def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, s
     """What an error of pg8000 means; None for our own bug, which is re-raised."""
     broke = isinstance(raised, OSError) or isinstance(raised.__cause__, OSError)
     fields = _fields(raised)
+    if fields is None and session is not None:
+        fields = session.last_words(broke=broke)
     if fields is not None:
         return failure(fields, sql, session.facts.explain(fields) if session else "")
     if isinstance(raised, scramp.ScramException):
@@ -262,6 +294,8 @@ def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, s
     # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
     if broke or network.is_lost(sock):
         return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
+    if isinstance(raised, _CONFUSED):
+        return TransientError(f"the answer of PostgreSQL cannot be understood: {type(raised)}")
     return None
 
 
