@@ -52,7 +52,7 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
     started = time.monotonic()
     timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
     with (
-        open_session(settings, f"operate {request.action}", timeouts) as connection,
+        open_session(settings, f"operate {request.action}", timeouts, writes=action.writes) as connection,
         holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
     ):
         connection.execute(statement("begin" if action.writes else "begin_reading"))

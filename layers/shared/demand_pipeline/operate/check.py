@@ -26,7 +26,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswe
     [[version, major, role, is_superuser, tls]] = connection.query(statement("server"))
     return CheckAnswer(
         (
-            _server(version, major),
+            _server(version, major, is_standby=connection.facts.is_standby),
             Finding("TLS", State.OK, f"{tls}, certificate and host name verified"),
             _role(role, is_superuser=is_superuser),
             *_privileges(connection, schema, role),
@@ -37,8 +37,11 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswe
     )
 
 
-def _server(version: str, major: int) -> Finding:
+def _server(version: str, major: int, *, is_standby: bool) -> Finding:
     subject, tested = "server", f"PostgreSQL {_OLDEST} to {_NEWEST}"
+    if is_standby:
+        action = "set PostgresHost to the primary; after a failover its name may take a minute to lead there"
+        return Finding(subject, State.FAILURE, f"PostgreSQL {version} is a standby, which refuses to write", action)
     if major < _OLDEST:
         return Finding(subject, State.FAILURE, f"expected {tested}, found {version}", "upgrade the server")
     if major > _NEWEST:

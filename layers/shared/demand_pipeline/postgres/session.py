@@ -1,6 +1,6 @@
 """A session with the warehouse, from settings and secrets."""
 
-from demand_pipeline.errors import DatabaseAuthenticationError
+from demand_pipeline.errors import DatabaseAuthenticationError, DatabaseConnectionError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import read_credentials, read_tls_root
@@ -8,11 +8,22 @@ from demand_pipeline.postgres.network import trust
 from demand_pipeline.settings import PostgresSettings
 
 
-def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
+def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts, *, writes: bool = True) -> Connection:
     """Connect as the secret's user; a refused password is read again once: it may just have been rotated.
 
-    `run` names the session in `pg_stat_activity`. Raises what `connect` and `read_credentials` raise.
+    `run` names the session in `pg_stat_activity`. Raises what `connect` and `read_credentials` raise, and for a session
+    that writes DatabaseConnectionError if the server is a standby, as it may be for a while after a failover.
     """
+    connection = _connect(settings, run, timeouts)
+    if writes and connection.facts.is_standby:
+        connection.close()
+        raise DatabaseConnectionError(
+            f"{settings.host}:{settings.port}: the server is a standby, which refuses to write"
+        )
+    return connection
+
+
+def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
     context = trust(read_tls_root(settings))
     name = f"demand-pipeline {run}"
     try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from demand_pipeline.errors import (
     DatabaseAuthenticationError,
+    DatabaseConnectionError,
     DatabaseDataError,
     DatabaseError,
     DatabasePrivilegeError,
@@ -25,6 +26,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "23": RefusedRowError,  # integrity constraint violation
     "23505": DuplicateKeyError,  # unique_violation
     "23505 pg_catalog": TransientError,  # somebody else has created a table or schema of the same name meanwhile
+    "25006": DatabaseConnectionError,  # read_only_sql_transaction: a standby
     "25P03": TransientError,  # idle_in_transaction_session_timeout: this side was too slow, once
     "25P04": DatabaseTimeoutError,  # transaction_timeout
     "28000": DatabaseAuthenticationError,  # invalid_authorization_specification
