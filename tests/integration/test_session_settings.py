@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import (
+    ConfigurationError,
     DatabaseTimeoutError,
     PipelineError,
     TransientError,
 )
+from demand_pipeline.postgres import connection as postgres
+from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection, Timeouts
-from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.session import open_session, refuse_shared_sessions
 from tests.integration.conftest import EVERY_STRATEGY
 from tests.support.runs import EVERYTHING, Runs, documents, run_at
 from tests.support.warehouse import Warehouse
@@ -156,3 +159,49 @@ def test_an_answer_that_nobody_understands_is_an_error_of_its_own(
         with pytest.raises(TransientError, match="cannot be understood") as caught:
             connection.query("SELECT 'item'")
         assert "item" not in f"{caught.value} {caught.value.__cause__} {caught.value.__context__}"
+
+
+def test_a_session_of_the_server_itself_is_no_poolers(warehouse: Warehouse) -> None:
+    with open_session(warehouse.settings, "run-1", Timeouts()) as connection:
+        assert not connection.is_pooled
+        refuse_shared_sessions(connection, warehouse.settings)
+        assert warehouse.sessions() == 1
+
+
+# The process ids that a client of a pooler sees in turn, and those that another one sees before its last.
+@pytest.mark.parametrize(
+    ("pids", "refused"),
+    [
+        (([1, 1, 1], [2, 2]), False),  # a session for each client
+        (([1, 1, 1], [1, 1]), True),  # the last one used comes first
+        (([1, 2, 4], [3, 5]), True),  # the last one used comes last
+        (([1, 1, 2], [3, 3]), True),  # another client was faster
+    ],
+)
+def test_a_pooler_that_gives_each_transaction_another_session_is_refused_by_name(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, pids: tuple[list[int], ...], refused: bool
+) -> None:
+    connect, left = postgres.connect, [list(client) for client in pids]
+
+    def connected(*arguments: Any) -> Connection:
+        connection = connect(*arguments)
+        connection.facts = connection.facts._replace(backend=left[0][0])
+        connection.pids = left.pop(0)  # type: ignore[attr-defined]
+        return connection
+
+    def backend(connection: Connection) -> int:
+        pids: list[int] = connection.pids  # type: ignore[attr-defined]
+        del pids[0]
+        return pids[0]
+
+    monkeypatch.setattr(session, "connect", connected)
+    monkeypatch.setattr(session, "_backend", backend)
+    request = runs.request(run_at(1))
+    if refused:
+        message = f"{warehouse.settings.host}:{warehouse.settings.port}: .* a pooler that gives one to each transaction"
+        with pytest.raises(ConfigurationError, match=message):
+            runs.prepare(request)
+        assert "warehouse" not in warehouse.sql("SELECT nspname FROM pg_namespace")
+    else:
+        runs.prepare(request)
+    warehouse.wait_until_closed()

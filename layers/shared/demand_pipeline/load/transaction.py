@@ -32,6 +32,7 @@ from demand_pipeline.load.swap.previous import make_way
 from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.session import refuse_shared_sessions
 from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
@@ -50,6 +51,7 @@ def load_warehouse(
         check_counts(staged)
         check_rejects(staged, request.max_reject_percent)
     with open_shadows(settings, request.run, deadline) as shadows:
+        refuse_shared_sessions(shadows.connection, settings)
         context = LoadContext(shadows, Guard(shadows.connection, deadline), _table_loads(request, shadows), settings)
         kind = Swap if request.strategy is Strategy.SWAP else InPlace
         try:

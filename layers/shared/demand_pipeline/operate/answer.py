@@ -12,7 +12,7 @@ from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
-from demand_pipeline.postgres.session import open_session
+from demand_pipeline.postgres.session import open_session, refuse_shared_sessions
 from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
 
@@ -55,6 +55,7 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
         open_session(settings, f"operate {request.action}", timeouts, writes=action.writes) as connection,
         holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
     ):
+        refuse_shared_sessions(connection, settings)
         connection.execute(statement("begin" if action.writes else "begin_reading"))
         answer = action.answer(connection, settings.schema, request.arguments)
         connection.execute("COMMIT")

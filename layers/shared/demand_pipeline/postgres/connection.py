@@ -125,6 +125,12 @@ class Connection:
         self._touched = -1
         self.facts = Facts()
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it is not the server that this session is connected to: a pooler gives it a key of its own."""
+        key: bytes | None = self._driver._backend_key_data  # noqa: SLF001
+        return key is None or struct.unpack_from("!i", key) != (self.facts.backend,)
+
     def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
         """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`.
 

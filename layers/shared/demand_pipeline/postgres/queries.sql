@@ -80,6 +80,9 @@ SELECT pg_backend_pid() AS backend,
 FROM given;
 COMMIT;
 
+-- name: backend
+SELECT pg_backend_pid();
+
 -- name: their_path
 SET search_path = {path};
 

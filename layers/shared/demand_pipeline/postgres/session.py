@@ -1,10 +1,11 @@
 """A session with the warehouse, from settings and secrets."""
 
-from demand_pipeline.errors import DatabaseAuthenticationError, DatabaseConnectionError
+from demand_pipeline.errors import ConfigurationError, DatabaseAuthenticationError, DatabaseConnectionError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import read_credentials, read_tls_root
 from demand_pipeline.postgres.network import trust
+from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
 
 
@@ -23,6 +24,26 @@ def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts, *, wr
     return connection
 
 
+def refuse_shared_sessions(connection: Connection, settings: PostgresSettings) -> None:
+    """Raise ConfigurationError if a pooler gives a client another session of the server in each transaction.
+
+    Settings and locks of a session would be others'. A pooler takes the session that was used last, or first: the other
+    client finds the same one, or this one finds another.
+    """
+    if not connection.is_pooled:
+        return
+    mine = {connection.facts.backend, _backend(connection)}
+    with _connect(settings, "another client", Timeouts()) as other:
+        mine.add(_backend(connection))
+        theirs = {other.facts.backend, _backend(other)}
+    if len(mine) > 1 or mine & theirs:
+        found = f"process ids {sorted(mine)} for one client, {sorted(theirs)} for another"
+        raise ConfigurationError(
+            f"{settings.host}:{settings.port}: expected a session of the server for each client, found a pooler that "
+            f"gives one to each transaction ({found}); name the server, or a pool in session mode (docs/deploy.md)"
+        )
+
+
 def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
     context = trust(read_tls_root(settings))
     name = f"demand-pipeline {run}"
@@ -31,3 +52,8 @@ def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connec
     except DatabaseAuthenticationError:
         logger.warning("password refused, reading the secret again")
     return connect(settings, read_credentials(settings, renew=True), context, name, timeouts)
+
+
+def _backend(connection: Connection) -> int:
+    [[backend]] = connection.query(statement("backend"))
+    return int(backend)
