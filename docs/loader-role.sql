@@ -36,4 +36,10 @@ FROM pg_tables
 WHERE schemaname = :'schema' AND tableowner = 'demand_loader' \gexec
 ALTER DEFAULT PRIVILEGES FOR ROLE demand_loader IN SCHEMA :"schema" GRANT SELECT ON TABLES TO :"readers";
 
+-- An event trigger runs as the role that runs a DDL statement, and every load runs some. The role needs whatever the
+-- trigger's function uses. For the event trigger that AWS DMS installs (with the schema of its DDL artifacts):
+--   GRANT USAGE ON SCHEMA public TO demand_loader;
+--   GRANT INSERT, DELETE ON public.awsdms_ddl_audit TO demand_loader;
+--   GRANT USAGE ON SEQUENCE public.awsdms_ddl_audit_c_key_seq TO demand_loader;
+
 COMMIT;

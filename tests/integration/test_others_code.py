@@ -9,7 +9,7 @@ from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.others import runs_others_code
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import _queries
-from tests.integration.conftest import EVERY_STRATEGY, IN_ONE_TRANSACTION, TRUNCATE_ALONE
+from tests.integration.conftest import EVERY_STRATEGY, IN_ONE_TRANSACTION, LOADER_ROLE, TRUNCATE_ALONE
 from tests.support.runs import EVERYTHING, Runs, documents, reject, run_at
 from tests.support.warehouse import Warehouse
 
@@ -118,14 +118,15 @@ def test_a_name_that_is_missing_since_its_schema_is_left_out_is_explained(
 @EVERY_STRATEGY
 def test_an_error_inside_an_event_trigger_names_it(runs: Runs, warehouse: Warehouse, helpers: None) -> None:
     warehouse.sql(
-        "CREATE TABLE helpers.awsdms_ddl_audit (what text);"
+        "CREATE TABLE helpers.awsdms_ddl_audit (c_key bigserial PRIMARY KEY, c_tag text);"
         'CREATE FUNCTION helpers."Intercept DDL"() RETURNS event_trigger LANGUAGE plpgsql AS '
-        "$$ BEGIN INSERT INTO helpers.awsdms_ddl_audit VALUES (TG_TAG); END $$;"
+        "$$ BEGIN INSERT INTO helpers.awsdms_ddl_audit VALUES (DEFAULT, TG_TAG); DELETE FROM helpers.awsdms_ddl_audit; END $$;"
         'CREATE EVENT TRIGGER "awsdms intercept" ON ddl_command_end EXECUTE FUNCTION helpers."Intercept DDL"()'
     )
     with pytest.raises(DatabasePrivilegeError, match="awsdms_ddl_audit; raised in the event trigger awsdms intercept "):
         runs.load(run_at(1))
-    warehouse.sql("GRANT INSERT ON helpers.awsdms_ddl_audit TO pipeline")
+    grants = re.findall(r"^--   (GRANT .*public.*)$", LOADER_ROLE.read_text(), re.MULTILINE)
+    warehouse.sql("".join(grants).replace("public", "helpers").replace("demand_loader", "pipeline"))
     assert runs.load(run_at(1)).committed
 
 

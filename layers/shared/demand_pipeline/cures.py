@@ -110,7 +110,7 @@ CURES = (
     ),
     Cure(
         ("DatabaseConnectionError",),
-        "nothing answers at PostgreSQL's host and port",
+        "nothing answers at PostgreSQL's host and port, or the server there is a standby",
         "check `PostgresHost`, `PostgresPort`, security groups and the server; redrive",
     ),
     Cure(

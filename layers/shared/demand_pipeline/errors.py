@@ -128,7 +128,7 @@ class DatabaseTimeoutError(DatabaseError):
 
 
 class DatabaseConnectionError(DatabaseError):
-    """No PostgreSQL answered at the configured host and port."""
+    """No PostgreSQL answered at the configured host and port, or one that is a standby and refuses to write."""
 
 
 class DatabaseCertificateError(DatabaseError):
