@@ -48,7 +48,7 @@ WORST = {
     "tcp_keepalives_count": "9",
     "tcp_user_timeout": "0",
     "client_connection_check_interval": "0",
-    "statement_timeout": "1ms",
+    "statement_timeout": "1s",  # ends what sets it to another value, if that takes longer
     "lock_timeout": "1ms",
     "idle_in_transaction_session_timeout": "1ms",
 }
