@@ -77,7 +77,9 @@ def _triggers(
         if strategy is not Strategy.SWAP or table is not REJECTED_ITEMS:  # which refuses triggers
             events[table.name] = _INSERT | _DELETE
     found = connection.query(
-        statement("triggers"), relations=[qualified(schema, name) for name in events], events=list(events.values())
+        statement("triggers"),
+        relations=[qualified(schema, name) for name in events],
+        events=[str(event) for event in events.values()],
     )
     for table_name, trigger, function, fires, cure in found:
         subject, message = f"table {table_name}", f"its trigger {trigger} calls {function}"
