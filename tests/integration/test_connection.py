@@ -164,10 +164,26 @@ def test_a_wrong_password_is_an_authentication_error_that_does_not_tell_it(wareh
     warehouse.put_secret("nobody", "sesame-open")
     with pytest.raises(DatabaseAuthenticationError):
         opened(warehouse.settings)
-    warehouse.put_secret("pipeline", "sesame\x07")  # SASLprep forbids control characters
+    warehouse.put_secret("pipeline", "sesame\x07")
     with pytest.raises(DatabaseAuthenticationError) as caught:
         opened(warehouse.settings)
     assert "sesame" not in "".join(str(error) for error in causes(caught.value))
+
+
+# What SASLprep refuses, removes, maps and normalizes: an emoji of today, a tab, a text of both directions; a soft
+# hyphen, also alone; a space; a full-width letter.
+PASSWORDS = ["a\U0001fae0b", "🌻", "a\tb", "\u0627a", "a\u00adb", "\u00ad", "a\u00a0b", "\uff21bc", "é"]
+
+
+@pytest.mark.parametrize(("role", "password"), [*(("somebody", password) for password in PASSWORDS), ("\t🌻", "plain")])
+def test_whoever_psql_logs_in_logs_in_here(warehouse: Warehouse, role: str, password: str) -> None:
+    warehouse.sql(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'")
+    try:
+        warehouse.put_secret(role, password)
+        with opened(warehouse.settings) as connection:
+            assert connection.query("SELECT session_user::text") == [[role]]
+    finally:
+        warehouse.sql(f'DROP ROLE "{role}"')
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""The only module that knows pg8000: connecting, statements, COPY, and errors by this project's names."""
+"""The only module, with `driver`, that knows pg8000: connecting, statements, COPY, errors by this project's names."""
 
 import contextlib
 import ssl
@@ -17,6 +17,7 @@ from demand_pipeline.errors import DatabaseAuthenticationError, PipelineError, T
 from demand_pipeline.postgres import network
 from demand_pipeline.postgres.array_literal import array_literal
 from demand_pipeline.postgres.credentials import Credentials
+from demand_pipeline.postgres.driver import Driver
 from demand_pipeline.postgres.frames import read_frames, write_frames
 from demand_pipeline.postgres.others import Facts, runs_others_code
 from demand_pipeline.postgres.sqlstates import failure
@@ -24,7 +25,6 @@ from demand_pipeline.postgres.statements import Sql, statement
 from demand_pipeline.settings import PostgresSettings
 
 _APPLICATION_NAME_BYTES = 63
-_LAST_WORDS_SECONDS = 1.0
 
 # What pg8000 raises if it does not understand the server.
 _CONFUSED = (struct.error, LookupError, AttributeError, TypeError, ValueError)
@@ -67,7 +67,7 @@ def connect(
     try:
         driver = _named(
             sock,
-            lambda: _Driver(
+            lambda: Driver(
                 credentials.user,
                 password=credentials.password,
                 database=settings.database,
@@ -92,26 +92,6 @@ def connect(
     return connection
 
 
-class _Driver(pg8000.native.Connection):  # type: ignore[misc]
-    """pg8000, which forgets what the server has said last if nothing follows it."""
-
-    fatal: Mapping[str, str] | None = None
-
-    def handle_ERROR_RESPONSE(self, data: bytes, context: pg8000.core.Context) -> None:  # noqa: N802 - pg8000's
-        super().handle_ERROR_RESPONSE(data, context)
-        fields = context.error.args[0]
-        if fields.get("V") in ("FATAL", "PANIC"):
-            self.fatal = fields
-
-    def last_words(self) -> Mapping[str, str] | None:
-        """The fields of the error with which the server has ended the session; None without one."""
-        if self.fatal is None:
-            with contextlib.suppress(Exception):
-                self._usock.settimeout(_LAST_WORDS_SECONDS)
-                self.handle_messages(pg8000.core.Context(None))
-        return self.fatal
-
-
 class Connection:
     """A session; leaving its `with` block closes it, and what was not committed is rolled back.
 
@@ -119,7 +99,7 @@ class Connection:
     any error but one inside a savepoint the connection can only be closed.
     """
 
-    def __init__(self, driver: _Driver, sock: ssl.SSLSocket) -> None:
+    def __init__(self, driver: Driver, sock: ssl.SSLSocket) -> None:
         self._driver = driver
         self._sock = sock
         self._touched = -1
@@ -296,7 +276,7 @@ def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, s
     if fields is not None:
         return failure(fields, sql, session.facts.explain(fields) if session else "")
     if isinstance(raised, scramp.ScramException):
-        return DatabaseAuthenticationError("no SCRAM authentication with this password and server")
+        return DatabaseAuthenticationError("SCRAM authentication with this server failed")
     # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
     if broke or network.is_lost(sock):
         return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
