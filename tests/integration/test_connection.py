@@ -258,6 +258,18 @@ def test_a_role_that_may_not_connect_is_a_privilege_error(warehouse: Warehouse) 
         warehouse.sql("DROP ROLE stranger")
 
 
+@pytest.mark.parametrize("limited", ['ROLE "{user}"', 'DATABASE "{database}"'])
+def test_a_limit_of_connections_is_named_with_the_statement_that_raises_it(warehouse: Warehouse, limited: str) -> None:
+    limited = limited.format(user=warehouse.server.user, database=warehouse.settings.database)
+    warehouse.sql(f"ALTER {limited} CONNECTION LIMIT 1")
+    try:
+        advice = rf"53300: too many connections for .*CONNECTION LIMIT .*\(ALTER {limited.split()[0]}\)"
+        with opened(warehouse.settings), pytest.raises(TransientError, match=advice):
+            opened(warehouse.settings)
+    finally:
+        warehouse.sql(f"ALTER {limited} CONNECTION LIMIT -1")
+
+
 def test_a_database_that_does_not_exist_is_named(warehouse: Warehouse) -> None:
     with pytest.raises(DatabaseError, match='database "nothing" does not exist'):
         opened(warehouse.at(database="nothing"))

@@ -101,7 +101,9 @@ _DDL = re.compile(
 _FUNCTION = re.compile(r"^(?:PL/pgSQL function ([\w.$\"]+\([^()\n]*\)) line|SQL function (\"[\w$]+\"))", re.MULTILINE)
 
 _ADVICE = {
-    "53300": "; LoadConcurrency functions copy at once, each with a connection: lower it or raise max_connections"
+    # Server, role and database have a limit each; which one it was, the message says in the server's language.
+    "53300": "; a load has two connections, and each of LoadConcurrency functions has one: lower it, or raise "
+    "max_connections, or CONNECTION LIMIT of the role (ALTER ROLE) or the database (ALTER DATABASE), as named here"
 }
 
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
