@@ -48,7 +48,13 @@ OfRun = Annotated[
 TableName = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Of this table only.")]
 Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]
 ExportFile = Annotated[
-    Path | None, typer.Option("--export", metavar="FILE", help="Write the items, whole, to a .jsonl or .csv file.")
+    Path | None,
+    typer.Option(
+        "--export",
+        metavar="FILE",
+        help="Write the items, whole, to a .jsonl or .csv file. Without RUN, items of more than 1.6 MB are cut, "
+        "with a mark that says where they are whole.",
+    ),
 ]
 
 
@@ -89,7 +95,7 @@ def rejects(
         warehouse = warehouse_of(shell, direct=direct)
         found = reasons_in_warehouse(warehouse, only, samples)
         if file:
-            exported = export(read_warehouse(warehouse, only), file)
+            exported = export(read_warehouse(warehouse, shell.stack.staging_bucket, only), file)
     else:
         report = _report(shell, run)
         found = reasons_in_staging(shell.stack, report, only, samples)

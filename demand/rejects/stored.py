@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demand.runs.report import Report
 from demand.stack import Stack
@@ -53,12 +53,18 @@ def read_staging(stack: Stack, report: Report, table: str | None) -> Iterator[St
                 yield StoredReject(report.run.name, name, found["key"], found["reason"], found["item"])
 
 
-def read_warehouse(warehouse: Warehouse, table: str | None) -> Iterator[RejectedItem]:
-    """Yield the rejects of each table's last run, page by page."""
+def read_warehouse(warehouse: Warehouse, bucket: str, table: str | None) -> Iterator[RejectedItem]:
+    """Yield the rejects of each table's last run, page by page.
+
+    In place of an item that is too large for a page there is `{"cut": …, "whole": …}`: its beginning, and where in the
+    staging bucket it is whole.
+    """
     after = None
     while True:
         page = warehouse.ask(RejectedItemsAnswer, ActionName.REJECTED_ITEMS, run=None, table=table, after=after)
-        yield from page.items
+        for item in page.items:
+            cut = {"cut": item.item, "whole": f"s3://{bucket}/{item.whole}"}
+            yield replace(item, item=json.dumps(cut, ensure_ascii=False)) if item.whole else item
         if page.next is None:
             return
         after = page.next

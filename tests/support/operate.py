@@ -10,12 +10,15 @@ from tests.support.functions import Context, handler
 FUNCTION = "operate"
 
 
+ANSWER_LIMIT = 6 * 1024 * 1024  # of Lambda
+
+
 def ask(action: str, **arguments: Any) -> Any:
     """The answer of the real handler, event and answer passed on as JSON."""
     event = {"contract": CONTRACT, "action": action, "arguments": arguments}
-    return json.loads(
-        json.dumps(handler("operate_warehouse")(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
-    )
+    answer = json.dumps(handler("operate_warehouse")(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
+    assert len(answer) <= ANSWER_LIMIT
+    return json.loads(answer)
 
 
 class Lambda:

@@ -7,6 +7,7 @@ from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.drift import DriftAnswer, DriftRequest, TableDrift
 from demand_pipeline.load.control_tables import PIPELINE_RUN_ATTRIBUTES, PIPELINE_RUN_TABLES
 from demand_pipeline.load.drift import compare, find_before, read_attributes
+from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
@@ -33,4 +34,6 @@ def _drift(connection: Connection, schema: str, table: Table, run: str) -> Table
     before = find_before(connection, schema, run, table)
     changes = compare(table, read_attributes(connection, schema, before, table), now) if before else ()
     items = sum(now[ALL].values()) if ALL in now else None
-    return TableDrift(table.name, run, before, items, tuple(changes))
+    # Names may be long: `pipeline_run_attributes` has what does not fit.
+    shown = fitting(changes, ANSWER_BYTES // len(TABLES))
+    return TableDrift(table.name, run, before, items, tuple(shown))

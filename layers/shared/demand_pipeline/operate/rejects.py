@@ -17,9 +17,13 @@ from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.s3.staging import ChunkKind, table_folder
 
 _MOST_REASONS = 1000
-_ROWS = 1000  # looked at for one page
+_ROWS = 1000  # of one page, at most
+_FETCHED = 20  # rows at once
+_LARGEST_ITEM = ANSWER_BYTES // 3  # as a text in JSON, a byte has at most three
+_BEGINNING = 1000  # characters that are shown of a larger item
 _FIRST = "(0,0)"  # before every row: PostgreSQL counts rows of a block from 1
 
 
@@ -40,7 +44,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> RejectsAns
 
 
 def answer_items(connection: Connection, schema: str, arguments: Fields) -> RejectedItemsAnswer:
-    """One page of rejected items, whole."""
+    """One page of rejected items, whole but for those that no answer can hold."""
     request = RejectedItemsRequest.read(arguments)
     if not exists(connection, schema, REJECTED_ITEMS.name):
         return RejectedItemsAnswer((), next=None)
@@ -49,18 +53,39 @@ def answer_items(connection: Connection, schema: str, arguments: Fields) -> Reje
         statement("rejects_relations"), relation=qualified(schema, REJECTED_ITEMS.name), start=int(start)
     )
     for number, relation in relations:
-        rows = connection.query(
+        connection.execute(
             statement("rejected_items", relation=Sql(relation)),
             run=request.run,
             table=request.table,
             after=after if number == int(start) else _FIRST,
             rows=_ROWS,
-            bytes=ANSWER_BYTES,
+            largest=_LARGEST_ITEM,
+            beginning=_BEGINNING,
         )
+        rows = _fetch(connection)
         if rows:
-            items = fitting([RejectedItem(*row) for _, *row in rows])
+            items = fitting([_item(connection, schema, row) for row in rows])
             return RejectedItemsAnswer(tuple(items), next=f"{number} {rows[len(items) - 1][0]}")
     return RejectedItemsAnswer((), next=None)
+
+
+def _fetch(connection: Connection) -> list[list[Any]]:
+    """The next rows, until their items, whole, are more than one answer holds: making a text of each takes time."""
+    rows: list[list[Any]] = []
+    fetch = statement("fetch_rejected_items", number=Sql(str(_FETCHED)))
+    while sum(row[-1] for row in rows) < ANSWER_BYTES and (fetched := connection.query(fetch)):
+        rows += fetched
+    connection.execute(statement("close_rejected_items"))
+    return rows
+
+
+def _item(connection: Connection, schema: str, row: list[Any]) -> RejectedItem:
+    _, run, table, key, reason, item, size = row
+    if size <= _LARGEST_ITEM:
+        return RejectedItem(run, table, key, reason, item)
+    runs = connection.query(statement("find_run", schema=schema), run=run)
+    folders = [table_folder(run, started_at, ChunkKind.REJECTS, table) for _, started_at, *_ in runs]
+    return RejectedItem(run, table, key, reason, item, whole=next(iter(folders), "runs/"))
 
 
 def _reason(row: list[Any]) -> RejectReason:

@@ -1408,22 +1408,29 @@ WHERE relkind = 'r'
 ORDER BY 1;
 
 -- name: rejected_items
--- In the order in which they are stored. Of the next rows as many as are small enough together, at least one.
-SELECT place, run_id, table_name, item_key, reason, item
+-- In the order in which they are stored; the text of an item is made when its row is fetched. Of an item that is larger
+-- than `:largest`, its beginning.
+DECLARE rejects NO SCROLL CURSOR FOR
+SELECT place, run_id, table_name, item_key, reason,
+       CASE WHEN octet_length(item) <= :largest THEN item ELSE left(item, :beginning) END, octet_length(item)
 FROM (
-    SELECT page.*, sum(octet_length(item)) OVER (ORDER BY place) AS bytes, row_number() OVER (ORDER BY place) AS number
+    SELECT page.place, page.run_id, page.table_name, page.item_key::text, page.reason, page.item::text
     FROM (
-        SELECT ctid AS place, run_id, table_name, item_key::text AS item_key, reason, item::text AS item
-        FROM {relation}
+        SELECT ctid AS place, * FROM {relation}
         WHERE ctid > :after::tid
           AND (:run::text IS NULL OR run_id = :run)
           AND (:table::text IS NULL OR table_name = :table)
         ORDER BY ctid
         LIMIT :rows
     ) AS page
-) AS measured
-WHERE number = 1 OR bytes <= :bytes
-ORDER BY place;
+    OFFSET 0 -- so that the text is made once
+) AS texts;
+
+-- name: fetch_rejected_items
+FETCH {number} FROM rejects;
+
+-- name: close_rejected_items
+CLOSE rejects;
 
 -- name: compare_rows
 -- Which of the given rows the table does not have as they are: their position, whether their key is missing, and for

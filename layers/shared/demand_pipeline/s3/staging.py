@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, cast
 
@@ -38,7 +39,12 @@ def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -
     what a late attempt writes is never read.
     """
     attempt = secrets.token_hex(4)
-    return f"runs/{run.started_at:%Y-%m-%d}/{run.id}/{kind}/{table}/{segment}/{chunk}-{attempt}.json.gz"
+    return f"{table_folder(run.id, run.started_at, kind, table)}{segment}/{chunk}-{attempt}.json.gz"
+
+
+def table_folder(run: str, started_at: datetime, kind: ChunkKind, table: str) -> str:
+    """What the keys of a run's chunks of a table begin with."""
+    return f"runs/{started_at:%Y-%m-%d}/{run}/{kind}/{table}/"
 
 
 def rejects_key(staged_key: str) -> str:

@@ -5,10 +5,8 @@ from typing import Self
 
 from demand_pipeline.contracts.event import read_table
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.errors import InvalidEventError
+from demand_pipeline.contracts.operating.request import read_samples
 from demand_pipeline.tables import Table
-
-_MOST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,7 @@ class DiffRequest:
     @classmethod
     def read(cls, arguments: Fields) -> Self:
         """Read the action's arguments; raises `InvalidEventError`."""
-        samples = arguments.integer("samples")
-        if samples > _MOST_SAMPLES:
-            raise InvalidEventError(arguments.path("samples"), samples, f"at most {_MOST_SAMPLES}")
-        return cls(read_table(arguments), samples)
+        return cls(read_table(arguments), read_samples(arguments))
 
 
 @dataclass(frozen=True, slots=True)

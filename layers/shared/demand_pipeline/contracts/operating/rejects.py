@@ -6,6 +6,7 @@ from typing import Self
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.contracts.operating.request import read_samples
 from demand_pipeline.errors import InvalidEventError
 
 # A row's place: its table's number, a space, and as PostgreSQL writes it a block, and a row in it.
@@ -24,7 +25,7 @@ class RejectsRequest:
     def read(cls, arguments: Fields) -> Self:
         """Read the action's arguments; raises `InvalidEventError`."""
         run, table = arguments.optional_text("run"), arguments.optional_text("table", among=tuple(TABLES))
-        return cls(run, table, arguments.integer("samples"))
+        return cls(run, table, read_samples(arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,18 @@ class RejectedItemsRequest:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """A row of `rejected_items`; `key` and `item` are JSON, as text, so that numbers keep their digits."""
+    """A row of `rejected_items`; `key` and `item` are JSON, as text, so that numbers keep their digits.
+
+    An item that fits into no answer is cut: `item` is its beginning, and `whole` the folder in the staging bucket that
+    has it whole.
+    """
 
     run: str
     table: str
     key: str
     reason: str
     item: str
+    whole: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

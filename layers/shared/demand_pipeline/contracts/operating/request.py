@@ -6,6 +6,9 @@ from typing import Any, Self
 
 from demand_pipeline.contracts.event import read_event
 from demand_pipeline.contracts.fields import Fields
+from demand_pipeline.errors import InvalidEventError
+
+_MOST_SAMPLES = 100
 
 
 class ActionName(StrEnum):
@@ -34,3 +37,11 @@ class OperateRequest:
         """Parse the event of an operator's command; raises `ContractVersionError`, `InvalidEventError`."""
         fields = read_event(event)
         return cls(ActionName(fields.text("action", among=tuple(ActionName))), fields.object("arguments"))
+
+
+def read_samples(arguments: Fields) -> int:
+    """How many samples of each kind are wanted: no more than an answer can hold."""
+    samples = arguments.integer("samples")
+    if samples > _MOST_SAMPLES:
+        raise InvalidEventError(arguments.path("samples"), samples, f"at most {_MOST_SAMPLES}")
+    return samples
