@@ -61,7 +61,8 @@ def create_table(schema: str, wanted: TableSchema, partitioned: Sql = _NOT_PARTI
     key = [Sql(f"PRIMARY KEY ({listed(wanted.key)})")] if wanted.key else []
     definition = listed([wanted.definition(), *key])
     table = qualified(schema, wanted.name)
-    return statement("create_table", table=table, definition=definition, partitioned=partitioned)
+    creation = statement("create_table", table=table, definition=definition, partitioned=partitioned)
+    return creation if key else Sql(f"{creation}\n{statement('identify_rows', table=table)}")
 
 
 def ensure_schema(connection: Connection, schema: str) -> None:

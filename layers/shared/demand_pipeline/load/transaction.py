@@ -23,6 +23,7 @@ from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.housekeeping import drop_abandoned, drop_run
 from demand_pipeline.load.in_place import InPlace
 from demand_pipeline.load.locks import acquire_load_lock
+from demand_pipeline.load.publications import ensure_replica_identity
 from demand_pipeline.load.refusals import explain
 from demand_pipeline.load.report import report_changes, report_refreshed
 from demand_pipeline.load.schema import add_comments, ensure_schema
@@ -121,6 +122,8 @@ class _Load:
             if self.request.max_shrink_percent < ANY_SHRINKAGE:  # counting may mean to read a table
                 self.count_previous()
             self.connection.execute("ROLLBACK TO SAVEPOINT unchanged")  # missing tables appear with their rows
+            if not self.request.dry_run:
+                ensure_replica_identity(self.connection, self.schema)  # here its lock lasts for a moment
             self.strategy.create_shadows()
             self.shadows.touch()
             if not self.request.dry_run:
@@ -141,6 +144,7 @@ class _Load:
             for addition in missing:
                 self.connection.execute(addition)
         ensure_freshness(self.connection, self.schema)
+        ensure_replica_identity(self.connection, self.schema)
         if known := find_result(self.connection, self.schema, self.request):
             logger.info("run is committed already")
             self.connection.execute("ROLLBACK")

@@ -348,6 +348,23 @@ FROM unnest(:relations::text[]) WITH ORDINALITY AS given (name, position)
 JOIN pg_class ON pg_class.oid = to_regclass(name)
 ORDER BY position;
 
+-- name: identify_rows
+-- For a table without a key: without a replica identity, PostgreSQL refuses UPDATE and DELETE once it is published.
+ALTER TABLE {table} REPLICA IDENTITY FULL;
+
+-- name: unidentified
+-- Of a table without a key: the table, or each of its partitions, without a replica identity.
+WITH RECURSIVE part AS (
+    SELECT to_regclass(:relation)::oid AS relation
+    UNION
+    SELECT inhrelid FROM part JOIN pg_inherits ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT format('%I.%I', nspname, relname)
+FROM part
+JOIN pg_class ON pg_class.oid = relation
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind = 'r' AND relreplident IN ('d', 'n');
+
 -- name: count_rows
 SELECT count(*) FROM {table};
 
@@ -759,7 +776,10 @@ JOIN pg_attribute ON attrelid = target.oid AND attname = :partitioned_by AND att
 LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
 UNION ALL
 SELECT 'its REPLICA IDENTITY is not the default', format('run ALTER TABLE %s REPLICA IDENTITY DEFAULT;', name)
-FROM target WHERE relreplident <> 'd'
+FROM target
+WHERE relreplident <> 'd'
+  -- FULL is what a table without a key has; each of its partitions has it too.
+  AND NOT (relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = target.oid AND indisprimary))
 UNION ALL
 SELECT format('its column owns the sequence %s', objid::regclass),
        format('run ALTER SEQUENCE %s OWNED BY NONE;', objid::regclass)
@@ -787,6 +807,7 @@ WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 
 -- name: create_default_partition
 CREATE TABLE {partition} PARTITION OF {parent} DEFAULT;
+ALTER TABLE {partition} REPLICA IDENTITY FULL;
 
 -- name: add_primary_key
 ALTER TABLE {table} ADD CONSTRAINT {index} PRIMARY KEY ({key});
@@ -1102,7 +1123,7 @@ LIMIT :samples;
 CREATE TABLE {previous} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS);
 
 -- name: add_check
-ALTER TABLE {table} ADD CHECK ({check});
+ALTER TABLE {table} ADD CHECK ({check}), REPLICA IDENTITY FULL;
 
 -- name: move_rejects
 WITH moved AS (DELETE FROM {parent} WHERE table_name OPERATOR(pg_catalog.=) :table RETURNING *)

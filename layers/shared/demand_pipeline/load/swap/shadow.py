@@ -34,7 +34,7 @@ def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
         connection.apply(connection.query(statement("column_settings"), relation=slot.parent, target=shadow))
     columns = [f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}" for name, kind in slot.schema.types.items()]
     not_null = [f"ALTER COLUMN {quote(name)} SET NOT NULL" for name in slot.schema.key]
-    check = [f"ADD CHECK ({slot.check})"] if slot.check else []
+    check = [f"ADD CHECK ({slot.check})", "REPLICA IDENTITY FULL"] if slot.check else []
     actions = listed([Sql(action) for action in (*columns, *not_null, *check)])
     connection.execute(statement("alter_table", table=shadow, actions=actions))
 

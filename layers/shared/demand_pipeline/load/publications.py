@@ -1,0 +1,19 @@
+"""Publications of others, which take a replica identity from each table whose rows are deleted."""
+
+from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, qualified, statement
+
+
+def ensure_replica_identity(connection: Connection, schema: str) -> None:
+    """Let rejected items be deleted while a publication sends them; locks nothing if they can be.
+
+    Raises LockTimeoutError.
+    """
+    rejected_items = qualified(schema, REJECTED_ITEMS.name)
+    tables = [Sql(name) for [name] in connection.query(statement("unidentified"), relation=rejected_items)]
+    if tables:
+        lock_exclusive(connection, tables)
+    for table in tables:
+        connection.execute(statement("identify_rows", table=table))
