@@ -65,6 +65,10 @@ LEFT_ALONE = {
         "mine",
         "CREATE UNIQUE INDEX mine ON warehouse.cases (document_id); ALTER TABLE warehouse.cases REPLICA IDENTITY USING INDEX mine",
     ),
+    "inherited by another role's table": (
+        "cases_pkey",
+        "CREATE TABLE public.child () INHERITS (warehouse.cases); GRANT TRUNCATE ON public.child TO pipeline",
+    ),
     "clustered": ("mine", "CREATE INDEX mine ON warehouse.cases (status); CLUSTER warehouse.cases USING mine"),
     "statistics target": (
         "mine",

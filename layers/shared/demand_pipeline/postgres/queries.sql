@@ -310,6 +310,8 @@ WHERE index.indrelid = to_regclass(:relation)
   -- Neither partitioned nor a partition: its indexes belong to others'.
   AND relation.relkind = 'r'
   AND NOT relation.relispartition
+  -- Making a key again asks for NOT NULL in tables that inherit it, which may be somebody else's.
+  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation.oid)
   -- An exclusion constraint's index is made by other means.
   AND NOT index.indisexclusion
   -- Marks that no definition shows: REPLICA IDENTITY, CLUSTER, a tablespace, statistics targets and other options.
