@@ -37,6 +37,15 @@ def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
         counts = (drawn[kind], happened[kind], injected[kind], redriven[kind], failed[kind])
         table.add_row(kind, *map(str, counts), ", ".join(sorted(errors[kind] - {""})))
     console.print(table)
+    around = Table("in the warehouse, or a default", "rounds", "failed")
+    rounds_with, failed_with = Counter[str](), Counter[str]()
+    for outcome in outcomes:
+        names = {*outcome.schedule.others, *(default.name for default in outcome.schedule.defaults)}
+        rounds_with.update(names)
+        failed_with.update(names if outcome.problems else ())
+    for name in sorted(rounds_with):
+        around.add_row(name, str(rounds_with[name]), str(failed_with[name]))
+    console.print(around)
     reads, snapshots = sum(o.reads for o in outcomes), sum(o.snapshots for o in outcomes)
     runs = sum(len(outcome.endings) for outcome in outcomes)
     console.print(
@@ -47,7 +56,10 @@ def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
 def _tell(console: Console, outcome: Outcome) -> None:
     seed = outcome.schedule.seed
     console.print(f"seed {seed} FAILED; again with: make soak N=1 SEED={seed}", style="bold red", highlight=False)
-    for text in (*map(str, outcome.schedule.faults), f"ends: {outcome.endings}", *outcome.problems):
+    schedule = outcome.schedule
+    drawn = [*map(str, schedule.faults), *schedule.others, *map(str, schedule.defaults)]
+    drawn.append(f"{schedule.strategy} after {schedule.first_strategy}, reader: {schedule.reader}")
+    for text in (*drawn, f"ends: {outcome.endings}", *outcome.problems):
         console.print(f"  {text}", markup=False, highlight=False)
 
 

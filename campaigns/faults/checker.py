@@ -1,13 +1,14 @@
 """Holds what clients read in the warehouse against the reference."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pg8000.native
 
-from campaigns.faults.reader import Rows, Snapshot
+from campaigns.faults.others import NOT_OURS
+from campaigns.faults.reader import Snapshot
 from campaigns.faults.source import Expected
 from campaigns.faults.strategies import count_changes, may_show
 from demand_pipeline.builders import TABLES
@@ -99,18 +100,29 @@ def check_snapshot(snapshot: Snapshot, history: History, strategy: str) -> list[
     index = next((i for i, (runs, _) in enumerate(history.moments) if runs == snapshot.runs), None)
     if index is None:
         return [f"a reader saw the runs {snapshot.runs}, and there was no such moment"]
-    wrong = []
-    for name, rows in snapshot.tables:
-        now, *later = [state[name][1].rows if name in state else {} for _, state in history.moments[index:]]
-        found = decoded(name, rows)
-        if len(rows) == len(found) and found in may_show(strategy, now, later, old=snapshot.old):
-            continue
-        odd = [key for key in found.keys() | now.keys() if found.get(key) != now.get(key)]
-        wrong.append(f"{name} after {snapshot.runs}: {len(rows)} rows, expected {len(now)}; differ: {odd[:3]}")
-    return wrong
+    tables = {name: [row for row in rows if row[-1] != NOT_OURS] for name, rows in snapshot.tables}
+    found = {name: decoded(name, rows) for name, rows in tables.items()}
+    moments = may_show(strategy, [state for _, state in history.moments[index:]], old=snapshot.old)
+    differing = [
+        {name for name, rows in found.items() if rows != _rows(moment, name) or len(rows) != len(tables[name])}
+        for moment in moments
+    ]
+    return [
+        f"{name} after {snapshot.runs}: {len(tables[name])} rows, expected those of one moment of {len(moments)}, "
+        f"such as {len(_rows(moments[0], name))}; differ: {_odd(found[name], _rows(moments[0], name))}"
+        for name in sorted(min(differing, key=lambda names: len(list(names))))
+    ]
 
 
-def decoded(name: str, rows: Rows) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _rows(state: State, name: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    return state[name][1].rows if name in state else {}
+
+
+def _odd(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> list[Any]:
+    return [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)][:3]
+
+
+def decoded(name: str, rows: Iterable[tuple[str | None, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """A table's rows by their key, as the reference has them."""
     table, found = TABLES[name], {}
     for cells in rows:

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -48,7 +48,8 @@ _POINTS = [
     (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
     (re.compile(r"^COMMIT$"), "commit"),
 ]
-_EXCLUSIVE = re.compile(r"LOCK TABLE .* IN ACCESS EXCLUSIVE MODE", re.DOTALL)
+_EXCLUSIVE = re.compile(r"^LOCK TABLE .* IN ACCESS EXCLUSIVE MODE", re.DOTALL)
+_ATTACH = re.compile(r"^ALTER TABLE \S+ ATTACH PARTITION ")
 _EXCLUSIVE_LOCKS = """
     SELECT (SELECT count(*) FROM pg_locks
             WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock'),
@@ -76,6 +77,7 @@ class DatabaseFaults:
     in_the_way: int | None = None  # the process id of whoever holds what a run waits for in vain
     seen: set[Snapshot] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    at_gate: threading.Event = field(default_factory=threading.Event)  # a swap looks for old snapshots
     _restarting: threading.Lock = field(default_factory=threading.Lock)
 
     def heal(self) -> None:
@@ -94,27 +96,37 @@ class DatabaseFaults:
         with self._restarting:
             self.server.restart(immediate=True)
 
-    def hold(self, seconds: float | None, table: str, how: str = "reading") -> None:
+    def hold(self, seconds: float | None, table: str, how: str) -> None:
         """Keep a lock, or a snapshot, as somebody's long transaction does; None: until somebody heals."""
         opened, go = threading.Event(), threading.Event()
-        level = "REPEATABLE READ" if how == "snapshot" else "READ COMMITTED"
+        self.at_gate.clear()
+        level = "REPEATABLE READ" if how in ("snapshot", "imported") else "READ COMMITTED"
         lock = {
             "reading": f"SELECT count(*) FROM warehouse.{table}",  # noqa: S608 - names of our own
             "writing": f"LOCK warehouse.{table} IN ROW EXCLUSIVE MODE",
             "keeping": f"LOCK warehouse.{table} IN SHARE MODE",
-            "snapshot": "SELECT FROM pg_class LIMIT 1",
+            "snapshot": "SELECT 1 FROM pg_class LIMIT 1",
+            "imported": "SELECT pg_export_snapshot()",
         }[how]
 
         def holder() -> None:
-            role = ROLE if how in ("reading", "snapshot") else None
-            with suppress(pg8000.native.Error, OSError), client(self.server, role) as session:
+            role = None if how in ("writing", "keeping") else ROLE
+            with suppress(pg8000.native.Error, OSError), ExitStack() as stack:
+                session = stack.enter_context(client(self.server, role))
                 session.run(f"BEGIN ISOLATION LEVEL {level}")
-                session.run(lock)
+                [[snapshot]] = session.run(lock) or [[None]]
+                if how == "imported":  # the gate has seen who exported it, and not yet who imports it
+                    opened.set()
+                    self.at_gate.wait(10)
+                    exporter, session = session, stack.enter_context(client(self.server, role))
+                    session.run(f"BEGIN ISOLATION LEVEL {level}")
+                    session.run(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                    exporter.run("COMMIT")
                 if seconds is None:
                     [[self.in_the_way]] = session.run("SELECT pg_backend_pid()")
                 opened.set()
                 go.wait(seconds)
-                if how == "snapshot":
+                if how in ("snapshot", "imported"):
                     self.seen.add(read(session, old_after=0))
                 session.run("COMMIT")
             opened.set()
@@ -154,7 +166,8 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
 
         def work() -> Any:
             run = partial(query, connection)
-            return _lock(faults, run, sql) if _EXCLUSIVE.match(sql) else run(sql, **parameters)
+            watch = next((watch for pattern, watch in _WATCHED.items() if pattern.search(sql)), None)
+            return watch(faults, run, sql, **parameters) if watch else run(sql, **parameters)
 
         _come_by(connection)
         if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
@@ -209,6 +222,27 @@ def _lock(faults: DatabaseFaults, query: Callable[[str], Any], sql: str) -> Any:
     return result
 
 
+def _attach(faults: DatabaseFaults, query: Callable[[str], Any], sql: str) -> Any:
+    """Attach a partition; whatever index it lacks would be built while readers are locked out."""
+    partition = sql.split()[5]
+    count = f"SELECT count(*) FROM pg_index WHERE indrelid = '{partition}'::regclass"  # noqa: S608 - names of our own
+    [[before]] = query(count)
+    result = query(sql)
+    [[after]] = query(count)
+    if after != before:
+        faults.problems.append(f"{after - before} indexes were built under the readers' lock: {sql}")
+    return result
+
+
+def _look_for_snapshots(faults: DatabaseFaults, query: Callable[..., Any], sql: str, **parameters: Any) -> Any:
+    found = query(sql, **parameters)
+    faults.at_gate.set()
+    return found
+
+
+_WATCHED = {_EXCLUSIVE: _lock, _ATTACH: _attach, re.compile("backend_xmin"): _look_for_snapshots}
+
+
 def _at_statement(
     faults: DatabaseFaults, fault: Fault, connection: Connection, sql: str, work: Callable[[], Any]
 ) -> Any:
@@ -230,12 +264,11 @@ def _at_statement(
             return connection.query("SELECT 'the answer that is lost'")
         case "postgres killed in placing" | "postgres killed at commit" | "postgres killed in copy", _:
             faults.kill(connection)
-        case "postgres lock held", variant:
-            how, _, table = variant.rpartition(" ")
-            kept = how if how in ("writing", "keeping") else "reading"
-            faults.hold(None if how == "for long" else 0.15 * fault.call, table, kept)
-        case "postgres old snapshot", how:
-            faults.hold(None if how == "for long" else 0.15 * fault.call, "", "snapshot")
+        case "postgres lock held" | "postgres old snapshot", variant:
+            how, *duration, table = variant.split(" ")
+            faults.hold(None if "long" in duration else 0.15 * fault.call, table, how)
+        case "postgres slow", _:
+            time.sleep(0.1 * fault.call)
         case "postgres build ended", variant:
             return end_build(faults.server, connection, variant, sql, work)
         case "postgres deadlock", table:

@@ -26,7 +26,9 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from campaigns.faults import attempts
 from campaigns.faults.aws_calls import faulty_aws_calls
 from campaigns.faults.database import DatabaseFaults, faulty_database
+from campaigns.faults.defaults import change_defaults, reset_defaults
 from campaigns.faults.faults import Injector
+from campaigns.faults.others import PREPARATION
 from campaigns.faults.reader import ROLE
 from campaigns.faults.schedule import Schedule
 from campaigns.faults.source import MARKER, Item, draw_items, key_of, with_trailing_zeros
@@ -109,7 +111,10 @@ class Environment(ExitStack):
         self.sql(f"ALTER DATABASE \"{self.server.database}\" SET deadlock_timeout = '{_DEADLOCK_TIMEOUT}'")
         self.callback(self.sql, f"DROP ROLE IF EXISTS {ROLE}")
         self.callback(warehouse.reset, self.server)
-        self.sql(_READER.format(reader=ROLE, loader=self.server.user))
+        self.sql(_READER.format(reader=ROLE, loader=self.server.user) + PREPARATION)
+        if self.schedule.defaults:
+            self.callback(reset_defaults, self.server)
+            change_defaults(self.server, self.schedule.defaults)
         self._capture()
         self.enter_context(faulty_aws_calls(self.injector, self.schedule.page_items))
         self.enter_context(faulty_database(self.database))

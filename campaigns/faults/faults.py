@@ -54,6 +54,7 @@ KINDS: dict[str, frozenset[str]] = {
     "postgres password rotated": frozenset({"DatabaseAuthenticationError"}),
     "postgres lock held": frozenset({"LockTimeoutError"}),
     "postgres deadlock": TRANSIENT | {"LockTimeoutError"},
+    "postgres slow": frozenset(),
     "postgres statement timeout": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
     "postgres build ended": frozenset({"DatabaseError", "DatabaseTimeoutError"}),
     "postgres old snapshot": frozenset({"LockTimeoutError"}),

@@ -1,8 +1,10 @@
 """Readers during every run: all four tables and `pipeline_runs`, again and again, as a role that may only read."""
 
+import csv
+import io
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
@@ -17,15 +19,33 @@ from local.postgres import PostgresServer
 type Rows = tuple[tuple[str | None, ...], ...]
 
 ROLE = "reader"
-OLD_SNAPSHOT = "old snapshot"
+SCHEMA = "mine"  # of the reader's own objects
 RUNS = "SELECT run_id FROM warehouse.pipeline_runs WHERE status = 'committed' ORDER BY committed_at"
 _COLUMNS = {name: [f'"{column.name}"::text' for column in table.stored_columns] for name, table in TABLES.items()}
 _KEYS = {name: ", ".join(f'"{column.name}"' for column in table.key) for name, table in TABLES.items()}
 _LOCK = f"LOCK TABLE {', '.join(f'warehouse.{name}' for name in TABLES)} IN ACCESS SHARE MODE"
-_ONE_STATEMENT = f"SELECT (SELECT array_agg(run_id) FROM ({RUNS}) AS runs), " + ", ".join(  # noqa: S608 - names of our own
+EVERYTHING = f"SELECT (SELECT array_agg(run_id) FROM ({RUNS}) AS runs) AS runs, " + ", ".join(  # noqa: S608 - names of our own
     f"(SELECT json_agg(json_build_array({', '.join(_COLUMNS[name])}) ORDER BY {_KEYS[name]}) FROM warehouse.{name})"  # noqa: S608 - names of our own
+    f" AS {name}"
     for name in TABLES
 )
+# By plpgsql in a STABLE function, everything is read with the snapshot of the statement that calls it.
+_FUNCTION = f"""
+    CREATE OR REPLACE FUNCTION {SCHEMA}.everything(seconds float8)
+    RETURNS TABLE (runs text[], {", ".join(f"{name} json" for name in TABLES)}) STABLE LANGUAGE plpgsql
+    AS $$ #variable_conflict use_column
+    BEGIN PERFORM pg_sleep(seconds); RETURN QUERY {EVERYTHING}; END $$
+"""
+# Statements that read everything at once, and what a session does before; {} is how many seconds the snapshot waits.
+_AT_ONCE = {
+    "one statement": ("SELECT", EVERYTHING),
+    "execute": (f"PREPARE everything AS {EVERYTHING}", "EXECUTE everything"),
+    "stable function": (_FUNCTION, "SELECT * FROM mine.everything({})"),
+    "materialized view": ("SELECT", "REFRESH MATERIALIZED VIEW mine.everything", "TABLE mine.everything"),
+}
+# Transactions that read the tables one by one.
+_ONE_BY_ONE = ("locks first", "locks first, repeatable read", "copy", "copy, repeatable read", "old snapshot")
+WAYS = (*_AT_ONCE, *_ONE_BY_ONE)
 _PAUSE_SECONDS = 0.03
 _SNAPSHOT_SECONDS = (0, 0.02, 0.1, 0.3)  # how old a snapshot gets before the tables are read
 
@@ -34,7 +54,7 @@ _SNAPSHOT_SECONDS = (0, 0.02, 0.1, 0.3)  # how old a snapshot gets before the ta
 class Snapshot:
     """What one transaction saw: the committed runs, in their order, and every row of the four tables.
 
-    `old`: its snapshot was taken, and the runs were read, before it touched the tables.
+    `old`: its snapshot was taken, or the runs were read, before the tables were locked.
     """
 
     runs: tuple[str, ...]
@@ -58,16 +78,32 @@ def client(server: PostgresServer, role: str | None = None) -> Iterator[pg8000.n
 
 def rows_of(connection: pg8000.native.Connection, name: str, relation: str | None = None) -> Rows:
     """A table's rows, as text; or another relation's that has the same columns."""
-    select = f"SELECT {', '.join(_COLUMNS[name])} FROM {relation or f'warehouse.{name}'} ORDER BY {_KEYS[name]}"  # noqa: S608 - names of our own
-    return tuple(map(tuple, connection.run(select)))
+    return tuple(map(tuple, connection.run(_select(name, relation))))
 
 
-def read(connection: pg8000.native.Connection, *, old_after: float | None = None) -> Snapshot:
+def _select(name: str, relation: str | None = None) -> str:
+    return f"SELECT {', '.join(_COLUMNS[name])} FROM {relation or f'warehouse.{name}'} ORDER BY {_KEYS[name]}"  # noqa: S608 - names of our own
+
+
+def _copy(connection: pg8000.native.Connection, name: str) -> Rows:
+    """A table's rows by COPY; of a partitioned table it takes queries only."""
+    stream = io.StringIO()
+    connection.run(f"COPY ({_select(name)}) TO STDOUT (FORMAT csv)", stream=stream)
+    stream.seek(0)
+    return tuple(map(tuple, csv.reader(stream, quoting=csv.QUOTE_NOTNULL)))
+
+
+def read(
+    connection: pg8000.native.Connection,
+    *,
+    old_after: float | None = None,
+    rows: Callable[[pg8000.native.Connection, str], Rows] = rows_of,
+) -> Snapshot:
     """Everything, in a statement a table; the tables so many seconds after the rest."""
     runs = tuple(run for [run] in connection.run(RUNS))
     if old_after:
         threading.Event().wait(old_after)
-    return Snapshot(runs, tuple((name, rows_of(connection, name)) for name in TABLES), old_after is not None)
+    return Snapshot(runs, tuple((name, rows(connection, name)) for name in TABLES), old_after is not None)
 
 
 class Reader:
@@ -94,6 +130,7 @@ class Reader:
         while not self._done.is_set():
             # The server may be down, or just going down: then again.
             with suppress(pg8000.native.Error, OSError), client(self._server, ROLE) as connection:
+                connection.run(_AT_ONCE.get(self._way, ("SELECT", ""))[0])
                 while not self._done.is_set():
                     self.seen.add(self._read(connection))
                     self.reads += 1
@@ -101,15 +138,22 @@ class Reader:
             self._done.wait(_PAUSE_SECONDS)
 
     def _read(self, connection: pg8000.native.Connection) -> Snapshot:
-        if self._way == "one statement":
-            [[runs, *tables]] = connection.run(_ONE_STATEMENT)
-            rows = (tuple(map(tuple, table or ())) for table in tables)
-            return Snapshot(tuple(runs or ()), tuple(zip(TABLES, rows, strict=True)))
-        old = self._way == OLD_SNAPSHOT
-        level = "REPEATABLE READ" if old or self._way.endswith("repeatable read") else "READ COMMITTED"
-        connection.run(f"BEGIN ISOLATION LEVEL {level}")
-        if self._way.startswith("locks first"):
+        waits = self._random.choice(_SNAPSHOT_SECONDS)
+        if self._way in _AT_ONCE:
+            for statement in _AT_ONCE[self._way][1:]:
+                rows = connection.run(statement.format(waits))
+            [[runs, *tables]] = rows
+            shown = (tuple(map(tuple, table or ())) for table in tables)
+            is_old = self._way != "one statement"
+            return Snapshot(tuple(runs or ()), tuple(zip(TABLES, shown, strict=True)), is_old)
+        levels = (
+            ("REPEATABLE READ", "SERIALIZABLE") if self._way.endswith(("read", "snapshot")) else ("READ COMMITTED",)
+        )
+        connection.run(f"BEGIN ISOLATION LEVEL {self._random.choice(levels)}")
+        locks = self._way.startswith("locks first")
+        if locks:
             connection.run(_LOCK)
-        snapshot = read(connection, old_after=self._random.choice(_SNAPSHOT_SECONDS) if old else None)
+        rows_by = _copy if self._way.startswith("copy") else rows_of
+        snapshot = read(connection, old_after=None if locks else waits, rows=rows_by)
         connection.run("COMMIT")
         return snapshot

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from multiprocessing import Queue
 from typing import Any
 
-from campaigns.faults import checker, swap
+import pg8000.native
+
+from campaigns.faults import checker, others, swap
 from campaigns.faults.checker import History, Ran
 from campaigns.faults.environment import Environment
 from campaigns.faults.faults import LOST
@@ -26,6 +28,16 @@ from tests.statemachine.harness import Run
 _FINAL = ("StaleRunError", "RunRolledBackError")
 # What an operator's action may fail with while servers restart, passwords change, and others hold locks.
 _FROM_FAULTS = {"TransientError", "DatabaseConnectionError", "DatabaseAuthenticationError", "LockTimeoutError"}
+
+
+# As if all runs had ended long ago.
+_ABANDON = """
+    DO $$ DECLARE ledger regclass; BEGIN
+        FOR ledger IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relname ~ '^pipeline_ledger_' LOOP
+            EXECUTE format('UPDATE %s SET touched_at = touched_at - make_interval(days => 1)', ledger);
+        END LOOP;
+    END $$
+"""
 
 
 @dataclass
@@ -82,7 +94,7 @@ class Round:
         self.environment, self.outcome, self.schedule = environment, outcome, environment.schedule
         self.ran: dict[str, Ran] = {}
         self.runs: list[Run] = []
-        self.shape: set[str] = set()
+        self.shape: set[str] = set()  # before the runs with faults
         self.rollback = ""  # the run that was rolled back, or why none was
 
     def play(self) -> None:
@@ -91,8 +103,12 @@ class Round:
         self.expect_success(self.start("base"))
         self.environment.change_by_hand()
         self.environment.machine.update(**self.environment.settings)
+        if others.VIEW_OF_PREVIOUS in self.schedule.others:
+            self._run_undisturbed("second")  # what the first run has replaced was nothing
         with client(self.environment.server) as connection:
-            self.shape = checker.shape(connection)
+            others.create(connection, self.schedule.others, self.environment.server.database)
+        with client(self.environment.server) as connection:
+            self.shape = checker.shape(connection) | others.definitions(connection)
         with Reader(self.environment.server, self.schedule.reader) as reader:
             overlap = self.schedule.overlap
             if overlap:
@@ -102,15 +118,38 @@ class Round:
             self.environment.injector.armed = False
             self.environment.tasks.finish()
             self.environment.heal()
+        self._leave_nothing()
         self._check(reader)
+
+    def _run_undisturbed(self, name: str) -> None:
+        self.begin(name, {})
+        self.expect_success(self.start(name))
+
+    def _leave_nothing(self) -> None:
+        """What could not be dropped stops no later run, and is dropped by one as soon as nothing is in the way."""
+        with client(self.environment.server) as connection:
+            self._check_others(connection)
+            in_the_way = [other for name in self.schedule.others if (other := others.OTHERS[name]).is_in_the_way]
+            if in_the_way:
+                connection.run(_ABANDON)
+                self._run_undisturbed("later")
+            for other in in_the_way:
+                connection.run(other.removal)
+            if in_the_way or (self.environment.injector.injected and checker.shadows(connection)):
+                connection.run(_ABANDON)
+                self._run_undisturbed("last")
+
+    def _check_others(self, connection: pg8000.native.Connection) -> None:
+        changed = sorted(self.shape ^ (checker.shape(connection) | others.definitions(connection)))
+        self.outcome.problems += [f"a table's shape has changed: {what}" for what in changed]
+        self.outcome.problems += others.check(connection, self.schedule.others)
 
     def _plain(self) -> None:
         self.begin("main", self.input())
         self.environment.injector.armed = True
         if self.drive(self.start("main")).status != "SUCCEEDED":
             self.environment.injector.armed = False
-            self.begin("again", self.input())
-            self.expect_success(self.start("again"))
+            self._run_undisturbed("again")
 
     def name(self, name: str) -> str:
         """A run's name in this round."""
@@ -155,7 +194,7 @@ class Round:
             self.outcome.problems.append(f"LockTimeoutError does not name the process {pid}: {run.cause}")
         if (run.error or "") in allowed:
             return True
-        self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[-1500:]}")
+        self.outcome.problems.append(f"ended with {run.status} {run.error}: {str(run.cause)[:600]}")
         return False
 
     def _is_stale(self, run: Run) -> bool:
@@ -170,19 +209,17 @@ class Round:
         self.runs.append(run)
         self.outcome.endings.append(run.error or run.status)
         if run.status != "SUCCEEDED":
-            raise RuntimeError(f"a run without faults ended with {run.status} {run.error}: {run.cause}")
+            raise RuntimeError(f"a run without faults ended with {run.status} {run.error}: {str(run.cause)[:600]}")
 
     def _check(self, reader: Reader) -> None:
         outcome, environment, schedule = self.outcome, self.environment, self.schedule
         with client(environment.server) as connection:
             final, history = read(connection), History.read(connection, self.ran)
             outcome.problems += checker.check_control(connection, history, self.ran)
-            changed = sorted(self.shape ^ checker.shape(connection))
             end = time.monotonic() + 10
             while (left := checker.leftovers(connection) + checker.shadows(connection)) and time.monotonic() < end:
                 time.sleep(0.05)
         outcome.problems += [f"left behind: {what}" for what in left]
-        outcome.problems += [f"a table's shape has changed: {what}" for what in changed]
         for snapshot in {final, *reader.seen, *environment.database.seen}:
             outcome.problems += checker.check_snapshot(snapshot, history, schedule.strategy)
         swaps = schedule.strategy == "swap"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from campaigns.faults.defaults import Default, draw_defaults
 from campaigns.faults.faults import KINDS, LAMBDA_ERRORS, Fault
+from campaigns.faults.others import MATERIALIZED_VIEW, OTHERS
 from campaigns.faults.strategies import ONLY_SWAP, STRATEGIES
 from campaigns.faults.swap import BUILDS_ENDED
 from demand_pipeline.builders import TABLES
@@ -44,6 +46,8 @@ class Schedule:
     copiers: int  # functions that copy chunks at once; 0: the load copies them itself
     reader: str
     faults: tuple[Fault, ...]
+    others: tuple[str, ...] = ()  # what other people have in the warehouse
+    defaults: tuple[Default, ...] = ()  # settings of the server, the database or the role
 
     @property
     def overlap(self) -> Fault | None:
@@ -71,6 +75,11 @@ def draw_schedule(seed: int) -> Schedule:
         tables = tuple(random.sample(tables, random.randint(1, 3)))
     copiers = random.choice((0, 1, 3))
     faults = tuple(_draw_fault(kind, random, tables, segments, strategy, copiers) for kind in kinds)
+    first, keep_previous = random.choice((strategy, strategy, *STRATEGIES)), random.random() < 0.8
+    fitting = [name for name, other in OTHERS.items() if other.fits(strategy, first, keep_previous=keep_previous)]
+    others = random.sample(fitting, random.choice((0, 1, 1, 2)))
+    # One of its ways needs a materialized view.
+    ways = [way for way in STRATEGIES[strategy].readers if way != MATERIALIZED_VIEW or way in others]
     parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
     return Schedule(
         seed=seed,
@@ -81,12 +90,14 @@ def draw_schedule(seed: int) -> Schedule:
         part_bytes=200 if parts else random.choice((200, 8 << 20)),
         tables=tables,
         save_csv=random.random() < 0.2,
-        first_strategy=random.choice((strategy, strategy, *STRATEGIES)),
+        first_strategy=first,
         strategy=strategy,
-        keep_previous=random.random() < 0.8,
+        keep_previous=keep_previous,
         copiers=copiers,
-        reader=random.choice(STRATEGIES[strategy].readers),
+        reader=random.choice(ways),
         faults=faults,
+        others=tuple(others),
+        defaults=draw_defaults(random, random.choice((0, 0, 1, 3)), others=bool(others)),
     )
 
 
@@ -190,6 +201,7 @@ def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str,
         "postgres password rotated": ("connect",),
         "postgres lock held": ("lock",),
         "postgres deadlock": ("record",) if strategy == "swap" else (f"fill/{table}",),
+        "postgres slow": ("commit", *after),
         "postgres statement timeout": ("turn", *copying, "lock", *timed),
         "postgres build ended": (f"build/{table}",),
         "postgres old snapshot": ("turn", f"shadow/{table}", "claim", f"build/{table}"),
@@ -198,10 +210,17 @@ def _postgres(random: Random, kind: str, table: str, strategy: str) -> dict[str,
         "postgres killed in placing": ("before", "after"),
         "postgres killed at commit": ("before", "race", "race", "after"),
         "postgres password rotated": ("secret at once", "secret late"),
-        "postgres lock held": (f"briefly {table}", f"for long {table}", f"writing {table}", "keeping pipeline_runs"),
+        "postgres lock held": (
+            f"reading briefly {table}",
+            f"reading for long {table}",
+            f"writing briefly {table}",
+            "keeping briefly pipeline_runs",
+        ),
         "postgres deadlock": (table,),
         "postgres build ended": BUILDS_ENDED,
-        "postgres old snapshot": ("briefly", "for long", "for long"),
+        "postgres old snapshot": tuple(
+            f"{how} {duration} {table}" for how in ("snapshot", "imported") for duration in ("briefly", "for long")
+        ),
     }
     return {
         "place": f"postgres/{random.choice(points[kind])}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from campaigns.faults.reader import OLD_SNAPSHOT
+from campaigns.faults.reader import WAYS
 
 type RowsByKey = Mapping[Any, Any]
 
@@ -23,22 +23,23 @@ class Facts:
     readers: tuple[str, ...]
 
 
-_WAYS = ("one statement", "locks first", "locks first, repeatable read", OLD_SNAPSHOT)
+# A lock of a reader's does not hold up a merge: only a snapshot shows one run in several statements.
+_ONE_SNAPSHOT = tuple(way for way in WAYS if way not in ("locks first", "copy"))
 STRATEGIES = {
-    "truncate": Facts(("truncate", "fill/{}", "index/{}"), (), _WAYS),
-    # A lock of a reader's does not hold up a merge: only a snapshot shows one run in several statements.
-    "merge": Facts(("key/{}", "delete/{}", "update/{}", "fill/{}"), (), (_WAYS[0], *_WAYS[2:])),
-    "swap": Facts(("attach/{}", "detach/{}"), ("build/{}", "build/{}", "vacuum/{}", "drop", "analyze/{}"), _WAYS),
+    "truncate": Facts(("truncate", "fill/{}", "index/{}"), (), WAYS),
+    "merge": Facts(("key/{}", "delete/{}", "update/{}", "fill/{}"), (), _ONE_SNAPSHOT),
+    "swap": Facts(("attach/{}", "detach/{}"), ("build/{}", "build/{}", "vacuum/{}", "drop", "analyze/{}"), WAYS),
 }
 # Faults of a strategy alone.
 ONLY_SWAP = ("postgres build ended", "postgres old snapshot", "overlap rollback")
 
 
-def may_show(strategy: str, now: RowsByKey, later: Sequence[RowsByKey], *, old: bool) -> list[RowsByKey]:
-    """What a snapshot may show of a table that had the rows `now` when it was taken (docs/reliability.md)."""
-    if not old or strategy == "merge":
-        return [now]
-    return [now, {}] if strategy == "truncate" else [now, *later]
+def may_show[Moment](strategy: str, moments: Sequence[Moment], *, old: bool) -> Sequence[Moment]:
+    """Which of the moments since it was taken a snapshot may show, all tables of one of them (docs/reliability.md).
+
+    A lock that it has to wait for may show an old snapshot what was committed meanwhile: whole, and never nothing.
+    """
+    return moments if old and strategy != "merge" else moments[:1]
 
 
 def count_changes(strategy: str, old: RowsByKey, new: RowsByKey) -> tuple[int, int, int]:

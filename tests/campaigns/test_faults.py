@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from campaigns.faults.defaults import WORST
 from campaigns.faults.faults import KINDS, Fault
 from campaigns.faults.mutations import QUIET
+from campaigns.faults.others import OTHERS
+from campaigns.faults.reader import WAYS
 from campaigns.faults.rounds import run_round
 from campaigns.faults.schedule import draw_schedule
 from campaigns.faults.strategies import STRATEGIES
@@ -16,7 +19,9 @@ from demand_pipeline.errors import LockTimeoutError, PipelineError, RollbackErro
 from local.postgres import PostgresServer
 
 
-@pytest.mark.parametrize("seed", [101, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (103, 112, 116))])
+@pytest.mark.parametrize(
+    "seed", [5005, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (101, 5008, 5011, 5014))]
+)
 def test_a_round_of_the_campaign_survives(server: PostgresServer, seed: int) -> None:
     outcome = run_round(draw_schedule(seed), server)
     assert outcome.problems == []
@@ -44,6 +49,13 @@ def test_every_strategy_is_drawn_about_as_often() -> None:
 def test_every_kind_is_drawn() -> None:
     drawn = {fault.kind for seed in range(len(KINDS)) for fault in draw_schedule(seed).faults}
     assert drawn == set(KINDS)
+
+
+def test_every_way_of_reading_object_of_others_and_default_is_drawn() -> None:
+    schedules = [draw_schedule(seed) for seed in range(1000)]
+    assert {schedule.reader for schedule in schedules} == set(WAYS)
+    assert {name for schedule in schedules for name in schedule.others} == OTHERS.keys()
+    assert {default.name for schedule in schedules for default in schedule.defaults} == WORST.keys()
 
 
 _HELD = LockTimeoutError("warehouse.cases: other sessions held locks through 2 attempts")

@@ -10,7 +10,7 @@ import pytest
     "arguments",
     [
         pytest.param("campaigns.fuzz --items 20 --seed 1", id="fuzz"),
-        pytest.param("campaigns.faults --rounds 1 --seed 3001 --workers 1", id="faults", marks=pytest.mark.slow),
+        pytest.param("campaigns.faults --rounds 1 --seed 5011 --workers 1", id="faults", marks=pytest.mark.slow),
     ],
 )
 def test_a_campaign_runs_by_itself_and_passes(arguments: str) -> None:

@@ -1,0 +1,114 @@
+"""Settings that somebody has given the server, the database or the role, at values that harm a load the most."""
+
+from dataclasses import dataclass
+from random import Random
+
+from campaigns.faults.reader import ROLE
+from local.postgres import PostgresServer
+from tests.support.waiting import wait_for
+
+_OFF, _ON = ("off",), ("on",)
+# As SQL takes them. A server that lacks one goes without it.
+WORST = {
+    "default_transaction_isolation": ("serializable", "'repeatable read'"),
+    "default_transaction_read_only": _ON,
+    "default_transaction_deferrable": _ON,
+    "lock_timeout": ("1",),
+    "statement_timeout": ("1",),
+    "transaction_timeout": ("20",),
+    "idle_session_timeout": ("20",),
+    "idle_in_transaction_session_timeout": ("20",),
+    "search_path": ("''", "mine, pg_temp", "pg_temp, tools"),
+    "row_security": ("on", "off"),
+    "datestyle": ("'SQL, DMY'", "'German'"),
+    "intervalstyle": ("sql_standard",),
+    "timezone": ("'Pacific/Apia'",),
+    "bytea_output": ("escape",),
+    "extra_float_digits": ("-15",),
+    "array_nulls": _OFF,
+    "transform_null_equals": _ON,
+    "standard_conforming_strings": _OFF,
+    "quote_all_identifiers": _ON,
+    "check_function_bodies": _OFF,
+    "client_min_messages": ("debug1", "error"),
+    "default_statistics_target": ("1",),
+    "default_tablespace": ("pg_default",),
+    "jit": _ON,
+    "jit_above_cost": ("0",),
+    "plan_cache_mode": ("force_generic_plan",),
+    "constraint_exclusion": ("on", "off"),
+    "work_mem": ("'64kB'",),
+    "parallel_setup_cost": ("0",),
+    "min_parallel_table_scan_size": ("0",),
+    "synchronous_commit": _OFF,
+    **{
+        f"enable_{way}": _OFF
+        for way in (
+            "seqscan",
+            "indexscan",
+            "hashjoin",
+            "mergejoin",
+            "nestloop",
+            "sort",
+            "material",
+            "partition_pruning",
+        )
+    },
+}
+SCOPES = ("server", "database", "role", "role in the database")
+_NEEDED = ("search_path",)  # by the functions of others, which use names without a schema
+
+
+@dataclass(frozen=True)
+class Default:
+    """A setting's value, and for whom it is the default."""
+
+    name: str
+    value: str
+    scope: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value} of the {self.scope}"
+
+
+def draw_defaults(random: Random, count: int, *, others: bool) -> tuple[Default, ...]:
+    """Draw some settings; those that functions of others need stay."""
+    names = random.sample([name for name in WORST if not (others and name in _NEEDED)], count)
+    return tuple(Default(name, random.choice(WORST[name]), random.choice(SCOPES)) for name in names)
+
+
+def change_defaults(server: PostgresServer, defaults: tuple[Default, ...]) -> None:
+    """Make them so, for whoever has no default of his own: the superuser and the readers keep what they had."""
+    known = server.execute("SELECT name FROM pg_settings", admin=True).lower().splitlines()
+    for default in defaults:
+        if default.name not in known:
+            continue
+        if default.name not in _NEEDED:
+            value = server.execute(f"SELECT quote_literal(current_setting('{default.name}'))", admin=True)
+            for role in (server.admin, ROLE):
+                server.execute(f"ALTER ROLE {role} SET {default.name} = {value}", admin=True)
+        owner = {
+            "server": "SYSTEM",
+            "database": f'DATABASE "{server.database}"',
+            "role": f"ROLE {server.user}",
+            "role in the database": f'ROLE {server.user} IN DATABASE "{server.database}"',
+        }[default.scope]
+        server.execute(f"ALTER {owner} SET {default.name} = {default.value}", admin=True)
+    if any(default.scope == "server" for default in defaults):
+        _reload(server)
+
+
+def reset_defaults(server: PostgresServer) -> None:
+    """Take all of them back; the superuser's own go last, which have kept the others from it."""
+    server.execute("ALTER SYSTEM RESET ALL", admin=True)
+    _reload(server)
+    database = f'DATABASE "{server.database}" RESET ALL'
+    user = f"ROLE {server.user}"
+    server.execute(f"ALTER {database}; ALTER {user} IN {database}; ALTER {user} RESET ALL", admin=True)
+    server.execute(f"ALTER ROLE {server.admin} RESET ALL", admin=True)
+
+
+def _reload(server: PostgresServer) -> None:
+    loaded = "SELECT pg_conf_load_time()"
+    before = server.execute(f"{loaded}; SELECT pg_reload_conf()", admin=True).splitlines()[0]
+    wait_for(lambda: server.execute(loaded, admin=True) != before)

@@ -1,0 +1,161 @@
+# ruff: noqa: S608 - SQL of our own
+"""What other people have in the warehouse next to the pipeline's tables: a load must cope with it, and leave it alone.
+
+`mine` is the schema of the readers' role; `tools` belongs to the superuser, and everybody has it in his search_path.
+"""
+
+from dataclasses import dataclass
+
+import pg8000.native
+
+from campaigns.faults.reader import EVERYTHING, ROLE, SCHEMA
+from demand_pipeline.builders import TABLES
+
+NOT_OURS = '{"of": "others"}'
+"""The `extra` of a row that others have in a table of theirs; a SELECT from the table that it inherits from shows it."""
+
+VIEW_OF_PREVIOUS, MATERIALIZED_VIEW = "view of previous rows", "materialized view"
+_TABLE = next(iter(TABLES.values()))
+_TARGET, _KEY = f"warehouse.{_TABLE.name}", _TABLE.key[0].name
+_PREVIOUS = f"warehouse_pipeline.{_TABLE.name}_previous"
+_PATH = "tools, public"
+_IN_PLACE = ("truncate", "merge")
+_EVENT_TRIGGER = """
+    CREATE FUNCTION tools.{name}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+    CREATE EVENT TRIGGER {name} ON {event} EXECUTE FUNCTION tools.{name}();
+"""
+PREPARATION = f"""
+    CREATE SCHEMA {SCHEMA} AUTHORIZATION {ROLE};
+    CREATE SCHEMA tools;
+    GRANT USAGE ON SCHEMA tools TO PUBLIC;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA tools GRANT SELECT, INSERT, DELETE ON TABLES TO PUBLIC;
+"""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Something of somebody else's: the SQL that creates it, and a query of what is wrong with it in the end.
+
+    `strategies` are those whose loads take it, and `first` those that may have made the tables: a swap refuses the
+    others by name. What `is_in_the_way` keeps tables from being dropped until `removal`, and fails no run.
+    """
+
+    creation: str
+    check: str
+    strategies: tuple[str, ...] = (*_IN_PLACE, "swap")
+    first: tuple[str, ...] = (*_IN_PLACE, "swap")
+    removal: str = ""
+
+    @property
+    def is_in_the_way(self) -> bool:
+        return bool(self.removal)
+
+    def fits(self, strategy: str, first: str, *, keep_previous: bool) -> bool:
+        """Whether a round of these strategies can have it."""
+        is_kept = keep_previous or _PREVIOUS not in self.creation
+        # The first swap of a plain table refuses whatever depends on it.
+        is_swapped_first = strategy == "swap" and first != "swap"
+        depends = f"SET ROLE {ROLE}" in self.creation
+        return strategy in self.strategies and first in self.first and is_kept and not (depends and is_swapped_first)
+
+
+OTHERS = {
+    VIEW_OF_PREVIOUS: Other(
+        f"SET ROLE {ROLE}; CREATE VIEW {SCHEMA}.yesterday AS SELECT * FROM {_PREVIOUS}; RESET ROLE",
+        f"SELECT 'not readable' FROM {SCHEMA}.yesterday HAVING count(*) < 0",
+        ("swap",),
+        ("swap",),
+        removal=f"DROP VIEW {SCHEMA}.yesterday",
+    ),
+    "event trigger that forbids drops": Other(
+        _EVENT_TRIGGER.format(
+            name="forbid",
+            event="sql_drop WHEN TAG IN ('DROP TABLE')",
+            body="IF current_user = 'pipeline' THEN RAISE 'nobody drops tables here'; END IF;",
+        ),
+        "SELECT 'disabled' FROM pg_event_trigger WHERE evtname = 'forbid' AND evtenabled <> 'O'",
+        removal="DROP EVENT TRIGGER forbid",
+    ),
+    "event trigger that logs": Other(
+        "CREATE TABLE tools.ddl_log (who text NOT NULL, tag text NOT NULL, object text);"
+        + _EVENT_TRIGGER.format(
+            name="log_ddl",
+            event="ddl_command_end",
+            body="INSERT INTO ddl_log SELECT current_user, command_tag, object_identity FROM pg_event_trigger_ddl_commands();",
+        ),
+        "SELECT 'no CREATE TABLE of the load' FROM tools.ddl_log HAVING count(*) FILTER "
+        "(WHERE who = 'pipeline' AND tag = 'CREATE TABLE' AND starts_with(object, 'warehouse_pipeline.')) = 0",
+    ),
+    "inheriting table": Other(
+        f"CREATE TABLE {SCHEMA}.archive (note text DEFAULT 'old') INHERITS ({_TARGET});"
+        f"INSERT INTO {SCHEMA}.archive ({_KEY}, extra) SELECT 'k-' || n, '{NOT_OURS}' FROM generate_series(1, 5) AS n;"
+        f"COMMENT ON TABLE {SCHEMA}.archive IS 'Years ago'; ALTER TABLE {SCHEMA}.archive OWNER TO {ROLE};"
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO pipeline; GRANT ALL ON {SCHEMA}.archive TO pipeline",
+        f"SELECT count(*) || ' rows' FROM {SCHEMA}.archive HAVING count(*) FILTER (WHERE extra = '{NOT_OURS}') <> 5",
+        _IN_PLACE,
+        _IN_PLACE,
+    ),
+    "indexes of one shape": Other(
+        f"CREATE UNIQUE INDEX same_key ON {_TARGET} ({_KEY});"
+        f"CREATE INDEX twin_1 ON {_TARGET} (extra); CREATE INDEX twin_2 ON {_TARGET} (extra)",
+        "SELECT name FROM unnest(ARRAY['same_key', 'twin_1', 'twin_2']) AS name "
+        "WHERE NOT EXISTS (SELECT FROM pg_class JOIN pg_index ON indexrelid = oid WHERE relname = name AND indisvalid)",
+    ),
+    "publication": Other(
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        "SELECT 'changed' FROM pg_publication WHERE NOT (puballtables AND pubinsert AND pubupdate AND pubdelete)",
+        _IN_PLACE,
+    ),
+    MATERIALIZED_VIEW: Other(
+        f"SET ROLE {ROLE}; CREATE MATERIALIZED VIEW {SCHEMA}.everything AS {EVERYTHING}; RESET ROLE",
+        f"SELECT 'not readable' FROM {SCHEMA}.everything HAVING count(*) <> 1",
+    ),
+    "row triggers": Other(
+        f"""
+        CREATE TABLE tools.row_log AS SELECT 1 AS change, {_KEY} FROM {_TARGET};
+        CREATE FUNCTION tools.log_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF TG_OP = 'TRUNCATE' THEN DELETE FROM row_log; RETURN NULL; END IF;
+            IF TG_OP <> 'INSERT' THEN INSERT INTO row_log VALUES (-1, OLD.{_KEY}); END IF;
+            IF TG_OP <> 'DELETE' THEN INSERT INTO row_log VALUES (1, NEW.{_KEY}); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER log_rows AFTER INSERT OR UPDATE OR DELETE ON {_TARGET}
+            FOR EACH ROW EXECUTE FUNCTION tools.log_rows();
+        CREATE TRIGGER log_truncate AFTER TRUNCATE ON {_TARGET} EXECUTE FUNCTION tools.log_rows();
+        """,
+        f"SELECT 'the log of {_TARGET} is wrong about ' || {_KEY} FROM "
+        f"(SELECT {_KEY}, sum(change) AS rows FROM tools.row_log GROUP BY 1) AS logged FULL JOIN "
+        f"(SELECT {_KEY}, 1 AS rows FROM {_TARGET} WHERE extra IS DISTINCT FROM '{NOT_OURS}') AS found USING ({_KEY}) "
+        "WHERE coalesce(logged.rows, 0) <> coalesce(found.rows, 0)",
+        _IN_PLACE,
+    ),
+}
+# Whatever of others has a definition, an owner, grants or a comment; a view follows the table that it was made of.
+_DEFINITIONS = f"""
+    SELECT concat_ws(' ', oid::regclass, relkind, relowner::regrole, relacl, obj_description(oid, 'pg_class'),
+                     CASE WHEN relkind = 'm' THEN pg_get_viewdef(oid) END)
+    FROM pg_class WHERE relnamespace::regnamespace::text IN ('{SCHEMA}', 'tools')
+    UNION ALL SELECT concat_ws(' ', pg_get_triggerdef(oid), tgenabled) FROM pg_trigger
+    WHERE NOT tgisinternal AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'warehouse'::regnamespace)
+    UNION ALL SELECT concat_ws(' ', evtname, evtevent, evttags, evtenabled, evtfoid::regproc) FROM pg_event_trigger
+    UNION ALL SELECT concat_ws(' ', pubname, puballtables, pubinsert, pubupdate, pubdelete, pubtruncate) FROM pg_publication
+    UNION ALL SELECT concat_ws(' inherits ', inhrelid::regclass, inhparent::regclass) FROM pg_inherits
+    WHERE inhrelid IN (SELECT oid FROM pg_class WHERE relnamespace::regnamespace::text IN ('{SCHEMA}', 'tools'))
+"""
+
+
+def create(connection: pg8000.native.Connection, names: tuple[str, ...], database: str) -> None:
+    """Create what a round has, which everybody's search_path lets its functions find from now on."""
+    for name in names:
+        connection.run(f'ALTER DATABASE "{database}" SET search_path = {_PATH}')
+        connection.run(OTHERS[name].creation)
+
+
+def definitions(connection: pg8000.native.Connection) -> set[str]:
+    """All that others have, as text."""
+    return {text for [text] in connection.run(_DEFINITIONS)}
+
+
+def check(connection: pg8000.native.Connection, names: tuple[str, ...]) -> list[str]:
+    """What is wrong with what others have."""
+    return [f"{name}: {problem}" for name in names for [problem] in connection.run(OTHERS[name].check)]
