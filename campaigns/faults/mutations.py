@@ -1,6 +1,7 @@
 """Promises broken on purpose, each with the schedule under which the campaign must notice."""
 
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -9,14 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from campaigns.faults import others
+from campaigns.faults.defaults import Default
 from campaigns.faults.faults import Fault
+from campaigns.faults.others import MATERIALIZED_VIEW, VIEW_OF_PREVIOUS
 from campaigns.faults.schedule import Schedule
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import chunks, in_place, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap import exchange, gate
+from demand_pipeline.load.swap import builds, exchange, gate
 from demand_pipeline.load.swap import strategy as swap
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
@@ -55,12 +59,53 @@ class Anything:
         return True
 
 
+type Broken = AbstractContextManager[None]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A broken promise, a word of what the campaign must say then, and what of the schedule is not quiet."""
+
+    broken: Callable[[], Broken]
+    noticed: str
+    schedule: Schedule
+
+
+MUTATIONS: list[Mutation] = []
+
+
+def noticed_by(
+    noticed: str, *faults: Fault, strategy: str = "truncate", **schedule: Any
+) -> Callable[[Callable[[], Broken]], Callable[[], Broken]]:
+    """Add a mutation, with what the campaign must say under a schedule that is quiet but for this."""
+    quiet = replace(QUIET, first_strategy=strategy, strategy=strategy, faults=faults, **schedule)
+
+    def add(broken: Callable[[], Broken]) -> Callable[[], Broken]:
+        MUTATIONS.append(Mutation(broken, noticed, quiet))
+        return broken
+
+    return add
+
+
 @contextmanager
 def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, new in targets:
             stack.enter_context(mock.patch.object(owner, name, new))
         yield
+
+
+def rewritten(pattern: str, replacement: str) -> Broken:
+    """Every statement of the load is changed."""
+    query, copy_in = Connection.query, Connection.copy_in
+
+    def querying(connection: Connection, sql: str, **parameters: Any) -> Any:
+        return query(connection, re.sub(pattern, replacement, sql), **parameters)
+
+    def copying(connection: Connection, sql: str, blocks: Any) -> int:
+        return copy_in(connection, re.sub(pattern, replacement, sql), blocks)
+
+    return patched((Connection, "query", querying), (Connection, "copy_in", copying))
 
 
 def unchecked() -> list[tuple[Any, str, Any]]:
@@ -79,17 +124,23 @@ def unchecked() -> list[tuple[Any, str, Any]]:
     ]
 
 
-def skip_reconciliation() -> AbstractContextManager[None]:
+@noticed_by(f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "line lost"))
+def skip_reconciliation() -> Broken:
     """A chunk that holds less than was counted is loaded all the same."""
     return patched(*unchecked())
 
 
-def one_key_for_all_attempts() -> AbstractContextManager[None]:
+@noticed_by(
+    "ReconciliationError",
+    Fault("lambda twice, first last", f"task/Scan{camel_case(FIRST)}", "after the second, in short time"),
+)
+def one_key_for_all_attempts() -> Broken:
     """Attempts overwrite each other's chunks."""
     return patched((staging.secrets, "token_hex", lambda _: "0123abcd"))  # type: ignore[attr-defined]
 
 
-def commit_before_the_last_table() -> AbstractContextManager[None]:
+@noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"))
+def commit_before_the_last_table() -> Broken:
     """The last table is filled in a transaction of its own."""
     fill = truncate.fill
 
@@ -102,18 +153,21 @@ def commit_before_the_last_table() -> AbstractContextManager[None]:
     return patched((truncate, "fill", early), (truncate, "drop_indexes", lambda *_: []))
 
 
-def swallow_a_reject() -> AbstractContextManager[None]:
+@noticed_by("rejected_items")
+def swallow_a_reject() -> Broken:
     """An item that does not fit vanishes, and is not counted."""
     nothing = lambda *_, **__: None  # noqa: E731 - twice the same
     return patched((chunk._Output, "_reject", nothing), (chunk, "_check_items", nothing))
 
 
-def ignore_the_stale_guard() -> AbstractContextManager[None]:
+@noticed_by("backwards", Fault("overlap two runs", "overlap", "newer first"))
+def ignore_the_stale_guard() -> Broken:
     """An old run replaces what a newer one has loaded."""
     return patched((transaction, "refuse_stale", lambda *_: None))
 
 
-def forget_what_is_committed() -> AbstractContextManager[None]:
+@noticed_by("DuplicateKeyError", Fault("lambda answer lost", "task/LoadWarehouse", "Lambda.ServiceException"))
+def forget_what_is_committed() -> Broken:
     """A run that is committed already is loaded once more."""
     found = transaction.find_result  # type: ignore[attr-defined]
 
@@ -126,7 +180,8 @@ def forget_what_is_committed() -> AbstractContextManager[None]:
     return patched((transaction, "find_result", forgetful))
 
 
-def trust_a_cut_off_object() -> AbstractContextManager[None]:
+@noticed_by(f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "cut short"))
+def trust_a_cut_off_object() -> Broken:
     """What can be read of a damaged chunk is taken for the whole."""
 
     @contextmanager
@@ -138,7 +193,8 @@ def trust_a_cut_off_object() -> AbstractContextManager[None]:
     return patched((Staging, "open", lenient), *unchecked())
 
 
-def truncate_before_staging() -> AbstractContextManager[None]:
+@noticed_by(f"after ('base-{QUIET.seed}',)", Fault("s3 object lost", f"s3/GetObject/staged/{LAST}", "gone"))
+def truncate_before_staging() -> Broken:
     """Readers find the tables empty, or locked, while the rows are still on their way."""
     begin = transaction._Load.begin
 
@@ -152,7 +208,8 @@ def truncate_before_staging() -> AbstractContextManager[None]:
     return patched((transaction._Load, "begin", early))
 
 
-def leak_the_password() -> AbstractContextManager[None]:
+@noticed_by("leaked a secret", Fault("postgres password rotated", "postgres/connect", "secret late"))
+def leak_the_password() -> Broken:
     """An error of the login quotes what it was given."""
     connect = session.connect  # type: ignore[attr-defined]
 
@@ -165,12 +222,14 @@ def leak_the_password() -> AbstractContextManager[None]:
     return patched((session, "connect", talkative))
 
 
-def accept_a_wrong_checksum() -> AbstractContextManager[None]:
+@noticed_by(f"{FIRST} after", Fault("dynamodb wrong checksum", f"scan/{TABLES[FIRST].source}/0", times=8))
+def accept_a_wrong_checksum() -> Broken:
     """What boto3 hands over after its last attempt is taken as it is."""
     return patched((raw_pages, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
 
 
-def log_a_reject() -> AbstractContextManager[None]:
+@noticed_by("leaked a secret: tel-5550")
+def log_a_reject() -> Broken:
     """A reject's reason, which quotes what was found, gets into the log."""
     reject = chunk._Output._reject
 
@@ -181,7 +240,8 @@ def log_a_reject() -> AbstractContextManager[None]:
     return patched((chunk._Output, "_reject", talkative))
 
 
-def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
+@noticed_by(f"{FIRST} after", Fault("dynamodb empty page", f"scan/{TABLES[FIRST].source}/0", "between"))
+def take_an_empty_page_for_the_end() -> Broken:
     """A page without items ends the segment, whatever key it has to go on from."""
     summarize = raw_pages.Page.summarize
 
@@ -192,22 +252,20 @@ def take_an_empty_page_for_the_end() -> AbstractContextManager[None]:
     return patched((raw_pages.Page, "summarize", hasty))
 
 
-def keep_what_is_gone() -> AbstractContextManager[None]:
+@noticed_by(f"{FIRST} after", strategy="merge")
+def keep_what_is_gone() -> Broken:
     """A merge deletes nothing, and nobody counts."""
     return patched((merge, "delete", lambda *_: 0), *unchecked())
 
 
-def take_equal_for_the_same() -> AbstractContextManager[None]:
+@noticed_by("counts: ", strategy="merge")
+def take_equal_for_the_same() -> Broken:
     """A merge compares values instead of row values."""
-    execute = Connection.execute
-
-    def lenient(connection: Connection, sql: str, **parameters: Any) -> int:
-        return execute(connection, sql.replace("*<>", "IS DISTINCT FROM"), **parameters)
-
-    return patched((Connection, "execute", lenient))
+    return rewritten(r"\*<>", "IS DISTINCT FROM")
 
 
-def commit_before_the_count() -> AbstractContextManager[None]:
+@noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"), strategy="merge")
+def commit_before_the_count() -> Broken:
     """A merge is committed before it is counted and recorded."""
     count = merge.count_rows  # type: ignore[attr-defined]
 
@@ -219,7 +277,8 @@ def commit_before_the_count() -> AbstractContextManager[None]:
     return patched((merge, "count_rows", early))
 
 
-def forget_the_indexes() -> AbstractContextManager[None]:
+@noticed_by(f"shape has changed: warehouse.{FIRST} {FIRST}_pkey")
+def forget_the_indexes() -> Broken:
     """What was dropped for the time of the load does not come back, but in the first run."""
     drop = truncate.drop_indexes
 
@@ -231,12 +290,18 @@ def forget_the_indexes() -> AbstractContextManager[None]:
     return patched((truncate, "drop_indexes", forgetful))
 
 
-def skip_the_snapshot_wait() -> AbstractContextManager[None]:
+@noticed_by(
+    f"{FIRST} after ('base-{QUIET.seed}',): 0 rows",
+    Fault("postgres old snapshot", "postgres/claim", f"snapshot for long {FIRST}"),
+    strategy="swap",
+)
+def skip_the_snapshot_wait() -> Broken:
     """A swap does not wait for snapshots that are older than its rows."""
     return patched((gate, "_old_snapshots", lambda *_: set()))
 
 
-def swap_only_some_tables() -> AbstractContextManager[None]:
+@noticed_by(f"{LAST} after", strategy="swap")
+def swap_only_some_tables() -> Broken:
     """The last table keeps its partition."""
     swap_in = exchange._exchange
 
@@ -247,7 +312,8 @@ def swap_only_some_tables() -> AbstractContextManager[None]:
     return patched((exchange, "_exchange", partial))
 
 
-def leave_the_ledger_out() -> AbstractContextManager[None]:
+@noticed_by("DuplicateKeyError", Fault("postgres killed in placing", "postgres/record", "before"), strategy="swap")
+def leave_the_ledger_out() -> Broken:
     """A chunk is copied whether the ledger has it or not."""
     claim = Shadows.claim
 
@@ -257,7 +323,8 @@ def leave_the_ledger_out() -> AbstractContextManager[None]:
     return patched((Shadows, "claim", forgetful), (Shadows, "chunks", lambda _: set()))
 
 
-def swap_before_the_record() -> AbstractContextManager[None]:
+@noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"), strategy="swap")
+def swap_before_the_record() -> Broken:
     """A swap is committed before the run is recorded."""
     lock, publish = swap.Swap.write, swap.Swap.publish
 
@@ -275,98 +342,96 @@ def swap_before_the_record() -> AbstractContextManager[None]:
     return patched((swap.Swap, "write", early), (swap.Swap, "publish", once))
 
 
-def forget_the_grants() -> AbstractContextManager[None]:
+@noticed_by("permission denied", strategy="swap")
+def forget_the_grants() -> Broken:
     """Whoever reads a table may not read its previous rows."""
     return patched((swap, "grant", lambda *_: None))
 
 
-@dataclass(frozen=True)
-class Mutation:
-    """A broken promise, when it shows, and a word of what the campaign must say then."""
-
-    broken: Callable[[], AbstractContextManager[None]]
-    noticed: str
-    fault: Fault | None = None
-    strategy: str = "truncate"
-
-    @property
-    def schedule(self) -> Schedule:
-        """Quiet, but for the fault."""
-        return replace(
-            QUIET, first_strategy=self.strategy, strategy=self.strategy, faults=(self.fault,) if self.fault else ()
-        )
+@noticed_by("inheriting table: ", others=("inheriting table",))
+def empty_inheriting_tables() -> Broken:
+    """A statement reaches the tables that inherit from its target."""
+    return rewritten(r"\b(TRUNCATE|DELETE FROM|UPDATE) ONLY\b", r"\1")
 
 
-MUTATIONS = [
-    Mutation(
-        skip_reconciliation, f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "line lost")
-    ),
-    Mutation(
-        one_key_for_all_attempts,
-        "ReconciliationError",
-        Fault("lambda twice, first last", f"task/Scan{camel_case(FIRST)}", "after the second, in short time"),
-    ),
-    Mutation(
-        commit_before_the_last_table,
-        f"after ('base-{QUIET.seed}',)",
-        Fault("postgres statement timeout", "postgres/record"),
-    ),
-    Mutation(swallow_a_reject, "rejected_items"),
-    Mutation(ignore_the_stale_guard, "backwards", Fault("overlap two runs", "overlap", "newer first")),
-    Mutation(
-        forget_what_is_committed,
-        "DuplicateKeyError",
-        Fault("lambda answer lost", "task/LoadWarehouse", "Lambda.ServiceException"),
-    ),
-    Mutation(
-        trust_a_cut_off_object, f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "cut short")
-    ),
-    Mutation(
-        truncate_before_staging,
-        f"after ('base-{QUIET.seed}',)",
-        Fault("s3 object lost", f"s3/GetObject/staged/{LAST}", "gone"),
-    ),
-    Mutation(forget_the_indexes, f"shape has changed: warehouse.{FIRST} {FIRST}_pkey"),
-    Mutation(keep_what_is_gone, f"{FIRST} after", strategy="merge"),
-    Mutation(take_equal_for_the_same, "counts: ", strategy="merge"),
-    Mutation(
-        commit_before_the_count,
-        f"after ('base-{QUIET.seed}',)",
-        Fault("postgres statement timeout", "postgres/record"),
-        strategy="merge",
-    ),
-    Mutation(
-        skip_the_snapshot_wait,
-        f"{FIRST} after ('base-{QUIET.seed}',): 0 rows",
-        Fault("postgres old snapshot", "postgres/claim", "for long"),
-        strategy="swap",
-    ),
-    Mutation(swap_only_some_tables, f"{LAST} after", strategy="swap"),
-    Mutation(
-        leave_the_ledger_out,
-        "DuplicateKeyError",
-        Fault("postgres killed in placing", "postgres/record", "before"),
-        strategy="swap",
-    ),
-    Mutation(
-        swap_before_the_record,
-        f"after ('base-{QUIET.seed}',)",
-        Fault("postgres statement timeout", "postgres/record"),
-        strategy="swap",
-    ),
-    Mutation(forget_the_grants, "permission denied", strategy="swap"),
-    Mutation(
-        leak_the_password, "leaked a secret", Fault("postgres password rotated", "postgres/connect", "secret late")
-    ),
-    Mutation(log_a_reject, "leaked a secret: tel-5550"),
-    Mutation(
-        take_an_empty_page_for_the_end,
-        f"{FIRST} after",
-        Fault("dynamodb empty page", f"scan/{TABLES[FIRST].source}/0", "between"),
-    ),
-    Mutation(
-        accept_a_wrong_checksum,
-        f"{FIRST} after",
-        Fault("dynamodb wrong checksum", f"scan/{TABLES[FIRST].source}/0", times=8),
-    ),
-]
+def write_rows_unfrozen() -> Broken:
+    """A snapshot that is older than the commit does not see the rows, nor those that they have replaced."""
+    return rewritten(r"\bFREEZE\b( true)?", "FREEZE false")
+
+
+for way in ("execute", "stable function", MATERIALIZED_VIEW, "copy", "old snapshot"):
+    slow, view = Fault("postgres slow", "postgres/commit", call=4), (way,) if way == MATERIALIZED_VIEW else ()
+    noticed_by(f"{FIRST} after ('base-{QUIET.seed}',): 0 rows", slow, reader=way, others=view)(write_rows_unfrozen)
+
+
+@noticed_by("RuntimeError")
+def fail_after_the_commit() -> Broken:
+    """A run that is committed fails, because its shadows cannot be dropped."""
+
+    def fail(_: Shadows) -> None:
+        raise RuntimeError
+
+    return patched((Shadows, "drop", fail))
+
+
+@noticed_by("left behind", others=("event trigger that forbids drops",))
+def forget_what_is_left() -> Broken:
+    """What could not be dropped stays for ever."""
+    return patched((Shadows, "drop_abandoned", lambda _: None))
+
+
+@noticed_by("mine.yesterday", strategy="swap", others=(VIEW_OF_PREVIOUS,))
+def drop_with_cascade() -> Broken:
+    """What others made of a table goes with it."""
+    return rewritten("^DROP TABLE ([^;]*)", r"DROP TABLE \1 CASCADE")
+
+
+@noticed_by("MissingTableError", others=("row triggers",))
+@noticed_by("MissingTableError", others=("event trigger that logs",))
+def forget_the_path() -> Broken:
+    """Functions of others do not find what they name without a schema."""
+    return patched((others, "_PATH", "public"))
+
+
+@noticed_by(
+    "built under the readers' lock",
+    Fault("postgres build ended", f"postgres/build/{FIRST}", "terminated after"),
+    strategy="swap",
+    others=("indexes of one shape",),
+)
+def leave_an_index_out() -> Broken:
+    """An index is taken for another of the same shape, and missing at the swap."""
+    find = builds.find_builds
+
+    def hasty(*arguments: Any) -> list[Any]:
+        return [build for build in find(*arguments) if "same_key" not in build.name]
+
+    return patched((builds, "find_builds", hasty), (swap, "find_builds", hasty))
+
+
+@noticed_by("SQLSTATE 55000", others=("publication",))
+def leave_rejects_unidentified() -> Broken:
+    """The table without a key has no replica identity."""
+    return rewritten("REPLICA IDENTITY FULL", "REPLICA IDENTITY DEFAULT")
+
+
+@noticed_by(
+    f"{FIRST} after ('base-{QUIET.seed}',): 0 rows",
+    Fault("postgres old snapshot", "postgres/claim", f"imported for long {FIRST}"),
+    strategy="swap",
+)
+def forget_who_imports_a_snapshot() -> Broken:
+    """A swap waits only for the sessions that had an old snapshot at first."""
+    look, known = gate._old_snapshots, dict[Connection, Any]()
+
+    def first(connection: Connection, *rest: Any) -> Any:
+        found = look(connection, *rest)
+        return found & known.setdefault(connection, found)
+
+    return patched((gate, "_old_snapshots", first))
+
+
+@noticed_by("DatabaseTimeoutError", defaults=(Default("statement_timeout", "1", "role"),))
+def inherit_the_timeout() -> Broken:
+    """A session keeps the role's own limit of its statements."""
+    return rewritten(r"set_config\('statement_timeout'", "set_config('demand.ignored'")
