@@ -872,11 +872,18 @@ FROM (
 ) AS statements (number, statement)
 ORDER BY number;
 
--- name: revoke_defaults
-SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', class.oid::regclass,
+-- name: revocations
+-- The statements that leave all privileges on tables, and on their columns, to the tables' owners alone.
+SELECT DISTINCT format('REVOKE ALL ON %I.%I FROM %s CASCADE', nspname, relname,
                        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-FROM pg_class AS class, aclexplode(relacl)
-WHERE class.oid = to_regclass(:relation) AND grantee <> relowner;
+FROM unnest(:relations::text[]) AS given (name)
+JOIN pg_class ON pg_class.oid = to_regclass(given.name)
+JOIN pg_namespace ON pg_namespace.oid = relnamespace,
+LATERAL (
+    SELECT grantee FROM aclexplode(relacl)
+    UNION SELECT grantee FROM pg_attribute, aclexplode(attacl) WHERE attrelid = pg_class.oid
+) AS granted
+WHERE grantee <> relowner;
 
 -- name: column_settings
 -- What LIKE does not bring from one table's columns to another's: targets and options of statistics.
@@ -1067,9 +1074,11 @@ WITH parent AS (
         SELECT grantee, NULL::name AS attname FROM parent, aclexplode(relacl)
         WHERE privilege_type = 'SELECT' AND grantee <> relowner
         UNION ALL
-        SELECT grantee, attname FROM parent JOIN pg_attribute ON attrelid = parent.oid AND attacl IS NOT NULL,
-               aclexplode(attacl)
+        SELECT grantee, attname
+        FROM parent JOIN pg_attribute ON attrelid = parent.oid AND attacl IS NOT NULL, aclexplode(attacl)
         WHERE privilege_type = 'SELECT'
+          AND attname IN (SELECT own.attname FROM pg_attribute AS own
+                          WHERE own.attrelid = to_regclass(:previous) AND NOT own.attisdropped)
     ) AS granted
 )
 SELECT format('GRANT SELECT%s ON %s TO %s', ' (' || quote_ident(attname) || ')', :previous::text, reader) FROM readers

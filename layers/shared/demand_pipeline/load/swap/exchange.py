@@ -5,6 +5,7 @@ from collections.abc import Callable
 from demand_pipeline.load.control_tables import delete_rejects
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
 from demand_pipeline.load.swap.previous import describe, description, discard
 from demand_pipeline.load.swap.shadow import copy_storage_settings
@@ -37,6 +38,7 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
             convert(connection, slot, f"_plain{shadows.suffix}")
     for slot in slots:
         _exchange(shadows, slot, keep_previous=keep_previous)
+    revoke_partitions(connection, slots)
 
 
 def find_partition(connection: Connection, slot: Slot) -> tuple[Sql, str] | None:

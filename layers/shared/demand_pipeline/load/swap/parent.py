@@ -1,6 +1,7 @@
 """Tables as partitioned parents: created so, or made so of a plain table, which becomes the first partition."""
 
 from demand_pipeline.load.schema import create_table
+from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
@@ -24,8 +25,7 @@ def create_parent(connection: Connection, slot: Slot) -> None:
     partitioned = Sql(f" PARTITION BY {slot.partition_by}")
     connection.execute(create_table(slot.warehouse, slot.schema, partitioned))
     if slot.holds_rejects:
-        rest = qualified(slot.pipeline, slot.first_name)
-        connection.execute(statement("create_default_partition", partition=rest, parent=slot.parent))
+        connection.execute(statement("create_default_partition", partition=slot.first, parent=slot.parent))
     logger.info("table created", table=slot.schema.name)
 
 
@@ -39,9 +39,9 @@ def convert(connection: Connection, slot: Slot, suffix: str) -> None:
     settings = connection.query(statement("column_settings"), relation=slot.parent, target=slot.parent)
     connection.apply(connection.query(statement("rename_indexes"), relation=slot.parent, suffix=suffix))
     move(connection, slot.parent, slot.schema.name, slot.pipeline, slot.first_name)
-    plain = qualified(slot.pipeline, slot.first_name)
+    plain = slot.first
     connection.execute(statement("create_parent", parent=slot.parent, plain=plain, partition_by=slot.partition_by))
-    connection.apply(connection.query(statement("revoke_defaults"), relation=slot.parent))
+    revoke_all(connection, [slot.parent])
     connection.apply(settings)
     connection.apply(dressing)
     connection.execute(statement("attach", parent=slot.parent, partition=plain, bound=slot.first_bound))

@@ -8,6 +8,7 @@ from demand_pipeline.load.control_tables import refuse_stale
 from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
@@ -40,6 +41,7 @@ def discard_previous(shadows: Shadows, slots: list[Slot]) -> None:
         except LockTimeoutError as error:
             logger.warning("previous rows are in use and stay", error=str(error))
         else:
+            revoke_partitions(shadows.connection, found)
             for slot in found:
                 discard(shadows, slot, slot.previous, slot.previous_name)
 
@@ -68,10 +70,3 @@ def comment_on(connection: Connection, relation: Sql) -> str | None:
     """A table's comment."""
     [[comment]] = connection.query(statement("comment_on"), relation=relation)
     return None if comment is None else str(comment)
-
-
-def grant(connection: Connection, slots: list[Slot]) -> None:
-    """Let whoever may read the tables read their former partitions; the schema's owner alone can open the schema."""
-    for slot in slots:
-        parts = {"parent": slot.parent, "previous": slot.previous, "schema": slot.pipeline}
-        connection.apply(connection.query(statement("previous_grants"), **parts))

@@ -10,6 +10,7 @@ from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
 from demand_pipeline.load.schema import TableSchema, prepare
 from demand_pipeline.load.swap.builds import find_builds
 from demand_pipeline.load.swap.exchange import find_partition, lock_tables
+from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.previous import comment_on, describe, description
 from demand_pipeline.load.swap.shadow import align
@@ -39,6 +40,7 @@ def roll_back(
     lock_exclusive(connection, [*(slot.parent for slot in parents_of(slots)), *(slot.previous for slot in slots)])
     for slot in slots:
         _exchange(connection, slot, last)
+    revoke_partitions(connection, slots)
     connection.execute(
         statement("mark_rolled_back", schema=schema), run=last, status=ROLLED_BACK, by=wanted.by, reason=wanted.reason
     )

@@ -1,6 +1,7 @@
 """Shadows that become partitions: logged, and made like their parents, so that attaching one reads no row."""
 
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
@@ -37,6 +38,7 @@ def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
     check = [f"ADD CHECK ({slot.check})", "REPLICA IDENTITY FULL"] if slot.check else []
     actions = listed([Sql(action) for action in (*columns, *not_null, *check)])
     connection.execute(statement("alter_table", table=shadow, actions=actions))
+    revoke_all(connection, [shadow])
 
 
 def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...] = ()) -> None:

@@ -70,6 +70,11 @@ class Slot:
         return qualified(self.pipeline, self.previous_name)
 
     @property
+    def first(self) -> Sql:
+        """The partition that a conversion makes of a plain table."""
+        return qualified(self.pipeline, self.first_name)
+
+    @property
     def holds_rejects(self) -> bool:
         """Whether it is a part of `rejected_items`."""
         return self.check is not None

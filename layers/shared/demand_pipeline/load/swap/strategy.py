@@ -13,8 +13,9 @@ from demand_pipeline.load.swap.builds import Builder, find_builds
 from demand_pipeline.load.swap.checks import refuse_unswappable
 from demand_pipeline.load.swap.exchange import exchange, lock_tables
 from demand_pipeline.load.swap.gate import wait_for_snapshots
+from demand_pipeline.load.swap.grants import grant_previous
 from demand_pipeline.load.swap.parent import create_parent, is_missing
-from demand_pipeline.load.swap.previous import discard_previous, grant
+from demand_pipeline.load.swap.previous import discard_previous
 from demand_pipeline.load.swap.shadow import align, create_shadows
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
 from demand_pipeline.observability import logger
@@ -100,7 +101,7 @@ def settle(connection: Connection, slots: list[Slot]) -> list[str]:
     Nothing of it fails the run.
     """
     try:
-        grant(connection, slots)
+        grant_previous(connection, slots)
         for slot in parents_of(slots):
             connection.execute(statement("analyze", table=slot.parent))
     except PipelineError as error:
