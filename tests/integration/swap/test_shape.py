@@ -30,7 +30,7 @@ CREATE INDEX "By ""tenant"" USING" ON warehouse.cases (tenant_id, lower(status))
 CREATE UNIQUE INDEX hand_made ON warehouse.cases (document_id, case_id) NULLS NOT DISTINCT;
 ALTER TABLE warehouse.cases ADD COLUMN note text NOT NULL DEFAULT 'by hand', ADD COLUMN twice bigint GENERATED ALWAYS AS
     (page_count * 2) STORED, ADD CONSTRAINT few CHECK (page_count < 1000), ALTER status SET STATISTICS 500,
-    ALTER status SET (n_distinct = 7), SET (fillfactor = 70, toast.autovacuum_vacuum_cost_delay = 5);
+    ALTER status SET (n_distinct = 7), REPLICA IDENTITY FULL, SET (fillfactor = 70, toast.autovacuum_vacuum_cost_delay = 5);
 CREATE TABLE warehouse.tenants (tenant_id text PRIMARY KEY);
 INSERT INTO warehouse.tenants VALUES ('acme');
 ALTER TABLE warehouse.tenants OWNER TO demand_loader;
@@ -38,6 +38,9 @@ ALTER TABLE warehouse.cases ADD FOREIGN KEY (tenant_id) REFERENCES warehouse.ten
 COMMENT ON TABLE warehouse.cases IS 'Ours';
 COMMENT ON COLUMN warehouse.cases.note IS 'A note';
 COMMENT ON INDEX warehouse.hand_made IS 'An index';
+COMMENT ON CONSTRAINT cases_pkey ON warehouse.cases IS 'The key';
+COMMENT ON CONSTRAINT few ON warehouse.cases IS 'Few';
+COMMENT ON CONSTRAINT cases_tenant_id_fkey ON warehouse.cases IS 'Whose';
 REVOKE ALL ON warehouse.cases FROM analysts;
 GRANT SELECT (document_id), INSERT (note) ON warehouse.cases TO analysts;
 GRANT SELECT, TRIGGER ON warehouse.cases TO master WITH GRANT OPTION;
@@ -45,13 +48,13 @@ GRANT SELECT, TRIGGER ON warehouse.cases TO master WITH GRANT OPTION;
 
 # Everything that a table has but its OID and its partitions' names.
 SHAPE = """
-SELECT relacl::text, pg_get_userbyid(relowner), obj_description('warehouse.cases'::regclass)
+SELECT relacl::text, relreplident, pg_get_userbyid(relowner), obj_description('warehouse.cases'::regclass)
 FROM pg_class WHERE oid = 'warehouse.cases'::regclass;
 SELECT attname, format_type(atttypid, atttypmod), attnotnull, attacl, attstattarget, attoptions,
        pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attrelid = 'warehouse.cases'::regclass AND attnum > 0 ORDER BY attnum;
-SELECT conname, replace(pg_get_constraintdef(oid), 'ONLY ', '') FROM pg_constraint
+SELECT conname, replace(pg_get_constraintdef(oid), 'ONLY ', ''), obj_description(oid, 'pg_constraint') FROM pg_constraint
 WHERE conrelid = 'warehouse.cases'::regclass AND contype <> 'n' ORDER BY 1;
 SELECT replace(pg_get_indexdef(indexrelid), ' ONLY', ''), obj_description(indexrelid) FROM pg_index
 WHERE indrelid = 'warehouse.cases'::regclass ORDER BY 1;

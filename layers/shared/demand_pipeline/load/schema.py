@@ -169,7 +169,7 @@ class _Table:
 
     def _differences(self) -> Iterator[tuple[str, str]]:
         """Each difference, and the action of ALTER TABLE that changes it."""
-        wanted, rename = self.wanted, f"RENAME TO {suffixed(self.wanted.name, '_before')}"
+        wanted, rename = self.wanted, f"RENAME TO {quote(suffixed(self.wanted.name, '_before'))}"
         if self.kind not in _TABLES:
             yield f"{wanted.name}: expected a table, found a relation of kind {self.kind!r}", rename
             return

@@ -1,4 +1,4 @@
-"""One action within one session: found by its name, read-only unless it writes, and within the function's time."""
+"""One action within one session: found by its name, read-only unless declared otherwise, within a time limit."""
 
 import time
 from collections.abc import Callable
@@ -25,16 +25,18 @@ _LOCK_SECONDS = 5.0
 class Action:
     """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass.
 
-    `finish` gets the answer, after the commit of an action that writes.
+    An action that rehearses writes, and is always rolled back. `finish` gets the answer, after the commit of an action
+    that writes.
     """
 
     answer: Callable[[Connection, str, Fields], Any]
     writes: bool = False
+    rehearses: bool = False
     finish: Callable[[Connection, str, Any], None] | None = None
 
 
 ACTIONS = {
-    ActionName.CHECK: Action(check.answer),
+    ActionName.CHECK: Action(check.answer, rehearses=True),
     ActionName.STATUS: Action(status.answer),
     ActionName.REJECTS: Action(rejects.answer),
     ActionName.REJECTED_ITEMS: Action(rejects.answer_items),
@@ -56,9 +58,10 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
         holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
     ):
         refuse_shared_sessions(connection, settings)
-        connection.execute(statement("begin" if action.writes else "begin_reading"))
+        begin = "begin" if action.writes else "begin_rehearsal" if action.rehearses else "begin_reading"
+        connection.execute(statement(begin))
         answer = action.answer(connection, settings.schema, request.arguments)
-        connection.execute("COMMIT")
+        connection.execute("ROLLBACK" if action.rehearses else "COMMIT")
         if action.finish:
             action.finish(connection, settings.schema, answer)
     logger.info("question answered", action=str(request.action), seconds=round(time.monotonic() - started, 3))

@@ -102,6 +102,10 @@ SELECT set_config('lock_timeout', :seconds, true);
 -- name: limit_session
 SELECT set_config('statement_timeout', :milliseconds, false);
 
+-- name: begin_rehearsal
+-- Not READ WRITE: a standby refuses that, and `demand doctor` can say so.
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
 -- name: limit_statements
 SELECT set_config('statement_timeout', :milliseconds, true);
 
@@ -732,9 +736,10 @@ WHERE target.relkind = 'p' AND pg_get_expr(partition.relpartbound, partition.oid
 HAVING count(*) > 0;
 
 -- name: inconvertible
--- What keeps a plain table from becoming a partitioned parent, since the parent is another relation; and what to do.
+-- Why a plain table cannot become a partitioned parent, which is another relation, and what to do. `table_facts` finds
+-- what would be lost.
 WITH target AS (
-    SELECT oid, relnamespace, relowner, reltype, relrowsecurity, relreplident, oid::regclass::text AS name
+    SELECT oid, relnamespace, relowner, reltype, oid::regclass::text AS name
     FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'r'
 )
 -- Views, functions, columns of its row type: whatever refers to it by its OID.
@@ -761,14 +766,6 @@ WHERE NOT (dependency.classid = 'pg_constraint'::regclass
   AND dependency.classid NOT IN ('pg_policy'::regclass, 'pg_trigger'::regclass)
   AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
 UNION ALL
-SELECT 'it has row-level security',
-       format('run ALTER TABLE %s DISABLE ROW LEVEL SECURITY; drop its policies; both can be made again after the first swap',
-              name)
-FROM target WHERE relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = target.oid)
-UNION ALL
-SELECT format('it has the rule %I', rulename), format('run DROP RULE %I ON %s;', rulename, name)
-FROM target JOIN pg_rewrite ON ev_class = target.oid
-UNION ALL
 SELECT format('its unique index %s lacks the column %I, by which it is partitioned', indexrelid::regclass, attname),
        CASE WHEN rule.oid IS NULL THEN format('run DROP INDEX %s;', indexrelid::regclass)
             ELSE format('run ALTER TABLE %s DROP CONSTRAINT %I;', name, conname) END
@@ -777,18 +774,19 @@ JOIN pg_index ON indrelid = target.oid AND indisunique
 JOIN pg_attribute ON attrelid = target.oid AND attname = :partitioned_by AND attnum <> ALL (indkey::int2[])
 LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
 UNION ALL
-SELECT 'its REPLICA IDENTITY is not the default', format('run ALTER TABLE %s REPLICA IDENTITY DEFAULT;', name)
-FROM target
-WHERE relreplident <> 'd'
-  -- FULL is what a table without a key has; each of its partitions has it too.
-  AND NOT (relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = target.oid AND indisprimary))
+SELECT format('its constraint %I is NOT VALID', conname), format('run ALTER TABLE %s VALIDATE CONSTRAINT %I;', name, conname)
+FROM target JOIN pg_constraint ON conrelid = target.oid AND NOT convalidated
 UNION ALL
-SELECT format('its column owns the sequence %s', objid::regclass),
-       format('run ALTER SEQUENCE %s OWNED BY NONE;', objid::regclass)
-FROM target
-JOIN pg_depend ON classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
-              AND refobjid = target.oid AND deptype = 'a'
-JOIN pg_class AS sequence ON sequence.oid = objid AND sequence.relkind = 'S'
+SELECT format('its constraint %I is NO INHERIT', conname),
+       format('run ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s;', name, conname,
+              regexp_replace(pg_get_constraintdef(pg_constraint.oid), ' NO INHERIT', ''))
+FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'c' AND connoinherit
+UNION ALL
+-- A rehearsal leaves foreign keys out, since they lock the table that they refer to.
+SELECT format('its foreign key %I refers to %s, to which its owner may not refer', conname, confrelid::regclass),
+       format('run GRANT REFERENCES ON %s TO %I;', confrelid::regclass, pg_get_userbyid(relowner))
+FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'f'
+WHERE NOT has_table_privilege(relowner, confrelid, 'REFERENCES')
 UNION ALL
 SELECT format('its owner %I may not create tables in its schema', pg_get_userbyid(relowner)),
        format('run GRANT CREATE ON SCHEMA %s TO %I;', relnamespace::regnamespace, pg_get_userbyid(relowner))
@@ -797,11 +795,135 @@ FROM target WHERE NOT has_schema_privilege(relowner, relnamespace, 'CREATE');
 -- name: is_partitioned
 SELECT FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'p';
 
+-- name: table_facts
+-- All that the catalog knows of a table, by object: its properties as JSON, and what removes it. A property is a column
+-- of the catalog, also one that a later version adds; those left out identify an object, or say where it is or how large,
+-- or differ between a plain and a partitioned table by their nature. Foreign keys are left out as well (`inconvertible`),
+-- and storage settings, which belong to partitions.
+WITH target AS (
+    SELECT pg_class.*, format('%I.%I', nspname, relname) AS name
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:relation)
+), indexes AS (
+    SELECT pg_index.*, target.name AS owner, class.relname, class.reloptions, class.reltablespace,
+           format('%I.%I', nspname, class.relname) AS name
+    FROM target
+    JOIN pg_index ON indrelid = target.oid
+    JOIN pg_class AS class ON class.oid = indexrelid
+    JOIN pg_namespace ON pg_namespace.oid = class.relnamespace
+)
+SELECT 'the table' AS object, NULL AS removal,
+       (to_jsonb(pg_class) || jsonb_build_object('comment', obj_description(pg_class.oid, 'pg_class')))
+       - '{{oid, relname, relnamespace, reltype, reloftype, relowner, relam, relfilenode, reltablespace, relpages, reltuples,
+           relallvisible, relallfrozen, reltoastrelid, relhasindex, relpersistence, relkind, relnatts, relchecks, relhasrules,
+           relhastriggers, relhassubclass, relrowsecurity, relispopulated, relreplident, relispartition, relrewrite,
+           relfrozenxid, relminmxid, relacl, reloptions, relpartbound}}'::text[] AS properties
+FROM target JOIN pg_class ON pg_class.oid = target.oid
+UNION ALL
+SELECT format('the column %I', attname), NULL,
+       (to_jsonb(pg_attribute) || jsonb_build_object('comment', col_description(attrelid, attnum),
+                                                     'expression', pg_get_expr(adbin, adrelid)))
+       - '{{attrelid, attnum, attndims, attcacheoff, attacl, atthasmissing, attmissingval, attidentity, attislocal,
+           attinhcount}}'::text[]
+FROM target
+JOIN pg_attribute ON attrelid = target.oid AND attnum > 0 AND NOT attisdropped
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+UNION ALL
+SELECT format('the constraint %I', conname), format('ALTER TABLE %s DROP CONSTRAINT %I', name, conname),
+       (to_jsonb(pg_constraint) || jsonb_build_object('comment', obj_description(pg_constraint.oid, 'pg_constraint'),
+                                                      'definition', pg_get_constraintdef(pg_constraint.oid)))
+       - '{{oid, conname, connamespace, conrelid, conindid, conislocal, coninhcount, conkey, conbin}}'::text[]
+       - CASE WHEN contype = 'c' THEN '' ELSE 'connoinherit' END
+FROM target JOIN pg_constraint ON conrelid = target.oid AND contype <> 'f'
+UNION ALL
+SELECT format('the index %I', relname),
+       coalesce('ALTER TABLE ' || owner || ' DROP CONSTRAINT ' || quote_ident(conname), 'DROP INDEX ' || name),
+       (to_jsonb(pg_index) || jsonb_build_object(
+           'comment', obj_description(pg_index.indexrelid, 'pg_class'),
+           'columns', ARRAY(SELECT pg_get_indexdef(pg_index.indexrelid, number, false)
+                            FROM generate_series(1, pg_index.indnatts::int) AS number),
+           'predicate', pg_get_expr(pg_index.indpred, pg_index.indrelid)))
+       - '{{indexrelid, indrelid, indisclustered, indisreplident, indcheckxmin, indkey, indexprs, indpred}}'::text[]
+FROM indexes JOIN pg_index USING (indexrelid)
+LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u')
+UNION ALL
+SELECT format('the settings of the index %I', relname),
+       format('ALTER INDEX %s RESET (%s)', name, (SELECT string_agg(option_name, ', ') FROM pg_options_to_table(reloptions))),
+       jsonb_build_object('options', reloptions)
+FROM indexes WHERE reloptions IS NOT NULL
+UNION ALL
+SELECT format('the CLUSTER mark of the index %I', relname), format('ALTER TABLE %s SET WITHOUT CLUSTER', owner), '{{}}'
+FROM indexes WHERE indisclustered
+UNION ALL
+SELECT format('the tablespace of the index %I', relname), format('ALTER INDEX %s SET TABLESPACE pg_default', name), '{{}}'
+FROM indexes WHERE reltablespace <> 0
+UNION ALL
+SELECT format('the statistics target of the index %I', relname),
+       format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS -1', name, attnum), '{{}}'
+FROM indexes JOIN pg_attribute ON attrelid = indexrelid AND attstattarget >= 0
+UNION ALL
+SELECT format('its tablespace %I', spcname), format('ALTER TABLE %s SET TABLESPACE pg_default', name), '{{}}'
+FROM target JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
+UNION ALL
+SELECT format('its access method %I', amname),
+       format('ALTER TABLE %s SET ACCESS METHOD %s', name, current_setting('default_table_access_method')), '{{}}'
+FROM target JOIN pg_am ON pg_am.oid = relam WHERE amname <> current_setting('default_table_access_method')
+UNION ALL
+SELECT 'that it is UNLOGGED', format('ALTER TABLE %s SET LOGGED', name), '{{}}' FROM target WHERE relpersistence = 'u'
+UNION ALL
+SELECT format('its type %s', reloftype::regtype), format('ALTER TABLE %s NOT OF', name), '{{}}'
+FROM target WHERE reloftype <> 0
+UNION ALL
+SELECT 'its row-level security', format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', name), '{{}}'
+FROM target WHERE relrowsecurity
+UNION ALL
+SELECT 'its REPLICA IDENTITY', format('ALTER TABLE %s REPLICA IDENTITY DEFAULT', name),
+       jsonb_build_object('kind', relreplident)
+FROM target
+WHERE relreplident <> 'd'
+  -- FULL is what a table without a key has; each of its partitions has it too.
+  AND NOT (relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = target.oid AND indisprimary))
+UNION ALL
+SELECT format('the policy %I', polname), format('DROP POLICY %I ON %s', polname, name), '{{}}'
+FROM target JOIN pg_policy ON polrelid = target.oid
+UNION ALL
+SELECT format('the rule %I', rulename), format('DROP RULE %I ON %s', rulename, name), '{{}}'
+FROM target JOIN pg_rewrite ON ev_class = target.oid
+UNION ALL
+SELECT format('the statistics object %I.%I', nspname, stxname), format('DROP STATISTICS %I.%I', nspname, stxname), '{{}}'
+FROM target JOIN pg_statistic_ext ON stxrelid = target.oid JOIN pg_namespace ON pg_namespace.oid = stxnamespace
+UNION ALL
+SELECT format('the ownership of the sequence %s', objid::regclass),
+       format('ALTER SEQUENCE %s OWNED BY NONE', objid::regclass), '{{}}'
+FROM target
+JOIN pg_depend ON classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+              AND refobjid = target.oid AND deptype = 'a'
+JOIN pg_class AS sequence ON sequence.oid = objid AND sequence.relkind = 'S'
+UNION ALL
+SELECT format('its membership of the extension %I', extname), format('ALTER EXTENSION %I DROP TABLE %s', extname, name), '{{}}'
+FROM target
+JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = target.oid AND refclassid = 'pg_extension'::regclass
+JOIN pg_extension ON pg_extension.oid = refobjid
+UNION ALL
+SELECT format('the security label of %s', provider), NULL, jsonb_build_object('column', objsubid, 'label', label)
+FROM target JOIN pg_seclabel ON classoid = 'pg_class'::regclass AND objoid = target.oid
+UNION ALL
+SELECT format('the grant of %s%s to %s', privilege_type, ' (' || quote_ident(attname) || ')',
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END), NULL,
+       jsonb_build_object('grantable', bool_or(is_grantable))
+FROM (
+    SELECT NULL::name AS attname, entry.* FROM target, aclexplode(relacl) AS entry
+    WHERE grantee <> relowner AND pg_get_userbyid(grantee) <> current_user
+    UNION ALL
+    SELECT attname, entry.* FROM target JOIN pg_attribute ON attrelid = target.oid, aclexplode(attacl) AS entry
+) AS granted
+GROUP BY attname, grantee, privilege_type;
+
 -- name: relation_kind
 SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:relation);
 
 -- name: create_parent
-CREATE TABLE {parent} (LIKE {plain} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY {partition_by};
+CREATE TABLE {parent} (LIKE {table} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS)
+PARTITION BY {partition_by};
 
 -- name: create_shadow_like
 CREATE TABLE {shadow} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)
@@ -812,12 +934,17 @@ CREATE TABLE {partition} PARTITION OF {parent} DEFAULT;
 ALTER TABLE {partition} REPLICA IDENTITY FULL;
 
 -- name: add_primary_key
-ALTER TABLE {table} ADD CONSTRAINT {index} PRIMARY KEY ({key});
+ALTER TABLE {table} ADD PRIMARY KEY ({key});
 
--- name: rename_indexes
-SELECT format('ALTER INDEX %s RENAME TO %I', indexrelid::regclass, left(relname, 63 - length(:suffix)) || :suffix)
-FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+-- name: index_names
+SELECT format('%I.%I', nspname, relname), relname::text
+FROM pg_index
+JOIN pg_class ON pg_class.oid = indexrelid
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE indrelid = to_regclass(:relation);
+
+-- name: rename_index
+ALTER INDEX {index} RENAME TO {new_name};
 
 -- name: alter_table
 ALTER TABLE {table} {actions};
@@ -825,52 +952,35 @@ ALTER TABLE {table} {actions};
 -- name: create_logged_shadow
 CREATE TABLE {shadow} ({definition}) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 
--- name: parents_dressing
--- What LIKE does not bring from a plain table to its parent, as statements: to be read before and run after the plain
--- one is moved away. Grants come in the place of those that ALTER DEFAULT PRIVILEGES gave the parent.
+-- name: comments_and_grants
+-- The statements that give a table the comments and grants of another, which has constraints and indexes of the same names.
 WITH target AS (
-    SELECT pg_class.oid, relacl, relowner, relnamespace, relname, format('%I.%I', nspname, relname) AS name
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:relation)
-), indexes AS (
-    SELECT indexrelid, indisunique, class.relname, rule.oid AS rule, conname, contype,
-           substr(pg_get_indexdef(indexrelid),
-                  length(format('CREATE %sINDEX %I ON %s ', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END,
-                                class.relname, name)) + 1) AS method
-    FROM target
-    JOIN pg_index ON indrelid = target.oid AND indisvalid
-    JOIN pg_class AS class ON class.oid = indexrelid
-    LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
+    SELECT oid, relacl, relowner FROM pg_class WHERE oid = to_regclass(:relation)
+), given AS (
+    SELECT to_regclass(:target) AS oid, format('%I', nspname) AS schema
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:target)
 )
-SELECT statement
-FROM (
-    SELECT 1, format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, pg_get_constraintdef(pg_constraint.oid))
-    FROM target JOIN pg_constraint ON conrelid = target.oid AND contype IN ('p', 'u', 'f')
-    UNION ALL
-    SELECT 2, format('CREATE %sINDEX %I ON %s %s', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END, indexes.relname, name,
-                     method)
-    FROM target, indexes WHERE rule IS NULL
-    UNION ALL
-    SELECT 3, format('COMMENT ON TABLE %s IS %L', name, obj_description(oid, 'pg_class'))
-    FROM target WHERE obj_description(oid, 'pg_class') IS NOT NULL
-    UNION ALL
-    SELECT 3, format('COMMENT ON INDEX %I.%I IS %L', nspname, indexes.relname, obj_description(indexrelid, 'pg_class'))
-    FROM target JOIN pg_namespace ON pg_namespace.oid = relnamespace, indexes
-    WHERE obj_description(indexrelid, 'pg_class') IS NOT NULL
-    UNION ALL
-    SELECT 4, format('GRANT %s ON %s TO %s%s', string_agg(privilege_type, ', '), name,
-                     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-                     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM target, aclexplode(relacl) WHERE grantee <> relowner GROUP BY name, grantee, is_grantable
-    UNION ALL
-    SELECT 4, format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, name,
-                     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-                     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM target JOIN pg_attribute ON attrelid = target.oid AND attacl IS NOT NULL, aclexplode(attacl)
-    UNION ALL
-    SELECT 5, format('ALTER TABLE %s OWNER TO %I', name, pg_get_userbyid(relowner))
-    FROM target WHERE pg_get_userbyid(relowner) <> current_user
-) AS statements (number, statement)
-ORDER BY number;
+SELECT format('COMMENT ON TABLE %s IS %L', :target::text, obj_description(oid, 'pg_class'))
+FROM target WHERE obj_description(oid, 'pg_class') IS NOT NULL
+UNION ALL
+SELECT format('COMMENT ON INDEX %s.%I IS %L', schema, relname, obj_description(indexrelid, 'pg_class'))
+FROM target JOIN pg_index ON indrelid = target.oid AND indisvalid JOIN pg_class ON pg_class.oid = indexrelid, given
+WHERE obj_description(indexrelid, 'pg_class') IS NOT NULL
+UNION ALL
+SELECT format('COMMENT ON CONSTRAINT %I ON %s IS %L', conname, :target::text, obj_description(pg_constraint.oid, 'pg_constraint'))
+FROM target JOIN pg_constraint ON conrelid = target.oid
+WHERE obj_description(pg_constraint.oid, 'pg_constraint') IS NOT NULL
+  AND conname IN (SELECT own.conname FROM given JOIN pg_constraint AS own ON own.conrelid = given.oid)
+UNION ALL
+SELECT format('GRANT %s ON %s TO %s%s', string_agg(privilege_type, ', '), :target::text,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM target, aclexplode(relacl) WHERE grantee <> relowner GROUP BY grantee, is_grantable
+UNION ALL
+SELECT format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, :target::text,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM target JOIN pg_attribute ON attrelid = target.oid AND attacl IS NOT NULL, aclexplode(attacl);
 
 -- name: revocations
 -- The statements that leave all privileges on tables, and on their columns, to the tables' owners alone.
@@ -885,13 +995,16 @@ LATERAL (
 ) AS granted
 WHERE grantee <> relowner;
 
--- name: column_settings
--- What LIKE does not bring from one table's columns to another's: targets and options of statistics.
+-- name: table_settings
+-- What else LIKE does not bring from one table to another: targets and options of columns' statistics, and REPLICA IDENTITY.
 SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', :target::text, attname, attstattarget)
 FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0
 UNION ALL
 SELECT format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', :target::text, attname, array_to_string(attoptions, ', '))
-FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attoptions IS NOT NULL;
+FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attoptions IS NOT NULL
+UNION ALL
+SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', :target::text, CASE relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END)
+FROM pg_class WHERE oid = to_regclass(:relation) AND relreplident IN ('f', 'n');
 
 -- name: storage_settings
 -- The statements that give one table the storage settings of another, and no others.
@@ -944,51 +1057,69 @@ FROM (
     SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', :child::text, attname)
     FROM parent JOIN child USING (attname) WHERE parent.attnotnull AND NOT child.attnotnull
     UNION ALL
-    SELECT 4, format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text, conname, pg_get_constraintdef(rule.oid))
+    -- A partition needs a valid CHECK even where that of the parent is not: all its rows are new.
+    SELECT 4, format('ALTER TABLE %s %sADD CONSTRAINT %I %s', :child::text,
+                     CASE WHEN own.oid IS NOT NULL THEN format('DROP CONSTRAINT %I, ', own.conname) END, rule.conname,
+                     definition)
     FROM pg_constraint AS rule
-    WHERE conrelid = to_regclass(:parent) AND contype = 'c' AND NOT connoinherit
-      AND NOT EXISTS (
-          SELECT FROM pg_constraint AS own
-          WHERE own.conrelid = to_regclass(:child) AND own.contype = 'c' AND own.conname = rule.conname
-            AND pg_get_constraintdef(own.oid) = pg_get_constraintdef(rule.oid)
-      )
+    CROSS JOIN LATERAL regexp_replace(pg_get_constraintdef(rule.oid), ' NOT VALID$', '') AS definition
+    LEFT JOIN pg_constraint AS own ON own.conrelid = to_regclass(:child) AND own.contype = 'c' AND own.conname = rule.conname
+    WHERE rule.conrelid = to_regclass(:parent) AND rule.contype = 'c' AND NOT rule.connoinherit
+      AND pg_get_constraintdef(own.oid) IS DISTINCT FROM definition
 ) AS statements (number, statement)
 ORDER BY number;
 
--- name: builds
--- The indexes and foreign keys that a table lacks to become a partition of another: the name of each there, and the
--- statement that makes it. Indexes are the same if all that follows the table's name in their definitions is, and
--- those of constraints if the constraints are. Materialized, it would compose the definitions of all indexes that there are.
-WITH indexes AS NOT MATERIALIZED (
-    SELECT index.indrelid, index.indexrelid, index.indisvalid, class.relname, rule.oid AS rule,
+-- name: index_builds
+-- The indexes that a table lacks to be like another: the name of each there, and the statement that makes it, which gets
+-- that name only if :named.
+-- ATTACH PARTITION builds, while readers wait, what it does not find: each index of the parent, by OID, takes the first
+-- index of the partition that is of its kind and still free, and that of a constraint only a constraint's. So within a
+-- kind, the nth index of one must be like the nth of the other; one that is not is dropped, and built again at the end.
+-- Indexes are alike if all that follows the table's name in their definitions is, or if their constraints are.
+WITH indexes AS (
+    SELECT index.indrelid, index.indexrelid, class.relname, rule.definition AS rule, kind,
+           row_number() OVER (PARTITION BY index.indrelid, kind ORDER BY index.indexrelid) AS number,
            CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END AS uniqueness,
            substr(pg_get_indexdef(index.indexrelid),
                   length(format('CREATE %sINDEX %I ON %s%I.%I ',
                                 CASE WHEN index.indisunique THEN 'UNIQUE ' ELSE '' END, class.relname,
                                 CASE class.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END, nspname, owner.relname)) + 1)
-               AS definition
+               AS definition,
+           CASE WHEN rule.definition IS NULL THEN format('DROP INDEX %I.%I; ', nspname, class.relname)
+                ELSE format('ALTER TABLE %I.%I DROP CONSTRAINT %I; ', nspname, owner.relname, class.relname) END AS removal
     FROM pg_index AS index
     JOIN pg_class AS class ON class.oid = index.indexrelid
     JOIN pg_class AS owner ON owner.oid = index.indrelid
     JOIN pg_namespace ON pg_namespace.oid = owner.relnamespace
-    LEFT JOIN pg_constraint AS rule ON rule.conindid = index.indexrelid AND rule.conrelid = index.indrelid
+    -- What PostgreSQL compares (CompareIndexInfo).
+    CROSS JOIN LATERAL jsonb_build_array(
+        index.indisunique, to_jsonb(index) -> 'indnullsnotdistinct', class.relam, index.indnkeyatts,
+        ARRAY(SELECT pg_get_indexdef(index.indexrelid, place, false) FROM generate_series(1, index.indnatts::int) AS place),
+        index.indcollation::oid[],
+        ARRAY(SELECT opcfamily FROM unnest(index.indclass::oid[]) WITH ORDINALITY AS used (class, place)
+              JOIN pg_opclass ON pg_opclass.oid = used.class ORDER BY place),
+        pg_get_expr(index.indpred, index.indrelid)) AS kind
+    LEFT JOIN LATERAL (
+        SELECT pg_get_constraintdef(oid) AS definition
+        FROM pg_constraint WHERE conindid = index.indexrelid AND contype IN ('p', 'u', 'x')
+    ) AS rule ON true
+    WHERE index.indrelid IN (to_regclass(:parent), to_regclass(:child)) AND index.indisvalid
 )
 SELECT wanted.relname::text,
-       CASE WHEN rule IS NULL
-            THEN format('CREATE %sINDEX %I ON %s %s', uniqueness, left(relname, 63 - length(:suffix)) || :suffix,
-                        :child::text, definition)
-            ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text,
-                        left(relname, 63 - length(:suffix)) || :suffix, pg_get_constraintdef(rule))
-       END
+       concat(own.removal, CASE WHEN wanted.rule IS NULL
+           THEN format('CREATE %sINDEX %s ON %s %s', wanted.uniqueness, name, :child::text, wanted.definition)
+           ELSE format('ALTER TABLE %s ADD %s%s', :child::text, 'CONSTRAINT ' || name || ' ', wanted.rule) END)
 FROM indexes AS wanted
-WHERE indrelid = to_regclass(:parent)
-  AND NOT EXISTS (
-      SELECT FROM indexes AS own
-      WHERE own.indrelid = to_regclass(:child) AND own.indisvalid
-        AND CASE WHEN wanted.rule IS NULL THEN own.definition = wanted.definition AND own.uniqueness = wanted.uniqueness
-                 ELSE pg_get_constraintdef(own.rule) = pg_get_constraintdef(wanted.rule) END
-  )
-UNION ALL
+CROSS JOIN LATERAL (SELECT CASE WHEN :named::boolean THEN quote_ident(wanted.relname) END AS name) AS given
+LEFT JOIN indexes AS own
+       ON own.indrelid = to_regclass(:child) AND own.kind = wanted.kind AND own.number = wanted.number
+WHERE wanted.indrelid = to_regclass(:parent)
+  AND CASE WHEN wanted.rule IS NULL AND own.rule IS NULL THEN own.definition IS DISTINCT FROM wanted.definition
+           ELSE own.rule IS DISTINCT FROM wanted.rule END
+ORDER BY wanted.indexrelid;
+
+-- name: foreign_key_builds
+-- The foreign keys that a table lacks to be like another: the name of each, and the statement that makes it.
 SELECT rule.conname::text,
        CASE WHEN own.oid IS NULL
             THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text, rule.conname, pg_get_constraintdef(rule.oid))
@@ -997,6 +1128,9 @@ FROM pg_constraint AS rule
 LEFT JOIN pg_constraint AS own ON own.conrelid = to_regclass(:child) AND own.conname = rule.conname AND own.contype = 'f'
 WHERE rule.conrelid = to_regclass(:parent) AND rule.contype = 'f' AND rule.conparentid = 0
   AND own.convalidated IS NOT TRUE;
+
+-- name: count_indexes
+SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) AS given (name));
 
 -- name: lock_builder
 -- Only one session at a time can check who builds.

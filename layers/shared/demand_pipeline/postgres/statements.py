@@ -1,5 +1,6 @@
 """SQL text: the statements of queries.sql by name, and the one function that quotes an identifier."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -30,9 +31,12 @@ def qualified(schema: str, name: str) -> Sql:
     return Sql(f"{quote(schema)}.{quote(name)}")
 
 
-def suffixed(table: str, suffix: str) -> Sql:
-    """A quoted name derived from a table's, which is cut if need be, as PostgreSQL cuts it for its own such names."""
-    return quote(table[: MAX_NAME_BYTES - len(suffix)] + suffix)
+def suffixed(name: str, suffix: str) -> str:
+    """A name that ends in the suffix; one that is too long is cut, and a digest keeps it distinct."""
+    if len((name + suffix).encode()) > MAX_NAME_BYTES:
+        suffix = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
+        name = name.encode()[: MAX_NAME_BYTES - len(suffix.encode())].decode(errors="ignore")
+    return name + suffix
 
 
 def listed(parts: Iterable[str], separator: str = ", ") -> Sql:

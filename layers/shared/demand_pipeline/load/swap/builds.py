@@ -23,7 +23,7 @@ from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import Sql, listed, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, listed, statement
 from demand_pipeline.settings import PostgresSettings
 
 _WAIT_SECONDS = 60.0  # how long a call waits for builds
@@ -40,16 +40,21 @@ class Build:
     statement: str
 
 
-def find_builds(connection: Connection, slot: Slot, table: Sql, suffix: str) -> list[Build]:
-    """What a table lacks to become a slot's partition; new indexes have the names of the parent's and the suffix."""
+def find_builds(connection: Connection, slot: Slot, table: Sql) -> list[Build]:
+    """What a table lacks to become a slot's partition; PostgreSQL names its indexes."""
     if not is_missing(connection, slot.parent):
-        builds = connection.query(statement("builds"), parent=slot.parent, child=table, suffix=suffix)
-        return [Build(*build) for build in builds]
+        foreign_keys = connection.query(statement("foreign_key_builds"), parent=slot.parent, child=table)
+        return find_index_builds(connection, slot.parent, table) + [Build(*build) for build in foreign_keys]
     [[*_, key]] = connection.query(statement("relation"), relation=table)
     if key or not slot.schema.key:
         return []
-    name = suffixed(f"{slot.name}_pkey", suffix)
-    return [Build(name, statement("add_primary_key", table=table, index=name, key=listed(slot.schema.key)))]
+    return [Build(f"{slot.name}_pkey", statement("add_primary_key", table=table, key=listed(slot.schema.key)))]
+
+
+def find_index_builds(connection: Connection, parent: Sql, table: Sql) -> list[Build]:
+    """The indexes that a table lacks to become a parent's partition."""
+    builds = connection.query(statement("index_builds"), parent=parent, child=table, named=False)
+    return [Build(*build) for build in builds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Builder:
 
     def _build(self, session: Connection, slot: Slot) -> bool:
         shadow = self.shadows.rows(slot.name)
-        for build in find_builds(session, slot, shadow, self.shadows.suffix):
+        for build in find_builds(session, slot, shadow):
             number = self._claim_try(slot, build.name)
             logger.info("building", table=slot.name, build=build.name, number=number)
             try:

@@ -1,27 +1,35 @@
 """What a swap would break or lose is refused, with the cure, before anything is copied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from demand_pipeline.errors import SwapRefusedError
-from demand_pipeline.load.swap.slots import DEFAULT, EVERY_KEY, Slot, parents_of
+from demand_pipeline.load.swap.parent import is_missing
+from demand_pipeline.load.swap.rehearsal import Problem, rehearse
+from demand_pipeline.load.swap.slots import DEFAULT, EVERY_KEY, Slot
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
 
 
-def refuse_unswappable(connection: Connection, slots: Iterable[Slot]) -> None:
+def refuse_unswappable(connection: Connection, parents: Iterable[Slot]) -> None:
     """Raise SwapRefusedError, which names all that is in the way, table by table, each with its cure."""
     if problems := [
         f"{slot.schema.name}: expected a table that can be swapped, found that {problem}; {cure}"
-        for slot in parents_of(slots)
+        for slot in parents
         for problem, cure in find_problems(connection, slot)
     ]:
         raise SwapRefusedError(" ".join(problems))
 
 
-def find_problems(connection: Connection, slot: Slot) -> Iterator[tuple[str, str]]:
-    """What keeps a slot's parent from being swapped, each with its cure; nothing keeps a missing one."""
+def find_problems(connection: Connection, slot: Slot) -> list[Problem]:
+    """What keeps a slot's parent from being swapped; nothing keeps a missing one.
+
+    Known cases come first. What a rehearsal finds then is often their consequence.
+    """
+    if is_missing(connection, slot.parent):
+        return []
     bounds = [DEFAULT if slot.holds_rejects else EVERY_KEY]
     found = connection.query(
         statement("unswappable"), relation=slot.parent, bounds=bounds, any_list=slot.holds_rejects
     ) + connection.query(statement("inconvertible"), relation=slot.parent, partitioned_by=slot.partitioned_by)
-    yield from ((problem, cure) for problem, cure in found)
+    known = [(problem, cure) for problem, cure in found]
+    return known or rehearse(connection, slot)

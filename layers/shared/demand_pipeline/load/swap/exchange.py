@@ -6,7 +6,7 @@ from demand_pipeline.load.control_tables import delete_rejects
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_partitions
-from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move
+from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move, refusing_builds
 from demand_pipeline.load.swap.previous import describe, description, discard
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
@@ -25,19 +25,20 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
     Each former partition is `<name>_previous` then. If it is not to be kept, or somebody still reads the table that has
     that name, it is discarded. `alter` changes the parents under the lock.
     Readers are locked out from here to the commit.
-    Raises LockTimeoutError.
+    Raises LockTimeoutError, SwapRefusedError.
     """
     connection, parents = shadows.connection, parents_of(slots)
     for slot in slots:
         if slot.holds_rejects and find_partition(connection, slot) is None:
             _empty_default(shadows, slot, keep_previous=keep_previous)
-    lock_exclusive(connection, [slot.parent for slot in parents])
-    alter()
-    for slot in parents:
-        if is_plain(connection, slot.parent):
-            convert(connection, slot, f"_plain{shadows.suffix}")
-    for slot in slots:
-        _exchange(shadows, slot, keep_previous=keep_previous)
+    with refusing_builds(connection, [shadows.rows(slot.name) for slot in slots], [slot.current for slot in slots]):
+        lock_exclusive(connection, [slot.parent for slot in parents])
+        alter()
+        for slot in parents:
+            if is_plain(connection, slot.parent):
+                convert(connection, slot, f"_plain{shadows.suffix}")
+        for slot in slots:
+            _exchange(shadows, slot, keep_previous=keep_previous)
     revoke_partitions(connection, slots)
 
 

@@ -1,11 +1,15 @@
 """Tables as partitioned parents: created so, or made so of a plain table, which becomes the first partition."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from demand_pipeline.errors import SwapRefusedError
 from demand_pipeline.load.schema import create_table
 from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, qualified, quote, statement, suffixed
 
 _PLAIN = "r"
 
@@ -29,23 +33,58 @@ def create_parent(connection: Connection, slot: Slot) -> None:
     logger.info("table created", table=slot.schema.name)
 
 
+def create_parent_like(connection: Connection, slot: Slot, parent: Sql, *, foreign_keys: bool) -> None:
+    """Create an empty parent that is like the slot's table, with indexes and constraints of the same names.
+
+    It belongs to this session's role. A foreign key locks writers out of the table that it refers to.
+    """
+    table = slot.parent
+    connection.execute(statement("create_parent", parent=parent, table=table, partition_by=slot.partition_by))
+    builds = connection.query(statement("index_builds"), parent=table, child=parent, named=True)
+    if foreign_keys:
+        builds += connection.query(statement("foreign_key_builds"), parent=table, child=parent)
+    connection.apply([[build] for _, build in builds])
+    revoke_all(connection, [parent])
+    for missing in ("table_settings", "comments_and_grants"):
+        connection.apply(connection.query(statement(missing), relation=table, target=parent))
+
+
 def convert(connection: Connection, slot: Slot, suffix: str) -> None:
     """Put a parent in the place of a plain table, which the caller has locked, with the table as its partition.
 
-    Owner, grants, comments, columns, constraints and indexes are the plain table's, by their names; its own indexes get
-    names that end in the suffix. No row is read: what the parent demands, the plain table has.
+    The plain table's own indexes get names that end in the suffix. No row is read: what the parent demands, the plain
+    table has. Raises SwapRefusedError.
     """
-    dressing = connection.query(statement("parents_dressing"), relation=slot.parent)
-    settings = connection.query(statement("column_settings"), relation=slot.parent, target=slot.parent)
-    connection.apply(connection.query(statement("rename_indexes"), relation=slot.parent, suffix=suffix))
-    move(connection, slot.parent, slot.schema.name, slot.pipeline, slot.first_name)
-    plain = slot.first
-    connection.execute(statement("create_parent", parent=slot.parent, plain=plain, partition_by=slot.partition_by))
-    revoke_all(connection, [slot.parent])
-    connection.apply(settings)
-    connection.apply(dressing)
-    connection.execute(statement("attach", parent=slot.parent, partition=plain, bound=slot.first_bound))
-    logger.info("plain table made a partitioned one", table=slot.schema.name)
+    name = slot.schema.name
+    copy_name = f"parent_of_{slot.first_name}"[:40]
+    copy = qualified(slot.pipeline, copy_name)
+    create_parent_like(connection, slot, copy, foreign_keys=True)
+    for index, index_name in connection.query(statement("index_names"), relation=slot.parent):
+        connection.execute(statement("rename_index", index=Sql(index), new_name=suffixed(index_name, suffix)))
+    [[_, owner, _, loader, *_]] = connection.query(statement("relation"), relation=slot.parent)
+    move(connection, slot.parent, name, slot.pipeline, slot.first_name)
+    move(connection, copy, copy_name, slot.warehouse, name)
+    if owner != loader:
+        connection.execute(statement("alter_table", table=slot.parent, actions=Sql(f"OWNER TO {quote(owner)}")))
+    with refusing_builds(connection, [slot.first], [slot.first]):
+        connection.execute(statement("attach", parent=slot.parent, partition=slot.first, bound=slot.first_bound))
+    logger.info("plain table made a partitioned one", table=name)
+
+
+@contextmanager
+def refusing_builds(connection: Connection, before: Sequence[Sql], after: Sequence[Sql]) -> Iterator[None]:
+    """Attach tables within the block; raise SwapRefusedError if PostgreSQL built an index, for which readers waited.
+
+    `before` and `after` are the tables by the names that they have before and after.
+    """
+    count = statement("count_indexes")
+    expected = connection.query(count, relations=list(before))
+    yield
+    if connection.query(count, relations=list(after)) != expected:
+        raise SwapRefusedError(
+            f"{', '.join(after)}: PostgreSQL built an index under the lock instead of taking one over, so nothing was "
+            "swapped; drop an index of the table that has the same columns as another one"
+        )
 
 
 def move(connection: Connection, table: Sql, name: str, schema: str, new_name: str) -> None:

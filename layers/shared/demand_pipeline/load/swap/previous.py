@@ -13,8 +13,7 @@ from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
-from demand_pipeline.tables import MAX_NAME_BYTES
+from demand_pipeline.postgres.statements import Sql, statement, suffixed
 
 
 def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) -> None:
@@ -52,7 +51,7 @@ def discard(shadows: Shadows, slot: Slot, table: Sql, name: str) -> None:
     Dropping it takes the longer the larger it is.
     """
     suffix = f"_old_{secrets.token_hex(4)}{shadows.suffix}"
-    move(shadows.connection, table, name, slot.pipeline, slot.name[: MAX_NAME_BYTES - len(suffix)] + suffix)
+    move(shadows.connection, table, name, slot.pipeline, suffixed(slot.name, suffix))
 
 
 def describe(connection: Connection, slot: Slot, text: str) -> None:

@@ -1,6 +1,5 @@
 """The last run's tables as they were before it: their former partitions swapped back, all in one transaction."""
 
-import hashlib
 from collections.abc import Mapping
 
 from demand_pipeline.contracts.operating.previous import RestoredTable, RollbackAnswer, RollbackRequest
@@ -11,7 +10,7 @@ from demand_pipeline.load.schema import TableSchema, prepare
 from demand_pipeline.load.swap.builds import find_builds
 from demand_pipeline.load.swap.exchange import find_partition, lock_tables
 from demand_pipeline.load.swap.grants import revoke_partitions
-from demand_pipeline.load.swap.parent import is_missing, move
+from demand_pipeline.load.swap.parent import is_missing, move, refusing_builds
 from demand_pipeline.load.swap.previous import comment_on, describe, description
 from demand_pipeline.load.swap.shadow import align
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
@@ -27,19 +26,20 @@ def roll_back(
     """Put back what the last run has replaced, in the caller's transaction.
 
     Columns, constraints and indexes that the tables got since are given to the former partitions first, while readers
-    go on. The run's own rows are `_previous` then. Raises RollbackError with what there is; LockTimeoutError.
+    go on. The run's own rows are `_previous` then. Raises RollbackError, LockTimeoutError
+    or SwapRefusedError.
     """
     acquire_load_lock(connection, schema)
     last, slots = _find_last_run(connection, schema, declared, wanted.run)
     lock_tables(connection, slots)
-    suffix = "_" + hashlib.sha256(f"{last} rolled back".encode()).hexdigest()[:12]
     for slot in slots:
         align(connection, slot.parent, slot.previous)
-        for build in find_builds(connection, slot, slot.previous, suffix):
+        for build in find_builds(connection, slot, slot.previous):
             connection.execute(build.statement)
-    lock_exclusive(connection, [*(slot.parent for slot in parents_of(slots)), *(slot.previous for slot in slots)])
-    for slot in slots:
-        _exchange(connection, slot, last)
+    with refusing_builds(connection, [slot.previous for slot in slots], [slot.current for slot in slots]):
+        lock_exclusive(connection, [*(slot.parent for slot in parents_of(slots)), *(slot.previous for slot in slots)])
+        for slot in slots:
+            _exchange(connection, slot, last)
     revoke_partitions(connection, slots)
     connection.execute(
         statement("mark_rolled_back", schema=schema), run=last, status=ROLLED_BACK, by=wanted.by, reason=wanted.reason

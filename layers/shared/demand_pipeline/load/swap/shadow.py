@@ -23,22 +23,29 @@ def create_shadows(shadows: Shadows, slots: list[Slot]) -> None:
     shadows.ensure_schema()
     for slot in slots:
         if is_missing(shadows.connection, shadow := shadow_of(shadows, slot)):
-            _create(shadows.connection, slot, shadow)
+            create_shadow(shadows.connection, slot, shadow)
     shadows.create_ledger(_LOGGED)
 
 
-def _create(connection: Connection, slot: Slot, shadow: Sql) -> None:
+def create_shadow(connection: Connection, slot: Slot, shadow: Sql) -> None:
+    """Create one shadow, which is its owner's alone."""
     if is_missing(connection, slot.parent):
         connection.execute(statement("create_logged_shadow", shadow=shadow, definition=slot.schema.definition()))
     else:
         connection.execute(statement("create_shadow_like", shadow=shadow, parent=slot.parent))
-        connection.apply(connection.query(statement("column_settings"), relation=slot.parent, target=shadow))
-    columns = [f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}" for name, kind in slot.schema.types.items()]
+        connection.apply(connection.query(statement("table_settings"), relation=slot.parent, target=shadow))
+    add_declared_columns(connection, slot, shadow)
     not_null = [f"ALTER COLUMN {quote(name)} SET NOT NULL" for name in slot.schema.key]
     check = [f"ADD CHECK ({slot.check})", "REPLICA IDENTITY FULL"] if slot.check else []
-    actions = listed([Sql(action) for action in (*columns, *not_null, *check)])
+    actions = listed([Sql(action) for action in (*not_null, *check)])
     connection.execute(statement("alter_table", table=shadow, actions=actions))
     revoke_all(connection, [shadow])
+
+
+def add_declared_columns(connection: Connection, slot: Slot, table: Sql) -> None:
+    """Add the columns of the declaration that a table lacks."""
+    columns = [Sql(f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}") for name, kind in slot.schema.types.items()]
+    connection.execute(statement("alter_table", table=table, actions=listed(columns)))
 
 
 def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...] = ()) -> None:

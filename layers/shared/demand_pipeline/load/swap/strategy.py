@@ -36,13 +36,16 @@ class Swap(LoadStrategy):
 
     def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
         """Create missing tables as partitioned parents; raises SwapRefusedError for what a swap would break or lose."""
-        connection, slots = self.context.connection, [slot for slot in self.slots if slot.schema in schemas]
+        connection = self.context.connection
+        parents = parents_of([slot for slot in self.slots if slot.schema in schemas])
         self.context.shadows.ensure_schema()
-        for slot in parents_of(slots):
-            if is_missing(connection, slot.parent):
-                create_parent(connection, slot)
-        refuse_unswappable(connection, slots)
-        return super().ensure_tables(schemas)
+        missing = [slot for slot in parents if is_missing(connection, slot.parent)]
+        for slot in missing:
+            create_parent(connection, slot)
+        additions = super().ensure_tables(schemas)
+        if not self.context.shadows.exist():  # else an earlier call of the run has looked
+            refuse_unswappable(connection, [slot for slot in parents if slot not in missing])
+        return additions
 
     def count_previous(self, table: TableLoad) -> int:
         """Count the rows if a limit depends on them; otherwise read what the last run has counted, if there was one."""
@@ -79,7 +82,7 @@ class Swap(LoadStrategy):
             lock_tables(connection, self.slots)
             for slot in self.slots:
                 align(connection, slot.parent, shadows.rows(slot.name), slot.schema.names)
-                if find_builds(connection, slot, shadows.rows(slot.name), shadows.suffix):
+                if find_builds(connection, slot, shadows.rows(slot.name)):
                     return Again(1)
         return None
 

@@ -1,0 +1,73 @@
+"""A rehearsal: a swap of empty copies, which finds what a list of known cases does not.
+
+It is rolled back, and locks the table as a reader does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from demand_pipeline.errors import DatabaseTimeoutError, LockTimeoutError, PipelineError, TransientError
+from demand_pipeline.load.schema import ensure_schema
+from demand_pipeline.load.swap.builds import find_index_builds
+from demand_pipeline.load.swap.parent import create_parent_like, is_plain, refusing_builds
+from demand_pipeline.load.swap.shadow import add_declared_columns, align, create_shadow
+from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.postgres.connection import Connection
+from demand_pipeline.postgres.statements import Sql, qualified, statement
+
+_OTHERWISE = "load it by truncate or merge"
+
+type Problem = tuple[str, str]
+"""What keeps a table from being swapped, and what to do about it."""
+
+
+def rehearse(connection: Connection, slot: Slot) -> list[Problem]:
+    """Convert a copy of a table that exists, and swap a partition in; return what was lost, or else what failed."""
+    problems: list[Problem] = []
+    connection.execute("SAVEPOINT rehearsal")
+    try:
+        problems.extend(_rehearse(connection, slot))
+    except (TransientError, LockTimeoutError, DatabaseTimeoutError):
+        raise  # nothing about the table
+    except PipelineError as error:
+        problems = problems or [(f"a rehearsal with an empty copy of it failed: {error}", _OTHERWISE)]
+    connection.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
+    return problems
+
+
+def _rehearse(connection: Connection, slot: Slot) -> Iterator[Problem]:
+    ensure_schema(connection, slot.pipeline)
+    parent, shadow = (qualified(slot.pipeline, name) for name in ("rehearsed_parent", "rehearsed_partition"))
+    create_parent_like(connection, slot, parent, foreign_keys=False)
+    if is_plain(connection, slot.parent):
+        yield from _find_losses(connection, slot.parent, parent)
+    add_declared_columns(connection, slot, parent)
+    create_shadow(connection, slot, shadow)
+    align(connection, slot.parent, shadow, slot.schema.names)
+    for build in find_index_builds(connection, parent, shadow):
+        connection.execute(build.statement)
+    with refusing_builds(connection, [shadow], [shadow]):
+        connection.execute(statement("attach", parent=parent, partition=shadow, bound=slot.bound))
+
+
+def _find_losses(connection: Connection, table: Sql, copy: Sql) -> Iterator[Problem]:
+    """Compare all properties of a table and of its copy."""
+    before, after = (
+        {name: (removal, properties) for name, removal, properties in _facts(connection, relation)}
+        for relation in (table, copy)
+    )
+    for name, (removal, properties) in before.items():
+        cure = f"run {removal};" if removal else _OTHERWISE
+        if name not in after:
+            yield f"{name} would be lost", cure
+            continue
+        kept = after[name][1]
+        for key, value in properties.items():
+            if kept.get(key) != value:
+                yield f"of {name}, {key} would become {kept.get(key)} instead of {value}", cure
+    for name in after.keys() - before.keys():
+        yield f"{name} would be new", _OTHERWISE
+
+
+def _facts(connection: Connection, relation: Sql) -> list[list[Any]]:
+    return connection.query(statement("table_facts"), relation=relation)
