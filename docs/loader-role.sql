@@ -29,7 +29,8 @@ GRANT USAGE, CREATE ON SCHEMA :"pipeline" TO demand_loader;
 
 -- Readers may select from the loader's existing and future tables.
 GRANT USAGE ON SCHEMA :"schema" TO :"readers";
--- After a swap, the rows before it are there as <table>_previous, for whoever may read the table.
+-- After a swap, the rows before it are there as <table>_previous, for whoever may read the table. The load revokes every
+-- other privilege on partitions there: they would bypass the grants and policies of the table.
 GRANT USAGE ON SCHEMA :"pipeline" TO :"readers";
 SELECT format('GRANT SELECT ON %I.%I TO %I', schemaname, tablename, :'readers')
 FROM pg_tables

@@ -83,4 +83,4 @@ def analysed(minimal: Warehouse) -> Iterator[Warehouse]:
     """The same, and the role `analyst`, who may read what the load makes."""
     create_analyst(minimal)
     yield minimal
-    minimal.sql("DROP OWNED BY analyst CASCADE; DROP ROLE analyst")
+    minimal.sql("DROP OWNED BY analysts, analyst CASCADE; DROP ROLE analyst")
