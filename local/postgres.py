@@ -93,7 +93,7 @@ class PostgresServer:
     @property
     def major_version(self) -> int:
         """14 to 18."""
-        return int(self.execute("SHOW server_version_num")) // 10_000
+        return int(self.execute("SHOW server_version_num", admin=True)) // 10_000
 
     @classmethod
     def at(cls, folder: Path) -> Self:
