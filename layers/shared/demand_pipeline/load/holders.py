@@ -77,7 +77,7 @@ def holders_named(connection: Connection, *schemas: str) -> Iterator[None]:
 def _describe_sessions(connection: Connection, pids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
     """Return, by process id, a description and the statement that ends the session (None for the pipeline's own)."""
     connection.query(statement("forget_activity"))
-    found = connection.query(statement("describe_sessions"), pids=list(map(str, pids)))
+    found = connection.query(statement("describe_sessions"), pids=list(pids))
     return {pid: (text, cure) for pid, text, cure in found}
 
 
