@@ -112,13 +112,13 @@ class Connection:
         return key is None or struct.unpack_from("!i", key) != (self.facts.backend,)
 
     def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
-        """Run one statement and return its rows; `:name` in it is a parameter, a list is a `text[]`.
+        """Run one statement and return its rows; `:name` in it is a parameter, a list is an array of any type.
 
         One that can run other people's code has the path that they expect, in the same message where there are no
         parameters. An error takes the path back with the transaction, or the savepoint.
         """
         # pg8000 writes a text that spells null without quotes into an array, where it is NULL.
-        values = {name: array_literal(v) if isinstance(v, list) else v for name, v in parameters.items()}
+        values = {name: _array(value) if isinstance(value, list) else value for name, value in parameters.items()}
         if not runs_others_code(sql):
             return self._run(sql, values)
         if not values:
@@ -235,6 +235,10 @@ class _Caller:
         except Exception as error:
             self.error = error
             raise
+
+
+def _array(elements: list[Any]) -> str:
+    return array_literal([None if element is None else str(element) for element in elements])
 
 
 def _milliseconds(seconds: float) -> Sql:
