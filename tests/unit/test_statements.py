@@ -55,6 +55,7 @@ def test_an_ambiguous_name_is_found(text: str, found: list[str]) -> None:
         ("ROLLBACK TO SAVEPOINT a", False),
         ("LOCK TABLE a IN SHARE UPDATE EXCLUSIVE MODE", False),
         ("REFRESH MATERIALIZED VIEW a", True),
+        ("DECLARE a CURSOR FOR SELECT lower(b) FROM c", False),
         ("", True),
     ],
 )

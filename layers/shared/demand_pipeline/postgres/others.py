@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n)*(\w+)")
 # The first words of statements that run nobody's code but ours. WITH is one of them if it does not write.
-_OURS = frozenset({"ANALYZE", "BEGIN", "LOCK", "ROLLBACK", "SAVEPOINT", "SELECT", "SET", "SHOW", "VACUUM", "WITH"})
+_OURS = frozenset({"BEGIN", "SAVEPOINT", "ROLLBACK", "SET", "SHOW", "LOCK", "ANALYZE", "VACUUM"})
+_OURS |= {"SELECT", "WITH", "DECLARE", "FETCH", "CLOSE"}
 _QUOTED = re.compile(r"--[^\n]*|'[^']*'|\"[^\"]*\"")
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b")
 
