@@ -39,7 +39,7 @@ def held_build(runs: Runs, request: LoadRequest, patch: pytest.MonkeyPatch) -> I
         load = pool.submit(call, runs, request)
         wait_for(lambda: sessions and runs.warehouse.sql("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"))
         yield sessions
-        assert load.result() == Again(30)
+        assert load.result() == Again(30, "indexes to build")
 
 
 def call(runs: Runs, request: LoadRequest) -> LoadResult | Again:
@@ -94,7 +94,7 @@ def test_a_call_waits_for_the_build_of_an_earlier_one(
     request = copied(runs)
     with held_build(runs, request, monkeypatch) as [session]:
         monkeypatch.setattr(builds, "_WAIT_SECONDS", 0.2)
-        assert call(runs, request) == Again(30)
+        assert call(runs, request) == Again(30, "indexes to build")
         network.hang_up(session._sock)
 
 
@@ -140,3 +140,14 @@ def test_statistics_are_rough_when_rows_become_visible_and_complete_afterwards(
     monkeypatch.setattr(transaction, "report_changes", lambda _: at_commit.append(bounds()))
     runs.load(run_at(1), {"cases": documents(500)})
     assert (at_commit, bounds()) == (["11"], "101")
+
+
+def test_calls_without_progress_come_to_an_end(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builds.Builder, "build", lambda *_: False)
+    monkeypatch.setattr(transaction, "_MOST_CALLS", 3)
+    request = runs.request(run_at(1))
+    assert [call(runs, request) for _ in range(3)] == [Again(30, "indexes to build")] * 3
+    with pytest.raises(DatabaseError, match="called 3 times without progress; left: indexes to build"):
+        call(runs, request)

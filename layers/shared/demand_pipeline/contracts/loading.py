@@ -180,13 +180,14 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The load is not over: call it again after so many seconds."""
+    """The load is not over: call it again after so many seconds. `reason` is what is left."""
 
     seconds: int
+    reason: str = ""
 
     def to_event(self) -> dict[str, Any]:
         """As the state machine reads it."""
-        return {"again": self.seconds}
+        return {"again": self.seconds, "reason": self.reason}
 
 
 def _staged_table(fields: Fields) -> StagedTable:

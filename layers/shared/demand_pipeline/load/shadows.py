@@ -127,6 +127,11 @@ class Shadows:
         """Enter something that is no chunk in the ledger; False if it is there already."""
         return bool(self.connection.execute(statement("claim_step", ledger=self.ledger), step=step))
 
+    def count_calls(self) -> int:
+        """Count this call of the load, and return how many there were since the last entry in the ledger."""
+        [[calls]] = self.connection.query(statement("count_calls", ledger=self.ledger))
+        return int(calls)
+
     def forget_steps(self, prefix: str) -> None:
         """Take back the steps whose names begin so."""
         self.connection.execute(statement("forget_steps", ledger=self.ledger), prefix=prefix)

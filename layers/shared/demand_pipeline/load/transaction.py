@@ -38,6 +38,9 @@ from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
 
+# A swap's indexes may take a day, and the load is called every 90 seconds meanwhile.
+_MOST_CALLS = 1000
+
 
 def load_warehouse(
     request: LoadRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline
@@ -109,10 +112,17 @@ class _Load:
         if result is None:
             published = self.get_ready() or self.publish()
             if isinstance(published, Again):
+                self.limit_calls(published)
                 return published
             result = published
             report_changes(result)
         return replace(result, warnings=(*self.warnings, *self.settle()))
+
+    def limit_calls(self, again: Again) -> None:
+        """Raise DatabaseError if calls of the run do not get any further: each costs some of the run's events."""
+        logger.info("the load is to be called again", reason=again.reason)
+        if self.shadows.exist() and self.shadows.count_calls() > _MOST_CALLS:
+            raise DatabaseError(f"the load was called {_MOST_CALLS} times without progress; left: {again.reason}")
 
     def prepare(self) -> LoadResult | None:
         """Refuse what cannot be loaded before a row is copied, create the shadows; the result if it is committed."""
@@ -174,13 +184,12 @@ class _Load:
                 if again := step():
                     return again
                 if start - left() > left():
-                    return Again(1)
+                    return Again(1, "steps that need more time")
         except MissingTableError:
             self.connection.execute("ROLLBACK")
             if self.shadows.exist():  # another table is missing: one that a trigger's function names, for example
                 raise
-            logger.info("another call of the run has dropped its shadows, and so has loaded it")
-            return Again(1)
+            return Again(1, "to find out whether the call that dropped the shadows has loaded the run")
         if not self.request.dry_run:
             make_way(self.shadows, [table.schema for table in self.tables], force=self.request.force)
         return None
@@ -192,7 +201,7 @@ class _Load:
         missing = [(t.staged.table, chunk) for t in self.tables for chunk in t.staged.chunks if chunk.key not in copied]
         for table, chunk in missing:
             if not pace.allows_one_more():
-                return Again(1)
+                return Again(1, "chunks to copy")
             with pace.timed():
                 copier.copy(table, chunk.key, chunk.staged, chunk.rejected)
         return None
@@ -200,7 +209,9 @@ class _Load:
     def export(self) -> Again | None:
         """Write the tables to S3, if the run wants that."""
         exporter = Exporter(self.context, self.staging)
-        return None if not self.request.save_csv or all(map(exporter.export, self.tables)) else Again(1)
+        return (
+            None if not self.request.save_csv or all(map(exporter.export, self.tables)) else Again(1, "rows to export")
+        )
 
     def publish(self) -> LoadResult | Again:
         """Check all rows, replace the old ones, and commit; the result as the warehouse has it."""

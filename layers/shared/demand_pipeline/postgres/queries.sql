@@ -432,6 +432,16 @@ WHERE chunk OPERATOR(pg_catalog.=) :chunk;
 -- name: claim_step
 INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
 
+-- name: count_calls
+-- `rows` is the number of entries at the last call, `rejects` the number of calls that have found as many.
+INSERT INTO {ledger} AS calls (chunk, rows, rejects)
+SELECT 'calls', pg_catalog.count(*), 1 FROM {ledger} WHERE chunk OPERATOR(pg_catalog.<>) 'calls'
+ON CONFLICT (chunk) DO UPDATE
+SET rejects = CASE WHEN calls.rows OPERATOR(pg_catalog.=) excluded.rows THEN calls.rejects OPERATOR(pg_catalog.+) 1 ELSE 1 END,
+    rows = excluded.rows,
+    touched_at = pg_catalog.clock_timestamp()
+RETURNING rejects;
+
 -- name: complete_export_part
 UPDATE {ledger} SET export = :part::jsonb, touched_at = pg_catalog.clock_timestamp()
 WHERE chunk OPERATOR(pg_catalog.=) :step;

@@ -62,7 +62,7 @@ class Swap(LoadStrategy):
     def complete_shadows(self) -> Again | None:
         """Build indexes, keys and foreign keys."""
         builder = Builder(self.context.shadows, self.context.settings, self.context.guard.deadline)
-        return None if builder.build(self.slots) else Again(_BUILD_SECONDS)
+        return None if builder.build(self.slots) else Again(_BUILD_SECONDS, "indexes to build")
 
     def wait(self) -> Again | None:
         """Wait for those who would not see the new rows; raises LockTimeoutError."""
@@ -83,7 +83,7 @@ class Swap(LoadStrategy):
             for slot in self.slots:
                 align(connection, slot.parent, shadows.rows(slot.name), slot.schema.names)
                 if find_builds(connection, slot, shadows.rows(slot.name)):
-                    return Again(1)
+                    return Again(1, "an index or a foreign key that was added since the builds")
         return None
 
     def publish(self) -> None:
