@@ -82,9 +82,9 @@ def test_what_cannot_be_swapped_is_refused_by_load_and_doctor_before_anything_is
         SwapRefusedError, match=f"^cases: expected a table that can be swapped, found that .*{found}.*; "
     ) as refused:
         runs.prepare(request)
+    assert doctor(warehouse) == str(refused.value)
     assert warehouse.sql("SELECT count(*) FROM pg_class WHERE relnamespace = 'warehouse_pipeline'::regnamespace") == "0"
     assert warehouse.count("cases") == 1
-    assert doctor(warehouse) == str(refused.value)
     _, run, cure = str(refused.value).partition("; run ")
     if run:
         warehouse.sql(cure)
