@@ -92,6 +92,18 @@ def test_what_cannot_be_swapped_is_refused_by_load_and_doctor_before_anything_is
         assert runs.carry_out(request).committed
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "parent"])
+def test_what_a_table_gets_while_it_is_loaded_is_refused_too(runs: Runs, warehouse: Warehouse, plain: bool) -> None:
+    Runs(runs.staging, warehouse, strategy=Strategy.TRUNCATE if plain else Strategy.SWAP).load(run_at(1))
+    request = runs.request(run_at(2))
+    runs.prepare(request)
+    warehouse.sql(
+        "ALTER TABLE warehouse.cases ENABLE ROW LEVEL SECURITY" if plain else TRIGGER.replace("BEFORE", "AFTER")
+    )
+    with pytest.raises(SwapRefusedError):
+        runs.carry_out(request)
+
+
 def test_partitions_made_by_hand_are_refused(runs: Runs, warehouse: Warehouse) -> None:
     runs.load(run_at(1))
     warehouse.sql(

@@ -12,6 +12,7 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, quote, statement, suffixed
 
 _PLAIN = "r"
+_COPY = "converted_parent"
 
 
 def is_missing(connection: Connection, relation: Sql) -> bool:
@@ -55,15 +56,13 @@ def convert(connection: Connection, slot: Slot, suffix: str) -> None:
     The plain table's own indexes get names that end in the suffix. No row is read: what the parent demands, the plain
     table has. Raises SwapRefusedError.
     """
-    name = slot.schema.name
-    copy_name = f"parent_of_{slot.first_name}"[:40]
-    copy = qualified(slot.pipeline, copy_name)
+    name, copy = slot.schema.name, qualified(slot.pipeline, _COPY)
     create_parent_like(connection, slot, copy, foreign_keys=True)
     for index, index_name in connection.query(statement("index_names"), relation=slot.parent):
         connection.execute(statement("rename_index", index=Sql(index), new_name=suffixed(index_name, suffix)))
     [[_, owner, _, loader, *_]] = connection.query(statement("relation"), relation=slot.parent)
     move(connection, slot.parent, name, slot.pipeline, slot.first_name)
-    move(connection, copy, copy_name, slot.warehouse, name)
+    move(connection, copy, _COPY, slot.warehouse, name)
     if owner != loader:
         connection.execute(statement("alter_table", table=slot.parent, actions=Sql(f"OWNER TO {quote(owner)}")))
     with refusing_builds(connection, [slot.first], [slot.first]):

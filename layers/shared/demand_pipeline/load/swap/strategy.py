@@ -43,8 +43,8 @@ class Swap(LoadStrategy):
         for slot in missing:
             create_parent(connection, slot)
         additions = super().ensure_tables(schemas)
-        if not self.context.shadows.exist():  # else an earlier call of the run has looked
-            refuse_unswappable(connection, [slot for slot in parents if slot not in missing])
+        is_rehearsed = self.context.shadows.exist()  # by the call that created them
+        refuse_unswappable(connection, [slot for slot in parents if slot not in missing], is_rehearsed=is_rehearsed)
         return additions
 
     def count_previous(self, table: TableLoad) -> int:
