@@ -17,6 +17,7 @@ from moto import mock_aws
 from demand_pipeline import clients
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.load import chunks, copy_csv, merge, shadows, transaction, truncate
+from demand_pipeline.postgres import connection
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
@@ -31,7 +32,7 @@ def stop_here() -> None:
 
 
 def stop_at(point: str) -> None:
-    """Make the load stop during a COPY, or while it writes to the target, when its locks are held."""
+    """Make the load stop during a COPY, or while it writes to the target, in a COPY or not, when its locks are held."""
     if point == "copy":
 
         def blocks(_: Any) -> Iterator[bytes]:
@@ -40,6 +41,13 @@ def stop_at(point: str) -> None:
             stop_here()
 
         copy_csv.from_staged = blocks  # type: ignore[assignment]
+    elif point == "rows":
+
+        def frames(*_: Any) -> Iterator[bytes]:
+            yield from ()
+            stop_here()
+
+        connection.read_frames = frames  # type: ignore[assignment,attr-defined]
     else:
         for module in (truncate.fill, merge.update):
             setattr(sys.modules[module.__module__], module.__name__, lambda *_: stop_here())

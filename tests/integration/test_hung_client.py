@@ -35,10 +35,19 @@ def load_when_it_is_time(runs: Runs) -> None:
         runs.load(run_at(2), {"cases": documents(3)})
 
 
+def working(warehouse: Warehouse) -> int:
+    """Sessions of loads with a transaction; the one that reads for a truncate may stay, and holds nothing."""
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'demand-pipeline %' AND state <> 'idle'"
+    )
+    return int(warehouse.sql(sessions))
+
+
 @pytest.mark.parametrize(
     ("strategy", "point"),
     [  # a COPY is the same with both
         (Strategy.TRUNCATE, "copy"),
+        (Strategy.TRUNCATE, "rows"),
         (Strategy.TRUNCATE, "transaction"),
         (Strategy.MERGE, "transaction"),
     ],
@@ -70,15 +79,15 @@ def test_a_client_that_is_gone_or_hung_is_noticed(
             client.stdin.close()
             while client.stdout.readline() not in (b"here\n", b""):
                 pass
-            assert warehouse.sessions() == 1
+            assert working(warehouse) == 1
             client.send_signal(how)
             start = time.monotonic()
-            while warehouse.sessions() and time.monotonic() < start + LONGEST:
-                if (how, point) == (signal.SIGSTOP, "copy"):
+            while working(warehouse) and time.monotonic() < start + LONGEST:
+                if how is signal.SIGSTOP and point != "transaction":
                     load_when_it_is_time(runs)
                 time.sleep(0.1)
             waited = time.monotonic() - start
-            assert warehouse.sessions() == 0
+            assert working(warehouse) == 0
         finally:
             client.kill()
     sys.stdout.write(f"{how.name} in {point}: {waited:.1f} s\n")

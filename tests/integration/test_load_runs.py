@@ -85,15 +85,19 @@ def commits(monkeypatch: pytest.MonkeyPatch, instead: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("runs_before", "message"), [(0, "SQLSTATE 42P01"), (1, "run-2 was committed, but is not in pipeline_runs")]
+    ("runs_before", "error", "message"),
+    [
+        (0, TransientError, "its result could not be read: SQLSTATE 42P01"),
+        (1, DatabaseError, "run-2 was committed, but is not in pipeline_runs"),
+    ],
 )
 def test_a_commit_that_was_a_rollback_is_noticed(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, runs_before: int, message: str
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, runs_before: int, error: type[Exception], message: str
 ) -> None:
     for _ in range(runs_before):
         runs.load(run_at(1))
     commits(monkeypatch, lambda connection, execute: execute(connection, "ROLLBACK"))
-    with pytest.raises(DatabaseError, match=message):
+    with pytest.raises(error, match=message):
         runs.load(run_at(2))
 
 
