@@ -148,7 +148,7 @@ def create(connection: pg8000.native.Connection, names: tuple[str, ...], databas
     """Create what a round has, which everybody's search_path lets its functions find from now on."""
     for name in names:
         connection.run(f'ALTER DATABASE "{database}" SET search_path = {_PATH}')
-        connection.run(OTHERS[name].creation)
+        connection.run(f"SET search_path = {_PATH}; {OTHERS[name].creation}")
 
 
 def definitions(connection: pg8000.native.Connection) -> set[str]:

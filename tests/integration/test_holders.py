@@ -86,7 +86,7 @@ def test_of_a_session_of_ones_own_role_state_and_first_word_are_shown(warehouse:
         other.execute("BEGIN")
         [[pid]] = other.query(f"  select pg_backend_pid() WHERE '{SECRET}' <> ''")
         shown = name_sessions(loader, [pid])
-        other.query(f"/* {SECRET} */ SELECT 1")
+        other.query(f"-- {SECRET}\nSELECT 1")
         commented = name_sessions(loader, [pid])
     state = rf"process {pid} \(role pipeline, demand-pipeline other, idle in transaction since 20[-0-9]{{8}} [:0-9]{{8}}\+00"
     assert re.fullmatch(rf"{state}, SELECT\)", shown)

@@ -191,7 +191,10 @@ def test_a_name_that_postgresql_would_cut_is_a_configuration_error(name: str) ->
 def test_a_declaration_without_a_key_makes_a_table_without_one_whose_whole_rows_identify_them() -> None:
     declared = TableSchema("t", "It.", (Column("a", ColumnType.TEXT, "a", "It."),))
     first, *_, last = create_table("s", declared).splitlines()
-    assert (first, last) == ('CREATE TABLE IF NOT EXISTS "s"."t" ("a" text);', 'ALTER TABLE "s"."t" REPLICA IDENTITY FULL;')
+    assert (first, last) == (
+        'CREATE TABLE IF NOT EXISTS "s"."t" ("a" text);',
+        'ALTER TABLE "s"."t" REPLICA IDENTITY FULL;',
+    )
 
 
 def test_the_loader_role_can_do_all_that_a_load_does_and_readers_can_read_it(runs: Runs, minimal: Warehouse) -> None:

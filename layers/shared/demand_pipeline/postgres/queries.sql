@@ -206,7 +206,7 @@ SELECT pid,
            coalesce('role ' || usename, 'autovacuum or another process of the server'),
            nullif(application_name, ''),
            state || ' since ' || date_trunc('second', state_change),
-           upper(substring(query FROM '^\s*([[:alpha:]]{{1,20}})\M')),
+           upper(substring(query FROM '^(?:SET search_path = [^;]*;)?\s*([[:alpha:]]{{1,20}})\M')),
            'waits for ' || nullif(array_to_string(pg_blocking_pids(pid), ' and '), ''))),
        CASE WHEN usename <> current_user OR (usename = current_user AND application_name NOT LIKE 'demand-pipeline %')
             THEN format('SELECT pg_terminate_backend(%s);', pid) END
