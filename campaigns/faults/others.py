@@ -62,7 +62,8 @@ class Other:
 OTHERS = {
     VIEW_OF_PREVIOUS: Other(
         f"SET ROLE {ROLE}; CREATE VIEW {SCHEMA}.yesterday AS SELECT * FROM {_PREVIOUS}; RESET ROLE",
-        f"SELECT 'not readable' FROM {SCHEMA}.yesterday HAVING count(*) < 0",
+        # It follows the rows, which nobody may read once they are not `_previous` any more.
+        f"SELECT 'gone' WHERE to_regclass('{SCHEMA}.yesterday') IS NULL",
         ("swap",),
         ("swap",),
         removal=f"DROP VIEW {SCHEMA}.yesterday",
