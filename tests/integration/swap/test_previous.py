@@ -111,3 +111,13 @@ def test_a_late_older_run_is_refused_before_it_drops_what_can_be_rolled_back(run
     with pytest.raises(StaleRunError):
         runs.carry_out(older)
     assert warehouse.sql("SELECT count(*) FROM warehouse_pipeline.cases_previous") == "2"
+
+
+@pytest.mark.parametrize("later", [Strategy.TRUNCATE, Strategy.MERGE])
+def test_a_parent_that_another_strategy_loads_has_statistics_of_its_rows(
+    later: Strategy, runs: Runs, warehouse: Warehouse
+) -> None:
+    runs.load(run_at(1), {"cases": documents(3)})
+    runs.strategy = later
+    runs.load(run_at(2), {"cases": documents(40)})
+    assert warehouse.sql("SELECT reltuples FROM pg_class WHERE oid = 'warehouse.cases'::regclass") == "40"
