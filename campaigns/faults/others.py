@@ -114,6 +114,7 @@ OTHERS = {
     "row triggers": Other(
         f"""
         CREATE TABLE tools.row_log AS SELECT 1 AS change, {_KEY} FROM {_TARGET};
+        ALTER TABLE tools.row_log REPLICA IDENTITY FULL;
         CREATE FUNCTION tools.log_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF TG_OP = 'TRUNCATE' THEN DELETE FROM row_log; RETURN NULL; END IF;
             IF TG_OP <> 'INSERT' THEN INSERT INTO row_log VALUES (-1, OLD.{_KEY}); END IF;
