@@ -6,7 +6,7 @@ from typing import Any
 from botocore import exceptions as aws
 
 from demand.permissions import COMMANDS
-from demand_pipeline.cures import cure
+from demand_pipeline.cures import cure_of_question
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -55,9 +55,8 @@ class UsageError(DemandError):
 
 
 def named_error(name: str, message: str) -> DemandError:
-    """An error of the functions or of their library, by its name, with what to do about it."""
-    known = cure(name)
-    return DemandError(name, f"{name}: {message}", known.action.replace("`", "") if known else "")
+    """An error that the functions or their library answer an operator's question with, and how to continue."""
+    return DemandError(name, f"{name}: {message}", cure_of_question(name).action.replace("`", ""))
 
 
 def from_aws(error: Exception) -> DemandError | None:

@@ -3,9 +3,7 @@
 What an error means comes from `demand_pipeline.cures`, what an alarm means from its description in template.yaml.
 """
 
-import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +11,43 @@ from cfnlint.decode import cfn_yaml
 
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import OTHERS, Cure, cure
+from demand_pipeline.cures import QUESTION_CURES, READING, RUN_CURES, Cure, Then, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.pages import linked
 from scripts.tables import markdown
 
 TEMPLATE = Path("template.yaml")
-RETRIERS = Path("statemachine/retriers.json")
 _SIZES = (1, 10, 100, 1000)  # GB
 # How an alarm's description ends; the runbook need not link itself.
 _LINK = re.compile(r"\s*Runbook: \S+$")
 
-_REDRIVE = ("a redrive, as often as you like: it repeats only what failed", "`demand redrive RUN`")
-_NEW_RUN = ("a new run, as often as you like; a redrive would fail in the same way", "`demand run`")
-_EITHER = (
-    "both: neither changes a table before its commit",
-    "`demand redrive RUN` or `demand run`, as said above",
-)
-_NOTHING = ("to do nothing: the warehouse is newer than this run", "nothing, or `demand run --force`")
+_SAFE = {
+    (Then.REDRIVE,): "a redrive, as often as you like: it repeats only what failed",
+    (Then.NEW_RUN,): "a new run, as often as you like; a redrive would fail in the same way",
+    (Then.NEW_INPUT,): "a new run, as often as you like; a redrive would fail in the same way",
+    (Then.REDRIVE, Then.NEW_RUN): "both: neither changes a table before its commit",
+    (Then.NOTHING,): "waiting: the warehouse is unchanged",
+}
+_COMMANDS = {
+    Then.REJECTS: "`demand rejects RUN`",
+    Then.LOGS: "`demand logs RUN --errors`",
+    Then.REDRIVE: "`demand redrive RUN`",
+    Then.NEW_RUN: "`demand run`",
+    Then.NEW_INPUT: "`demand run` with the right options",
+    Then.NOTHING: "nothing",
+}
 
 
 def error(name: str) -> str:
-    """The heading of an error: what it means, what to do, what is safe, and the command that goes on.
+    """The heading of an error: what it means, what to do, what is safe, and the command to continue with.
 
     Raises KeyError if there is no cure of that name.
     """
-    entry = cure(name)
-    if entry is None or name not in entry.names:
+    entry = next((entry for entry in (*RUN_CURES, *QUESTION_CURES) if name in entry.names), None)
+    if entry is None:
         raise KeyError(name)
-    safe, command = _next(entry)
-    return "\n".join(
-        [
-            *_heading(entry.names, also=_retried(entry)),
-            _sentence(entry.meaning),
-            "",
-            f"- **Do**: {linked(entry.action)}.",
-            f"- **Safe**: {safe}.",
-            f"- **Then**: {command}.",
-        ]
-    )
+    return "\n".join([*_heading(entry.names), *_text(entry)])
 
 
 def alarm(*names: str) -> str:
@@ -70,8 +65,8 @@ def table_alarms(prefix: str) -> str:
 
 
 def others() -> str:
-    """What to do about an error that has no heading."""
-    return OTHERS
+    """What to do about an error that has no heading: one of AWS, and an exception of Python."""
+    return "\n\n".join(["\n".join(_text(cure_of_run(name))) for name in ("Any.other", "AnyOther")])
 
 
 def sizes() -> str:
@@ -91,29 +86,24 @@ def sizes() -> str:
     return markdown(("table", "segments", "chunks", "scan and transform", "load"), rows)
 
 
-def _next(entry: Cure) -> tuple[str, str]:
-    """What is safe then and the command, by the words of the action."""
-    redrive, new_run = "redrive" in entry.action, "new run" in entry.action
-    if "nothing" in entry.action:
-        return _NOTHING
-    if redrive and new_run:
-        return _EITHER
-    return _REDRIVE if redrive else _NEW_RUN
+def _text(entry: Cure) -> list[str]:
+    first = [_COMMANDS[then] for then in entry.then if then in READING]
+    after = tuple(then for then in entry.then if then not in READING)
+    return [
+        _sentence(entry.meaning),
+        "",
+        f"- **Do**: {linked(entry.action)}.",
+        f"- **Safe**: {_SAFE[after]}.",
+        f"- **Then**: {', then '.join([*first, ' or '.join([_COMMANDS[then] for then in after])])}.",
+    ]
 
 
-def _heading(names: tuple[str, ...], also: Iterable[str] = ()) -> list[str]:
-    """A heading, and an anchor for each name and each of `also`, as Step Functions and CloudWatch write them.
+def _heading(names: tuple[str, ...]) -> list[str]:
+    """A heading, and an anchor for each name, as Step Functions and CloudWatch write it.
 
     EventBridge puts the name into the link as it is, so a heading's own anchor, in lower case, would not do.
     """
-    anchors = [f'<a id="{name}"></a>' for name in dict.fromkeys([*names, *also]) if "*" not in name]
-    return ["\n".join(anchors), "", f"### {', '.join(names)}", ""]
-
-
-def _retried(entry: Cure) -> list[str]:
-    """The errors that are retried, and that this entry explains by a pattern."""
-    retriers = json.loads(RETRIERS.read_text(encoding="utf-8")).values()
-    return [name for retrier in retriers for name in retrier["ErrorEquals"] if cure(name) is entry]
+    return ["\n".join(f'<a id="{name}"></a>' for name in names), "", f"### {', '.join(names)}", ""]
 
 
 def _sentence(text: str) -> str:

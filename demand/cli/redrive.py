@@ -11,6 +11,7 @@ from demand.cli.output import FAILED, SUCCESS, Column, table
 from demand.cli.result import plain
 from demand.cli.run import Detach, RunName, follow_to_the_end
 from demand.runs import execution
+from demand.runs.options import pasted
 from demand.runs.redrive import Plan, plan
 from demand.runs.redrive import redrive as redrive_run
 from demand.runs.report import read
@@ -46,7 +47,7 @@ def redrive(
         return FAILED
     redrive_run(shell.stack, found)
     if detach:
-        shell.output.show(planned, f"demand watch {found.name}")
+        shell.output.show(planned, pasted("watch", found.name))
         return SUCCESS
     return follow_to_the_end(shell, found, redrives=found.redrives + 1)
 
@@ -59,7 +60,7 @@ def stop(shell: Shell, run: RunName = None, yes: Yes = False) -> int:
         shell.output.note("nothing was done")
         return FAILED
     stopped = execution.stop(shell.stack, found, "stopped by demand stop")
-    text = f"run {stopped.name} is {stopped.status}; to continue it: demand redrive {stopped.name}"
+    text = f"run {stopped.name} is {stopped.status}; to continue it: {pasted('redrive', stopped.name)}"
     shell.output.show(Stopped(stopped.name, stopped.arn, stopped.status), Text(text))
     return SUCCESS
 

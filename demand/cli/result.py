@@ -103,6 +103,7 @@ def _failure_rows(alike: Sequence[Failure]) -> list[tuple[str, object]]:
         more = f", and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
         rows.append(("also in", "; ".join(failure.place for failure in others[:_PLACES]) + more))
     rows += [("means", plain(first.meaning)), ("do", plain(first.action))]
+    rows += [("first", line) for line in first.first]
     rows += [("next" if number == 0 else "or", line) for number, line in enumerate(first.next)]
     return rows
 

@@ -14,6 +14,7 @@ from demand.cli.progress import watch as show_progress
 from demand.cli.result import finish
 from demand.errors import UsageError
 from demand.runs import execution
+from demand.runs.options import pasted
 from demand.runs.report import follow
 from demand_pipeline.builders import TABLES
 
@@ -97,7 +98,7 @@ def run(
     shell.output.note(f"run {started.name} has started")
     if detach:
         result = Started(started.name, started.arn, started.status, wanted)
-        shell.output.show(result, f"demand watch {started.name}")
+        shell.output.show(result, pasted("watch", started.name))
         return SUCCESS
     return follow_to_the_end(shell, started, fail_on_rejects=fail_on_rejects)
 
@@ -121,7 +122,8 @@ def follow_to_the_end(
     try:
         last = show_progress(reports, display_for(shell.output, lines_of_json=lines_of_json))
     except KeyboardInterrupt:
-        shell.output.note(f"stopped watching; the run goes on: demand watch {run.name}, or demand stop {run.name}")
+        on, end = pasted("watch", run.name), pasted("stop", run.name)
+        shell.output.note(f"stopped watching; the run goes on: {on}, or {end}")
         return INTERRUPTED
     event = "result" if lines_of_json else ""
     return finish(shell.output, shell.stack, last, fail_on_rejects=fail_on_rejects, event=event)

@@ -15,7 +15,7 @@ from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, 
 from demand.cli.result import failure_parts, receipt_parts
 from demand.cli.run import RunName
 from demand.runs import execution
-from demand.runs.options import to_options
+from demand.runs.options import pasted, to_options
 from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report, read
 
@@ -89,7 +89,7 @@ def show(shell: Shell, run: RunName = None) -> int:
         parts += receipt_parts(found)
     elif report.run.is_running:
         parts.append(
-            Text.assemble(f"run {report.run.name} ", status(report.run.status), f": demand watch {report.run.name}")
+            Text.assemble(f"run {report.run.name} ", status(report.run.status), f": {pasted('watch', report.run.name)}")
         )
     else:
         parts += failure_parts(report)

@@ -109,7 +109,9 @@ def _failures(facts: Facts) -> list[_Alike]:
         places = "; ".join(other.place for other in others[:_PLACES])
         more = f", and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
         meaning, action = (text.replace("`", "") for text in (first.meaning, first.action))
-        found.append(_Alike(first.error, first.place, first.message, places + more, meaning, action, first.next))
+        found.append(
+            _Alike(first.error, first.place, first.message, places + more, meaning, action, first.first + first.next)
+        )
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from demand.errors import DemandError, error_code
+from demand.runs.options import pasted
 from demand.stack import Stack
 
 RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
@@ -115,7 +116,7 @@ def stop(stack: Stack, run: Run, cause: str) -> Run:
     """Stop a run; raises DemandError if it has ended."""
     if not run.is_running:
         raise DemandError(
-            "NotRunning", f"run {run.name} is {run.status}: there is nothing to stop", f"demand show {run.name}"
+            "NotRunning", f"run {run.name} is {run.status}: there is nothing to stop", pasted("show", run.name)
         )
     stack.client("stepfunctions").stop_execution(executionArn=run.arn, error="Stopped", cause=cause)
     return describe(stack, run.arn)

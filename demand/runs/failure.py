@@ -1,19 +1,22 @@
-"""Why a run failed: the error, its place, its cure from `demand_pipeline.cures`, and the command to go on with."""
+"""Why a run failed: the error, its place, its cure from `demand_pipeline.cures`, and the commands to continue with."""
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from demand.runs.execution import Run
-from demand.runs.options import OPTIONS, to_options
+from demand.runs.options import pasted, to_options
 from demand.runs.tasks import Attempt, Outcome, place
-from demand_pipeline.cures import OTHERS, cure
+from demand_pipeline.cures import READING, STOPPED, Cure, Then, cure_of_run
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One error of a run. `meaning` and `action` are the cure's, `next` the commands that it comes down to."""
+    """One error of a run, with its cure.
+
+    `first` are commands that only read, `next` those that continue the run, each of which is enough. `then` names also
+    what has no command, because a person must choose values.
+    """
 
     error: str
     message: str
@@ -23,6 +26,8 @@ class Failure:
     chunk: int | None
     meaning: str
     action: str
+    then: tuple[Then, ...]
+    first: tuple[str, ...]
     next: tuple[str, ...]
 
     @property
@@ -64,13 +69,7 @@ def _of_task(run: Run, attempt: Attempt) -> Failure:
 
 
 def _failure(run: Run, error: str, cause: str | None, attempt: Attempt | None = None) -> Failure:
-    found = cure(error)
-    if error == "Stopped" and run.status == "ABORTED":
-        meaning, action = "somebody stopped the run", "redrive, or let the next run refresh the warehouse"
-    elif found:
-        meaning, action = found.meaning, found.action
-    else:
-        meaning, action = "a Python exception that has no name of its own here: our bug", OTHERS
+    cure = STOPPED if error == "Stopped" and run.status == "ABORTED" else cure_of_run(error)
     return Failure(
         error=error,
         message=message_of(cause),
@@ -78,20 +77,24 @@ def _failure(run: Run, error: str, cause: str | None, attempt: Attempt | None = 
         table=attempt.table if attempt else None,
         segment=attempt.segment if attempt else None,
         chunk=attempt.chunk if attempt else None,
-        meaning=meaning,
-        action=action,
-        next=next_commands(run, action),
+        meaning=cure.meaning,
+        action=cure.action,
+        then=cure.then,
+        first=commands(run, cure, reading=True),
+        next=commands(run, cure, reading=False),
     )
 
 
-def next_commands(run: Run, action: str) -> tuple[str, ...]:
-    """The commands that a cure's action names, in its order: a redrive, a new run with the options that it mentions."""
-    found: dict[int, str] = {}
-    if "redrive" in action and run.redrivable:
-        found[action.index("redrive")] = f"demand redrive {run.name}"
-    if match := re.search(r"new runs?\b|let the next run", action):
-        mentioned = [field for field in OPTIONS if f"`{field}`" in action]
-        kept = {field: value for field, value in run.input.items() if field not in mentioned}
-        words = [OPTIONS[field] if field == "force" else f"{OPTIONS[field]} …" for field in mentioned]
-        found[match.start()] = " ".join(["demand run", *to_options(kept), *words])
-    return tuple(found[place] for place in sorted(found))
+def commands(run: Run, cure: Cure, *, reading: bool) -> tuple[str, ...]:
+    """The commands of a cure's ways, complete, to be pasted: those that only read, or those that continue the run."""
+    ways = [way for way in cure.ways if (way.then in READING) == reading and not way.fields]
+    words = [_COMMANDS[way.then](run) for way in ways if way.then in _COMMANDS]
+    return tuple(dict.fromkeys([pasted(*found) for found in words if found]))
+
+
+_COMMANDS: Mapping[Then, Callable[[Run], tuple[str, ...]]] = {
+    Then.REJECTS: lambda run: ("rejects", run.name),
+    Then.LOGS: lambda run: ("logs", run.name, "--errors"),
+    Then.REDRIVE: lambda run: ("redrive", run.name) if run.redrivable else (),
+    Then.NEW_RUN: lambda run: ("run", *to_options(run.input)),
+}

@@ -1,5 +1,6 @@
-"""A run's input as the options of `demand run`, and back: one table of both names."""
+"""A run's input as the options of `demand run`, and back: one table of both names; commands to paste."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,3 +26,8 @@ def to_options(given: Mapping[str, Any]) -> list[str]:
         if value is not True:
             words.append(",".join(map(str, value)) if isinstance(value, list) else f"{value}")
     return words
+
+
+def pasted(*words: str) -> str:
+    """A command of `demand` that a shell takes as it is, whatever its words contain."""
+    return shlex.join(["demand", *words])

@@ -6,10 +6,11 @@ from botocore.exceptions import ClientError
 
 from demand.errors import DemandError, error_code, error_message
 from demand.runs.execution import Run, list_runs
+from demand.runs.options import pasted
 from demand.runs.report import Report
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import cure
+from demand_pipeline.cures import Then, cure_of_run
 
 _LATER_RUNS = 20  # looked at for one that makes this one stale
 _NO_BRANCH_KEPT = "States.DataLimitExceeded"  # Step Functions: afterwards the whole Map or Parallel runs again
@@ -41,7 +42,7 @@ def plan(stack: Stack, report: Report) -> Plan:
     run = report.run
     if not run.redrivable:
         reason = run.redrive_refusal or f"it is {run.status}"
-        raise DemandError("NotRedrivable", f"run {run.name} cannot be redriven: {reason}", f"demand show {run.name}")
+        raise DemandError("NotRedrivable", f"run {run.name} cannot be redriven: {reason}", pasted("show", run.name))
     whole = run.error == _NO_BRANCH_KEPT
     wanted = run.input.get("tables", list(TABLES))
     found = {table.table: table for table in report.tables}
@@ -88,7 +89,7 @@ def _warnings(stack: Stack, report: Report) -> list[str]:
     later = [other.name for other in list_runs(stack, _LATER_RUNS) if other.started > run.started and other.committed]
     if later and not run.input.get("force"):
         warnings.append(f"run {later[0]} started later and is committed: the load would fail as StaleRunError")
-    found = cure(run.error or "")
-    if found and "redrive" not in found.action:
-        warnings.append(f"{run.error} needs more than a redrive: {found.action}")
+    cure = cure_of_run(run.error or "")
+    if run.error and Then.REDRIVE not in cure.then:
+        warnings.append(f"a redrive does not help after {run.error}: {cure.action}")
     return warnings

@@ -65,12 +65,13 @@ def test_a_failed_run_shows_its_errors_with_place_cure_and_next_command(demand: 
     assert found == {
         "error": "SomethingNew", "state": SCAN, "table": FIRST, "segment": 0, "chunk": 0, "message": "made to fail",
     }  # fmt: skip
-    assert failure["next"] == []  # moto says of no run that it can be redriven
+    assert failure["first"] == [f"demand logs {failed.json['run']} --errors"]
+    assert failure["next"] == ["demand run"]  # moto says of no run that it can be redriven
     lines = shown.out.splitlines()
     assert f"run {failed.json['run']} FAILED" in lines[0]
     assert "SomethingNew" in lines[2]
     assert f"{SCAN}, segment 0, chunk 0" in shown.out
-    assert "redrive once a fix is deployed" in shown.out
+    assert "probably a bug in the pipeline" in shown.out
     assert "SomethingNew" in listed.out
 
 
@@ -86,7 +87,7 @@ def test_a_refused_input_names_the_field_and_the_way_on(stack: Stack, demand: De
     run = stack.machine.start({"dryrun": True})
     said = demand("show", run.arn.rpartition(":")[2])
     assert said.code == 1
-    for told in ("InvalidInput", "dryrun: expected only", "demand run"):
+    for told in ("InvalidInput", "dryrun: expected only", "start a new run"):
         assert told in said.out
 
 

@@ -1,5 +1,6 @@
 """What a failed run is explained with, and what a redrive of it would do."""
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -7,16 +8,18 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from typer.main import get_command
 
+from demand.cli.app import app
 from demand.errors import DemandError
 from demand.runs import redrive
 from demand.runs.execution import Run
-from demand.runs.failure import failures, next_commands
+from demand.runs.failure import Failure, failures
 from demand.runs.options import OPTIONS
 from demand.runs.redrive import Again, plan
 from demand.runs.report import Report, report
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import CURES, cure
+from demand_pipeline.cures import RUN_CURES
 from tests.demand.test_history import Story
 
 START = datetime(2026, 11, 27, 3, tzinfo=UTC)
@@ -27,34 +30,66 @@ RUN = Run(
 REDRIVE, AGAIN = "demand redrive nightly", "demand run --tables cases"
 
 
+def failure_of(error: str, **changes: Any) -> Failure:
+    [failure] = failures(replace(RUN, error=error, **changes), [])
+    return failure
+
+
 @pytest.mark.parametrize(
-    ("error", "commands"),
+    ("error", "first", "commands"),
     [
-        ("TransientError", (REDRIVE,)),
-        ("StagingError", (AGAIN,)),
-        ("StaleRunError", (f"{AGAIN} --force",)),
-        ("RejectLimitError", (f"{AGAIN} --max-reject-percent …",)),
-        ("ShrinkLimitError", (f"{AGAIN} --max-shrink-percent …",)),
-        ("SchemaMismatchError", (REDRIVE, AGAIN)),
-        ("Lambda.Unknown", (REDRIVE, AGAIN)),
+        ("TransientError", (), (REDRIVE,)),
+        ("StagingError", (), (AGAIN,)),
+        ("StaleRunError", (), ()),
+        ("InvalidInput", (), ()),
+        ("RejectLimitError", ("demand rejects nightly",), (AGAIN,)),
+        ("ShrinkLimitError", (), (AGAIN,)),
+        ("SchemaMismatchError", (), (REDRIVE, AGAIN)),
+        ("Lambda.Unknown", ("demand logs nightly --errors",), (REDRIVE,)),
+        ("Surprise", ("demand logs nightly --errors",), (REDRIVE, AGAIN)),
     ],
 )
-def test_the_commands_of_a_cure_follow_from_its_action(error: str, commands: tuple[str, ...]) -> None:
-    found = cure(error)
-    assert found is not None
-    assert next_commands(RUN, found.action) == commands
+def test_the_commands_of_a_failure_are_those_of_its_cure(
+    error: str, first: tuple[str, ...], commands: tuple[str, ...]
+) -> None:
+    assert (failure_of(error).first, failure_of(error).next) == (first, commands)
 
 
-def test_a_limit_that_the_run_was_given_is_to_be_changed_not_repeated() -> None:
-    found = cure("RejectLimitError")
-    assert found is not None
-    run = replace(RUN, input={"maxRejectPercent": 0.1, "saveCsv": True})
-    assert next_commands(run, found.action) == ("demand run --save-csv --max-reject-percent …",)
+@pytest.mark.parametrize("error", [*(name for entry in RUN_CURES for name in entry.names), "Surprise"])
+def test_every_command_of_a_failure_is_complete_and_one_that_demand_takes(error: str) -> None:
+    for redrivable in (True, False):
+        failure = failure_of(
+            error, redrivable=redrivable, input={"tables": ["cases", "audit"], "maxRejectPercent": 0.1}
+        )
+        assert failure.then
+        for line in (*failure.first, *failure.next):
+            parses(line)
+        assert redrivable or "demand redrive" not in str(failure.next)
 
 
-def test_every_cure_leads_to_a_command() -> None:
-    assert [entry.names for entry in CURES if not next_commands(RUN, entry.action)] == []
-    assert "demand redrive" not in str([next_commands(replace(RUN, redrivable=False), entry.action) for entry in CURES])
+def test_no_command_is_made_of_an_input_that_was_refused() -> None:
+    hostile = {"tables": ["cases;touch x;#$(id)"]}
+    failure = failure_of("InvalidInput", input=hostile)
+    assert "touch" not in str(failure)
+
+
+@pytest.mark.parametrize("hostile", ["cases;touch x;#$(id)", "a'b", '"', "a b", "\n", "*"])
+def test_a_command_keeps_whatever_it_is_made_of_in_one_word(hostile: str) -> None:
+    failure = failure_of("Surprise", name=hostile, input={"tables": [hostile]})
+    words = [shlex.split(line) for line in (*failure.first, *failure.next)]
+    assert words == [
+        ["demand", "logs", hostile, "--errors"],
+        ["demand", "redrive", hostile],
+        ["demand", "run", "--tables", hostile],
+    ]
+
+
+def parses(line: str) -> None:
+    """The command's parser takes the line; nothing is run."""
+    program, name, *words = shlex.split(line)
+    assert program == "demand"
+    root: Any = get_command(app)
+    root.commands[name].make_context(name, words).close()
 
 
 def test_the_options_of_a_run_are_those_that_the_state_machine_takes() -> None:
@@ -69,7 +104,7 @@ def test_the_options_of_a_run_are_those_that_the_state_machine_takes() -> None:
         ("TIMED_OUT", None, "the run took longer than a day"),
         ("ABORTED", "Stopped", "somebody stopped the run"),
         ("ABORTED", None, "somebody stopped the run"),
-        ("FAILED", "Surprise", "our bug"),
+        ("FAILED", "Surprise", "probably a bug"),
     ],
 )
 def test_a_run_that_no_task_failed_has_an_error_all_the_same(status: str, error: str | None, told: str) -> None:
@@ -119,7 +154,7 @@ def test_a_plan_warns_of_a_newer_committed_run_and_of_a_cure_that_is_no_redrive(
     warnings = planned(stopped(), dry, newer).warnings
     assert [warning.split(":")[0] for warning in warnings] == [
         "run newer started later and is committed",
-        "StagingError needs more than a redrive",
+        "a redrive does not help after StagingError",
     ]
 
 

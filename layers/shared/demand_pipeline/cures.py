@@ -1,210 +1,380 @@
-"""What each error of a run means, and what to do about it: one entry per error, for every page and command.
+"""The meaning of each error, and how to continue: one entry per error, for every page and command.
 
-The names are those that Step Functions shows: classes of `errors`, and errors of AWS's services.
+A run's error has the name that Step Functions shows: a class of `errors`, or AWS's name. An operator's question to the
+warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but is not redriven: those entries
+are a set of their own.
+
+All texts are Markdown in one line. `docs/…` is a page to read.
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from enum import StrEnum
+
+
+class Then(StrEnum):
+    """What follows a fix. The first two only read, and come before the fix."""
+
+    REJECTS = "rejects"  # read the reasons for the run's rejects
+    LOGS = "logs"  # read the logs of the functions
+    REDRIVE = "redrive"
+    NEW_RUN = "new run"
+    NEW_INPUT = "new input"  # a new run; the input of this one was refused
+    REPEAT = "repeat"  # the operator's command
+    NOTHING = "nothing"
+
+
+READING = (Then.REJECTS, Then.LOGS)
+_WORDS = {
+    Then.REJECTS: "read the reasons of the rejects",
+    Then.LOGS: "read the cause in the execution's last event, and the function's log",
+    Then.REDRIVE: "redrive the run",
+    Then.NEW_RUN: "start a new run",
+    Then.NEW_INPUT: "start a new run",
+    Then.REPEAT: "repeat the command",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to continue: `fix` something, and `then`, with fields of the run's input whose values a person chooses.
+
+    Where nothing follows, `fix` is the reason, or what helps instead.
+    """
+
+    then: Then
+    fix: str = ""
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The way as an instruction."""
+        if self.then is Then.NOTHING:
+            return self.fix
+        words = _WORDS[self.then]
+        if self.fields:
+            words += f" with {' and '.join([f'`{field}`' for field in self.fields])}"
+        return f"{self.fix}, then {words}" if self.fix else words
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """`names` of errors with one `meaning`, and the `action`: a redrive, a new run, or nothing.
-
-    A `*` in a name stands for anything, where no other entry has the name itself.
-
-    The texts are Markdown in one line. `docs/…` is a page to read.
-    """
+    """`names` of errors with one `meaning`, and the ways to continue, of which one is enough."""
 
     names: tuple[str, ...]
     meaning: str
-    action: str
+    ways: tuple[Way, ...]
+
+    @property
+    def then(self) -> tuple[Then, ...]:
+        """What can follow, in the order of the ways."""
+        return tuple(dict.fromkeys(way.then for way in self.ways))
+
+    @property
+    def action(self) -> str:
+        """All ways in one sentence."""
+        first = [str(way) for way in self.ways if way.then in READING]
+        choices = [str(way) for way in self.ways if way.then not in READING]
+        return "; ".join([*first, "; or ".join(choices)])
 
 
-CURES = (
-    Cure(
-        ("InvalidInput",),
-        "the run's input has an unknown field or an invalid value; the cause names it",
-        "new run",
-    ),
-    Cure(
-        ("ContractVersionError",),
-        "the run was started with a definition of another version than the functions",
-        "new run; deploy only while no run is active",
-    ),
-    Cure(
-        ("TransientError",),
-        "a service stayed busy, or a connection kept breaking, through all retries",
-        "redrive",
-    ),
-    Cure(
-        ("LockTimeoutError",),
+def _cure(names: str, meaning: str, *ways: Way) -> Cure:
+    return Cure(tuple(names.split()), meaning, ways)
+
+
+def _redrive(fix: str = "") -> Way:
+    return Way(Then.REDRIVE, fix)
+
+
+def _new_run(fix: str = "", *fields: str) -> Way:
+    return Way(Then.NEW_RUN, fix, fields)
+
+
+# Names, meaning and fix of errors that stop runs and questions alike, until the environment is fixed.
+_ENVIRONMENT = (
+    (
+        "LockTimeoutError",
         "another session holds a lock on a warehouse table; the message names it",
-        "end that session, or wait for it; redrive",
+        "end that session, or wait for it",
     ),
-    Cure(
-        ("DeadlineError",),
-        "the load needed more than its 15 minutes; the message reports its progress",
-        "with a larger instance class for the database: redrive; otherwise new runs of fewer `tables`",
+    (
+        "DatabaseConnectionError",
+        "no server answers at PostgreSQL's host and port, or the server there is a standby",
+        "check `PostgresHost`, `PostgresPort`, security groups and the server",
     ),
-    Cure(
-        ("StaleRunError",),
-        "a run that started later is already committed",
-        "nothing; or a new run with `force`",
-    ),
-    Cure(
-        ("RunNameTakenError",),
-        "another run of this name is committed: more than 90 days ago, or from another stack in the same schema",
-        "new run under another name",
-    ),
-    Cure(
-        ("RejectLimitError",),
-        "more items were rejected than `MaxRejectPercent` allows; the reasons are under `rejects/`",
-        "fix the items or the declaration, or set `maxRejectPercent`: new run",
-    ),
-    Cure(
-        ("ShrinkLimitError",),
-        "a table would shrink by more than `MaxShrinkPercent`",
-        "check the source; if it is right, new run with `maxShrinkPercent`",
-    ),
-    Cure(
-        ("SchemaMismatchError",),
-        "a load cannot write a warehouse table as it is, such as for its key, a column's type or a foreign key to it",
-        "run the statement in the message (docs/adopt.md), redrive; after a change to the declaration: new run",
-    ),
-    Cure(
-        ("SwapRefusedError",),
-        "a table has something that a swap would break or lose, such as a foreign key that refers to it",
-        "follow the message, redrive; or a new run with another `LoadStrategy`",
-    ),
-    Cure(
-        ("RunRolledBackError",),
-        "the run was committed, and somebody has rolled it back",
-        "new run",
-    ),
-    Cure(
-        ("RollbackError",),
-        "the last run cannot be rolled back; the message names what there is",
-        "nothing; or a new run, which replaces the rows",
-    ),
-    Cure(
-        ("DuplicateKeyError",),
-        "two rows have the same primary key, such as two strings that become the same date",
-        "fix the items, new run",
-    ),
-    Cure(
-        ("RefusedRowError",),
-        "a constraint or an index that others added to a warehouse table refuses items",
-        "run the statement in the message (docs/adopt.md#your-own-constraints-and-indexes), redrive; "
-        "or fix the items it lists: new run",
-    ),
-    Cure(
-        ("StagingError",),
-        "a chunk in S3 is missing, truncated or damaged, or was staged for other columns than those deployed now",
-        "new run",
-    ),
-    Cure(
-        ("ReconciliationError",),
-        "counts that must be equal are not; nothing was loaded",
-        "new run; if it happens again, it is our bug",
-    ),
-    Cure(
-        ("DatabaseConnectionError",),
-        "nothing answers at PostgreSQL's host and port, or the server there is a standby",
-        "check `PostgresHost`, `PostgresPort`, security groups and the server; redrive",
-    ),
-    Cure(
-        ("DatabaseCertificateError",),
+    (
+        "DatabaseCertificateError",
         "the server's certificate does not match its host name or the trusted root",
-        "check `PostgresHost`, `PostgresTlsRootSecretArn` (docs/deploy.md#a-private-ca); redrive",
+        "check `PostgresHost` and `PostgresTlsRootSecretArn` (docs/deploy.md#a-private-ca)",
     ),
-    Cure(
-        ("DatabaseAuthenticationError",),
-        "user or password were refused, twice, the second time with the secret read again",
-        "fix the secret, redrive",
+    (
+        "DatabaseAuthenticationError",
+        "the user name or password was rejected, even after the secret was read again",
+        "fix the secret",
     ),
-    Cure(
-        ("DatabasePrivilegeError",),
-        "the loader's role lacks a privilege, or a table has another owner",
-        "grant it (docs/loader-role.sql), or run the statement in the message (docs/adopt.md); redrive",
+    (
+        "DatabasePrivilegeError",
+        "the loader's role lacks a privilege, or a table belongs to another role",
+        "run the statement in the message (docs/adopt.md), or grant the privilege (docs/loader-role.sql)",
     ),
-    Cure(
-        ("DatabaseTimeoutError",),
-        "a statement took PostgreSQL longer than the function's remaining time",
-        "check the server's load; redrive, or new runs of fewer `tables`",
+    (
+        "DiskFullError",
+        "PostgreSQL's disk is full; the tables are unchanged, and a run's copied rows were dropped",
+        "give the server more storage",
     ),
-    Cure(
-        ("DiskFullError",),
-        "PostgreSQL's disk is full; the tables are untouched, and what the run had copied was dropped",
-        "give the server more storage, redrive",
-    ),
-    Cure(
-        ("DatabaseDataError", "DatabaseError", "MissingTableError"),
-        "PostgreSQL refused a value or a statement; the message has its SQLSTATE",
-        "after a fix to the warehouse: redrive; to the items or the declaration: new run",
-    ),
-    Cure(
-        ("ConfigurationError",),
+    (
+        "ConfigurationError",
         "a setting or a secret is missing or malformed; the message names it",
-        "fix it, redrive",
+        "correct it",
     ),
-    Cure(
-        ("InvalidEventError",),
-        "a function was called with a malformed event; the message names the field",
-        "fix the event, if you wrote it; otherwise it is our bug: new run after the fix",
-    ),
-    Cure(
-        ("DynamoDb.ResourceNotFoundException",),
-        "no source table has this name in this account and region",
-        "once the table exists: redrive; with another name or account: deploy, new run",
-    ),
-    Cure(
-        ("DynamoDb.DynamoDbException",),
-        "the state machine may not describe a source table, or was throttled; the cause says which",
-        "fix the table's resource policy (docs/deploy.md#tables-of-another-account), redrive",
-    ),
-    Cure(
-        ("ClientError",),
-        "AWS refused a function's call, such as Scan or GetObject; the cause says which and why",
-        "fix the policy or the key's parameter, redrive",
-    ),
-    Cure(
-        ("Sandbox.Timedout", "Lambda.Unknown"),
-        "a function was killed at its time limit or memory limit",
-        "redrive; if it happens again, lower `ChunkBytes`: new run",
-    ),
-    Cure(
-        ("States.Timeout",),
-        "a function gave no answer within its state's 16 minutes, or the run took longer than a day",
-        "redrive: both timeouts start again",
-    ),
-    Cure(
-        ("States.DataLimitExceeded",),
-        "the list of chunks is larger than 256 KiB; a redrive would fail in the same way",
-        "raise `ChunkBytes` or lower `MaxSegments`: new run",
-    ),
-    Cure(
-        ("Lambda.TooManyRequestsException",),
-        "for hours the account had no free concurrency",
-        "redrive when it is quieter; or lower `MaxFunctionsPerTable`: new run",
-    ),
-    Cure(
-        ("Lambda.ENILimitReachedException", "Lambda.SubnetIPAddressLimitReachedException"),
-        "Lambda found no network interface or address for the load",
-        "free some in the subnets, or name other subnets in `SubnetIds`; redrive",
-    ),
-    Cure(
-        ("Lambda.ServiceException", "Lambda.*", "DynamoDb.*Exception"),
-        "AWS itself failed, through all retries",
-        "redrive",
+    (
+        "Runtime.ImportModuleError Runtime.HandlerNotFound Runtime.UserCodeSyntaxError Runtime.InvalidEntrypoint",
+        "the deployed function cannot start: its code or a dependency is missing or damaged",
+        "build and deploy again",
     ),
 )
 
-OTHERS = "Any other name is a Python exception and our bug: redrive once a fix is deployed."
+RUN_CURES = (
+    _cure(
+        "InvalidInput",
+        "the run's input contains an unknown field or an invalid value; the cause names it",
+        Way(Then.NEW_INPUT, "correct the input (docs/operate.md#start-a-run)"),
+    ),
+    _cure(
+        "ContractVersionError",
+        "the run started with a different version of the state machine's definition than the functions have now",
+        _new_run(),
+    ),
+    _cure("TransientError", "a service stayed busy, or connections kept breaking, during all retries", _redrive()),
+    _cure(
+        "DeadlineError",
+        "the load needed more than its 15 minutes; the message reports its progress",
+        _redrive("give the database a larger instance class"),
+        _new_run("divide the tables among several runs", "tables"),
+    ),
+    _cure(
+        "StaleRunError",
+        "a run that started later is already committed",
+        Way(Then.NOTHING, "nothing needs to be done: the warehouse is newer than this run"),
+    ),
+    _cure(
+        "RunNameTakenError",
+        "a different run with the same name is already committed: more than 90 days ago, or from another stack that "
+        "loads the same schema",
+        _new_run("choose another name"),
+    ),
+    _cure(
+        "RejectLimitError",
+        "more items were rejected than `MaxRejectPercent` allows",
+        Way(Then.REJECTS),
+        _new_run("correct the items or the declaration"),
+        _new_run("accept that the items are missing for now", "maxRejectPercent"),
+    ),
+    _cure(
+        "ShrinkLimitError",
+        "a table would shrink by more than `MaxShrinkPercent` allows",
+        _new_run("correct the source"),
+        _new_run("confirm that the source is right", "maxShrinkPercent"),
+    ),
+    _cure(
+        "SchemaMismatchError",
+        "a load cannot write a warehouse table as it is, such as for its key, a column's type or a foreign key to it",
+        _redrive("run the statement in the message (docs/adopt.md)"),
+        _new_run("correct the declaration and deploy"),
+    ),
+    _cure(
+        "SwapRefusedError",
+        "a swap would break or lose something that depends on a table, such as a foreign key",
+        _redrive("follow the message"),
+        _new_run("deploy another `LoadStrategy`"),
+    ),
+    _cure("RunRolledBackError", "the run was committed, and somebody has rolled it back", _new_run()),
+    _cure(
+        "DuplicateKeyError",
+        "two rows have the same primary key, such as two strings that become the same date",
+        _new_run("correct the items"),
+    ),
+    _cure(
+        "RefusedRowError",
+        "a constraint or an index that others added to a warehouse table refuses items",
+        _redrive("run the statement in the message (docs/adopt.md#your-own-constraints-and-indexes)"),
+        _new_run("correct the items that the message lists"),
+    ),
+    _cure(
+        "StagingError",
+        "a chunk in S3 is missing, truncated or damaged, or was staged for different columns than those deployed now",
+        _new_run(),
+    ),
+    _cure(
+        "ReconciliationError",
+        "counts that must match do not; nothing was loaded. If it happens again, it is a bug",
+        _new_run(),
+    ),
+    _cure(
+        "DatabaseTimeoutError",
+        "PostgreSQL needed longer for a statement than the function's remaining time",
+        _redrive("check the server's load"),
+        _new_run("divide the tables among several runs", "tables"),
+    ),
+    _cure(
+        "DatabaseDataError DatabaseError MissingTableError",
+        "PostgreSQL rejected a value or a statement; see the SQLSTATE in the message",
+        _redrive("correct the warehouse"),
+        _new_run("correct the items or the declaration"),
+    ),
+    _cure(
+        "InvalidEventError",
+        "a function received a malformed event; the message names the field",
+        _new_run("correct the event if you wrote it, or report a bug and deploy its fix"),
+    ),
+    _cure(
+        "DynamoDb.ResourceNotFoundException",
+        "no source table has this name in this account and region",
+        _redrive("create or restore the table"),
+        _new_run("set the right name or account and deploy"),
+    ),
+    _cure(
+        "DynamoDb.DynamoDbException",
+        "the state machine may not describe a source table, or was throttled; the cause says which",
+        _redrive("correct the table's resource policy (docs/deploy.md#tables-of-another-account)"),
+    ),
+    _cure(
+        "ClientError",
+        "AWS refused a function's call, such as Scan or GetObject; the cause says which and why",
+        _redrive("correct the policy or the key's parameter"),
+    ),
+    _cure(
+        "Sandbox.Timedout",
+        "a function was killed at its time limit",
+        _redrive(),
+        _new_run("if it happens again, lower `ChunkBytes` and deploy"),
+    ),
+    _cure(
+        "Runtime.ExitError Runtime.OutOfMemory Lambda.Unknown",
+        "a function's process crashed, or ran out of memory",
+        Way(Then.LOGS),
+        _redrive(),
+    ),
+    _cure(
+        "States.Timeout",
+        "a function did not answer within its state's 16 minutes, or the run took longer than a day",
+        _redrive(),
+    ),
+    _cure(
+        "States.DataLimitExceeded",
+        "the list of chunks is larger than 256 KiB; a redrive would fail in the same way",
+        _new_run("raise `ChunkBytes` or lower `MaxSegments`, and deploy"),
+    ),
+    _cure(
+        "States.QueryEvaluationError States.Runtime",
+        "Step Functions cannot evaluate the state machine's definition; the cause names the state and the reason",
+        _redrive("deploy a fix of the function whose result it could not read"),
+        _new_run("deploy a fix of the definition"),
+    ),
+    _cure(
+        "States.Permissions",
+        "the state machine's role lacks a permission; the cause names it",
+        _redrive("deploy again, which restores the role's policy"),
+    ),
+    _cure(
+        "Lambda.TooManyRequestsException",
+        "the account had no free Lambda concurrency for hours",
+        _redrive("wait for a quieter time"),
+        _new_run("lower `MaxFunctionsPerTable` and deploy"),
+    ),
+    _cure(
+        "Lambda.AWSLambdaException",
+        "the Lambda service failed during all retries, or the state machine may not call the function (then the cause "
+        "says `AccessDenied`)",
+        _redrive("after `AccessDenied`, deploy again to restore the role's policy"),
+    ),
+    _cure(
+        "Lambda.ResourceNotFoundException",
+        "a function that the run's definition names does not exist",
+        _new_run("deploy again"),
+    ),
+    _cure(
+        "Lambda.KMSAccessDeniedException Lambda.KMSDisabledException Lambda.KMSInvalidStateException "
+        "Lambda.KMSNotFoundException",
+        "Lambda cannot use the key that encrypts the function's environment",
+        _redrive("enable the key, or allow the function's role to decrypt with it"),
+    ),
+    _cure(
+        "Lambda.InvalidSubnetIDException Lambda.InvalidSecurityGroupIDException Lambda.EC2AccessDeniedException",
+        "Lambda cannot connect the function to the VPC: a subnet or security group does not exist, or the function's "
+        "role may not manage network interfaces",
+        _redrive("check `SubnetIds` and `SecurityGroupIds`, and deploy again"),
+    ),
+    _cure(
+        "Lambda.ENILimitReachedException Lambda.SubnetIPAddressLimitReachedException",
+        "Lambda found no free network interface or address for the load",
+        _redrive("free some in the subnets, or name other subnets in `SubnetIds` and deploy"),
+    ),
+    _cure(
+        "Lambda.InvalidZipFileException Lambda.InvalidRuntimeException Lambda.RuntimeVersionDeletedException "
+        "Lambda.RuntimeAliasDeletedException",
+        "Lambda cannot start the deployed function: its package is damaged, or its runtime does not exist any more",
+        _redrive("build and deploy again"),
+    ),
+    _cure(
+        "Lambda.ServiceException Lambda.SdkClientException Lambda.ClientExecutionTimeoutException "
+        "Lambda.ResourceNotReadyException Lambda.ResourceConflictException Lambda.ENINotReadyException "
+        "Lambda.EC2ThrottledException Lambda.EC2UnexpectedException "
+        "DynamoDb.InternalServerErrorException DynamoDb.SdkClientException",
+        "AWS itself failed or was not ready, during all retries",
+        _redrive(),
+    ),
+    *[_cure(names, meaning, _redrive(fix)) for names, meaning, fix in _ENVIRONMENT],
+)
+
+STOPPED = _cure("Stopped", "somebody stopped the run", _redrive(), _new_run())
+
+QUESTION_CURES = (
+    _cure(
+        "RollbackError",
+        "there are no earlier rows to restore or to compare with; the message says why",
+        Way(Then.NOTHING, "see docs/runbook.md#restore-yesterday for other ways to get earlier rows back"),
+    ),
+    _cure("TransientError", "a service stayed busy, or a connection broke", Way(Then.REPEAT)),
+    _cure(
+        "DatabaseTimeoutError",
+        "PostgreSQL needed longer for the answer than the function's time limit",
+        Way(Then.REPEAT, "add `--direct`, which has no such limit, or wait for a quieter time"),
+    ),
+    _cure(
+        "Sandbox.Timedout Runtime.ExitError Runtime.OutOfMemory Lambda.Unknown",
+        "the function reached its time or memory limit, or its process crashed",
+        Way(Then.REPEAT, "add `--direct`, which needs no function"),
+    ),
+    _cure(
+        "StagingError",
+        "an object in S3 is missing or damaged; objects expire after `StagingRetentionDays`",
+        Way(Then.NOTHING, "use a later run, whose objects still exist"),
+    ),
+    _cure(
+        "ContractVersionError InvalidEventError",
+        "the command and the deployed function have different versions",
+        Way(Then.REPEAT, "use the version that is deployed, or deploy this one"),
+    ),
+    *[_cure(names, meaning, Way(Then.REPEAT, fix)) for names, meaning, fix in _ENVIRONMENT],
+)
+
+_OF_AWS = "AWS refused or failed a call, under a name without an entry of its own"
+_OF_PYTHON = "an exception without an entry of its own, probably a bug in the pipeline or in a library"
 
 
-def cure(error: str) -> Cure | None:
-    """The entry of an error's name: one that has it exactly, or else the first whose pattern it matches."""
-    exact = [entry for entry in CURES if error in entry.names]
-    alike = [entry for entry in CURES if any(fnmatchcase(error, name) for name in entry.names)]
-    return next(iter(exact + alike), None)
+def cure_of_run(error: str) -> Cure:
+    """The entry of an error of a run; for other names, where to look, without a guess."""
+    unknown = _cure(
+        "",
+        _OF_AWS if "." in error else _OF_PYTHON,
+        Way(Then.LOGS),
+        _redrive("fix the cause in a function, its role or its network"),
+        _new_run("fix the cause in the definition or the items"),
+    )
+    return next((entry for entry in RUN_CURES if error in entry.names), unknown)
+
+
+def cure_of_question(error: str) -> Cure:
+    """The entry of an error of an operator's question; for other names, where to look."""
+    fix = "read the message and the log of the function `OperateWarehouse`, and fix the cause"
+    unknown = _cure("", _OF_AWS if "." in error else _OF_PYTHON, Way(Then.REPEAT, fix))
+    return next((entry for entry in QUESTION_CURES if error in entry.names), unknown)

@@ -41,8 +41,7 @@ class ContractVersionError(InvalidEventError):
     """
 
     def __init__(self, found: Any, expected: int) -> None:
-        advice = "a redrive keeps the old definition: start a new run"
-        super().__init__("contract", found, f"{expected}, which the deployed functions know ({advice})")
+        super().__init__("contract", found, f"{expected}, the version of the deployed functions")
 
 
 class ConfigurationError(PipelineError):
