@@ -107,6 +107,13 @@ def test_a_function_that_hung_is_tried_once_more(state: str) -> None:
     assert run_failing("LoadWarehouse", None, ["Sandbox.Timedout"])[1].error == "Sandbox.Timedout"
 
 
+@pytest.mark.parametrize("function", [(f"Scan{FIRST_NAME}", 0), (f"Transform{FIRST_NAME}", 0), ("LoadWarehouse", None)])
+def test_a_function_that_crashed_is_tried_once_more(function: tuple[str, int | None]) -> None:
+    assert run_failing(*function, ["Runtime.ExitError"])[1].status == "SUCCEEDED"
+    assert run_failing(*function, ["Runtime.ExitError"] * 2)[1].error == "Runtime.ExitError"
+    assert run_failing(*function, ["Runtime.OutOfMemory"])[1].error == "Runtime.OutOfMemory"
+
+
 @pytest.mark.parametrize("error", LASTING)
 @pytest.mark.parametrize(("state", "index"), [(f"Scan{FIRST_NAME}", 0), ("LoadWarehouse", None)])
 def test_bad_data_and_bad_configuration_end_the_run_at_once(state: str, index: int | None, error: str) -> None:

@@ -48,6 +48,7 @@ PATIENCE = {
     "TransientError": (2, 2, 60, 6, "FULL"),
     "Lambda.TooManyRequestsException": (15, 2, 600, 100, "FULL"),
     "Sandbox.Timedout": (2, 1, None, 1, None),
+    "Runtime.ExitError": (2, 1, None, 1, None),
     "Lambda.ResourceNotReadyException": (30, 1, None, 10, None),
     "DatabaseConnectionError": (10, 2, 60, 3, "FULL"),
     "LockTimeoutError": (60, 2, 600, 6, "FULL"),
@@ -76,9 +77,10 @@ def test_an_error_is_retried_by_one_retrier_of_a_state() -> None:
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
         "Lambda.TooManyRequestsException",
+        "Runtime.ExitError",
     ],
 )
-def test_every_function_is_retried_when_it_or_lambda_is_busy(error: str) -> None:
+def test_every_function_is_retried_when_it_or_lambda_is_busy_and_when_it_crashed(error: str) -> None:
     assert retrying(error) == [name for name, state in TASKS.items() if state["Resource"] == LAMBDA]
 
 
