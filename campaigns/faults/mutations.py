@@ -29,6 +29,7 @@ from demand_pipeline.s3 import staging
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
 from demand_pipeline.transform import chunk
+from demand_pipeline.transform.reason import Reason
 
 FIRST, *_, LAST_BUT_ONE, LAST = TABLES
 # Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
@@ -233,8 +234,8 @@ def log_a_reject() -> Broken:
     """A reject's reason, which quotes what was found, gets into the log."""
     reject = chunk._Output._reject
 
-    def talkative(self: Any, item: Any, reason: str) -> None:
-        chunk.logger.warning(reason, extra={"item": item})  # type: ignore[attr-defined]
+    def talkative(self: Any, item: Any, reason: Reason) -> None:
+        chunk.logger.warning(str(reason), extra={"item": item})  # type: ignore[attr-defined]
         reject(self, item, reason)
 
     return patched((chunk._Output, "_reject", talkative))

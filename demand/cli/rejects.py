@@ -21,6 +21,7 @@ from demand.runs import execution
 from demand.runs.report import Report, read
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.rejects import RejectReason, RejectsAnswer
+from demand_pipeline.transform.reason import Reason
 
 _LIST = "list"
 
@@ -135,7 +136,7 @@ def _reasons(found: RejectsAnswer) -> list[RenderableType]:
         return [Text("no rejects")]
     rows: list[list[object]] = []
     for reason in found.reasons:
-        samples = [(sample.key, sample.reason.removeprefix(f"{reason.reason}, ")) for sample in reason.samples]
+        samples = [(sample.key, Reason.parse(sample.reason).found) for sample in reason.samples]
         first, *more = samples or [("", "")]
         rows.append([reason.table, reason.reason, reason.items, *first])
         rows += [["", "", "", *sample] for sample in more]

@@ -93,7 +93,7 @@ def convert(table: Table, items: Iterable[Item]) -> tuple[Counter[str], int]:
         try:
             sanitized += maker.make(item).sanitized
         except RejectError as error:
-            reasons[str(error).partition(", got ")[0]] += 1
+            reasons[error.reason.kind] += 1
     return reasons, sanitized
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from demand.rejects.stored import StoredReject
 from demand_pipeline.builders import TABLES
+from demand_pipeline.transform.reason import Reason
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,15 @@ def replay(run: str, rejects: Iterable[StoredReject]) -> Replay:
         found = reasons.setdefault(reject.table, Counter())
         maker = makers.get(reject.table)
         if maker is None:
-            reason = f"expected a declared table, one of {', '.join(TABLES)}"
+            reason = Reason.of("table", f"one of {', '.join(TABLES)}", reject.table)
         else:
             try:
                 maker.make(reject.item)
                 continue
             except RejectError as error:
-                reason = str(error)
-        kind = reason.partition(", got ")[0]
-        found[kind] += 1
-        samples.setdefault((reject.table, kind), reason)
+                reason = error.reason
+        found[reason.kind] += 1
+        samples.setdefault((reject.table, reason.kind), str(reason))
     tables = [
         TableReplay(
             table=name,

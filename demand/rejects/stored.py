@@ -17,6 +17,7 @@ from demand_pipeline.contracts.operating.rejects import (
 )
 from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.dynamodb.typed_json import Item
+from demand_pipeline.transform.reason import Reason
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class StoredReject:
     run: str
     table: str
     key: Item
-    reason: str
+    reason: Reason
     item: Item
 
     def plain(self) -> RejectedItem:
         """The same as the warehouse has it."""
         from demand_pipeline.transform.jsonb import item_to_json, sanitize  # noqa: PLC0415 - slow, rarely needed
 
-        key, item, reason = item_to_json(self.key), item_to_json(self.item), str(sanitize(self.reason))
+        key, item, reason = item_to_json(self.key), item_to_json(self.item), str(sanitize(str(self.reason)))
         return RejectedItem(self.run, self.table, key, reason, item)
 
 
@@ -50,7 +51,7 @@ def read_staging(stack: Stack, report: Report, table: str | None) -> Iterator[St
         if table in (None, name):
             for line in staging.lines(rejects_key(key)):
                 found = json.loads(line)
-                yield StoredReject(report.run.name, name, found["key"], found["reason"], found["item"])
+                yield StoredReject(report.run.name, name, found["key"], Reason.read(found), found["item"])
 
 
 def read_warehouse(warehouse: Warehouse, bucket: str, table: str | None) -> Iterator[RejectedItem]:
@@ -80,7 +81,7 @@ def reasons_in_staging(stack: Stack, report: Report, table: str | None, samples:
     counts: Counter[tuple[str, str]] = Counter()
     kept: dict[tuple[str, str], list[RejectSample]] = {}
     for reject in read_staging(stack, report, table):
-        kind = reject.table, reject.reason.partition(", got ")[0]
+        kind = reject.table, reject.reason.kind
         counts[kind] += 1
         if len(shown := kept.setdefault(kind, [])) < samples:
             plain = reject.plain()

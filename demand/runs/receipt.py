@@ -10,6 +10,7 @@ from typing import Any
 from demand.runs.cost import Cost
 from demand.runs.report import Report, Step
 from demand.stack import Stack
+from demand_pipeline.transform.reason import Reason
 
 _OBJECTS = 200  # of rejects that are read for their reasons
 _AT_ONCE = 8
@@ -35,7 +36,7 @@ class TableReceipt:
 
 
 @dataclass(frozen=True)
-class Reason:
+class ReasonCount:
     """A reason for rejects, without the value that was found."""
 
     table: str
@@ -58,7 +59,7 @@ class Receipt:
     redrives: int
     tables: tuple[TableReceipt, ...]
     rejected: int
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ReasonCount, ...]
     reasons_complete: bool
     longest_step: Step | None
     cost: Cost
@@ -106,7 +107,7 @@ def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
     )
 
 
-def _reasons(stack: Stack, staged: Sequence[str]) -> tuple[Reason, ...]:
+def _reasons(stack: Stack, staged: Sequence[str]) -> tuple[ReasonCount, ...]:
     """The rejects' reasons by count, those of each table together."""
     from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, and most runs have no rejects
 
@@ -114,10 +115,9 @@ def _reasons(stack: Stack, staged: Sequence[str]) -> tuple[Reason, ...]:
 
     def count(key: str) -> Counter[tuple[str, str]]:
         table = key.split("/")[4]
-        reasons = (json.loads(line)["reason"] for line in staging.lines(rejects_key(key)))
-        return Counter((table, reason.partition(", got ")[0]) for reason in reasons)
+        return Counter((table, Reason.read(json.loads(line)).kind) for line in staging.lines(rejects_key(key)))
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         total = sum(pool.map(count, staged), Counter[tuple[str, str]]())
     order = sorted(total, key=lambda reason: (reason[0], -total[reason], reason[1]))
-    return tuple(Reason(table, reason, total[table, reason]) for table, reason in order)
+    return tuple(ReasonCount(table, reason, total[table, reason]) for table, reason in order)

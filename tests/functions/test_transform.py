@@ -58,6 +58,9 @@ def test_a_reject_is_kept_whole_with_its_key_and_reason(staging: Staging) -> Non
     assert json.loads(line) == {
         "key": {"documentId": {"S": "c"}},
         "reason": "issue_date: expected date, got S '31/12/2026'",
+        "column": "issue_date",
+        "expected": "date",
+        "found": "S '31/12/2026'",
         "item": BAD,
     }
 

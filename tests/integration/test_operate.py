@@ -10,6 +10,7 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import DatabaseError, DatabasePrivilegeError, InvalidEventError
 from demand_pipeline.operate import answer, pages, rejects
+from demand_pipeline.transform.reason import Reason
 from tests.support.operate import ask
 from tests.support.runs import EVERYTHING, Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
@@ -192,13 +193,16 @@ def rejected(runs: Runs) -> Runs:
     return runs
 
 
-def test_reasons_are_counted_without_the_value_that_was_found(rejected: Runs) -> None:
+def test_reasons_are_counted_without_the_value_that_was_found(rejected: Runs, warehouse: Warehouse) -> None:
     answered = ask("rejects", **NO_REJECTS, samples=1)
     assert [(reason["table"], reason["reason"], reason["items"]) for reason in answered["reasons"]] == [
         ("audit", "issue_date: expected date", 1),
         ("cases", "issue_date: expected date", 3),
         ("cases", "tags: expected text[]", 1),
     ]
+    assert {reason["reason"] for reason in answered["reasons"]} == {
+        Reason.parse(text).kind for text in warehouse.sql("SELECT reason FROM warehouse.rejected_items").splitlines()
+    }
     _, dates, _ = answered["reasons"]
     assert dates["samples"] == [{"key": '{"documentId": "doc-0"}', "reason": "issue_date: expected date, got S 'x'"}]
     assert answered["complete"]

@@ -18,6 +18,7 @@ from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, statement
 from demand_pipeline.s3.staging import ChunkKind, table_folder
+from demand_pipeline.transform.reason import GOT
 
 _MOST_REASONS = 1000
 _ROWS = 1000  # of one page, at most
@@ -37,6 +38,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> RejectsAns
         run=request.run,
         table=request.table,
         samples=request.samples,
+        got=GOT,
         most=_MOST_REASONS + 1,
     )
     reasons = fitting([_reason(row) for row in rows[:_MOST_REASONS]])

@@ -1557,20 +1557,21 @@ WHERE loaded.run_id = :run OR (:run::text IS NULL AND run.status = 'committed')
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: reject_reasons
--- Rejects by reason, without the value that was found, which differs from item to item.
+-- Rejects by kind of reason, which ends where `:got` and the value that was found begin (`transform/reason.py`).
 WITH reject AS (
-    SELECT run_id, table_name, split_part(reason, ', got ', 1) AS reason,
-           row_number() OVER (PARTITION BY table_name, split_part(reason, ', got ', 1) ORDER BY ctid) AS number,
-           item_key::text AS key, reason AS whole
-    FROM {schema}.rejected_items
-    WHERE (:run::text IS NULL OR run_id = :run) AND (:table::text IS NULL OR table_name = :table)
+    SELECT *, row_number() OVER (PARTITION BY table_name, kind ORDER BY place) AS number
+    FROM (
+        SELECT run_id, table_name, split_part(reason, :got, 1) AS kind, ctid AS place, item_key::text AS key, reason
+        FROM {schema}.rejected_items
+        WHERE (:run::text IS NULL OR run_id = :run) AND (:table::text IS NULL OR table_name = :table)
+    ) AS found
 )
-SELECT run_id, table_name, reason, count(*) AS items,
+SELECT run_id, table_name, kind, count(*) AS items,
        array_agg(key ORDER BY number) FILTER (WHERE number <= :samples) AS keys,
-       array_agg(whole ORDER BY number) FILTER (WHERE number <= :samples) AS reasons
+       array_agg(reason ORDER BY number) FILTER (WHERE number <= :samples) AS reasons
 FROM reject
-GROUP BY run_id, table_name, reason
-ORDER BY table_name, items DESC, reason
+GROUP BY run_id, table_name, kind
+ORDER BY table_name, items DESC, kind
 LIMIT :most;
 
 -- name: rejects_relations

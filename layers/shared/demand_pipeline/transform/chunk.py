@@ -13,6 +13,7 @@ from demand_pipeline.observability import emit_metrics, logger
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, drift_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json
+from demand_pipeline.transform.reason import Reason
 from demand_pipeline.transform.rows import RejectError, RowMaker
 
 
@@ -83,8 +84,8 @@ class _Output:
                     drift.look(item)
                 try:
                     lines.append(make_line(item))
-                except RejectError as reason:
-                    self._reject(item, str(reason))
+                except RejectError as error:
+                    self._reject(item, error.reason)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # The error may quote an item, so only its class is named.
             raise StagingError(
@@ -104,10 +105,10 @@ class _Output:
         self.sanitized += sanitized
         return line
 
-    def _reject(self, item: Item, reason: str) -> None:
+    def _reject(self, item: Item, reason: Reason) -> None:
         item_to_json(item)  # raises ValueError for an item that is not DynamoDB's JSON, before the load has to write it
         key = {column.attribute: item[column.attribute] for column in self.table.key if column.attribute in item}
-        line = json.dumps({"key": key, "reason": reason, "item": item}).encode() + b"\n"
+        line = json.dumps({"key": key, "reason": str(reason), **reason._asdict(), "item": item}).encode() + b"\n"
         if self._rejects is None:
             self._rejects = self.stack.enter_context(self.staging.create(rejects_key(self.key)))
         self._rejects.write(line)

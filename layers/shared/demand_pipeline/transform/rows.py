@@ -10,15 +10,15 @@ from demand_pipeline.transform.column_types import NULL, converter
 from demand_pipeline.transform.drift import DriftCounter
 from demand_pipeline.transform.fast_path import UNUSUAL, Cell, compile_fast_path
 from demand_pipeline.transform.jsonb import json_string, map_to_json, sanitize, to_json
-
-_MAX_REASON = 200
+from demand_pipeline.transform.reason import Reason
 
 
 class RejectError(ValueError):
-    """An item that does not fit its table; the message names column, expected type and found value."""
+    """An item that does not fit its table, for a reason: column, expected type and found value."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason[:_MAX_REASON])
+    def __init__(self, column: str, expected: str, found: str) -> None:
+        self.reason = Reason.of(column, expected, found)
+        super().__init__(str(self.reason))
 
 
 class Row(NamedTuple):
@@ -87,14 +87,14 @@ class RowMaker:
         for column in self._key:
             if storable[column.attribute] != (found := item[column.attribute]):
                 expected = f"{column.type} without U+0000 or half a surrogate pair"
-                raise RejectError(f"{column.name}: expected {expected}, got {_describe(found)}")
+                raise RejectError(column.name, expected, _describe(found))
 
     def _check_key(self, cells: list[str]) -> None:
         if sum([len(cells[i]) for i in self._key_types]) * MAX_BYTES_A_CHARACTER <= MAX_KEY_BYTES:
             return
         size = sum(_stored_bytes(cells[i], key_type) for i, key_type in self._key_types.items())
         if size > MAX_KEY_BYTES:
-            raise RejectError(f"key: expected at most {MAX_KEY_BYTES} bytes for PostgreSQL's index, got {size}")
+            raise RejectError("key", f"at most {MAX_KEY_BYTES} bytes for PostgreSQL's index", str(size))
 
 
 def _stored_bytes(cell: str, column_type: ColumnType) -> int:
@@ -125,9 +125,9 @@ def _cell(column: Column) -> Cell:
             try:
                 staged = convert(value)
             except ValueError as error:
-                raise RejectError(f"{name}: expected {kind}, got {_describe(value)}") from error
+                raise RejectError(name, kind, _describe(value)) from error
         if is_key and staged == NULL:
-            raise RejectError(f"{name}: expected {kind}, got {'nothing' if value is None else _describe(value)}")
+            raise RejectError(name, kind, "nothing" if value is None else _describe(value))
         return staged
 
     return cell
@@ -143,7 +143,7 @@ def _json(name: str, item: Item) -> str:
     try:
         return map_to_json(item)
     except ValueError as error:
-        raise RejectError(f"{name}: expected {ColumnType.JSONB}, got {error}") from error
+        raise RejectError(name, ColumnType.JSONB, str(error)) from error
 
 
 def _json_or_repr(value: AttributeValue) -> str:
