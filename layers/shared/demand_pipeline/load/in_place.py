@@ -9,6 +9,7 @@ from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_rows
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import replace_rejects
+from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.postgres.connection import Connection
@@ -26,7 +27,7 @@ class InPlace(LoadStrategy):
         additions = super().ensure_tables(schemas)
         tables = [table.target for table in self.context.tables if table.schema in schemas]
         if found := list(find_obstacles(self.context.connection, tables, self.request.strategy)):
-            raise SchemaMismatchError(" ".join([f"{table}: {problem}; run {cure}" for table, problem, cure in found]))
+            raise SchemaMismatchError(" ".join([f"{table}: {problem}" for table, problem in found]))
         return additions
 
     def count_previous(self, table: TableLoad) -> int:
@@ -68,10 +69,11 @@ class InPlace(LoadStrategy):
         return []
 
 
-def find_obstacles(connection: Connection, tables: list[Sql], strategy: Strategy) -> Iterator[tuple[str, str, str]]:
-    """Whatever keeps tables from being written in place: table, problem, and the statement that helps."""
+def find_obstacles(connection: Connection, tables: list[Sql], strategy: Strategy) -> Iterator[tuple[str, Problem]]:
+    """Whatever keeps tables from being written in place."""
     if strategy is Strategy.TRUNCATE:
-        for table, owner, name, cure in connection.query(statement("incoming_foreign_keys"), relations=tables):
-            yield table, f"the foreign key {name} of {owner} refers to it, which {strategy} cannot replace then", cure
-    for table, cure in connection.query(statement("forced_row_security"), relations=tables):
-        yield table, "its row security applies to its owner too, so a load would miss rows", cure
+        for table, owner, name, removal in connection.query(statement("incoming_foreign_keys"), relations=tables):
+            text = f"the foreign key {name} of {owner} refers to it, which {strategy} cannot replace then"
+            yield table, Problem(text, removal)
+    for table, removal in connection.query(statement("forced_row_security"), relations=tables):
+        yield table, Problem("its row security applies to its owner too, so a load would miss rows", removal)

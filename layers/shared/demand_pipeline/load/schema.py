@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
+from demand_pipeline.load.problem import Problem
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement, suffixed
@@ -84,21 +85,23 @@ def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ..
         else:
             connection.execute(create_table(schema, wanted))
             logger.info("table created", table=wanted.name)
-    if strange := [advice for table in tables if (advice := table.advice_on_owner())]:
+    if strange := [str(problem) for table in tables if (problem := table.owner_problem())]:
         raise DatabasePrivilegeError(" ".join(strange))
-    if different := [advice for table in tables if (advice := table.advice_on_shape())]:
+    if different := [str(problem) for table in tables if (problem := table.shape_problem())]:
         raise SchemaMismatchError(" ".join(different))
     return {wanted.name: () for wanted in declared} | {table.wanted.name: tuple(table.additions()) for table in tables}
 
 
-def advice(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...] | None]:
-    """What must change in each declared table, in the words of `prepare`; None for one that does not exist.
+def find_problems(
+    connection: Connection, schema: str, declared: tuple[TableSchema, ...]
+) -> dict[str, tuple[Problem, ...] | None]:
+    """What must change in each declared table, as `prepare` would raise it; None for one that does not exist.
 
     Changes nothing, and raises nothing about the tables.
     """
     tables = {wanted.name: _find(connection, qualified(schema, wanted.name), wanted) for wanted in declared}
     return {
-        name: tuple(filter(None, (table.advice_on_owner(), table.advice_on_shape()))) if table else None
+        name: tuple(filter(None, (table.owner_problem(), table.shape_problem()))) if table else None
         for name, table in tables.items()
     }
 
@@ -143,22 +146,22 @@ class _Table:
     types: dict[str, tuple[str | None, str]]
     unwritable: tuple[tuple[str, str, str], ...]
 
-    def advice_on_owner(self) -> str | None:
+    def owner_problem(self) -> Problem | None:
         """What the owner of another role must run; PostgreSQL lets owners alone add columns and make indexes."""
         if self.owned or self.kind not in _TABLES:
             return None
-        return (
-            f"{self.wanted.name}: expected the owner {self.loader}, or a role it is a member of, found {self.owner}; "
-            f"run ALTER TABLE {self.name} OWNER TO {quote(self.loader)};"
+        return Problem(
+            f"{self.wanted.name}: expected the owner {self.loader}, or a role it is a member of, found {self.owner}",
+            f"ALTER TABLE {self.name} OWNER TO {quote(self.loader)};",
         )
 
-    def advice_on_shape(self) -> str | None:
+    def shape_problem(self) -> Problem | None:
         """How the table differs from its declaration, and the one statement that changes it; None if it does not."""
         found = list(self._differences())
         if not found:
             return None
         differences, actions = zip(*found, strict=True)
-        return f"{', '.join(differences)}; run ALTER TABLE {self.name} {', '.join(actions)};"
+        return Problem(", ".join(differences), f"ALTER TABLE {self.name} {', '.join(actions)};")
 
     def additions(self) -> Iterator[str]:
         """The statements that add the missing columns."""

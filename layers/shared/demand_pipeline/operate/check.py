@@ -8,8 +8,8 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.check import CheckAnswer, CheckRequest, Finding, State
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.in_place import find_obstacles
-from demand_pipeline.load.schema import TableSchema, advice
-from demand_pipeline.load.swap.checks import find_problems
+from demand_pipeline.load.schema import TableSchema, find_problems
+from demand_pipeline.load.swap.checks import find_swap_problems
 from demand_pipeline.load.swap.slots import parents_of, slots_of
 from demand_pipeline.operate import others
 from demand_pipeline.postgres.connection import Connection
@@ -78,7 +78,7 @@ def _schema(connection: Connection, schema: str, role: str, *, may_create: bool)
 
 
 def _tables(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> Iterator[Finding]:
-    for name, problems in advice(connection, schema, declared).items():
+    for name, problems in find_problems(connection, schema, declared).items():
         subject = f"table {name}"
         if problems is None:
             yield Finding(subject, State.OK, "does not exist yet; the first load creates it")
@@ -86,8 +86,7 @@ def _tables(connection: Connection, schema: str, declared: tuple[TableSchema, ..
         if not problems:
             yield Finding(subject, State.OK, "owner, key and columns are as declared")
         for problem in problems:
-            message, _, action = problem.partition("; run ")
-            yield Finding(subject, State.FAILURE, message, action)
+            yield Finding(subject, State.FAILURE, problem.text, problem.action)
 
 
 def _dependants(
@@ -96,8 +95,9 @@ def _dependants(
     relations = [qualified(schema, table.name) for table in declared]
     if strategy is Strategy.SWAP:
         for slot in parents_of(slots_of(schema, declared)):
-            for problem, cure in find_problems(connection, slot):
-                yield Finding(f"table {slot.schema.name}", State.FAILURE, f"a swap is refused: {problem}", cure)
+            for problem in find_swap_problems(connection, slot):
+                message = f"a swap is refused: {problem.text}"
+                yield Finding(f"table {slot.schema.name}", State.FAILURE, message, problem.action)
         return
-    for name, problem, cure in find_obstacles(connection, relations, strategy):
-        yield Finding(f"table {name}", State.FAILURE, problem, cure)
+    for name, problem in find_obstacles(connection, relations, strategy):
+        yield Finding(f"table {name}", State.FAILURE, problem.text, problem.action)

@@ -701,20 +701,20 @@ WITH target AS (
     FROM pg_class WHERE oid = to_regclass(:relation)
 )
 SELECT format('the foreign key %I of %s refers to it', conname, conrelid::regclass) AS problem,
-       format('run ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname) AS cure
+       format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname) AS statement, NULL AS advice
 FROM target JOIN pg_constraint ON confrelid = target.oid AND contype = 'f' AND conparentid = 0
 UNION ALL
 -- Rows are copied to a table that is not a partition yet, where nothing would give them a value.
 SELECT format('%I is an identity column', attname),
-       format('run ALTER TABLE %s ALTER COLUMN %2$I DROP IDENTITY, ALTER COLUMN %2$I DROP NOT NULL;', name, attname)
+       format('ALTER TABLE %s ALTER COLUMN %2$I DROP IDENTITY, ALTER COLUMN %2$I DROP NOT NULL;', name, attname), NULL
 FROM target JOIN pg_attribute ON attrelid = target.oid AND attidentity <> '' AND NOT attisdropped
 UNION ALL
 -- Rows that are swapped in fire none.
-SELECT format('its trigger %I would not fire', tgname), format('run DROP TRIGGER %I ON %s;', tgname, name)
+SELECT format('its trigger %I would not fire', tgname), format('DROP TRIGGER %I ON %s;', tgname, name), NULL
 FROM target JOIN pg_trigger ON tgrelid = target.oid AND NOT tgisinternal
 UNION ALL
 -- Logical replication sends changes of rows, and a swap changes none.
-SELECT format('the publication %I would not send its rows', pubname), 'leave the table out of the publication'
+SELECT format('the publication %I would not send its rows', pubname), NULL, 'leave the table out of the publication'
 FROM target
 JOIN pg_publication_tables ON (schemaname, tablename) IN (
     SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -723,21 +723,21 @@ JOIN pg_publication_tables ON (schemaname, tablename) IN (
 )
 UNION ALL
 SELECT format('the exclusion constraint %I cannot be built beforehand', conname),
-       format('run ALTER TABLE %s DROP CONSTRAINT %I;', name, conname)
+       format('ALTER TABLE %s DROP CONSTRAINT %I;', name, conname), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'x'
 UNION ALL
 SELECT format('it belongs to %s', inhparent::regclass),
-       format('run ALTER TABLE %s %s;', CASE parent.relkind WHEN 'p' THEN inhparent ELSE inhrelid END::regclass,
+       format('ALTER TABLE %s %s;', CASE parent.relkind WHEN 'p' THEN inhparent ELSE inhrelid END::regclass,
               CASE parent.relkind WHEN 'p' THEN format('DETACH PARTITION %s', name)
-                                  ELSE format('NO INHERIT %s', inhparent::regclass) END)
+                                  ELSE format('NO INHERIT %s', inhparent::regclass) END), NULL
 FROM target JOIN pg_inherits ON inhrelid = target.oid JOIN pg_class AS parent ON parent.oid = inhparent
 UNION ALL
 SELECT format('%s inherits from it', inhrelid::regclass),
-       format('run ALTER TABLE %s NO INHERIT %s;', inhrelid::regclass, name)
+       format('ALTER TABLE %s NO INHERIT %s;', inhrelid::regclass, name), NULL
 FROM target JOIN pg_inherits ON inhparent = target.oid
 WHERE target.relkind = 'r'
 UNION ALL
-SELECT format('it has %s partitions that a swap has not made', count(*)), 'load it by truncate or merge'
+SELECT format('it has %s partitions that a swap has not made', count(*)), NULL, 'load it by truncate or merge'
 FROM target
 JOIN pg_inherits ON inhparent = target.oid
 JOIN pg_class AS partition ON partition.oid = inhrelid
@@ -755,7 +755,7 @@ WITH target AS (
 -- Views, functions, columns of its row type: whatever refers to it by its OID.
 SELECT DISTINCT format('%s depends on it', pg_describe_object(coalesce(view.classid, dependency.classid),
                                                              coalesce(view.objid, dependency.objid), 0)) AS problem,
-       'drop that, and create it again after the first swap' AS cure
+       NULL AS statement, 'drop that, and create it again after the first swap' AS advice
 FROM target
 JOIN pg_depend AS dependency ON dependency.deptype = 'n'
      AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
@@ -777,29 +777,29 @@ WHERE NOT (dependency.classid = 'pg_constraint'::regclass
   AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
 UNION ALL
 SELECT format('its unique index %s lacks the column %I, by which it is partitioned', indexrelid::regclass, attname),
-       CASE WHEN rule.oid IS NULL THEN format('run DROP INDEX %s;', indexrelid::regclass)
-            ELSE format('run ALTER TABLE %s DROP CONSTRAINT %I;', name, conname) END
+       CASE WHEN rule.oid IS NULL THEN format('DROP INDEX %s;', indexrelid::regclass)
+            ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', name, conname) END, NULL
 FROM target
 JOIN pg_index ON indrelid = target.oid AND indisunique
 JOIN pg_attribute ON attrelid = target.oid AND attname = :partitioned_by AND attnum <> ALL (indkey::int2[])
 LEFT JOIN pg_constraint AS rule ON rule.conindid = indexrelid AND rule.conrelid = target.oid
 UNION ALL
-SELECT format('its constraint %I is NOT VALID', conname), format('run ALTER TABLE %s VALIDATE CONSTRAINT %I;', name, conname)
+SELECT format('its constraint %I is NOT VALID', conname), format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', name, conname), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND NOT convalidated
 UNION ALL
 SELECT format('its constraint %I is NO INHERIT', conname),
-       format('run ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s;', name, conname,
-              regexp_replace(pg_get_constraintdef(pg_constraint.oid), ' NO INHERIT', ''))
+       format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s;', name, conname,
+              regexp_replace(pg_get_constraintdef(pg_constraint.oid), ' NO INHERIT', '')), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'c' AND connoinherit
 UNION ALL
 -- A rehearsal leaves foreign keys out, since they lock the table that they refer to.
 SELECT format('its foreign key %I refers to %s, to which its owner may not refer', conname, confrelid::regclass),
-       format('run GRANT REFERENCES ON %s TO %I;', confrelid::regclass, pg_get_userbyid(relowner))
+       format('GRANT REFERENCES ON %s TO %I;', confrelid::regclass, pg_get_userbyid(relowner)), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'f'
 WHERE NOT has_table_privilege(relowner, confrelid, 'REFERENCES')
 UNION ALL
 SELECT format('its owner %I may not create tables in its schema', pg_get_userbyid(relowner)),
-       format('run GRANT CREATE ON SCHEMA %s TO %I;', relnamespace::regnamespace, pg_get_userbyid(relowner))
+       format('GRANT CREATE ON SCHEMA %s TO %I;', relnamespace::regnamespace, pg_get_userbyid(relowner)), NULL
 FROM target WHERE NOT has_schema_privilege(relowner, relnamespace, 'CREATE');
 
 -- name: is_partitioned

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from demand_pipeline.errors import SwapRefusedError
+from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.swap.parent import is_missing, is_plain
-from demand_pipeline.load.swap.rehearsal import Problem, rehearse
+from demand_pipeline.load.swap.rehearsal import rehearse
 from demand_pipeline.load.swap.slots import DEFAULT, EVERY_KEY, Slot
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
@@ -13,14 +14,14 @@ from demand_pipeline.postgres.statements import statement
 def refuse_unswappable(connection: Connection, parents: Iterable[Slot], *, is_rehearsed: bool) -> None:
     """Raise SwapRefusedError, which names all that is in the way, table by table, each with its cure."""
     if problems := [
-        f"{slot.schema.name}: expected a table that can be swapped, found that {problem}; {cure}"
+        f"{slot.schema.name}: expected a table that can be swapped, found that {problem}"
         for slot in parents
-        for problem, cure in find_problems(connection, slot, is_rehearsed=is_rehearsed)
+        for problem in find_swap_problems(connection, slot, is_rehearsed=is_rehearsed)
     ]:
         raise SwapRefusedError(" ".join(problems))
 
 
-def find_problems(connection: Connection, slot: Slot, *, is_rehearsed: bool = False) -> list[Problem]:
+def find_swap_problems(connection: Connection, slot: Slot, *, is_rehearsed: bool = False) -> list[Problem]:
     """What keeps a slot's parent from being swapped; nothing keeps a missing one.
 
     Known cases come first: what a rehearsal finds is often their consequence. A plain table is rehearsed each time,
@@ -32,7 +33,7 @@ def find_problems(connection: Connection, slot: Slot, *, is_rehearsed: bool = Fa
     found = connection.query(
         statement("unswappable"), relation=slot.parent, bounds=bounds, any_list=slot.holds_rejects
     ) + connection.query(statement("inconvertible"), relation=slot.parent, partitioned_by=slot.partitioned_by)
-    known = [(problem, cure) for problem, cure in found]
+    known = [Problem(*problem) for problem in found]
     if known or (is_rehearsed and not is_plain(connection, slot.parent)):
         return known
     return rehearse(connection, slot)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from demand_pipeline.errors import DatabaseTimeoutError, LockTimeoutError, PipelineError, TransientError
+from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.schema import ensure_schema
 from demand_pipeline.load.swap.builds import find_index_builds
 from demand_pipeline.load.swap.parent import create_parent_like, is_plain, refusing_builds
@@ -16,9 +17,6 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, statement
 
 _OTHERWISE = "load it by truncate or merge"
-
-type Problem = tuple[str, str]
-"""What keeps a table from being swapped, and what to do about it."""
 
 
 def rehearse(connection: Connection, slot: Slot) -> list[Problem]:
@@ -30,7 +28,7 @@ def rehearse(connection: Connection, slot: Slot) -> list[Problem]:
     except (TransientError, LockTimeoutError, DatabaseTimeoutError):
         raise  # nothing about the table
     except PipelineError as error:
-        problems = problems or [(f"a rehearsal with an empty copy of it failed: {error}", _OTHERWISE)]
+        problems = problems or [Problem(f"a rehearsal with an empty copy of it failed: {error}", None, _OTHERWISE)]
     connection.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
     return problems
 
@@ -57,16 +55,17 @@ def _find_losses(connection: Connection, table: Sql, copy: Sql) -> Iterator[Prob
         for relation in (table, copy)
     )
     for name, (removal, properties) in before.items():
-        cure = f"run {removal};" if removal else _OTHERWISE
+        solution = (f"{removal};", None) if removal else (None, _OTHERWISE)
         if name not in after:
-            yield f"{name} would be lost", cure
+            yield Problem(f"{name} would be lost", *solution)
             continue
         kept = after[name][1]
         for key, value in properties.items():
             if kept.get(key) != value:
-                yield f"of {name}, {key} would become {kept.get(key)} instead of {value}", cure
+                text = f"of {name}, {key} would become {kept.get(key)} instead of {value}"
+                yield Problem(text, *solution)
     for name in after.keys() - before.keys():
-        yield f"{name} would be new", _OTHERWISE
+        yield Problem(f"{name} would be new", None, _OTHERWISE)
 
 
 def _facts(connection: Connection, relation: Sql) -> list[list[Any]]:

@@ -1,0 +1,20 @@
+"""What keeps a load from writing a table, until an error or a check shows it."""
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """A problem, and the SQL `statement` that solves it; or `advice`, where no statement does."""
+
+    text: str
+    statement: str | None
+    advice: str | None = None
+
+    @property
+    def action(self) -> str:
+        """What to do."""
+        return self.statement or self.advice or ""
+
+    def __str__(self) -> str:
+        """All of it, as a part of an error's message."""
+        return f"{self.text}; {'run ' if self.statement else ''}{self.action}"
