@@ -1,5 +1,6 @@
 """`demand runs` and `demand show`: the history, and one run of it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -115,13 +116,13 @@ def summary(run: execution.Run, now: datetime) -> Summary:
 
 
 def _note(entry: Summary) -> str:
-    return entry.error or " ".join(to_options(entry.input))
+    return entry.error or shlex.join(to_options(entry.input))
 
 
 def _course(report: Report) -> list[RenderableType]:
     """What the run did, for people."""
     now = report.run.stopped or datetime.now(UTC)
-    started = f"{moment(report.run.started)}, input: {' '.join(to_options(report.run.input)) or 'none'}"
+    started = f"{moment(report.run.started)}, input: {shlex.join(to_options(report.run.input)) or 'none'}"
     parts: list[RenderableType] = [
         "",
         facts([("started", started), ("retries", report.retries), ("load", report.load.state)]),

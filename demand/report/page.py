@@ -1,5 +1,6 @@
 """The report as one HTML file: nothing is fetched, nothing runs in it, and every text is escaped."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ def render(facts: Facts, duration: Callable[[float | None], str]) -> str:
         "number": _number,
         "cut": _cut,
         "percent": _percent,
+        "quoted": shlex.quote,
     }
     ended = facts.run.stopped or facts.made
     template = environment.get_template("report.html")

@@ -84,10 +84,11 @@ def test_what_failed_after_the_commit_is_a_warning(environment: None, demand: De
 
 
 def test_a_refused_input_names_the_field_and_the_way_on(stack: Stack, demand: Demand) -> None:
-    run = stack.machine.start({"dryrun": True})
+    run = stack.machine.start({"dryrun": True, "tables": ["cases;touch x"]})
     said = demand("show", run.arn.rpartition(":")[2])
     assert said.code == 1
-    for told in ("InvalidInput", "dryrun: expected only", "start a new run"):
+    assert "next" not in said.out
+    for told in ("InvalidInput", "dryrun: expected only", "start a new run", "input: --tables 'cases;touch x'"):
         assert told in said.out
 
 

@@ -1,6 +1,7 @@
 """`demand report`: what it shows, what it says is missing, and that no text is more than text."""
 
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,11 @@ def test_nothing_is_fetched_or_run_and_every_text_stays_text(made: Any) -> None:
     assert len(found.ids) == len(set(found.ids))
     if made is hostile_facts:
         assert found.text.count(HOSTILE[:40]) > 10
+
+
+def test_a_command_is_quoted_for_a_shell() -> None:
+    made = facts(run(name="a b'(c)"))
+    assert f"demand rejects {shlex.quote(made.run.name)} --export" in page(made).text
 
 
 def test_a_run_of_10000_events_stays_below_a_megabyte() -> None:

@@ -24,7 +24,7 @@ class LockTimeoutError(PipelineError):
 
 
 class InvalidEventError(PipelineError, ValueError):
-    """A state passed a malformed event: names the field, the value and what was expected."""
+    """A function received a malformed event. The message names the field, its value and what was expected."""
 
     def __init__(self, field: str, value: Any, expected: str) -> None:
         try:
@@ -35,9 +35,9 @@ class InvalidEventError(PipelineError, ValueError):
 
 
 class ContractVersionError(InvalidEventError):
-    """The execution was started with another version of the state machine's definition than the functions have.
+    """The execution was started with a different version of the state machine's definition than the functions have.
 
-    A redrive keeps that definition, so start a new run; deploy only while no run is active.
+    A redrive keeps that definition, so only a new run helps; deploy while no run is active.
     """
 
     def __init__(self, found: Any, expected: int) -> None:
@@ -49,11 +49,11 @@ class ConfigurationError(PipelineError):
 
 
 class StagingError(PipelineError):
-    """A staged or raw object is missing, cut short, of other columns or not what its chunk's counts say."""
+    """A staged or raw object is missing, truncated, staged for different columns, or contradicts its chunk's counts."""
 
 
 class ReconciliationError(PipelineError):
-    """Counts that must be equal are not: scanned, staged, rejected or loaded."""
+    """Counts that must match do not: scanned, staged, rejected or loaded."""
 
 
 class RejectLimitError(PipelineError):
@@ -65,11 +65,11 @@ class ShrinkLimitError(PipelineError):
 
 
 class StaleRunError(PipelineError):
-    """A run that started later was committed already."""
+    """A run that started later is already committed."""
 
 
 class RunNameTakenError(PipelineError):
-    """Another run of the same name was committed already: of another start time, or another state machine."""
+    """A different run with the same name is already committed (other start time or other state machine)."""
 
 
 class SchemaMismatchError(PipelineError):
@@ -77,23 +77,23 @@ class SchemaMismatchError(PipelineError):
 
 
 class SwapRefusedError(PipelineError):
-    """A table has something that a swap would break or lose; the message has the cure."""
+    """A swap would break or lose something that depends on the table; the message says how to fix it."""
 
 
 class RunRolledBackError(PipelineError):
-    """The run was committed and rolled back since; only another run may load."""
+    """The run was committed and then rolled back; only a new run may load."""
 
 
 class RollbackError(PipelineError):
-    """There is nothing that a rollback could bring back; the message names what there is."""
+    """There are no earlier rows to restore or to compare with; the message says what was found."""
 
 
 class DeadlineError(PipelineError):
-    """The function's time limit is too near to finish."""
+    """Too little of the function's time is left to finish the work."""
 
 
 class DatabaseError(PipelineError):
-    """PostgreSQL refused a statement for a reason that has no class of its own.
+    """PostgreSQL rejected a statement, and no more specific class applies.
 
     `rule` is the name of the constraint, index or column that PostgreSQL names, if any.
     """
@@ -115,19 +115,19 @@ class DuplicateKeyError(RefusedRowError):
 
 
 class DiskFullError(DatabaseError):
-    """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped, to give back theirs."""
+    """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped to free some."""
 
 
 class MissingTableError(DatabaseError):
-    """A table is not there (SQLSTATE 42P01)."""
+    """A table does not exist (SQLSTATE 42P01)."""
 
 
 class DatabaseTimeoutError(DatabaseError):
-    """A statement took longer than it may, or somebody cancelled it (SQLSTATE 57014)."""
+    """A statement exceeded its time limit, or somebody cancelled it (SQLSTATE 57014)."""
 
 
 class DatabaseConnectionError(DatabaseError):
-    """No PostgreSQL answered at the configured host and port, or one that is a standby and refuses to write."""
+    """No server answered at the configured host and port, or the server is a standby, which cannot write."""
 
 
 class DatabaseCertificateError(DatabaseError):
