@@ -33,7 +33,7 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
 )
 _ACTIONS = {
     permission.action.partition(":")[2]: permission.action for needed in COMMANDS.values() for permission in needed
-}
+} | {"Invoke": "lambda:InvokeFunction", "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration"}
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 
 

@@ -3,7 +3,7 @@
 Every command that `demand.cli` declares has a line.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,9 @@ _STACK = (Permission("cloudformation:DescribeStacks", "stack"),)
 _RESOURCES = (*_STACK, Permission("cloudformation:ListStackResources", "stack"))
 _FIND = (*_STACK, Permission("states:ListExecutions", "machine"), Permission("states:DescribeExecution", "runs"))
 _HISTORY = (Permission("states:GetExecutionHistory", "runs"),)
-_RECEIPT = (*_HISTORY, Permission("s3:GetObject", "rejects"))
+_ASK = Permission("lambda:InvokeFunction", "function")  # optional where only the state of runs is asked for
+_REJECTS = (*_HISTORY, Permission("s3:GetObject", "rejects"))
+_RECEIPT = (*_REJECTS, _ASK)
 _START = (Permission("states:StartExecution", "machine"), Permission("states:DescribeExecution", "runs"))
 _SCHEDULE = (
     *_RESOURCES,
@@ -54,7 +56,7 @@ _SCHEDULE = (
     Permission("iam:PassRole", "schedule role"),  # an update names the role that starts the runs
 )
 
-_WAREHOUSE = (*_STACK, Permission("lambda:InvokeFunction", "function"))
+_WAREHOUSE = (*_STACK, _ASK)
 # What may not be asked is skipped, so each action is optional.
 _DOCTOR = (
     *_WAREHOUSE,
@@ -82,13 +84,13 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     "run": (*_STACK, *_START, *_RECEIPT),
     "watch": (*_FIND, *_RECEIPT),
     "estimate": (*_FIND, Permission("dynamodb:DescribeTable", "tables")),
-    "runs": _FIND,
+    "runs": (*_FIND, _ASK),
     "show": (*_FIND, *_RECEIPT),
     "logs": (*_FIND, *_HISTORY, *_RESOURCES, Permission("logs:FilterLogEvents", "logs")),
     "redrive": (*_FIND, *_RECEIPT, Permission("states:RedriveExecution", "runs")),
     "stop": (*_FIND, Permission("states:StopExecution", "runs")),
-    "rejects list": (*_FIND, *_RECEIPT, *_WAREHOUSE),
-    "rejects replay": (*_FIND, *_RECEIPT),
+    "rejects list": (*_FIND, *_REJECTS, _ASK),
+    "rejects replay": (*_FIND, *_REJECTS),
     "verify": (
         *_WAREHOUSE,
         *_HISTORY,
@@ -103,13 +105,13 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,
     "infer": (Permission("dynamodb:DescribeTable", "tables"), Permission("dynamodb:Scan", "tables")),
-    "report": (*_FIND, *_RECEIPT, *_WAREHOUSE),
+    "report": (*_FIND, *_RECEIPT),
     "config": _STACK,
 }
 
 
-def policy(commands: Iterable[str]) -> dict[str, Any]:
-    """The least policy that the commands need: one statement per resource."""
+def policy(commands: Iterable[str], without: Container[str] = ()) -> dict[str, Any]:
+    """The least policy that the commands need: one statement per resource, but for those left out."""
     needed: dict[str, set[str]] = {}
     for command in commands:
         for permission in COMMANDS[command]:
@@ -119,6 +121,6 @@ def policy(commands: Iterable[str]) -> dict[str, Any]:
         "Statement": [
             {"Effect": "Allow", "Action": sorted(needed[name]), "Resource": arn} | _CONDITIONS.get(name, {})
             for name, arn in RESOURCES.items()
-            if name in needed
+            if name in needed and name not in without
         ],
     }

@@ -45,7 +45,8 @@ def permissions() -> str:
 
 def policies() -> str:
     """The policy of those who only look, and of those who may do everything."""
-    looking, all_of_them = (f"```json\n{_json(policy(names))}\n```" for names in (_READING, COMMANDS))
+    policies = policy(_READING, without=("function",)), policy(COMMANDS)
+    looking, all_of_them = (f"```json\n{_json(each)}\n```" for each in policies)
     named = ", ".join(f"`{name}`" for name in _READING)
     return f"To look only, with {named}:\n\n{looking}\n\nFor all commands:\n\n{all_of_them}"
 

@@ -72,7 +72,7 @@ def load_line(load: Load, now: datetime) -> str:
     parts = [load.state]
     if load.chunks_copied:
         parts.append(f"{load.chunks_copied}/{load.chunks} chunks copied")
-    if load.started and load.state not in ("committed", "failed", "aborted"):
+    if load.started and load.state not in ("done", "done (dry run)", "failed", "aborted"):
         parts.append(duration((now - load.started).total_seconds()))
     return ", ".join(parts)
 

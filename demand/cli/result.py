@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, Output, duration, facts, status, table
+from demand.cli.app import Shell
+from demand.cli.doctor import warehouse_of
+from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, duration, facts, status, table
+from demand.runs.execution import Run
 from demand.runs.failure import Failure
 from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report
-from demand.stack import Stack
+from demand.runs.state import InWarehouse, State, find_state
 
 _REASONS = 10  # shown of the reasons for rejects
 _PLACES = 5  # named of tasks that failed in the same way
@@ -23,33 +26,46 @@ class Failed:
     run: str
     arn: str
     status: str
+    warehouse: InWarehouse
     failures: tuple[Failure, ...]
 
 
-def finish(output: Output, stack: Stack, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
+def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
     """Show how a run ended, and return the exit code that says so."""
     named = {"event": event} if event else {}
+    warehouse = state_of(shell, report.run)
     if report.run.output is None:
         run = report.run
-        failed = Failed(run.name, run.arn, run.status, report.failures)
-        output.show(failed, *failure_parts(report), **named)
+        failed = Failed(run.name, run.arn, run.status, warehouse, report.failures)
+        shell.output.show(failed, *failure_parts(report, warehouse), **named)
         return FAILED
-    found = receipt(stack, report)
-    output.show(found, *receipt_parts(found), **named)
+    found = receipt(shell.stack, report, warehouse)
+    shell.output.show(found, *receipt_parts(found), **named)
     return REJECTS if fail_on_rejects and found.rejected else SUCCESS
+
+
+def state_of(shell: Shell, run: Run) -> InWarehouse:
+    """What the warehouse has of a run."""
+    return find_state(lambda: warehouse_of(shell, direct=False), run)
+
+
+def state_text(found: InWarehouse) -> Text:
+    """The sentence about it, in a colour where it is not as one would think."""
+    warns = found.state in (State.ROLLED_BACK, State.UNKNOWN)
+    return Text(found.sentence, style="yellow" if warns else "")
 
 
 def receipt_parts(found: Receipt) -> list[RenderableType]:
     """The receipt for people."""
-    outcome = "committed" if found.committed else "counted and rolled back (dry run)"
-    head = Text.assemble(f"run {found.run} ", status(found.status), f": {outcome} in {duration(found.seconds)}")
+    took = f"{_outcome(found)} in {duration(found.seconds)}"
+    head = Text.assemble(f"run {found.run} ", status(found.status), f": {took}")
     numbers = ("scanned", "staged", "rejected", "loaded")
     columns = [Column("table"), *(Column(name, number=True) for name in numbers)]
-    columns += [Column("balanced"), Column("warehouse now", number=True), Column("before", number=True, optional=True)]
+    columns += [Column("balanced"), Column("rows after it", number=True), Column("before", number=True, optional=True)]
     rows: list[list[object]] = [
         [
             *(entry.table, entry.scanned, entry.staged, entry.rejected, entry.loaded),
-            *("yes" if entry.balanced else "NO", entry.warehouse_rows, entry.previous_rows),
+            *("yes" if entry.balanced else "NO", entry.rows_after, entry.previous_rows),
         ]
         for entry in found.tables
     ]
@@ -66,7 +82,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
         reasons = [[reason.table, reason.reason, reason.items] for reason in most]
         parts.append(table(title, [Column("table"), Column("reason"), Column("items", number=True)], reasons))
     cost = found.cost
-    lines: list[tuple[str, object]] = []
+    lines: list[tuple[str, object]] = [] if found.dry_run else [("warehouse", state_text(found.warehouse))]
     if found.longest_step:
         lines.append(("longest step", f"{found.longest_step.place}: {duration(found.longest_step.seconds)}"))
     lines.append(("read units", f"{cost.read_units:,.1f}"))
@@ -79,7 +95,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     return parts
 
 
-def failure_parts(report: Report) -> list[RenderableType]:
+def failure_parts(report: Report, warehouse: InWarehouse) -> list[RenderableType]:
     """Why a run failed, for people: the error first, then what to do."""
     run = report.run
     seconds = duration(run.seconds(run.stopped or run.started))
@@ -89,8 +105,13 @@ def failure_parts(report: Report) -> list[RenderableType]:
         by_error.setdefault(failure.error, []).append(failure)
     for alike in by_error.values():
         parts += ["", facts(_failure_rows(alike))]
-    parts += ["", Text("The warehouse still shows the last run that was committed.", style="dim")]
-    return parts
+    return [*parts, "", state_text(warehouse)]
+
+
+def _outcome(found: Receipt) -> str:
+    if found.dry_run:
+        return "counted and rolled back (dry run)"
+    return "committed" if found.committed else "loaded"
 
 
 def _failure_rows(alike: Sequence[Failure]) -> list[tuple[str, object]]:

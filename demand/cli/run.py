@@ -126,7 +126,7 @@ def follow_to_the_end(
         shell.output.note(f"stopped watching; the run goes on: {on}, or {end}")
         return INTERRUPTED
     event = "result" if lines_of_json else ""
-    return finish(shell.output, shell.stack, last, fail_on_rejects=fail_on_rejects, event=event)
+    return finish(shell, last, fail_on_rejects=fail_on_rejects, event=event)
 
 
 def table_names(given: list[str] | None) -> list[str] | None:

@@ -12,13 +12,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, check_range, command
+from demand.cli.doctor import warehouse_of
 from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, status, table
-from demand.cli.result import failure_parts, receipt_parts
+from demand.cli.result import failure_parts, receipt_parts, state_of
 from demand.cli.run import RunName
 from demand.runs import execution
 from demand.runs.options import pasted, to_options
 from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report, read
+from demand.runs.state import InWarehouse, State, find_states
 
 _SEGMENTS = 3  # shown of each table
 
@@ -33,6 +35,7 @@ class Summary:
     seconds: float
     redrives: int
     committed: bool | None
+    warehouse: InWarehouse
     input: Mapping[str, Any]
     scanned: int | None
     rejected: int | None
@@ -52,6 +55,7 @@ class Shown:
     """All about a run."""
 
     report: Mapping[str, Any]
+    warehouse: InWarehouse
     receipt: Receipt | None
 
 
@@ -63,28 +67,34 @@ def runs(
     """List the latest runs: what they did, how long they took, how often they were redriven."""
     check_range("--limit", limit, 1, 100)
     now = datetime.now(UTC)
-    found = tuple(summary(run, now) for run in execution.list_runs(shell.stack, limit))
+    listed = execution.list_runs(shell.stack, limit)
+    states = find_states(lambda: warehouse_of(shell, direct=False), listed)
+    found = tuple(summary(run, states[run.name], now) for run in listed)
     columns = [
-        *(Column("run", whole=True), Column("status", whole=True), Column("started", whole=True, optional=True)),
+        *(Column("run", whole=True), Column("status", whole=True), Column("warehouse", whole=True, optional=True)),
+        Column("started", whole=True, optional=True),
         Column("took", number=True),
         *(Column(name, number=True, optional=True) for name in ("loaded", "rejected", "redrives", "scanned")),
         Column("note"),
     ]
     rows = [
         [
-            *(entry.name, status(entry.status), entry.started, duration(entry.seconds)),
+            *(entry.name, status(entry.status), str(entry.warehouse.state), entry.started, duration(entry.seconds)),
             *(entry.loaded, entry.rejected, entry.redrives, entry.scanned, _note(entry)),
         ]
         for entry in found
     ]
     shell.output.show(History(found), table("", columns, rows) if rows else Text("no runs yet: demand run"))
+    for reason in dict.fromkeys(each.reason for each in states.values() if each.state is State.UNKNOWN):
+        shell.output.note(f"the warehouse was not asked about these runs: {reason}")
 
 
 @command("show", examples=["demand show", "demand show demand-20261127T0300", "demand show --json"])
 def show(shell: Shell, run: RunName = None) -> int:
     """Explain a run: what failed and what to do, what each table did, its slowest steps and segments."""
     report = read(shell.stack, execution.find_run(shell.stack, run))
-    found = receipt(shell.stack, report) if report.run.output is not None else None
+    warehouse = state_of(shell, report.run)
+    found = receipt(shell.stack, report, warehouse) if report.run.output is not None else None
     parts: list[RenderableType] = []
     if found:
         parts += receipt_parts(found)
@@ -93,12 +103,12 @@ def show(shell: Shell, run: RunName = None) -> int:
             Text.assemble(f"run {report.run.name} ", status(report.run.status), f": {pasted('watch', report.run.name)}")
         )
     else:
-        parts += failure_parts(report)
-    shell.output.show(Shown(asdict(report), found), *parts, *_course(report))
+        parts += failure_parts(report, warehouse)
+    shell.output.show(Shown(asdict(report), warehouse, found), *parts, *_course(report))
     return FAILED if report.failures else SUCCESS
 
 
-def summary(run: execution.Run, now: datetime) -> Summary:
+def summary(run: execution.Run, warehouse: InWarehouse, now: datetime) -> Summary:
     """What the list says of a run."""
     sums = {name: sum(int(entry[name]) for entry in run.tables) for name in ("scanned", "rejected", "loaded")}
     counted: dict[str, int | None] = {**sums} if run.output is not None else dict.fromkeys(sums)
@@ -108,7 +118,8 @@ def summary(run: execution.Run, now: datetime) -> Summary:
         started=run.started,
         seconds=run.seconds(now),
         redrives=run.redrives,
-        committed=run.committed,
+        committed=run.committed if warehouse.is_committed is None else warehouse.is_committed,
+        warehouse=warehouse,
         input=run.input,
         error=run.error,
         **counted,
@@ -116,7 +127,10 @@ def summary(run: execution.Run, now: datetime) -> Summary:
 
 
 def _note(entry: Summary) -> str:
-    return entry.error or shlex.join(to_options(entry.input))
+    words = entry.error or shlex.join(to_options(entry.input))
+    if entry.warehouse.state is State.ROLLED_BACK:
+        return f"{words} rolled back: {entry.warehouse.reason}".strip()
+    return f"{words}, but {entry.warehouse.state}" if entry.error and entry.committed else words
 
 
 def _course(report: Report) -> list[RenderableType]:

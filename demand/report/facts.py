@@ -15,6 +15,7 @@ from demand.runs import execution
 from demand.runs.history import History
 from demand.runs.report import Report
 from demand.runs.report import report as summed_up
+from demand.runs.state import InWarehouse, find_state
 from demand.runs.tasks import Attempt, Outcome, Tasks
 from demand.stack import Stack
 from demand.warehouse import Warehouse
@@ -39,6 +40,7 @@ class Facts:
     stack: str
     region: str
     run: execution.Run
+    state: InWarehouse
     report: Report | None
     attempts: tuple[Attempt, ...]
     before: tuple[execution.Run, ...]
@@ -74,8 +76,9 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
 
     report = missing.unless("the run's history", history)
     rejects = missing.unless("reasons of rejects", lambda: _reasons(stack, report, samples=samples)) if report else None
+    state = find_state(ask, run)
     changes = None
-    if run.committed:
+    if run.committed if state.is_committed is None else state.committed_at:
         changes = missing.unless("drift", lambda: drift(ask(), run.name))
     else:
         missing.add("drift", "it is recorded with a commit, and this run has none")
@@ -84,6 +87,7 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
         stack=stack.name,
         region=stack.region,
         run=run,
+        state=state,
         report=report,
         attempts=tuple(attempts),
         before=missing.unless("earlier runs", lambda: _before(stack, run, ask)) or (),

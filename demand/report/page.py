@@ -13,10 +13,19 @@ from demand.report.facts import Facts
 from demand.report.timeline import skews, timeline
 from demand.runs.execution import RUNNING, SUCCEEDED
 from demand.runs.failure import Failure, message_of
+from demand.runs.state import State
 from demand.runs.tasks import Kind, place
 
 _PLACES = 5  # named of tasks that failed in the same way
 _CUT = 300  # characters of a text that comes from items or errors
+# Colour and title of a run whose load said that it had committed, by what the warehouse says.
+_ENDS = {
+    State.COMMITTED: ("succeeded", "Committed"),
+    State.SUPERSEDED: ("succeeded", "Committed, and superseded since"),
+    State.ROLLED_BACK: ("over", "Rolled back"),
+    State.NOT_COMMITTED: ("over", "Loaded, but not in the warehouse"),
+    State.UNKNOWN: ("over", "Loaded; the warehouse was not asked"),
+}
 _PHASES = {
     Kind.SCAN: "scan: DynamoDB to raw chunks",
     Kind.TRANSFORM: "transform: raw to staged chunks",
@@ -128,20 +137,21 @@ def verdict(facts: Facts, duration: Callable[[float | None], str]) -> Verdict:
         if run.redrives
         else ""
     )
+    state = facts.state
     if run.status == RUNNING:
-        return Verdict(
-            "running", "Running", f"For {took} so far. The warehouse still shows the last committed run.{redriven}"
-        )
+        return Verdict("running", "Running", f"For {took} so far. {state.sentence}{redriven}")
     if run.status != SUCCEEDED:
-        kept = "Nothing was loaded: the warehouse still shows the last committed run."
-        return Verdict("failed", f"Failed: {run.error or run.status}", f"After {took}. {kept}{redriven}")
+        kept = " after its commit" if state.is_committed else ""
+        title = f"Failed{kept}: {run.error or run.status}"
+        return Verdict("failed", title, f"After {took}. {state.sentence}{redriven}")
     rows = sum(int(entry["loaded"]) for entry in run.tables)
     rejected = sum(int(entry["rejected"]) for entry in run.tables)
     tables = f"{len(run.tables)} table{'' if len(run.tables) == 1 else 's'}"
     if not run.committed:
         return Verdict("dry", "Dry run: counted and rolled back", f"{rows:,} rows of {tables} in {took}.{redriven}")
     rejects = f" {rejected:,} items were rejected." if rejected else " No item was rejected."
-    return Verdict("succeeded", "Committed", f"{rows:,} rows of {tables} in {took}.{rejects}{redriven}")
+    text = f"{rows:,} rows of {tables} in {took}.{rejects}{redriven} {state.sentence}"
+    return Verdict(*_ENDS[state.state], text)
 
 
 def _phases(facts: Facts, ended: datetime) -> list[Phase]:

@@ -11,14 +11,14 @@ from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer
 
 
 def recorded_runs(warehouse: Warehouse, *, before: datetime, most: int) -> tuple[Run, ...]:
-    """The committed runs that were started before a time, the last one first."""
-    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, run=None, before=before.isoformat(), most=most)
+    """The committed runs that were started before a time and not rolled back, the last one first."""
+    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=before.isoformat(), most=most)
     return tuple(map(_run, answer.runs))
 
 
 def recorded_run(warehouse: Warehouse, name: str) -> Run | None:
     """A committed run by its whole name."""
-    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, run=name, before=None, most=1)
+    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=[name], before=None, most=1)
     return _run(answer.runs[0]) if answer.runs else None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from demand.runs.cost import Cost
 from demand.runs.report import Report, Step
+from demand.runs.state import InWarehouse
 from demand.stack import Stack
 from demand_pipeline.transform.reason import Reason
 
@@ -18,7 +19,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class TableReceipt:
-    """One table. `warehouse_rows` is what the warehouse holds after the run: in a dry run, what it held before."""
+    """One table. `rows_after` is how many rows it had after the run: in a dry run, as many as before."""
 
     table: str
     segments: int
@@ -29,7 +30,7 @@ class TableReceipt:
     sanitized: int
     loaded: int
     previous_rows: int
-    warehouse_rows: int
+    rows_after: int
     read_units: float
     load_seconds: float
     balanced: bool
@@ -46,7 +47,9 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A run that succeeded. `reasons_complete` is false where there were more objects of rejects than were read.
+    """A run that succeeded. `committed` is how its load ended, unless the warehouse knows better.
+
+    `reasons_complete` is false where there were more objects of rejects than were read.
 
     `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
     """
@@ -55,6 +58,8 @@ class Receipt:
     arn: str
     status: str
     committed: bool
+    dry_run: bool
+    warehouse: InWarehouse
     seconds: float
     redrives: int
     tables: tuple[TableReceipt, ...]
@@ -66,7 +71,7 @@ class Receipt:
     warnings: tuple[str, ...]
 
 
-def receipt(stack: Stack, report: Report) -> Receipt:
+def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
     """The receipt, with the rejects' reasons from S3: at most 200 objects, whatever the run's size."""
     run = report.run
     keys = report.staged_with_rejects
@@ -74,7 +79,9 @@ def receipt(stack: Stack, report: Report) -> Receipt:
         run=run.name,
         arn=run.arn,
         status=run.status,
-        committed=bool(run.committed),
+        committed=bool(run.committed if warehouse.is_committed is None else warehouse.is_committed),
+        dry_run=run.committed is False,
+        warehouse=warehouse,
         seconds=run.seconds(run.stopped or run.started),
         redrives=run.redrives,
         tables=tuple(_table(counts, committed=bool(run.committed)) for counts in run.tables),
@@ -100,7 +107,7 @@ def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
         sanitized=int(counts["sanitized"]),
         loaded=loaded,
         previous_rows=previous,
-        warehouse_rows=loaded if committed else previous,
+        rows_after=loaded if committed else previous,
         read_units=float(counts["readUnits"]),
         load_seconds=float(counts["loadSeconds"]),
         balanced=scanned == staged + rejected and staged == loaded,

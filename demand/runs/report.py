@@ -147,7 +147,7 @@ def _load(run: Run, attempts: Sequence[Attempt], chunks: int) -> Load:
 
 def _load_state(run: Run, copies: Sequence[Attempt], loads: Sequence[Attempt]) -> str:
     if run.committed is not None:
-        return "committed" if run.committed else "rolled back (dry run)"
+        return "done" if run.committed else "done (dry run)"
     if not copies and not loads:
         return "waiting" if run.is_running else "not reached"
     last = max([*copies, *loads], key=lambda attempt: attempt.started)

@@ -172,6 +172,17 @@ class CloudFormation:
         return mock.Mock(paginate=list_stack_resources)
 
 
+class Denied:
+    """Lambda for a user who may not call the function that knows the warehouse."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def invoke(self, **_: Any) -> Any:
+        self._calls.append("lambda:InvokeFunction")
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Invoke")
+
+
 @dataclass
 class Stack:
     """What the tests see of the deployed stack: the machine, and the API calls of the commands."""
@@ -189,17 +200,18 @@ def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
     around = settings.pop("around", None)
     with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
-        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET}
+        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, "OperateWarehouseName": "operate"}
         resources = {
             "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
             "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
         }
         cloudformation = CloudFormation(outputs, resources)
+        fakes = {"cloudformation": cloudformation, "lambda": Denied(cloudformation.calls)}
         make = Clients._make
 
         def recording(clients: Clients, service: str) -> Any:
-            if service == "cloudformation":
-                return cloudformation
+            if service in fakes:
+                return fakes[service]
             made = make(clients, service)
             prefix = made.meta.service_model.signing_name
             made.meta.events.register(

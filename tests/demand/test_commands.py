@@ -22,7 +22,7 @@ def test_a_run_ends_with_a_receipt_that_is_balanced(stack: Stack, demand: Demand
     receipt = said.json
     assert receipt["schema_version"] == 1
     assert (receipt["committed"], receipt["rejected"], receipt["reasons"]) == (True, 0, [])
-    counts = ("scanned", "staged", "rejected", "loaded", "balanced", "warehouse_rows", "previous_rows")
+    counts = ("scanned", "staged", "rejected", "loaded", "balanced", "rows_after", "previous_rows")
     tables = {table["table"]: [table[name] for name in counts] for table in receipt["tables"]}
     assert tables == {name: [3, 3, 0, 3, True, 3, 5] for name in TABLES}
     assert receipt["cost"]["read_units"] == 0.5 * len(TABLES)
@@ -30,11 +30,24 @@ def test_a_run_ends_with_a_receipt_that_is_balanced(stack: Stack, demand: Demand
     assert receipt["run"] in said.err
 
 
+def test_without_permission_to_ask_the_warehouse_a_run_is_shown_and_its_state_is_unknown(
+    stack: Stack, demand: Demand
+) -> None:
+    ran = demand("run", "--tables", FIRST, "--json")
+    denied = "missing permission lambda:InvokeFunction: no"
+    assert (ran.code, ran.json["committed"]) == (0, True)
+    assert (ran.json["warehouse"]["state"], ran.json["warehouse"]["reason"]) == ("unknown", denied)
+    for words, place in ((("show",), "out"), (("runs",), "err")):
+        said = demand(*words)
+        assert said.code == 0
+        assert denied in " ".join(getattr(said, place).split())
+
+
 def test_a_dry_run_of_some_tables_passes_its_input_on_and_leaves_the_warehouse(stack: Stack, demand: Demand) -> None:
     words = f"--tables {SECOND},{FIRST} --dry-run --max-items 2 --save-csv --max-reject-percent 7.5".split()
     receipt = demand("run", *words, "--json").json
     assert receipt["committed"] is False
-    assert {table["table"]: (table["scanned"], table["warehouse_rows"]) for table in receipt["tables"]} == {
+    assert {table["table"]: (table["scanned"], table["rows_after"]) for table in receipt["tables"]} == {
         FIRST: (2, 5),
         SECOND: (2, 5),
     }

@@ -22,7 +22,7 @@ from demand_pipeline.transform.drift import path_text
 from local.seed import key_item
 from tests.demand.conftest import CloudFormation, Demand, Said
 from tests.statemachine.conftest import one_at_a_time
-from tests.statemachine.harness import Machine
+from tests.statemachine.harness import Machine, TaskFailed
 from tests.support import functions
 from tests.support.aws import BUCKET, VARIABLES, create_source
 from tests.support.operate import FUNCTION, Lambda
@@ -45,6 +45,7 @@ class Real:
     demand: Demand
     dynamodb: Any
     calls: list[str]
+    lost: list[str]  # errors of loads whose work was done
 
     def put(self, *items: dict[str, Any], table: str = "cases") -> None:
         for item in items:
@@ -65,7 +66,15 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     for table in TABLES.values():
         create_source(table)
-    with Machine(one_at_a_time(functions.handlers())) as machine:
+    lost: list[str] = []
+
+    def around(task: Any, proceed: Any) -> Any:
+        answer = proceed()
+        if task.state == "LoadWarehouse" and lost:
+            raise TaskFailed(lost.pop())
+        return answer
+
+    with Machine(one_at_a_time(functions.handlers()), around=around) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, "OperateWarehouseName": FUNCTION}
         cloudformation = CloudFormation(outputs, {})
         named = {f"{camel_case(table.source)}Table": table.source for table in TABLES.values()}
@@ -90,7 +99,7 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
 
         with mock.patch.object(Clients, "_make", recording):
             client: Any = boto3.client
-            yield Real(warehouse, alone, client("dynamodb"), calls)
+            yield Real(warehouse, alone, client("dynamodb"), calls, lost)
 
 
 def case(number: int, **attributes: Any) -> dict[str, Any]:
@@ -290,6 +299,49 @@ def test_a_path_that_is_shown_is_the_one_that_the_line_to_paste_reads() -> None:
     for path in [("a", "b"), ("unit.price", "größe"), ('"x"\\', "\u202e\x1b[31m", ""), ("{}", "'")]:
         assert path_text(path).isprintable()
         assert parse_path(path_text(path)) == path
+
+
+def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+
+    def shown(name: str) -> tuple[str, bool, str]:
+        """The state by every command, which must agree: what runs says, whether it is committed, and the report."""
+        listed = {run["name"]: run for run in real.demand("runs", "--json").json["runs"]}[name]
+        said = [real.demand(word, name, "--json").lines[-1] for word in ("show", "watch")]
+        assert [each["warehouse"] for each in said] == [listed["warehouse"]] * 2
+        real.demand("report", name, "-o", str(file))
+        return listed["warehouse"]["state"], listed["committed"], file.read_text()
+
+    real.put(case(1))
+    dry, first = real.run("--dry-run"), real.run()
+    assert shown(dry)[:2] == ("not committed", False)
+    assert shown(first)[:2] == ("committed", True)
+    real.lost.append("Sandbox.Timedout")
+    real.lost.append("Sandbox.Timedout")  # which is retried once, but not at the load
+    failed = real.demand("run", "--tables", "cases,metadata", "--json")
+    real.lost.clear()
+    assert (failed.code, failed.json["warehouse"]["state"]) == (1, "committed")
+    second = failed.json["run"]
+    state, committed, report = shown(second)
+    assert (state, committed) == ("committed", True)
+    assert "Failed after its commit: Sandbox.Timedout" in report
+    assert shown(first)[:2] == ("superseded", True)
+    for words in (["show", second], ["watch", second]):
+        assert "The warehouse has the rows of this run." in " ".join(real.demand(*words).out.split())
+    real.warehouse.sql(
+        "UPDATE warehouse.pipeline_runs SET status = 'rolled back', rolled_back_at = now(), rolled_back_by = 'ana', "
+        "rolled_back_reason = 'test data'"
+    )
+    for name in (first, second):
+        state, committed, report = shown(name)
+        assert (state, committed) == ("rolled back", False)
+        assert "said to be by ana, because: test data" in report
+    assert "<h1>Rolled back</h1>" in real.demand("report", first, "-o", str(file)).out + file.read_text()
+    assert "rolled back: test data" in " ".join(real.demand("runs").out.split())
+    real.warehouse.sql("ALTER TABLE warehouse.pipeline_runs RENAME TO elsewhere")
+    state, committed, report = shown(first)
+    assert (state, committed) == ("unknown", True)
+    assert "It is unknown whether the warehouse has the rows of this run: " in report
 
 
 def test_the_last_swap_is_shown_and_rolled_back(real: Real, staging: Staging) -> None:

@@ -108,7 +108,7 @@ def test_an_event_trigger_with_its_owners_rights_is_fine(loaded: Runs, warehouse
 
 def test_a_load_works_once_the_event_triggers_grants_are_given(loaded: Runs, warehouse: Warehouse) -> None:
     warehouse.sql(EVENT_TRIGGER.format(name="awsdms_intercept_ddl", rights=""))
-    with pytest.raises(DatabasePrivilegeError, match=r"awsdms_ddl_audit .*raised in the event trigger"):
+    with pytest.raises(DatabasePrivilegeError, match=r"awsdms_ddl_audit .*, which an event trigger calls"):
         loaded.load(run_at(2))
     [problem] = problems()
     warehouse.sql(problem["action"])
@@ -159,19 +159,41 @@ def test_runs_are_remembered_with_what_they_did_to_their_tables(loaded: Runs) ->
     for number in (2, 3):
         loaded.load(run_at(number), {"cases": documents(number)})
     before = run_at(3).started_at.isoformat()
-    second, first = ask("runs", run=None, before=before, most=5)["runs"]
+    second, first = ask("runs", runs=None, before=before, most=5)["runs"]
     assert (second["run"], first["run"], first["started_at"]) == ("run-2", "run-1", run_at(1).started_at.isoformat())
     [cases] = second["tables"]
     assert {name: cases[name] for name in ("table", "scanned", "staged", "rejected", "loaded", "previous_rows")} == {
         "table": "cases", "scanned": 2, "staged": 2, "rejected": 0, "loaded": 2, "previous_rows": 3,
     }  # fmt: skip
     assert {table["table"] for table in first["tables"]} == EVERYTHING.keys()
-    assert [run["run"] for run in ask("runs", run=None, before=None, most=1)["runs"]] == ["run-3"]
-    assert [run["run"] for run in ask("runs", run="run-1", before=None, most=1)["runs"]] == ["run-1"]
+    assert [run["run"] for run in ask("runs", runs=None, before=None, most=1)["runs"]] == ["run-3"]
+    assert [run["run"] for run in ask("runs", runs=["run-1"], before=None, most=1)["runs"]] == ["run-1"]
+
+
+def test_a_run_is_remembered_with_the_tables_that_still_have_its_rows(loaded: Runs) -> None:
+    def of(run: str) -> dict[str, Any]:
+        [found] = ask("runs", runs=[run], before=None, most=1)["runs"]
+        return {name: found[name] for name in ("status", "holds", "replaced_by", "rolled_back_by")}
+
+    loaded.load(run_at(2), {"cases": documents(2)})
+    loaded.load(run_at(3), {"cases": documents(3)})
+    others = sorted(EVERYTHING.keys() - {"cases"})
+    committed = {"status": "committed", "rolled_back_by": None}
+    assert of("run-1") == committed | {"holds": others, "replaced_by": ["run-3"]}
+    assert of("run-2") == committed | {"holds": [], "replaced_by": ["run-3"]}
+    assert of("run-3") == committed | {"holds": ["cases"], "replaced_by": []}
+    loaded.warehouse.sql(
+        "UPDATE warehouse.pipeline_runs SET status = 'rolled back', rolled_back_by = 'me', rolled_back_at = now() "
+        "WHERE run_id = 'run-3'"
+    )
+    assert of("run-2") == committed | {"holds": ["cases"], "replaced_by": []}
+    undone = {"status": "rolled back", "holds": [], "replaced_by": ["run-2"], "rolled_back_by": "me"}
+    assert of("run-3") == undone
+    assert [run["run"] for run in ask("runs", runs=None, before=None, most=9)["runs"]] == ["run-2", "run-1"]
 
 
 def test_before_the_first_run_there_is_nothing(warehouse: Warehouse) -> None:
-    assert ask("runs", run=None, before=None, most=1) == {"runs": []}
+    assert ask("runs", runs=None, before=None, most=1) == {"runs": [], "complete": True}
     assert {(table["rows"], table["run"]) for table in ask("status", countRows=True)["tables"]} == {(None, None)}
     assert ask("rejects", **NO_REJECTS, samples=3) == {"reasons": [], "complete": True}
     assert ask("rejected_items", **NO_REJECTS, after=None) == {"items": [], "next": None}
@@ -292,7 +314,8 @@ def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
         ("check", {"strategy": "swop"}, "arguments.strategy: expected one of truncate, merge"),
         ("status", {}, "arguments.countRows: expected true or false, and it is missing"),
         ("rejects", {"run": None, "table": "cheques", "samples": 1}, "arguments.table: expected one of cases"),
-        ("runs", {"run": None, "before": "today", "most": 1}, "arguments.before: expected a time in ISO 8601"),
+        ("runs", {"runs": None, "before": "today", "most": 1}, "arguments.before: expected a time in ISO 8601"),
+        ("runs", {"runs": ["a", ""], "before": None, "most": 1}, "arguments.runs[1]: expected a non-empty string"),
         (
             "rejected_items",
             {**NO_REJECTS, "after": "x'"},

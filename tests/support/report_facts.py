@@ -8,6 +8,7 @@ from demand.drift import Change, Drift
 from demand.report.facts import Facts
 from demand.runs.execution import Run
 from demand.runs.report import report
+from demand.runs.state import InWarehouse, State
 from demand.runs.tasks import Attempt, Kind, Outcome, Tasks
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.rejects import RejectReason, RejectSample
@@ -69,7 +70,7 @@ def facts(of: Run | None = None, tried: list[Attempt] | None = None) -> Facts:
     tasks.has_ended = True
     samples = (RejectSample('{"documentId": "doc-1"}', "due_date: expected date, got S '31/12/2026'"),)
     return Facts(
-        made=NOW + timedelta(hours=1), stack="demand-pipeline-prod", region="eu-west-1", run=of,
+        made=NOW + timedelta(hours=1), stack="demand-pipeline-prod", region="eu-west-1", run=of, state=InWarehouse(State.COMMITTED if of.committed else State.NOT_COMMITTED),
         report=report(of, tasks), attempts=tuple(tasks.attempts),
         before=tuple(run(number, loaded=1000 - 10 * number) for number in range(1, 11)),
         warehouse=tuple(

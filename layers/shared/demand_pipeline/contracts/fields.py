@@ -84,6 +84,13 @@ class Fields:
             raise InvalidEventError(self.path(name), value, "an array")
         return value
 
+    def texts(self, name: str) -> Iterator[str]:
+        """An array of non-empty strings."""
+        for index, element in enumerate(self.array(name)):
+            if not isinstance(element, str) or not element:
+                raise InvalidEventError(f"{self.path(name)}[{index}]", element, "a non-empty string")
+            yield element
+
     def objects(self, name: str) -> Iterator["Fields"]:
         """An array of objects."""
         for index, element in enumerate(self.array(name)):

@@ -1,6 +1,6 @@
 """The action `runs`: what committed runs did to their tables, also those that Step Functions has forgotten."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -14,23 +14,40 @@ from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
 
-_OF_RUN = 5  # columns, before those of its table
+_OF_RUN = 9  # columns, before the run whose rows the table has, and those of the table
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> RunsAnswer:
     """The runs that were asked for; before the first run there are none."""
     request = RunsRequest.read(arguments)
     if not exists(connection, schema, PIPELINE_RUN_TABLES.name):
-        return RunsAnswer(())
+        return RunsAnswer((), complete=True)
     rows = connection.query(
-        statement("recorded_runs", schema=schema), run=request.run, before=request.before, most=request.most
+        statement("recorded_runs", schema=schema),
+        runs=None if request.runs is None else list(request.runs),
+        before=request.before,
+        most=request.most,
     )
-    found = [
-        RecordedRun(run, arn, started.isoformat(), committed.isoformat(), given, _tables(members))
-        for (run, arn, started, committed, given), members in groupby(rows, itemgetter(*range(_OF_RUN)))
-    ]
-    return RunsAnswer(tuple(fitting(found)))
+    found = [_run(run, list(members)) for run, members in groupby(rows, itemgetter(*range(_OF_RUN)))]
+    runs = fitting(found)
+    return RunsAnswer(tuple(runs), complete=len(runs) == len(found))
 
 
-def _tables(rows: Iterable[Sequence[Any]]) -> tuple[LoadedTable, ...]:
-    return tuple(LoadedTable(*row[_OF_RUN:]) for row in rows)
+def _run(run: Sequence[Any], rows: Sequence[Sequence[Any]]) -> RecordedRun:
+    name, arn, started, committed, given, status, rolled_back, by, reason = run
+    tables = tuple(LoadedTable(*row[_OF_RUN + 1 :]) for row in rows)
+    holders = {table.table: row[_OF_RUN] for table, row in zip(tables, rows, strict=True)}
+    return RecordedRun(
+        name,
+        arn,
+        started.isoformat(),
+        committed.isoformat(),
+        given,
+        status,
+        rolled_back.isoformat() if rolled_back else None,
+        by,
+        reason,
+        tables,
+        holds=tuple(table for table, holder in holders.items() if holder == name),
+        replaced_by=tuple(dict.fromkeys(holder for holder in holders.values() if holder not in (None, name))),
+    )

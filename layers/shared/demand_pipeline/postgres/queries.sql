@@ -1534,18 +1534,27 @@ JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id AND run.status 
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: recorded_runs
--- What each run did to its tables: of one run, or of the last ones before a time.
-SELECT run.run_id, run.execution_arn, run.started_at, run.committed_at, run.input::text,
+-- What each run did to its tables: of the named runs, or of the last ones before a time that were not rolled back. Each
+-- table comes with the run whose rows it has now.
+SELECT run.run_id, run.execution_arn, run.started_at, run.committed_at, run.input::text, run.status,
+       run.rolled_back_at, run.rolled_back_by, run.rolled_back_reason, holder.run_id,
        loaded.table_name, loaded.segments, loaded.chunks, loaded.scanned, loaded.staged, loaded.rejected,
        loaded.sanitized, loaded.loaded, loaded.inserted, loaded.updated, loaded.deleted, loaded.previous_rows,
        loaded.read_units::float8, loaded.bytes, loaded.load_seconds::float8
 FROM (
     SELECT * FROM {schema}.pipeline_runs
-    WHERE (:run::text IS NULL OR run_id = :run) AND (:before::timestamptz IS NULL OR started_at < :before)
+    WHERE CASE WHEN :runs::text[] IS NULL THEN status = 'committed' ELSE run_id = ANY (:runs) END
+      AND (:before::timestamptz IS NULL OR started_at < :before)
     ORDER BY started_at DESC
     LIMIT :most
 ) AS run
 JOIN {schema}.pipeline_run_tables AS loaded ON loaded.run_id = run.run_id
+LEFT JOIN (
+    SELECT DISTINCT ON (table_name) table_name, run_id
+    FROM {schema}.pipeline_run_tables JOIN {schema}.pipeline_runs USING (run_id)
+    WHERE status = 'committed'
+    ORDER BY table_name, committed_at DESC
+) AS holder ON holder.table_name = loaded.table_name
 ORDER BY run.started_at DESC, run.run_id, loaded.table_name;
 
 -- name: loading_runs

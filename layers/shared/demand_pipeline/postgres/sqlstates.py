@@ -116,7 +116,8 @@ def failure(fields: Mapping[str, str], sql: str = "", explanation: str = "") -> 
     message = fields.get("M", "") if _is_without_data(code, fields, sql) else "message withheld, it may quote an item"
     places = [f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields]
     if function := _function(fields):
-        places.append(f"function {function}")
+        is_event = _DDL.match(sql) is not None
+        places.append(f"function {function}{', which an event trigger calls' if is_event else ''}")
     where = f" ({', '.join(places)})" if places else ""
     error = kind(f"SQLSTATE {code}: {message}{where}{_ADVICE.get(code, '')}{explanation}")
     if isinstance(error, DatabaseError):

@@ -1,4 +1,4 @@
-"""The action `runs`: what committed runs did to their tables."""
+"""The action `runs`: what committed runs did to their tables, and whether their rows are still there."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,38 +11,53 @@ from demand_pipeline.errors import InvalidEventError
 
 @dataclass(frozen=True, slots=True)
 class RunsRequest:
-    """One run, or the last ones that were started `before` a time in ISO 8601, at most so many."""
+    """The named runs, or without names the last ones that were started `before` a time in ISO 8601, at most so many.
 
-    run: str | None
+    Runs that were rolled back are recorded too, but only given by name.
+    """
+
+    runs: tuple[str, ...] | None
     before: str | None
     most: int
 
     @classmethod
     def read(cls, arguments: Fields) -> Self:
         """Read the action's arguments; raises `InvalidEventError`."""
-        run, before = arguments.optional_text("run"), arguments.optional_text("before")
+        runs = None if arguments.is_null("runs") else tuple(arguments.texts("runs"))
+        before = arguments.optional_text("before")
         if before is not None and not _is_time(before):
             raise InvalidEventError(arguments.path("before"), before, "a time in ISO 8601")
-        return cls(run, before, arguments.integer("most", minimum=1))
+        return cls(runs, before, arguments.integer("most", minimum=1))
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A committed run as the warehouse remembers it; times are ISO 8601 in UTC, `input` is JSON."""
+    """A committed run as the warehouse remembers it; times are ISO 8601 in UTC, `input` is JSON.
+
+    `status` is that of `pipeline_runs`. `replaced_by` are the runs whose rows its tables have now, other than its own;
+    `holds` are the tables that still have its rows.
+    """
 
     run: str
     arn: str
     started_at: str
     committed_at: str
     input: str
+    status: str
+    rolled_back_at: str | None
+    rolled_back_by: str | None
+    rolled_back_reason: str | None
     tables: tuple[LoadedTable, ...]
+    holds: tuple[str, ...]
+    replaced_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunsAnswer:
-    """Runs, the last one first."""
+    """Runs, the last one first. `complete` is false if there are more than an answer can hold."""
 
     runs: tuple[RecordedRun, ...]
+    complete: bool
 
 
 def _is_time(text: str) -> bool:
