@@ -271,6 +271,7 @@ BROKEN: dict[str, tuple[Break, str, State, str]] = {
     "a disabled key of the bucket": (disable_bucket_key, "retention", State.FAILURE, "is Disabled"),
     "a wrong password": (lambda s: s.warehouse.put_secret("pipeline", "wrong"), "login", State.FAILURE, "DatabaseAuthenticationError"),
     "a secret of another form": (lambda _: aws("secretsmanager").put_secret_value(SecretId="login", SecretString="x"), "secret", State.FAILURE, "expected a JSON object with username and password"),
+    "a root that nobody knows": (lambda _: aws("secretsmanager").put_secret_value(SecretId="root", SecretString="x"), "secret", State.FAILURE, "root"),
     "a port where nothing is": (lambda s: env(s, "POSTGRES_PORT", "1"), "reachability", State.FAILURE, "DatabaseConnectionError"),
     "a root that did not sign": (lambda s: env(s, "POSTGRES_TLS_ROOT_SECRET_ARN", ""), "TLS", State.FAILURE, "DatabaseCertificateError"),
     "a database that is not there": (lambda s: env(s, "POSTGRES_DATABASE", "nowhere"), "warehouse", State.FAILURE, "nowhere"),
@@ -295,6 +296,14 @@ def test_what_is_broken_is_named_with_what_to_do(broken: str, setup: SetUp) -> N
     problems = [finding for finding in setup.findings() if finding.state is not State.OK]
     named = [finding for finding in problems if (finding.subject, finding.state) == (subject, state)]
     assert [finding for finding in named if message in finding.message and finding.action], problems
+
+
+@pytest.mark.parametrize("broken", ["a wrong password", "a secret of another form", "a root that nobody knows"])
+def test_a_diagnosis_goes_through_no_cache(broken: str, setup: SetUp) -> None:
+    assert {finding.state for finding in setup.findings()} == {State.OK}  # the function has read its secrets now
+    BROKEN[broken][0](setup)
+    subject, state = BROKEN[broken][1:3]
+    assert (subject, state) in [(finding.subject, finding.state) for finding in setup.findings()]
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])

@@ -25,18 +25,20 @@ _LOCK_SECONDS = 5.0
 class Action:
     """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass.
 
-    An action that rehearses writes, and is always rolled back. `finish` gets the answer, after the commit of an action
+    An action that rehearses writes, and is always rolled back. One that renews reads the secrets again: a diagnosis goes
+    through no cache. `finish` gets the answer, after the commit of an action
     that writes.
     """
 
     answer: Callable[[Connection, str, Fields], Any]
     writes: bool = False
     rehearses: bool = False
+    renews: bool = False
     finish: Callable[[Connection, str, Any], None] | None = None
 
 
 ACTIONS = {
-    ActionName.CHECK: Action(check.answer, rehearses=True),
+    ActionName.CHECK: Action(check.answer, rehearses=True, renews=True),
     ActionName.STATUS: Action(status.answer),
     ActionName.REJECTS: Action(rejects.answer),
     ActionName.REJECTED_ITEMS: Action(rejects.answer_items),
@@ -54,7 +56,9 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
     started = time.monotonic()
     timeouts = Timeouts(lock=_LOCK_SECONDS, statement=max(1, seconds - _RESERVE_SECONDS))
     with (
-        open_session(settings, f"operate {request.action}", timeouts, writes=action.writes) as connection,
+        open_session(
+            settings, f"operate {request.action}", timeouts, writes=action.writes, renew=action.renews
+        ) as connection,
         holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
     ):
         refuse_shared_sessions(connection, settings)

@@ -41,12 +41,12 @@ def read_credentials(settings: PostgresSettings, *, renew: bool = False) -> Cred
     return Credentials(user, password)
 
 
-def read_tls_root(settings: PostgresSettings) -> str | None:
+def read_tls_root(settings: PostgresSettings, *, renew: bool = False) -> str | None:
     """The PEM text of the certificate authority to trust; None for those of RDS.
 
     Raises as `read_credentials` does.
     """
-    return _read(settings.tls_root_secret) if settings.tls_root_secret else None
+    return _read(settings.tls_root_secret, renew=renew) if settings.tls_root_secret else None
 
 
 @cache

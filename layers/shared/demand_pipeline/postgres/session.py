@@ -9,13 +9,15 @@ from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
 
 
-def open_session(settings: PostgresSettings, run: str, timeouts: Timeouts, *, writes: bool = True) -> Connection:
+def open_session(
+    settings: PostgresSettings, run: str, timeouts: Timeouts, *, writes: bool = True, renew: bool = False
+) -> Connection:
     """Connect as the secret's user; a refused password is read again once: it may just have been rotated.
 
-    `run` names the session in `pg_stat_activity`. Raises what `connect` and `read_credentials` raise, and for a session
+    `run` names the session in `pg_stat_activity`. `renew` uses no secret that was read before. Raises what `connect` and `read_credentials` raise, and for a session
     that writes DatabaseConnectionError if the server is a standby, as it may be for a while after a failover.
     """
-    connection = _connect(settings, run, timeouts)
+    connection = _connect(settings, run, timeouts, renew=renew)
     if writes and connection.facts.is_standby:
         connection.close()
         raise DatabaseConnectionError(
@@ -44,12 +46,14 @@ def refuse_shared_sessions(connection: Connection, settings: PostgresSettings) -
         )
 
 
-def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts) -> Connection:
-    context = trust(read_tls_root(settings))
+def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts, *, renew: bool = False) -> Connection:
+    context = trust(read_tls_root(settings, renew=renew))
     name = f"demand-pipeline {run}"
     try:
-        return connect(settings, read_credentials(settings), context, name, timeouts)
+        return connect(settings, read_credentials(settings, renew=renew), context, name, timeouts)
     except DatabaseAuthenticationError:
+        if renew:
+            raise
         logger.warning("password refused, reading the secret again")
     return connect(settings, read_credentials(settings, renew=True), context, name, timeouts)
 
