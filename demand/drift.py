@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from demand.errors import UsageError
 from demand.infer.declaration import Proposal, column_line
 from demand.infer.names import column_names
+from demand.runs.recorded import full_name
 from demand.warehouse import Warehouse
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import AttributeChange
@@ -50,7 +51,8 @@ class Drift:
 
 def drift(warehouse: Warehouse, run: str | None) -> Drift:
     """Ask what changed in a run, or in the last run of each table; raises DemandError."""
-    answer = warehouse.ask(DriftAnswer, ActionName.DRIFT, run=run)
+    name = full_name(warehouse, run) if run else None
+    answer = warehouse.ask(DriftAnswer, ActionName.DRIFT, run=name)
     if not answer.tables:
         looked_for = f"{run}: expected a run that has committed" if run else "expected a run that has committed"
         raise UsageError(f"{looked_for}, found none in pipeline_runs", "demand runs")

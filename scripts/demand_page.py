@@ -15,14 +15,14 @@ _READING = ("watch", "runs", "show", "logs", "config")
 def commands() -> str:
     """A section per command, from its declaration."""
     group: Any = get_command(app)
-    return "\n\n".join(_command(name, found) for name, found in _all_commands("", group))
+    return "\n\n".join(_command(name, found) for name, found in all_commands("", group))
 
 
-def _all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+def all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
     """Yield the commands by their whole names, those of groups within groups too."""
     for name, found in group.commands.items():
         if hasattr(found, "commands"):
-            yield from _all_commands(f"{name} ", found)
+            yield from all_commands(f"{name} ", found)
         else:
             yield f"{prefix}{name}", found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
 from demand.aws import Clients
@@ -16,6 +17,7 @@ from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output
 from demand.config import Config, Flags, find_config
 from demand.errors import DemandError, UsageError, from_aws, named_error
 from demand.stack import Stack, find_stack
+from demand.warehouse import Warehouse, directly, through_function
 from demand_pipeline.errors import PipelineError
 
 app = typer.Typer(
@@ -83,6 +85,25 @@ class Shell:
         """The deployed stack."""
         return find_stack(self.config, self.clients)
 
+    def warehouse(self, *, direct: bool = False) -> Warehouse:
+        """The warehouse of the stack, asked through the function in the VPC, or directly from here."""
+        return directly(self.stack, self.config) if direct else through_function(self.stack)
+
+
+class _Command(TyperCommand):
+    """A command that refuses empty values. Most often they come from a variable of a script that is not set."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter in order:
+            value = given.get(parameter.name or "")
+            values = value if isinstance(value, list) else [value]
+            if any(isinstance(each, str) and not each.strip(" ,") for each in values):
+                metavar = str(getattr(parameter, "metavar", "")).strip("[]")
+                name = parameter.opts[0] if parameter.opts[0].startswith("-") else metavar
+                raise UsageError(f"{name}: expected a value, got an empty one", f"{ctx.command_path} --help")
+        return super().parse_args(ctx, args)
+
 
 EXAMPLES: dict[str, tuple[str, ...]] = {}
 """Command lines by command, for the help and the page."""
@@ -116,7 +137,7 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         EXAMPLES[name] = tuple(examples)
         epilog = "\n".join(["\b", "Examples", *(f"  $ {line}" for line in examples)])
-        group.command(name.rpartition(" ")[2], epilog=epilog)(call)
+        group.command(name.rpartition(" ")[2], cls=_Command, epilog=epilog)(call)
         return function
 
     return register

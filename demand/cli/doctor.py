@@ -1,19 +1,13 @@
 """`demand doctor`: whether a run would work here, without one."""
 
-from typing import Annotated
-
-import typer
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.options import Direct
 from demand.cli.output import FAILED, SUCCESS
 from demand.doctor.diagnosis import Diagnosis, examine
-from demand.warehouse import Warehouse, directly, through_function
 from demand_pipeline.contracts.operating.check import Finding, State
 
-Direct = Annotated[
-    bool, typer.Option("--direct", help="Connect to PostgreSQL from here, rather than from the function in the VPC.")
-]
 _STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red", State.SKIPPED: "dim"}
 _WORDS = {State.OK: "OK", State.WARNING: "WARNING", State.FAILURE: "FAILURE", State.SKIPPED: "skipped"}
 
@@ -22,7 +16,7 @@ _WORDS = {State.OK: "OK", State.WARNING: "WARNING", State.FAILURE: "FAILURE", St
 def doctor(shell: Shell, direct: Direct = False) -> int:
     """Look at everything that a run needs, and say what to do where something is missing. Changes nothing."""
     findings = []
-    for finding in examine(shell.clients, lambda: shell.stack, lambda _: warehouse_of(shell, direct=direct)):
+    for finding in examine(shell.clients, lambda: shell.stack, lambda _: shell.warehouse(direct=direct)):
         findings.append(finding)
         if not shell.output.json:
             shell.output.results.print(_line(finding), soft_wrap=True)
@@ -30,11 +24,6 @@ def doctor(shell: Shell, direct: Direct = False) -> int:
     counts = [f"{diagnosis.count(state)} {_WORDS[state]}" for state in State if diagnosis.count(state)]
     shell.output.show(diagnosis, Text(f"\n{', '.join(counts)}"))
     return FAILED if diagnosis.count(State.FAILURE) else SUCCESS
-
-
-def warehouse_of(shell: Shell, *, direct: bool) -> Warehouse:
-    """The warehouse of the stack, asked in the chosen way."""
-    return directly(shell.stack, shell.config) if direct else through_function(shell.stack)
 
 
 def _line(finding: Finding) -> Text:

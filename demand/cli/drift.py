@@ -2,21 +2,15 @@
 
 from typing import Annotated
 
-import typer
 from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, command
-from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.options import Direct, run_name
 from demand.cli.output import Column, table
 from demand.drift import Drift, drift
 
-OfRun = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN]", show_default=False, help="A committed run's name; otherwise the last run of each table."
-    ),
-]
+OfRun = Annotated[str | None, run_name("the last run of each table")]
 
 
 @command("drift", examples=["demand drift", "demand drift demand-20261127T030000 --json"])
@@ -25,7 +19,7 @@ def show_drift(shell: Shell, run: OfRun = None, direct: Direct = False) -> None:
 
     A run counts what no column reads, and what has another type than its column usually has.
     """
-    found = drift(warehouse_of(shell, direct=direct), run)
+    found = drift(shell.warehouse(direct=direct), run)
     shell.output.show(found, *_parts(found))
 
 

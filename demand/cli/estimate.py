@@ -1,13 +1,16 @@
 """`demand estimate`: what a run will read, cost and take, before it is started."""
 
+from typing import Annotated
+
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.options import table_list, table_names
 from demand.cli.output import Column, duration, facts, table
-from demand.cli.run import Tables, table_names
 from demand.estimate import Estimate, Limit
 from demand.estimate import estimate as estimated
 
+Tables = Annotated[list[str] | None, table_list("Estimate a run of only these tables")]
 _WARN, _FULL = 0.8, 1.0
 LONG_WAIT = 10  # seconds, for a reader
 _MINUTE = 60  # below it, starting the functions takes longest

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from demand.cli.app import Shell, command
-from demand.cli.run import RunName
+from demand.cli.options import RunName
 from demand.logs import LogLine, read_logs
 from demand.runs import execution
 from demand.runs.history import History

@@ -9,23 +9,18 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, check_range, command
-from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.options import Direct, Yes, run_name, table_list, table_names
 from demand.cli.output import FAILED, SUCCESS, Column, table
-from demand.cli.redrive import Yes
-from demand.cli.run import Tables
-from demand.cli.verify import names_of
+from demand.runs.recorded import full_name
+from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.previous import DiffAnswer, RollbackAnswer
 from demand_pipeline.contracts.operating.request import ActionName
 
 _MOST_SAMPLES = 100
 
+Tables = Annotated[list[str] | None, table_list("Compare only these tables")]
 Samples = Annotated[int, typer.Option(metavar="N", help="Keys shown of each table's rows of each kind, at most.")]
-LastRun = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN]", show_default=False, help="The last run's name, as a check; without it, whichever is the last."
-    ),
-]
+LastRun = Annotated[str | None, run_name("the last one, which is the only one that can be rolled back")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is recorded in pipeline_runs.")]
 
 
@@ -40,10 +35,9 @@ class Diff:
 def diff(shell: Shell, tables: Tables = None, samples: Samples = 5, direct: Direct = False) -> int:
     """Show what the last swap changed: rows added, removed and changed by key, and in which columns."""
     check_range("--samples", samples, 0, _MOST_SAMPLES)
-    warehouse = warehouse_of(shell, direct=direct)
-    answers = tuple(
-        warehouse.ask(DiffAnswer, ActionName.DIFF, table=name, samples=samples) for name in names_of(tables)
-    )
+    warehouse = shell.warehouse(direct=direct)
+    names = table_names(tables) or TABLES
+    answers = tuple(warehouse.ask(DiffAnswer, ActionName.DIFF, table=name, samples=samples) for name in names)
     shell.output.show(Diff(answers), *_parts(answers))
     return SUCCESS
 
@@ -61,8 +55,9 @@ def rollback(shell: Shell, reason: Reason, run: LastRun = None, yes: Yes = False
     if not shell.output.confirm(f"Roll back {run or 'the last run'}?", yes=yes):
         shell.output.note("nothing was done")
         return FAILED
-    warehouse = warehouse_of(shell, direct=direct)
-    answer = warehouse.ask(RollbackAnswer, ActionName.ROLLBACK, run=run, by=by, reason=reason)
+    warehouse = shell.warehouse(direct=direct)
+    name = full_name(warehouse, run) if run else None
+    answer = warehouse.ask(RollbackAnswer, ActionName.ROLLBACK, run=name, by=by, reason=reason)
     rows = [[restored.table, restored.run] for restored in answer.tables]
     columns = [Column("table", whole=True), Column("has the rows of", whole=True)]
     shell.output.show(answer, table(f"{answer.run} rolled back", columns, rows))

@@ -1,22 +1,19 @@
 """`demand redrive` and `demand stop`: let a failed run go on, or end a running one."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.options import Detach, RunName, Yes
 from demand.cli.output import FAILED, SUCCESS, Column, table
 from demand.cli.result import plain
-from demand.cli.run import Detach, RunName, follow_to_the_end
+from demand.cli.run import follow_to_the_end
 from demand.runs import execution
 from demand.runs.options import pasted
 from demand.runs.redrive import Plan, plan
 from demand.runs.redrive import redrive as redrive_run
 from demand.runs.report import read
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,13 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from demand.cli.app import Shell, app, check_range, command
-from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.options import Direct, RunName, run_name, table_list, table_names
 from demand.cli.output import Column, table
-from demand.cli.run import RunName
-from demand.errors import UsageError
 from demand.rejects.export import check_suffix, export
 from demand.rejects.replay import Replay, replay
 from demand.rejects.stored import read_staging, read_warehouse, reasons_in_staging, reasons_in_warehouse
 from demand.runs import execution
 from demand.runs.report import Report, read
-from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.rejects import RejectReason, RejectsAnswer
 from demand_pipeline.transform.reason import Reason
 
@@ -39,14 +36,9 @@ app.add_typer(group, name="rejects")
 
 OfRun = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[RUN]",
-        show_default=False,
-        help="A run's name, the beginning of it, or its ARN: its rejects in the staging bucket, also of a run that "
-        "failed. Otherwise those of the rows that the warehouse has now.",
-    ),
+    run_name("the rejects of the rows that the warehouse has now. Those of a run come from the staging bucket"),
 ]
-TableName = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Of this table only.")]
+Tables = Annotated[list[str] | None, table_list("Rejects of only these tables")]
 Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]
 ExportFile = Annotated[
     Path | None,
@@ -81,27 +73,27 @@ class Rejects:
 def rejects(
     shell: Shell,
     run: OfRun = None,
-    only: TableName = None,
+    tables: Tables = None,
     samples: Samples = 1,
     file: ExportFile = None,
     direct: Direct = False,
 ) -> None:
     """Count rejected items by reason, show samples, export them. `demand rejects` is short for it."""
-    _check_table(only)
+    names = table_names(tables)
     check_range("--samples", samples, 0, 100)
     if file:
         check_suffix(file)
     exported = None
     if run is None:
-        warehouse = warehouse_of(shell, direct=direct)
-        found = reasons_in_warehouse(warehouse, only, samples)
+        warehouse = shell.warehouse(direct=direct)
+        found = reasons_in_warehouse(warehouse, names, samples)
         if file:
-            exported = export(read_warehouse(warehouse, shell.stack.staging_bucket, only), file)
+            exported = export(read_warehouse(warehouse, shell.stack.staging_bucket, names), file)
     else:
         report = _report(shell, run)
-        found = reasons_in_staging(shell.stack, report, only, samples)
+        found = reasons_in_staging(shell.stack, report, names, samples)
         if file:
-            exported = export((reject.plain() for reject in read_staging(shell.stack, report, only)), file)
+            exported = export((reject.plain() for reject in read_staging(shell.stack, report, names)), file)
     source = "warehouse" if run is None else "staging"
     shell.output.show(Rejects(source, found.reasons, found.complete, exported), *_reasons(found))
     if exported is not None:
@@ -110,24 +102,19 @@ def rejects(
 
 @command(
     "rejects replay",
-    examples=["demand rejects replay", "demand rejects replay demand-20261127T0300 --table cases"],
+    examples=["demand rejects replay", "demand rejects replay demand-20261127T0300 --tables cases"],
     group=group,
 )
-def replay_rejects(shell: Shell, run: RunName = None, only: TableName = None) -> None:
+def replay_rejects(shell: Shell, run: RunName = None, tables: Tables = None) -> None:
     """Convert a run's rejects with this checkout's declarations, and say how many would be rows. Changes nothing."""
-    _check_table(only)
+    names = table_names(tables)
     report = _report(shell, run)
-    found = replay(report.run.name, read_staging(shell.stack, report, only))
+    found = replay(report.run.name, read_staging(shell.stack, report, names))
     shell.output.show(found, *_replayed(found))
 
 
 def _report(shell: Shell, run: str | None) -> Report:
     return read(shell.stack, execution.find_run(shell.stack, run))
-
-
-def _check_table(name: str | None) -> None:
-    if name is not None and name not in TABLES:
-        raise UsageError(f"--table {name}: expected one of {', '.join(TABLES)}")
 
 
 def _reasons(found: RejectsAnswer) -> list[RenderableType]:

@@ -10,11 +10,11 @@ import typer
 from rich.text import Text
 
 from demand.cli.app import Shell, command
-from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.options import Direct, RunName
 from demand.cli.output import duration
-from demand.cli.run import RunName
 from demand.errors import DemandError, UsageError
 from demand.runs import execution
+from demand.runs.recorded import full_name, recorded_run
 from demand.warehouse import Warehouse
 
 
@@ -47,7 +47,7 @@ def report(
     from demand.report.page import render  # noqa: PLC0415 - the same
 
     def ask() -> Warehouse:
-        return warehouse_of(shell, direct=direct)
+        return shell.warehouse(direct=direct)
 
     facts = gather(shell.stack, _find(shell, run, ask), ask, samples=samples)
     page = render(facts, duration).encode(errors="replace")
@@ -64,15 +64,13 @@ def report(
 
 def _find(shell: Shell, name: str | None, ask: Callable[[], Warehouse]) -> execution.Run:
     """The run as Step Functions knows it, or as the warehouse remembers it."""
-    from demand.report.recorded import recorded_run  # noqa: PLC0415 - slow, rarely needed
-
     try:
         return execution.find_run(shell.stack, name)
     except DemandError as error:
         if name is None or error.kind != "UnknownRun":
             raise
         try:
-            remembered = recorded_run(ask(), name)
+            remembered = recorded_run(ask(), full_name(ask(), name))
         except DemandError:
             remembered = None  # then the first error says what was looked for
         if remembered is None:

@@ -7,7 +7,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell
-from demand.cli.doctor import warehouse_of
 from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, duration, facts, status, table
 from demand.runs.execution import Run
 from demand.runs.failure import Failure
@@ -46,7 +45,7 @@ def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event
 
 def state_of(shell: Shell, run: Run) -> InWarehouse:
     """What the warehouse has of a run."""
-    return find_state(lambda: warehouse_of(shell, direct=False), run)
+    return find_state(shell.warehouse, run)
 
 
 def state_text(found: InWarehouse) -> Text:

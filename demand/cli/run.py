@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from demand.cli.app import Shell, check_range, command
+from demand.cli.options import Detach, RunName, table_list, table_names
 from demand.cli.output import INTERRUPTED, SUCCESS
 from demand.cli.progress import display_for
 from demand.cli.progress import watch as show_progress
@@ -16,19 +17,10 @@ from demand.errors import UsageError
 from demand.runs import execution
 from demand.runs.options import pasted
 from demand.runs.report import follow
-from demand_pipeline.builders import TABLES
 
 POLL_SECONDS = 1.0
 
-RunName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN]", show_default=False, help="A run's name, the beginning of it, or its ARN; otherwise the latest."
-    ),
-]
-Tables = Annotated[
-    list[str] | None, typer.Option(metavar="NAMES", help="Refresh only these tables, such as cases,audit.")
-]
+Tables = Annotated[list[str] | None, table_list("Refresh only these tables")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but commit.")]
 MaxItems = Annotated[
     int | None, typer.Option(metavar="N", help="Read at most N items of each table; only with --dry-run.")
@@ -40,7 +32,6 @@ MaxShrink = Annotated[
     typer.Option(metavar="PERCENT", help="This run's limit of what a table may shrink by."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Load although a newer run is committed.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Do not watch it.")]
 FailOnRejects = Annotated[bool, typer.Option("--fail-on-rejects", help="Exit with 3 if items were rejected.")]
 
 
@@ -127,12 +118,3 @@ def follow_to_the_end(
         return INTERRUPTED
     event = "result" if lines_of_json else ""
     return finish(shell, last, fail_on_rejects=fail_on_rejects, event=event)
-
-
-def table_names(given: list[str] | None) -> list[str] | None:
-    """Names from options such as `cases,audit`; raises UsageError for one that is not declared."""
-    names = [name.strip() for words in given or () for name in words.split(",") if name.strip()]
-    for name in names:
-        if name not in TABLES:
-            raise UsageError(f"--tables {name}: expected some of {', '.join(TABLES)}")
-    return list(dict.fromkeys(names)) or None

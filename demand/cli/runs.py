@@ -12,10 +12,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, check_range, command
-from demand.cli.doctor import warehouse_of
+from demand.cli.options import RunName
 from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, status, table
 from demand.cli.result import failure_parts, receipt_parts, state_of
-from demand.cli.run import RunName
 from demand.runs import execution
 from demand.runs.options import pasted, to_options
 from demand.runs.receipt import Receipt, receipt
@@ -68,7 +67,7 @@ def runs(
     check_range("--limit", limit, 1, 100)
     now = datetime.now(UTC)
     listed = execution.list_runs(shell.stack, limit)
-    states = find_states(lambda: warehouse_of(shell, direct=False), listed)
+    states = find_states(shell.warehouse, listed)
     found = tuple(summary(run, states[run.name], now) for run in listed)
     columns = [
         *(Column("run", whole=True), Column("status", whole=True), Column("warehouse", whole=True, optional=True)),

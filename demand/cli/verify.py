@@ -8,10 +8,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, check_range, command
-from demand.cli.doctor import Direct, warehouse_of
+from demand.cli.options import Direct, table_list, table_names
 from demand.cli.output import FAILED, SUCCESS, Column, table
-from demand.cli.run import Tables
-from demand.errors import UsageError
 from demand.verify.rows import Difference
 from demand.verify.verification import Comparison, TableVerification, Verification
 from demand_pipeline.builders import TABLES
@@ -19,6 +17,7 @@ from demand_pipeline.builders import TABLES
 _MOST = 1_000_000
 _VALUE = 40  # characters of a value that are shown
 
+Tables = Annotated[list[str] | None, table_list("Verify only these tables")]
 Sample = Annotated[
     int | None, typer.Option(metavar="N", help="Compare at most N items of each table, chosen at random.")
 ]
@@ -32,19 +31,10 @@ def verify(shell: Shell, tables: Tables = None, sample: Sample = None, direct: D
     """
     check_range("--sample", sample, 1, _MOST)
     draw = random.Random()  # noqa: S311 - a sample, no secret
-    comparison = Comparison(shell.stack, warehouse_of(shell, direct=direct), sample, draw)
-    found = comparison.verify(names_of(tables), shell.output.note)
+    comparison = Comparison(shell.stack, shell.warehouse(direct=direct), sample, draw)
+    found = comparison.verify(table_names(tables) or list(TABLES), shell.output.note)
     shell.output.show(found, *_parts(found))
     return SUCCESS if found.is_equal else FAILED
-
-
-def names_of(given: list[str] | None) -> list[str]:
-    """The tables of an option, all without it; raises UsageError."""
-    names = [name for text in given or [] for name in text.split(",")] or list(TABLES)
-    for name in names:
-        if name not in TABLES:
-            raise UsageError(f"--tables {name}: expected some of {', '.join(TABLES)}")
-    return names
 
 
 def _parts(found: Verification) -> list[RenderableType]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from demand.runs.report import Report
@@ -38,8 +38,8 @@ class StoredReject:
         return RejectedItem(self.run, self.table, key, reason, item)
 
 
-def read_staging(stack: Stack, report: Report, table: str | None) -> Iterator[StoredReject]:
-    """Yield a run's rejects from the staging bucket, of one table or of all.
+def read_staging(stack: Stack, report: Report, tables: Sequence[str] | None) -> Iterator[StoredReject]:
+    """Yield a run's rejects from the staging bucket, of some tables or of all.
 
     Raises the errors of `Staging.lines`: StagingError where the object has expired.
     """
@@ -48,39 +48,43 @@ def read_staging(stack: Stack, report: Report, table: str | None) -> Iterator[St
     staging = Staging(stack.staging_bucket, stack.client("s3"))
     for key in report.staged_with_rejects:
         name = key.split("/")[4]
-        if table in (None, name):
+        if tables is None or name in tables:
             for line in staging.lines(rejects_key(key)):
                 found = json.loads(line)
                 yield StoredReject(report.run.name, name, found["key"], Reason.read(found), found["item"])
 
 
-def read_warehouse(warehouse: Warehouse, bucket: str, table: str | None) -> Iterator[RejectedItem]:
+def read_warehouse(warehouse: Warehouse, bucket: str, tables: Sequence[str] | None) -> Iterator[RejectedItem]:
     """Yield the rejects of each table's last run, page by page.
 
     In place of an item that is too large for a page there is `{"cut": …, "whole": …}`: its beginning, and where in the
     staging bucket it is whole.
     """
-    after = None
-    while True:
-        page = warehouse.ask(RejectedItemsAnswer, ActionName.REJECTED_ITEMS, run=None, table=table, after=after)
-        for item in page.items:
-            cut = {"cut": item.item, "whole": f"s3://{bucket}/{item.whole}"}
-            yield replace(item, item=json.dumps(cut, ensure_ascii=False)) if item.whole else item
-        if page.next is None:
-            return
-        after = page.next
+    for table in tables or (None,):
+        after, more = None, True
+        while more:
+            page = warehouse.ask(RejectedItemsAnswer, ActionName.REJECTED_ITEMS, run=None, table=table, after=after)
+            for item in page.items:
+                cut = {"cut": item.item, "whole": f"s3://{bucket}/{item.whole}"}
+                yield replace(item, item=json.dumps(cut, ensure_ascii=False)) if item.whole else item
+            after, more = page.next, page.next is not None
 
 
-def reasons_in_warehouse(warehouse: Warehouse, table: str | None, samples: int) -> RejectsAnswer:
+def reasons_in_warehouse(warehouse: Warehouse, tables: Sequence[str] | None, samples: int) -> RejectsAnswer:
     """The reasons by count, as PostgreSQL counts them."""
-    return warehouse.ask(RejectsAnswer, ActionName.REJECTS, run=None, table=table, samples=samples)
+    answers = [
+        warehouse.ask(RejectsAnswer, ActionName.REJECTS, run=None, table=table, samples=samples)
+        for table in tables or (None,)
+    ]
+    reasons = tuple(reason for answer in answers for reason in answer.reasons)
+    return RejectsAnswer(reasons, complete=all(answer.complete for answer in answers))
 
 
-def reasons_in_staging(stack: Stack, report: Report, table: str | None, samples: int) -> RejectsAnswer:
+def reasons_in_staging(stack: Stack, report: Report, tables: Sequence[str] | None, samples: int) -> RejectsAnswer:
     """The same of a run's rejects in the staging bucket, all of which are read."""
     counts: Counter[tuple[str, str]] = Counter()
     kept: dict[tuple[str, str], list[RejectSample]] = {}
-    for reject in read_staging(stack, report, table):
+    for reject in read_staging(stack, report, tables):
         kind = reject.table, reject.reason.kind
         counts[kind] += 1
         if len(shown := kept.setdefault(kind, [])) < samples:

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from demand.drift import Drift, drift
 from demand.errors import DemandError, error_code, from_aws
 from demand.rejects.stored import reasons_in_staging
-from demand.report.recorded import recorded_runs
 from demand.runs import execution
 from demand.runs.history import History
+from demand.runs.recorded import recorded_runs
 from demand.runs.report import Report
 from demand.runs.report import report as summed_up
 from demand.runs.state import InWarehouse, find_state

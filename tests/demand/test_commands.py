@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from demand.cli.app import app
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
+from scripts.demand_page import all_commands
 from tests.demand.conftest import LOG_GROUP, SCHEDULE, STACK, Demand, Stack, counting, deployed
 from tests.statemachine.fakes import failing
 from tests.statemachine.harness import TaskFailed
@@ -123,6 +126,8 @@ BAD_INPUT: list[tuple[tuple[str, ...], str]] = [
     (("runs", "--stack", "nope"), f"no stack 'nope' in eu-west-1 (--stack, region from AWS_REGION); there: {STACK}"),
     (("runs", "--config-env", "prod"), "--config-env prod: no samconfig.toml in "),
     (("run", "--tables", "nope"), f"--tables nope: expected some of {', '.join(TABLES)}"),
+    (("run", "--tables", ","), "--tables: expected a value, got an empty one"),
+    (("run", "--tables", f"{FIRST},"), f"--tables {FIRST},: expected some of {', '.join(TABLES)}, got ''"),
     (("run", "--max-items", "3"), "--max-items 3: expected --dry-run next to it"),
     (("run", "--max-items", "0"), "--max-items 0: expected a number, 1 or more"),
     (("run", "--max-items", "many"), "--max-items"),
@@ -147,6 +152,27 @@ def test_bad_input_is_one_line_that_names_it_and_the_exit_code_is_2(stack: Stack
         said = demand(*words, "--json")
         assert said.code == 2
         assert said.json["error"]["message"] in error
+
+
+def empty_values() -> list[tuple[str, str]]:
+    """Every option and argument with a value of every command, also those that are declared later."""
+    group: Any = get_command(app)
+    return [
+        (name, parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar)
+        for name, command in all_commands("", group)
+        for parameter in command.params
+        if not getattr(parameter, "is_flag", False)
+    ]
+
+
+@pytest.mark.parametrize(("command", "parameter"), empty_values())
+def test_an_empty_value_is_refused_by_name_before_anything_is_done(
+    demand: Demand, command: str, parameter: str
+) -> None:
+    for value in ("", " ", ","):
+        said = demand(*command.split(), *([parameter] if parameter.startswith("-") else []), value)
+        assert (said.code, said.out) == (2, "")
+        assert f"{parameter.strip('[]')}: expected a value, got an empty one" in said.err.splitlines()[0]
 
 
 def test_the_beginning_of_a_name_is_enough(stack: Stack, demand: Demand) -> None:

@@ -233,7 +233,8 @@ def test_a_declaration_that_is_not_deployed_is_refused_by_name(loaded: Real, mon
 
 
 BAD_INPUT = [
-    (["rejects", "--table", "cheques"], "--table cheques: expected one of cases"),
+    (["rejects", "--tables", "cheques"], "--tables cheques: expected some of cases"),
+    (["rejects", "replay", "--tables", "cases,"], "--tables cases,: expected some of cases"),
     (
             ["rejects", "--export", "rejects.xls"],
             "--export rejects.xls: expected a name ending in .jsonl, .ndjson, .csv",
@@ -292,6 +293,7 @@ def test_drift_lists_what_changed_since_the_run_before_with_the_line_to_paste(lo
         ("paid", ColumnType.JSONB, ("paid",)),
         ("paid_at", ColumnType.TEXT, ("paidAt",)),
     ]
+    assert loaded.demand("drift", run[:-2], "--json").json["changes"] == said.json["changes"]
     assert loaded.demand("drift", "no-such-run").code == 2
 
 
@@ -346,17 +348,19 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
 
 def test_the_last_swap_is_shown_and_rolled_back(real: Real, staging: Staging) -> None:
     runs = Runs(staging, real.warehouse, strategy=Strategy.SWAP)
-    for hour in (1, 2):
-        runs.load(run_at(hour), {"cases": documents(hour + 1, status=str(hour))})
+    for rows, hour in ((2, 1), (3, 20)):
+        runs.load(run_at(hour), {"cases": documents(rows, status=str(hour))})
     said = real.demand("diff", "--tables", "cases", "--json")
     [cases] = said.json["tables"]
     assert (cases["added"], cases["removed"], cases["changed"]) == (1, 0, 2)
     assert cases["columns"] == [{"column": "status", "rows": 2}]
-    assert "before run run-2" in real.demand("diff", "--tables", "cases").out
+    assert "before run run-20" in real.demand("diff", "--tables", "cases").out
+    several = real.demand("rollback", "run-", "--reason", "wrong status", "--yes")
     said, called = real.called("rollback", "run-2", "--reason", "wrong status", "--yes", "--json")
     assert said.json["tables"] == [{"table": "cases", "run": "run-1"}]
     assert called <= {permission.action for permission in permissions.COMMANDS["rollback"]}
     assert real.warehouse.sql("SELECT count(*), min(status) FROM warehouse.cases") == "2|1"
+    assert "several runs begin with 'run-'" in several.err
     by = "SELECT rolled_back_by FROM warehouse.pipeline_runs WHERE rolled_back_reason = 'wrong status'"
     assert real.warehouse.sql(by).startswith("arn:aws:")
     again = real.demand("rollback", "--reason", "again", "--yes")

@@ -25,9 +25,8 @@ _LOCK_SECONDS = 5.0
 class Action:
     """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass.
 
-    An action that rehearses writes, and is always rolled back. One that renews reads the secrets again: a diagnosis goes
-    through no cache. `finish` gets the answer, after the commit of an action
-    that writes.
+    An action that rehearses writes, and is always rolled back. One that renews reads the secrets again: a diagnosis
+    goes through no cache. `finish` gets the answer, after the commit of an action that writes.
     """
 
     answer: Callable[[Connection, str, Fields], Any]

@@ -14,8 +14,9 @@ def open_session(
 ) -> Connection:
     """Connect as the secret's user; a refused password is read again once: it may just have been rotated.
 
-    `run` names the session in `pg_stat_activity`. `renew` uses no secret that was read before. Raises what `connect` and `read_credentials` raise, and for a session
-    that writes DatabaseConnectionError if the server is a standby, as it may be for a while after a failover.
+    `run` names the session in `pg_stat_activity`. `renew` uses no secret that was read before. Raises what `connect`
+    and `read_credentials` raise, and for a session that writes DatabaseConnectionError if the server is a standby, as
+    it may be for a while after a failover.
     """
     connection = _connect(settings, run, timeouts, renew=renew)
     if writes and connection.facts.is_standby:

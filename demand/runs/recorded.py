@@ -3,11 +3,15 @@
 import json
 from datetime import datetime
 
+from demand.errors import UsageError
 from demand.runs.execution import SUCCEEDED, Run
 from demand.warehouse import Warehouse
 from demand_pipeline.contracts.event import to_camel_case
 from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer
+
+_LOOKED_AT = 100  # runs among which the beginning of a name is looked for
+_NAMED = 5  # runs named in an error
 
 
 def recorded_runs(warehouse: Warehouse, *, before: datetime, most: int) -> tuple[Run, ...]:
@@ -20,6 +24,19 @@ def recorded_run(warehouse: Warehouse, name: str) -> Run | None:
     """A committed run by its whole name."""
     answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=[name], before=None, most=1)
     return _run(answer.runs[0]) if answer.runs else None
+
+
+def full_name(warehouse: Warehouse, given: str) -> str:
+    """The name of a committed run, given by its beginning or its ARN; an unknown one as it is.
+
+    Raises UsageError, which names the runs that begin so.
+    """
+    name = given.rpartition(":")[2]
+    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=None, most=_LOOKED_AT)
+    alike = [run.run for run in answer.runs if run.run.startswith(name)]
+    if len(alike) > 1 and name not in alike:
+        raise UsageError(f"several runs begin with {name!r}: {', '.join(alike[:_NAMED])}", "name more of it")
+    return alike[0] if len(alike) == 1 else name
 
 
 def _run(recorded: RecordedRun) -> Run:
