@@ -81,6 +81,7 @@ def _scan(table: Table, **given: Any) -> Event:
         "run": _RUN,
         "table": table.name,
         "source": _ACCOUNT.format(service="dynamodb", resource=f"table/{table.source}"),
+        "sourceKey": {name: next(iter(value)) for name, value in _key(table).items()},
         "segment": 0,
         "totalSegments": 4,
         "chunk": 0,

@@ -56,12 +56,11 @@ def _source_table(stack: Stack, table: Table) -> Iterator[Finding]:
 
 
 def _key(subject: str, table: Table, described: Mapping[str, Any]) -> Finding:
-    found = [entry["AttributeName"] for entry in sorted(described["KeySchema"], key=lambda entry: entry["KeyType"])]
-    declared = [column.attribute for column in table.key]
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in described["AttributeDefinitions"]}
+    found = {entry["AttributeName"]: types[entry["AttributeName"]] for entry in described["KeySchema"]}
     if described["TableStatus"] not in ("ACTIVE", "UPDATING"):
         return failure(subject, f"is {described['TableStatus']}", "wait until it is ACTIVE")
-    if found != declared:
-        message = f"expected the key {', '.join(declared)}, as {table.name} is declared, found {', '.join(found)}"
+    if message := table.key_problem(found):
         return failure(subject, message, f"name the right table in {_parameter(table)}, or change the declaration")
     size = f"{described.get('ItemCount', 0):,} items, {described.get('TableSizeBytes', 0):,} bytes"
     return ok(subject, f"{described['TableStatus']}, {size} some hours ago")

@@ -17,7 +17,7 @@ from demand_pipeline.contracts.scanning import ScanRequest, ScanResult
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
-from demand_pipeline.errors import TransientError
+from demand_pipeline.errors import SourceMismatchError, TransientError
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.scan import segment
 from demand_pipeline.scan.segment import READERS, RateLimiter, scan_segment
@@ -66,6 +66,14 @@ def test_an_empty_table_is_an_empty_chunk(staging: Staging) -> None:
     make_table(0)
     result = scan_segment(request(), staging, UNLIMITED)
     assert (result.items, result.next_keys, items_of(staging, result)) == (0, None, [])
+
+
+def test_the_key_of_the_source_is_compared_where_the_state_machine_tells_it(staging: Staging) -> None:
+    make_table(1)
+    for key in (None, {"documentId": "S"}):  # an older definition tells none
+        assert scan_segment(request(source_key=key), staging, UNLIMITED).items == 1
+    with pytest.raises(SourceMismatchError, match="documents: expected the key documentId, as cases is declared"):
+        scan_segment(request(source_key={"documentId": "S", "page": "N"}), staging, UNLIMITED)
 
 
 @pytest.mark.parametrize("rate", [0, 1e9], ids=["two readers", "one reader"])

@@ -53,8 +53,10 @@ def handlers(chunks: int = 1, items: int = 3, pieces: int = 1) -> dict[str, Hand
 
 
 def sized(table_bytes: int | None = 0, then: Around | None = None) -> Around:
-    """DescribeTable reports `table_bytes` of every table, or no size at all (None)."""
-    found = {"Table": {} if table_bytes is None else {"TableSizeBytes": table_bytes}}
+    """DescribeTable reports `table_bytes` of every table, or no size at all (None), and an index with its own key."""
+    attributes = [{"AttributeName": name, "AttributeType": kind} for name, kind in (("id", "S"), ("of_index", "N"))]
+    key = {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "AttributeDefinitions": attributes}
+    found = {"Table": key if table_bytes is None else key | {"TableSizeBytes": table_bytes}}
 
     def around(task: Task, proceed: Callable[[], Any]) -> Any:
         work = proceed if task.function else lambda: found

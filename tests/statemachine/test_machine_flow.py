@@ -33,6 +33,7 @@ def test_a_run_gives_each_function_what_it_needs_and_nothing_else() -> None:
         "startKeys": None,
         "chunkBytes": 268435456,
         "readUnitsPerSecond": 0,
+        "sourceKey": {"id": "S"},
         "maxItems": None,
     }
     assert transform == {

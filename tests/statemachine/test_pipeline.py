@@ -118,6 +118,24 @@ def test_a_source_that_was_emptied_empties_its_table_and_no_other(pipeline: Pipe
     assert (emptied["previousRows"], emptied["deleted"], emptied["loaded"]) == (5, 5, 0)
 
 
+def test_a_source_that_was_made_again_with_another_key_fails_the_run_and_empties_nothing(pipeline: Pipeline) -> None:
+    pipeline.put(FIRST, items_of(FIRST, 5))
+    source, key = TABLES[FIRST].source, {"AttributeName": "id", "AttributeType": "S"}
+    with pipeline.machine() as machine:
+        succeeded(machine.start({"tables": [FIRST]}))
+        pipeline.dynamodb.delete_table(TableName=source)
+        pipeline.dynamodb.create_table(
+            TableName=source,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[key],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        run = machine.start({"tables": [FIRST]})
+    assert (run.status, run.error) == ("FAILED", "SourceMismatchError")
+    assert f"as {FIRST} is declared, found id" in str(run.cause)
+    assert pipeline.counts()[FIRST] == 5
+
+
 def test_segments_and_chunks_together_bring_every_item_once(pipeline: Pipeline) -> None:
     pipeline.put(FIRST, items_of(FIRST, 300, note={"S": "x" * 20_000}))
     with pipeline.machine(MinSegments=2, ChunkBytes=1) as machine:

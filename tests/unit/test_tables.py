@@ -124,6 +124,21 @@ def test_elements_may_be_read_next_to_their_list() -> None:
     assert declare(KEY, LINES, SKU, array, column(("tags", 1), name="second")).columns[2] is SKU
 
 
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ({"auditId": "S"}, None),
+        ({"auditId": "N"}, None),
+        ({"auditId": "B"}, "expected auditId of type S or N, as audit is declared, found B"),
+        ({"id": "S"}, "expected the key auditId, as audit is declared, found id"),
+        ({"auditId": "S", "page": "N"}, "expected the key auditId, as audit is declared, found auditId, page"),
+        ({}, "expected the key auditId, as audit is declared, found none"),
+    ],
+)
+def test_the_key_of_a_source_is_the_declared_one_or_named(found: dict[str, str], problem: str | None) -> None:
+    assert AUDIT.key_problem(found) == problem
+
+
 def test_a_registry_is_the_tables_by_name() -> None:
     assert registry(CASES, AUDIT) == {"cases": CASES, "audit": AUDIT}
 

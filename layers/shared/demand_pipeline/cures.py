@@ -175,6 +175,11 @@ RUN_CURES = (
         _new_run("confirm that the source is right", "maxShrinkPercent"),
     ),
     _cure(
+        "SourceMismatchError",
+        "a source table has a different key than its declaration; nothing was read",
+        _new_run("name the right table in the stack's parameters, or change the declaration, and deploy"),
+    ),
+    _cure(
         "SchemaMismatchError",
         "a load cannot write a warehouse table as it is, such as for its key, a column's type or a foreign key to it",
         _redrive("run the statement in the message (docs/adopt.md)"),

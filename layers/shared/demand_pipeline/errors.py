@@ -48,6 +48,10 @@ class ConfigurationError(PipelineError):
     """A setting, an environment variable or a secret is missing or malformed."""
 
 
+class SourceMismatchError(PipelineError):
+    """A source table has another key than its declaration: most likely it is another table, or was made again."""
+
+
 class StagingError(PipelineError):
     """A staged or raw object is missing, truncated, staged for different columns, or contradicts its chunk's counts."""
 

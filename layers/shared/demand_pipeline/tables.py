@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -39,15 +39,15 @@ class ColumnType(StrEnum):
 
 
 _ARRAYS = (ColumnType.TEXT_ARRAY, ColumnType.NUMERIC_ARRAY)
-# DynamoDB: a key is a string, a number or binary.
-_KEY_TYPES = (
-    ColumnType.TEXT,
-    ColumnType.NUMERIC,
-    ColumnType.BIGINT,
-    ColumnType.DATE,
-    ColumnType.TIMESTAMPTZ,
-    ColumnType.BYTEA,
-)
+# DynamoDB: a key is a string, a number or binary. By the type of a key column, the attribute's types that it takes.
+_KEY_TYPES = {
+    ColumnType.TEXT: ("S", "N"),
+    ColumnType.NUMERIC: ("N", "S"),
+    ColumnType.BIGINT: ("N", "S"),
+    ColumnType.DATE: ("S",),
+    ColumnType.TIMESTAMPTZ: ("S", "N"),
+    ColumnType.BYTEA: ("B", "S"),
+}
 _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
 # Table names are part of S3 keys, states' names and SQL.
@@ -115,6 +115,18 @@ class Table:
     def key(self) -> tuple[Column, ...]:
         """The primary key: the columns of the source's partition and sort key, in that order."""
         return tuple(column for column in self.columns if column.key)
+
+    def key_problem(self, found: Mapping[str, str]) -> str | None:
+        """Why a source with this key, the types of DynamoDB by attribute, is not the declared one; None if it is."""
+        declared = [column.attribute for column in self.key]
+        if found.keys() != set(declared):
+            expected = f"the key {', '.join(declared)}, as {self.name} is declared"
+            return f"expected {expected}, found {', '.join(found) or 'none'}"
+        for column in self.key:
+            name, types = column.attribute, _KEY_TYPES[column.type]
+            if found[name] not in types:
+                return f"expected {name} of type {' or '.join(types)}, as {self.name} is declared, found {found[name]}"
+        return None
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,7 +22,8 @@ class ScanRequest:
 
     `start_keys` is what the segment's last chunk left, None for all of it; `chunk_bytes` counts
     uncompressed pages; `read_units_per_second` is this segment's share, 0 for no limit; `max_items` is
-    what is left of the run's cap, None for no cap.
+    what is left of the run's cap, None for no cap. `source_key` are the types of the source's key by attribute, as
+    DynamoDB describes it; None from an execution that was started with an older definition, which does not say.
     """
 
     run: Run
@@ -34,6 +36,7 @@ class ScanRequest:
     chunk_bytes: int
     read_units_per_second: float
     max_items: int | None
+    source_key: Mapping[str, str] | None = None
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
@@ -53,6 +56,7 @@ class ScanRequest:
             chunk_bytes=fields.integer("chunkBytes", minimum=1),
             read_units_per_second=fields.number("readUnitsPerSecond"),
             max_items=None if fields.is_null("maxItems") else fields.integer("maxItems", minimum=1),
+            source_key=fields.dictionary("sourceKey") if "sourceKey" in event else None,
         )
 
 

@@ -10,6 +10,7 @@ from demand_pipeline.contracts.scanning import Keys, ScanRequest, ScanResult
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, PageSummary
+from demand_pipeline.errors import SourceMismatchError
 from demand_pipeline.observability import emit_metrics, logger
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 
@@ -42,9 +43,11 @@ class RateLimiter:
 def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> ScanResult:
     """Write one raw chunk: it ends with the segment, at `chunk_bytes`, at `max_items` or before the deadline.
 
-    A page at least is read of each half, so that every chunk moves the segment on. Raises
+    A page at least is read of each half, so that every chunk moves the segment on. Raises `SourceMismatchError`,
     `TransientError` or the AWS error, by its name.
     """
+    if request.source_key is not None and (problem := request.table.key_problem(request.source_key)):
+        raise SourceMismatchError(f"{request.source}: {problem}")
     key = chunk_key(request.run, ChunkKind.RAW, request.table.name, request.segment, request.chunk)
     with staging.create(key) as stream, ThreadPoolExecutor(READERS) as pool:
         chunk = _Chunk(request, deadline, pool)
