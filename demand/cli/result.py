@@ -89,7 +89,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     lines.append(("cost", f"about ${cost.total:.4f}: {dollars} ({cost.prices})"))
     if found.redrives:
         lines.append(("redrives", found.redrives))
-    lines += [("warning", Text(warning, style="yellow")) for warning in found.warnings]
+    lines += [("warning", Text(warning, style="yellow")) for warning in (*found.shrunk, *found.warnings)]
     parts.append(facts(lines))
     return parts
 

@@ -19,6 +19,7 @@ from demand.runs import execution
 from demand.runs.options import pasted, to_options
 from demand.runs.receipt import Receipt, receipt
 from demand.runs.report import Report, read
+from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import InWarehouse, State, find_states
 
 _SEGMENTS = 3  # shown of each table
@@ -39,6 +40,7 @@ class Summary:
     scanned: int | None
     rejected: int | None
     loaded: int | None
+    shrunk: tuple[str, ...]
     error: str | None
 
 
@@ -120,13 +122,14 @@ def summary(run: execution.Run, warehouse: InWarehouse, now: datetime) -> Summar
         committed=run.committed if warehouse.is_committed is None else warehouse.is_committed,
         warehouse=warehouse,
         input=run.input,
+        shrunk=shrunk_tables(run.tables),
         error=run.error,
         **counted,
     )
 
 
 def _note(entry: Summary) -> str:
-    words = entry.error or shlex.join(to_options(entry.input))
+    words = "; ".join([*entry.shrunk, entry.error or shlex.join(to_options(entry.input))]).removesuffix("; ")
     if entry.warehouse.state is State.ROLLED_BACK:
         return f"{words} rolled back: {entry.warehouse.reason}".strip()
     return f"{words}, but {entry.warehouse.state}" if entry.error and entry.committed else words

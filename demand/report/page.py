@@ -13,6 +13,7 @@ from demand.report.facts import Facts
 from demand.report.timeline import skews, timeline
 from demand.runs.execution import RUNNING, SUCCEEDED
 from demand.runs.failure import Failure, message_of
+from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import State
 from demand.runs.tasks import Kind, place
 
@@ -150,8 +151,11 @@ def verdict(facts: Facts, duration: Callable[[float | None], str]) -> Verdict:
     if not run.committed:
         return Verdict("dry", "Dry run: counted and rolled back", f"{rows:,} rows of {tables} in {took}.{redriven}")
     rejects = f" {rejected:,} items were rejected." if rejected else " No item was rejected."
+    shrunk = shrunk_tables(run.tables)
     text = f"{rows:,} rows of {tables} in {took}.{rejects}{redriven} {state.sentence}"
-    return Verdict(*_ENDS[state.state], text)
+    text += "".join(f" {each}." for each in shrunk)
+    word, title = _ENDS[state.state]
+    return Verdict("over", f"{title}, but tables shrank", text) if shrunk else Verdict(word, title, text)
 
 
 def _phases(facts: Facts, ended: datetime) -> list[Phase]:

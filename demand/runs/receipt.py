@@ -9,6 +9,7 @@ from typing import Any
 
 from demand.runs.cost import Cost
 from demand.runs.report import Report, Step
+from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import InWarehouse
 from demand.stack import Stack
 from demand_pipeline.transform.reason import Reason
@@ -49,9 +50,9 @@ class ReasonCount:
 class Receipt:
     """A run that succeeded. `committed` is how its load ended, unless the warehouse knows better.
 
-    `reasons_complete` is false where there were more objects of rejects than were read.
-
-    `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
+    `reasons_complete` is false where there were more objects of rejects than were read. `shrunk` has a sentence about
+    each table that lost many rows. `warnings` tell what failed after the commit, such as a table of the run that could
+    not be dropped.
     """
 
     run: str
@@ -68,6 +69,7 @@ class Receipt:
     reasons_complete: bool
     longest_step: Step | None
     cost: Cost
+    shrunk: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -90,6 +92,7 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
         reasons_complete=len(keys) <= _OBJECTS,
         longest_step=report.slowest[0] if report.slowest else None,
         cost=report.cost,
+        shrunk=shrunk_tables(run.tables),
         warnings=tuple((run.output or {}).get("warnings", ())),
     )
 

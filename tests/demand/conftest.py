@@ -91,7 +91,7 @@ def demand(environment: None, capsys: pytest.CaptureFixture[str]) -> Demand:
     return call
 
 
-def counting(rejected: int = 0, warnings: tuple[str, ...] = ()) -> dict[str, Handler]:
+def counting(rejected: int = 0, warnings: tuple[str, ...] = (), previous: int = 3) -> dict[str, Handler]:
     """Functions that count, and a load that warns; of every chunk `rejected` items are rejects, each with a value of its own in its reason."""
     functions = handlers()
 
@@ -119,7 +119,7 @@ def counting(rejected: int = 0, warnings: tuple[str, ...] = ()) -> dict[str, Han
                 "inserted": sums["staged"],
                 "updated": 0,
                 "deleted": 0,
-                "previousRows": 5,
+                "previousRows": previous,
             }
             units = sum(chunk["readUnits"] for chunk in chunks)
             more = {

@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from demand.cli.app import app
+from demand.runs.shrinkage import shrunk_tables
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from scripts.demand_page import all_commands
@@ -27,7 +28,7 @@ def test_a_run_ends_with_a_receipt_that_is_balanced(stack: Stack, demand: Demand
     assert (receipt["committed"], receipt["rejected"], receipt["reasons"]) == (True, 0, [])
     counts = ("scanned", "staged", "rejected", "loaded", "balanced", "rows_after", "previous_rows")
     tables = {table["table"]: [table[name] for name in counts] for table in receipt["tables"]}
-    assert tables == {name: [3, 3, 0, 3, True, 3, 5] for name in TABLES}
+    assert tables == {name: [3, 3, 0, 3, True, 3, 3] for name in TABLES}
     assert receipt["cost"]["read_units"] == 0.5 * len(TABLES)
     assert receipt["cost"]["total"] > 0
     assert receipt["run"] in said.err
@@ -51,8 +52,8 @@ def test_a_dry_run_of_some_tables_passes_its_input_on_and_leaves_the_warehouse(s
     receipt = demand("run", *words, "--json").json
     assert receipt["committed"] is False
     assert {table["table"]: (table["scanned"], table["rows_after"]) for table in receipt["tables"]} == {
-        FIRST: (2, 5),
-        SECOND: (2, 5),
+        FIRST: (2, 3),
+        SECOND: (2, 3),
     }
     [listed] = demand("runs", "--json").json["runs"]
     given = {"tables": [SECOND, FIRST], "dryRun": True, "maxItems": 2, "maxRejectPercent": 7.5, "saveCsv": True}
@@ -97,6 +98,24 @@ def test_what_failed_after_the_commit_is_a_warning(environment: None, demand: De
         shown = demand("show")
     assert (ran.code, ran.json["warnings"]) == (0, ["cases_old_1 was not dropped: view mine.v depends on it"])
     assert "view mine.v depends on it" in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize(("previous", "told"), [(3, None), (4, "25% fewer"), (0, None)])
+def test_a_table_that_lost_more_than_a_fifth_of_its_rows_is_marked(
+    environment: None, demand: Demand, tmp_path: Path, previous: int, told: str | None
+) -> None:
+    file = tmp_path / "report.html"
+    with deployed(counting(previous=previous)):
+        ran = demand("run", "--tables", FIRST, "--json")
+        places = [demand("show").out, demand("runs").out, demand("report", "-o", str(file)).out + file.read_text()]
+    sentence = f"{FIRST} shrank: 3 rows, {previous} before, {told}"
+    assert (ran.code, ran.json["shrunk"]) == (0, [sentence] if told else [])
+    assert [sentence in " ".join(place.split()) for place in places] == [bool(told)] * 3
+
+
+def test_a_table_that_had_rows_and_has_none_is_marked() -> None:
+    counts = {"table": "cases", "loaded": 0, "previousRows": 996}
+    assert shrunk_tables([counts]) == ("cases shrank: 0 rows, 996 before, none are left",)
 
 
 def test_a_refused_input_names_the_field_and_the_way_on(stack: Stack, demand: Demand) -> None:

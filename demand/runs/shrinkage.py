@@ -1,0 +1,19 @@
+"""Tables that lost many rows in a run. It may be right, so it fails no run, but nobody should overlook it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_MUCH = 0.2
+
+
+def shrunk_tables(tables: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A sentence about each table, as a load counted it, that lost all of its rows or more than a fifth of them."""
+    return tuple(sentence for counts in tables if (sentence := _sentence(counts)))
+
+
+def _sentence(counts: Mapping[str, Any]) -> str | None:
+    before, after = int(counts["previousRows"]), int(counts["loaded"])
+    if before - after <= _MUCH * before:
+        return None
+    fewer = f"{(before - after) / before:.0%} fewer" if after else "none are left"
+    return f"{counts['table']} shrank: {after:,} rows, {before:,} before, {fewer}"
