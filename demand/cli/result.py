@@ -89,6 +89,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     lines.append(("cost", f"about ${cost.total:.4f}: {dollars} ({cost.prices})"))
     if found.redrives:
         lines.append(("redrives", found.redrives))
+    lines += [("schema", change) for change in found.schema_changes]
     lines += [("warning", Text(warning, style="yellow")) for warning in (*found.shrunk, *found.warnings)]
     parts.append(facts(lines))
     return parts

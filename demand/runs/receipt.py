@@ -51,8 +51,8 @@ class Receipt:
     """A run that succeeded. `committed` is how its load ended, unless the warehouse knows better.
 
     `reasons_complete` is false where there were more objects of rejects than were read. `shrunk` has a sentence about
-    each table that lost many rows. `warnings` tell what failed after the commit, such as a table of the run that could
-    not be dropped.
+    each table that lost many rows, `schema_changes` one about each table that was created and each column added.
+    `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
     """
 
     run: str
@@ -70,6 +70,7 @@ class Receipt:
     longest_step: Step | None
     cost: Cost
     shrunk: tuple[str, ...]
+    schema_changes: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -93,6 +94,7 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
         longest_step=report.slowest[0] if report.slowest else None,
         cost=report.cost,
         shrunk=shrunk_tables(run.tables),
+        schema_changes=tuple((run.output or {}).get("schemaChanges", ())),
         warnings=tuple((run.output or {}).get("warnings", ())),
     )
 

@@ -130,7 +130,12 @@ def counting(rejected: int = 0, warnings: tuple[str, ...] = (), previous: int = 
                 "loadSeconds": 0.5,
             }
             tables.append({"table": table["table"], **sums, **counts, **more})
-        return {"committed": not event["dryRun"], "tables": tables, "warnings": list(warnings)}
+        return {
+            "committed": not event["dryRun"],
+            "tables": tables,
+            "warnings": list(warnings),
+            "schemaChanges": ["column a.b added"],
+        }
 
     transforms = {name: around(function) for name, function in functions.items() if name.startswith("Transform")}
     return functions | transforms | {"LoadWarehouse": load}

@@ -100,6 +100,11 @@ def test_what_failed_after_the_commit_is_a_warning(environment: None, demand: De
     assert "view mine.v depends on it" in " ".join(shown.out.split())
 
 
+def test_what_a_run_added_to_the_warehouse_is_in_its_receipt(stack: Stack, demand: Demand) -> None:
+    assert demand("run", "--json").json["schema_changes"] == ["column a.b added"]
+    assert "column a.b added" in demand("show").out
+
+
 @pytest.mark.parametrize(("previous", "told"), [(3, None), (4, "25% fewer"), (0, None)])
 def test_a_table_that_lost_more_than_a_fifth_of_its_rows_is_marked(
     environment: None, demand: Demand, tmp_path: Path, previous: int, told: str | None

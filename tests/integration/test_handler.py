@@ -134,7 +134,9 @@ def test_a_load_without_the_stacks_name_fails_before_it_starts(
 
 def test_a_redriven_handler_gives_the_same_answer(runs: Runs, context: Context, environment: None) -> None:
     message = event(runs.request(run_at(1), {"cases": documents(3), "audit": []}))
-    assert lambda_handler(message, context) == lambda_handler(message, context)  # type: ignore[arg-type]
+    first = lambda_handler(message, context)  # type: ignore[arg-type]
+    assert first.pop("schemaChanges")  # which were this call's
+    assert lambda_handler(message, context) == {**first, "schemaChanges": []}  # type: ignore[arg-type]
 
 
 def test_every_log_record_names_the_run_and_none_the_password(

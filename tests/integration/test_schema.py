@@ -33,7 +33,7 @@ COLUMNS = (
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_missing_table_is_made_from_its_declaration(runs: Runs, warehouse: Warehouse, table: Table) -> None:
-    runs.load(run_at(1), {table.name: []})
+    assert runs.load(run_at(1), {table.name: []}).schema_changes == (f"table {table.name} created",)
     names = {ColumnType.TIMESTAMPTZ: "timestamp with time zone"}
     declared = [f"{column.name} {names.get(column.type, column.type)}" for column in table.columns]
     assert warehouse.sql(f"{COLUMNS}'warehouse.{table.name}'::regclass") == ", ".join([*declared, "extra jsonb"])
@@ -63,7 +63,8 @@ def test_a_new_column_of_the_declaration_is_added_in_the_same_run(runs: Runs, wa
     rows = [[*values[:-1], "{red}", None] for values in documents(3)]
     runs.load(run_at(2), {"cases": rows}, dry_run=True)
     assert "colour" not in warehouse.sql(COLUMNS + "'warehouse.cases'::regclass")
-    runs.load(run_at(2), {"cases": rows})
+    assert runs.load(run_at(2), {"cases": rows}).schema_changes == ("column cases.colour added",)
+    assert runs.load(run_at(3), {"cases": rows}).schema_changes == ()
     assert warehouse.sql(COLUMNS + "'warehouse.cases'::regclass").endswith("extra jsonb, colour text[]")
     assert warehouse.sql("SELECT colour, count(*) FROM warehouse.cases GROUP BY 1") == "{red}|3"
 

@@ -161,11 +161,16 @@ _SHOWN_WARNINGS = 50
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """The run's result; not committed means a dry run. `warnings` tell what failed without failing the run."""
+    """The run's result; not committed means a dry run.
+
+    `schema_changes` tell which tables were created and which columns added; an attempt after the commit knows none.
+    `warnings` tell what failed without failing the run.
+    """
 
     committed: bool
     tables: tuple[LoadedTable, ...]
     drift: tuple[AttributeChange, ...] = ()
+    schema_changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
@@ -174,6 +179,7 @@ class LoadResult:
             "committed": self.committed,
             "tables": [to_camel_case(table) for table in self.tables],
             "drift": [to_camel_case(change) for change in self.drift[:_SHOWN_CHANGES]],
+            "schemaChanges": list(self.schema_changes[:_SHOWN_CHANGES]),
             "warnings": list(self.warnings[:_SHOWN_WARNINGS]),
         }
 

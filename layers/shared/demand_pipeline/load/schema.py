@@ -3,7 +3,7 @@
 Columns that somebody added by hand are left alone: a load fills them with their default, or null.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,6 +90,22 @@ def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ..
     if different := [str(problem) for table in tables if (problem := table.shape_problem())]:
         raise SchemaMismatchError(" ".join(different))
     return {wanted.name: () for wanted in declared} | {table.wanted.name: tuple(table.additions()) for table in tables}
+
+
+def missing_parts(connection: Connection, schema: str, declared: Iterable[TableSchema]) -> Iterator[str]:
+    """What `prepare` and its statements create: a line for each missing table, and for each missing column."""
+    for wanted in declared:
+        found = connection.query(
+            statement("columns"),
+            relation=qualified(schema, wanted.name),
+            declared_names=list(wanted.names),
+            declared_types=[str(column_type) for column_type in wanted.types.values()],
+        )
+        missing = [column for column, type_found, _ in found if type_found is None]
+        if len(missing) == len(wanted.columns):
+            yield f"table {wanted.name} created"
+        else:
+            yield from (f"column {wanted.name}.{column} added" for column in missing)
 
 
 def find_problems(

@@ -26,7 +26,7 @@ from demand_pipeline.load.locks import acquire_load_lock
 from demand_pipeline.load.publications import ensure_replica_identity
 from demand_pipeline.load.refusals import explain
 from demand_pipeline.load.report import report_changes, report_refreshed
-from demand_pipeline.load.schema import add_comments, ensure_schema
+from demand_pipeline.load.schema import add_comments, ensure_schema, missing_parts
 from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.load.swap.previous import make_way
@@ -82,6 +82,7 @@ class _Load:
     request: LoadRequest
     staging: Staging
     strategy: LoadStrategy
+    schema_changes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -114,7 +115,7 @@ class _Load:
             if isinstance(published, Again):
                 self.limit_calls(published)
                 return published
-            result = published
+            result = replace(published, schema_changes=tuple(self.schema_changes))
             report_changes(result)
         return replace(result, warnings=(*self.warnings, *self.settle()))
 
@@ -161,7 +162,9 @@ class _Load:
             return known
         if not self.request.force:
             refuse_stale(self.connection, self.schema, self.request.run)
-        additions = self.strategy.ensure_tables(tuple(table.schema for table in self.tables))
+        schemas = tuple(table.schema for table in self.tables)
+        self.schema_changes[:] = missing_parts(self.connection, self.schema, schemas)
+        additions = self.strategy.ensure_tables(schemas)
         for table in self.tables:
             table.additions = additions[table.name]
         return None
