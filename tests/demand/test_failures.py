@@ -1,5 +1,6 @@
 """What a failed run is explained with, and what a redrive of it would do."""
 
+import re
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from demand.cli.app import app
-from demand.errors import DemandError
+from demand.errors import DemandError, named_error
 from demand.runs import redrive
 from demand.runs.execution import Run
 from demand.runs.failure import Failure, failures
@@ -170,3 +171,10 @@ def test_every_table_of_a_run_without_input_is_in_the_plan() -> None:
     whole = stopped()
     found = planned(replace(whole, run=replace(whole.run, input={})))
     assert [entry.table for entry in found.tables] == list(TABLES)
+
+
+@pytest.mark.parametrize("error", ["LockTimeoutError", "DatabaseConnectionError", "Runtime.ExitError", "Surprise"])
+def test_a_question_that_fails_is_to_be_repeated_not_redriven(error: str) -> None:
+    hint = named_error(error, "it failed").hint
+    assert hint.endswith("then repeat the command")
+    assert not re.search("redrive|`", hint)

@@ -362,8 +362,8 @@ QUESTION_CURES = (
     *[_cure(names, meaning, Way(Then.REPEAT, fix)) for names, meaning, fix in _ENVIRONMENT],
 )
 
-_OF_AWS = "AWS refused or failed a call, under a name without an entry of its own"
-_OF_PYTHON = "an exception without an entry of its own, probably a bug in the pipeline or in a library"
+_OF_AWS = "AWS reports a failure that has no entry of its own"
+_OF_PYTHON = "a Python exception that has no entry of its own, probably a bug in the pipeline or in a library"
 
 
 def cure_of_run(error: str) -> Cure:
