@@ -38,6 +38,7 @@ WORST = {
     "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",
     "default_table_access_method": "odd",
+    "default_tablespace": "pg_default",
     "synchronous_commit": "off",
     "exit_on_error": "on",
     "idle_session_timeout": "1s",

@@ -34,6 +34,8 @@ FROM (VALUES
     ('default_transaction_read_only', 'off'),
     ('default_transaction_deferrable', 'off'),
     ('default_table_access_method', 'heap'),
+    -- PostgreSQL refuses a partitioned table where this names the database's own tablespace.
+    ('default_tablespace', ''),
     -- What is reported as committed must outlast a crash; standbys need not have it.
     ('synchronous_commit', 'local'),
     -- What would end a session that works; the function's time limit ends it.
@@ -53,7 +55,10 @@ FROM (VALUES
     ('client_connection_check_interval', '10s')
 ) AS wanted (name, value)
 JOIN pg_settings USING (name)
-WHERE name <> 'synchronous_commit' OR setting = 'off';
+WHERE (name <> 'synchronous_commit' OR setting = 'off')
+  AND (name <> 'default_tablespace' OR setting = (SELECT spcname FROM pg_database
+                                                  JOIN pg_tablespace ON pg_tablespace.oid = dattablespace
+                                                  WHERE datname = current_database()));
 -- In a schema where others may create objects they could plant functions that we would run. Others are roles that are
 -- neither superusers nor members of this role, and so could not act as it anyway.
 WITH creators AS (
