@@ -14,6 +14,7 @@ from demand.runs.tables import TableProgress
 from demand_pipeline.builders import TABLES
 
 _QUIET_SECONDS = 10.0  # between lines while nothing but counts changes
+_PROBLEM = 300  # characters of an error
 
 
 class Display(Protocol):
@@ -74,6 +75,9 @@ def load_line(load: Load, now: datetime) -> str:
         parts.append(f"{load.chunks_copied}/{load.chunks} chunks copied")
     if load.started and load.state not in ("done", "done (dry run)", "failed", "aborted"):
         parts.append(duration((now - load.started).total_seconds()))
+    if load.problem:
+        attempt = f"attempt {load.attempt} after " if load.attempt > 1 else ""
+        parts.append(f"{attempt}{load.problem}"[:_PROBLEM])
     return ", ".join(parts)
 
 
@@ -134,12 +138,13 @@ class _Lines:
     def update(self, report: Report) -> None:
         now = datetime.now(UTC)
         steps = [(table.table, table.segments_done, table.segments_total) for table in report.tables]
-        current = (steps, report.load.state, report.load.chunks_copied, report.run.status)
+        load = report.load
+        current = (steps, load.state, load.attempt, load.problem, load.chunks_copied, report.run.status)
         if current == self._steps and time.monotonic() - self._said < _QUIET_SECONDS:
             return
         self._steps, self._said = current, time.monotonic()
         tables = [f"{table.table} {table_line(table, now)}" for table in report.tables]
-        self._output.note("; ".join([*tables, f"load {load_line(report.load, now)}"]))
+        self._output.note("; ".join([*tables, f"load {load_line(load, now)}"]))
 
 
 class _JsonLines:

@@ -14,6 +14,7 @@ from rich.text import Text
 from demand.cli.app import Shell, check_range, command
 from demand.cli.options import RunName
 from demand.cli.output import FAILED, SUCCESS, Column, duration, facts, moment, status, table
+from demand.cli.progress import load_line
 from demand.cli.result import failure_parts, receipt_parts, state_of
 from demand.runs import execution
 from demand.runs.options import pasted, to_options
@@ -141,7 +142,7 @@ def _course(report: Report) -> list[RenderableType]:
     started = f"{moment(report.run.started)}, input: {shlex.join(to_options(report.run.input)) or 'none'}"
     parts: list[RenderableType] = [
         "",
-        facts([("started", started), ("retries", report.retries), ("load", report.load.state)]),
+        facts([("started", started), ("retries", report.retries), ("load", load_line(report.load, now))]),
     ]
     numbers = ("segments", "chunks", "scanned", "staged", "rejected", "read units", "took")
     rows = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, takewhile
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from demand.errors import error_code
 from demand.runs.cost import Cost, cost
 from demand.runs.execution import Run, describe
-from demand.runs.failure import Failure, failures
+from demand.runs.failure import Failure, failures, message_of
 from demand.runs.history import History
 from demand.runs.tables import TableProgress, progress
 from demand.runs.tasks import Attempt, Kind, Outcome, Tasks, place
@@ -47,12 +47,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Load:
-    """The load: `state` is a word; chunks are counted where they are copied one by one before it."""
+    """The load: `state` is a word; chunks are counted where they are copied one by one before it.
+
+    `attempt` counts the attempts at its present task. `problem` is the error of the last one, with its message, or what
+    a load that is to be called again has left.
+    """
 
     state: str
     chunks_copied: int
     chunks: int
     calls: int
+    attempt: int
+    problem: str | None
     started: datetime | None
     seconds: float
 
@@ -120,7 +126,7 @@ def report(run: Run, tasks: Tasks) -> Report:
         load=_load(run, attempts, sum(table.chunks for table in tables)),
         failures=failures(run, attempts),
         slowest=_slowest(attempts),
-        retries=sum(attempt.retried for attempt in attempts),
+        retries=sum(attempt.retried or (run.is_running and _is_to_be_retried(attempt, tasks)) for attempt in attempts),
         cost=cost(attempts, tasks.states_entered),
         staged_with_rejects=tuple(
             attempt.answer["key"]
@@ -131,18 +137,41 @@ def report(run: Run, tasks: Tasks) -> Report:
     )
 
 
+def _is_to_be_retried(attempt: Attempt, tasks: Tasks) -> bool:
+    """Whether an attempt of a running run has failed since the last redrive: then another one is to follow."""
+    return attempt.outcome is Outcome.FAILED and attempt.round == tasks.attempts[-1].round
+
+
 def _load(run: Run, attempts: Sequence[Attempt], chunks: int) -> Load:
     copies = [attempt for attempt in attempts if attempt.kind is Kind.COPY]
     loads = [attempt for attempt in attempts if attempt.kind is Kind.LOAD]
     own = [*copies, *loads]
+    failed = list(takewhile(lambda attempt: attempt.outcome is Outcome.FAILED, _ended(loads)))
     return Load(
         state=_load_state(run, copies, loads),
         chunks_copied=sum(attempt.outcome is Outcome.SUCCEEDED for attempt in copies),
         chunks=chunks,
         calls=len(loads),
+        attempt=len(failed) + 1,
+        problem=_problem(loads, failed) if run.is_running else None,
         started=min((attempt.started for attempt in own), default=None),
         seconds=sum(attempt.seconds or 0 for attempt in loads),
     )
+
+
+def _ended(loads: Sequence[Attempt]) -> list[Attempt]:
+    """The attempts that have ended since the last redrive, the last one first."""
+    return [
+        attempt
+        for attempt in reversed(loads)
+        if attempt.round == loads[-1].round and attempt.outcome is not Outcome.RUNNING
+    ]
+
+
+def _problem(loads: Sequence[Attempt], failed: Sequence[Attempt]) -> str | None:
+    if failed:
+        return f"{failed[0].error}: {message_of(failed[0].cause)}"
+    return loads[-1].answer.get("reason") if loads else None
 
 
 def _load_state(run: Run, copies: Sequence[Attempt], loads: Sequence[Attempt]) -> str:
@@ -153,10 +182,10 @@ def _load_state(run: Run, copies: Sequence[Attempt], loads: Sequence[Attempt]) -
     last = max([*copies, *loads], key=lambda attempt: attempt.started)
     if not run.is_running:
         return str(last.outcome) if last.outcome in (Outcome.FAILED, Outcome.ABORTED) else "aborted"
-    if last.kind is Kind.COPY:
-        return "copying"
-    if last.request.get("step") == "prepare":
-        return "preparing"
+    if last.kind is Kind.LOAD and last.outcome is Outcome.FAILED:
+        return "waiting to try again"
+    if last.kind is Kind.COPY or last.request.get("step") == "prepare":
+        return "copying" if last.kind is Kind.COPY else "preparing"
     return "waiting to go on" if "again" in last.answer else "loading"
 
 

@@ -4,14 +4,17 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from demand.cli.output import Column, Output, cell, duration, table
-from demand.cli.progress import table_line
+from demand.cli.progress import load_line, table_line
+from demand.runs.report import report
 from demand.runs.tables import progress
+from tests.demand.test_failures import RUN
 from tests.demand.test_history import START, Story
 
 WIDE = [
@@ -100,6 +103,27 @@ def test_durations_are_short_words(seconds: float | None, words: str) -> None:
 
 def test_cells_are_what_people_read() -> None:
     assert [cell(value) for value in (None, True, 1234, 1234.56, "x")] == ["-", "yes", "1,234", "1,234.6", "x"]
+
+
+def test_the_line_of_a_load_that_waits_says_for_what_and_which_attempt_is_next() -> None:
+    run = replace(RUN, status="RUNNING", redrivable=False)
+
+    def line(story: Story) -> str:
+        return load_line(report(run, story.tasks).load, START.replace(second=22))
+
+    story = Story()
+    begun = story.schedule(story.enter("LoadWarehouse"), step="load", tables=[])
+    assert line(story) == "loading, 20 s"
+    failed = story.fail(begun, "LockTimeoutError")
+    assert line(story) == "waiting to try again, 20 s, attempt 2 after LockTimeoutError: why"
+    assert report(run, story.tasks).retries == 1
+    begun = story.schedule(failed, step="load", tables=[])
+    assert line(story) == "loading, 20 s, attempt 2 after LockTimeoutError: why"
+    assert report(run, story.tasks).retries == 1
+    story.succeed(begun, again=30, reason="indexes to build")
+    assert line(story) == "waiting to go on, 20 s, indexes to build"
+    story.schedule(story.enter("LoadWarehouse"), step="load", tables=[])
+    assert line(story) == "loading, 20 s"
 
 
 def test_the_line_of_a_table_has_items_segments_rate_and_time_left() -> None:
