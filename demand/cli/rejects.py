@@ -10,8 +10,9 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from demand.cli.app import Shell, app, check_range, command
-from demand.cli.options import Direct, RunName, run_name, table_list, table_names
+from demand.cli.options import Direct, RunName, table_list, table_names
 from demand.cli.output import Column, table
+from demand.errors import UsageError
 from demand.rejects.export import check_suffix, export
 from demand.rejects.replay import Replay, replay
 from demand.rejects.stored import read_staging, read_warehouse, reasons_in_staging, reasons_in_warehouse
@@ -34,9 +35,8 @@ class _ListByDefault(TyperGroup):
 group = typer.Typer(cls=_ListByDefault, help="List rejected items by reason, export them, convert them again.")
 app.add_typer(group, name="rejects")
 
-OfRun = Annotated[
-    str | None,
-    run_name("the rejects of the rows that the warehouse has now. Those of a run come from the staging bucket"),
+InWarehouse = Annotated[
+    bool, typer.Option("--warehouse", help="Instead of a run's, those of the rows that the warehouse has now.")
 ]
 Tables = Annotated[list[str] | None, table_list("Rejects of only these tables")]
 Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]
@@ -45,7 +45,7 @@ ExportFile = Annotated[
     typer.Option(
         "--export",
         metavar="FILE",
-        help="Write the items, whole, to a .jsonl or .csv file. Without RUN, items of more than 1.6 MB are cut, "
+        help="Write the items, whole, to a .jsonl or .csv file. With --warehouse, items of more than 1.6 MB are cut, "
         "with a mark that says where they are whole.",
     ),
 ]
@@ -66,25 +66,33 @@ class Rejects:
     examples=[
         "demand rejects",
         "demand rejects demand-20261127T0300 --samples 3",
-        "demand rejects --export rejects.csv",
+        "demand rejects --warehouse --export rejects.csv",
     ],
     group=group,
 )
 def rejects(
     shell: Shell,
-    run: OfRun = None,
+    run: RunName = None,
     tables: Tables = None,
     samples: Samples = 1,
     file: ExportFile = None,
+    in_warehouse: InWarehouse = False,
     direct: Direct = False,
 ) -> None:
-    """Count rejected items by reason, show samples, export them. `demand rejects` is short for it."""
+    """Count a run's rejected items by reason, also of a run that failed; show samples, export them.
+
+    `demand rejects` is short for it.
+    """
     names = table_names(tables)
     check_range("--samples", samples, 0, 100)
     if file:
         check_suffix(file)
     exported = None
-    if run is None:
+    if in_warehouse and run:
+        raise UsageError(f"--warehouse: expected no RUN next to it, got {run}")
+    if direct and not in_warehouse:
+        raise UsageError("--direct: expected --warehouse next to it")
+    if in_warehouse:
         warehouse = shell.warehouse(direct=direct)
         found = reasons_in_warehouse(warehouse, names, samples)
         if file:
@@ -94,7 +102,7 @@ def rejects(
         found = reasons_in_staging(shell.stack, report, names, samples)
         if file:
             exported = export((reject.plain() for reject in read_staging(shell.stack, report, names)), file)
-    source = "warehouse" if run is None else "staging"
+    source = "warehouse" if in_warehouse else "staging"
     shell.output.show(Rejects(source, found.reasons, found.complete, exported), *_reasons(found))
     if exported is not None:
         shell.output.note(f"{exported:,} items written to {file}")

@@ -10,7 +10,7 @@ from demand.cli.app import Shell
 from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, duration, facts, status, table
 from demand.runs.execution import Run
 from demand.runs.failure import Failure
-from demand.runs.receipt import Receipt, receipt
+from demand.runs.receipt import Reason, Receipt, reasons_of_failure, receipt
 from demand.runs.report import Report
 from demand.runs.state import InWarehouse, State, find_state
 
@@ -27,6 +27,7 @@ class Failed:
     status: str
     warehouse: InWarehouse
     failures: tuple[Failure, ...]
+    reasons: tuple[Reason, ...]
 
 
 def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
@@ -35,8 +36,10 @@ def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event
     warehouse = state_of(shell, report.run)
     if report.run.output is None:
         run = report.run
-        failed = Failed(run.name, run.arn, run.status, warehouse, report.failures)
-        shell.output.show(failed, *failure_parts(report, warehouse), **named)
+        reasons, complete = reasons_of_failure(shell.stack, report)
+        failed = Failed(run.name, run.arn, run.status, warehouse, report.failures, reasons)
+        parts = failure_parts(report, warehouse, reasons, complete=complete)
+        shell.output.show(failed, *parts, **named)
         return FAILED
     found = receipt(shell.stack, report, warehouse)
     shell.output.show(found, *receipt_parts(found), **named)
@@ -73,13 +76,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
         rows.append(["total", *sums, "", None, None])
     parts: list[RenderableType] = [head, table("", columns, rows)]
     if found.reasons:
-        most = sorted(found.reasons, key=lambda reason: -reason.items)[:_REASONS]
-        part = "" if found.reasons_complete else " (of a part of the rejects)"
-        title = f"rejected, by reason{part}"
-        if len(most) < len(found.reasons):
-            title += f": {len(most)} of {len(found.reasons)} reasons, --json has all"
-        reasons = [[reason.table, reason.reason, reason.items] for reason in most]
-        parts.append(table(title, [Column("table"), Column("reason"), Column("items", number=True)], reasons))
+        parts.append(_reasons(found.reasons, complete=found.reasons_complete))
     cost = found.cost
     lines: list[tuple[str, object]] = [] if found.dry_run else [("warehouse", state_text(found.warehouse))]
     if found.longest_step:
@@ -95,7 +92,9 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     return parts
 
 
-def failure_parts(report: Report, warehouse: InWarehouse) -> list[RenderableType]:
+def failure_parts(
+    report: Report, warehouse: InWarehouse, reasons: Sequence[Reason] = (), *, complete: bool = True
+) -> list[RenderableType]:
     """Why a run failed, for people: the error first, then what to do."""
     run = report.run
     seconds = duration(run.seconds(run.stopped or run.started))
@@ -105,7 +104,18 @@ def failure_parts(report: Report, warehouse: InWarehouse) -> list[RenderableType
         by_error.setdefault(failure.error, []).append(failure)
     for alike in by_error.values():
         parts += ["", facts(_failure_rows(alike))]
+    if reasons:
+        parts += ["", _reasons(reasons, complete=complete), Text(f"the items: demand rejects {run.name}")]
     return [*parts, "", state_text(warehouse)]
+
+
+def _reasons(reasons: Sequence[Reason], *, complete: bool) -> RenderableType:
+    most = sorted(reasons, key=lambda reason: -reason.items)[:_REASONS]
+    title = "rejected, by reason" if complete else "rejected, by reason (of a part of the rejects)"
+    if len(most) < len(reasons):
+        title += f": {len(most)} of {len(reasons)} reasons, --json has all"
+    rows = [[reason.table, reason.reason, reason.items] for reason in most]
+    return table(title, [Column("table"), Column("reason"), Column("items", number=True)], rows)
 
 
 def _outcome(found: Receipt) -> str:

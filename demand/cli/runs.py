@@ -18,7 +18,7 @@ from demand.cli.progress import load_line
 from demand.cli.result import failure_parts, receipt_parts, state_of
 from demand.runs import execution
 from demand.runs.options import pasted, to_options
-from demand.runs.receipt import Receipt, receipt
+from demand.runs.receipt import Receipt, reasons_of_failure, receipt
 from demand.runs.report import Report, read
 from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import InWarehouse, State, find_states
@@ -105,7 +105,8 @@ def show(shell: Shell, run: RunName = None) -> int:
             Text.assemble(f"run {report.run.name} ", status(report.run.status), f": {pasted('watch', report.run.name)}")
         )
     else:
-        parts += failure_parts(report, warehouse)
+        reasons, complete = reasons_of_failure(shell.stack, report)
+        parts += failure_parts(report, warehouse, reasons, complete=complete)
     shell.output.show(Shown(asdict(report), warehouse, found), *parts, *_course(report))
     return FAILED if report.failures else SUCCESS
 

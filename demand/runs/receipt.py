@@ -12,10 +12,12 @@ from demand.runs.report import Report, Step
 from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import InWarehouse
 from demand.stack import Stack
+from demand_pipeline.errors import RejectLimitError
 from demand_pipeline.transform.reason import Reason
 
 _OBJECTS = 200  # of rejects that are read for their reasons
 _AT_ONCE = 8
+_TOO_MANY = RejectLimitError.__name__
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,14 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
         schema_changes=tuple((run.output or {}).get("schemaChanges", ())),
         warnings=tuple((run.output or {}).get("warnings", ())),
     )
+
+
+def reasons_of_failure(stack: Stack, report: Report) -> tuple[tuple[Reason, ...], bool]:
+    """The rejects' reasons of a run that failed because of them, and whether all of its rejects were read."""
+    if _TOO_MANY not in [failure.error for failure in report.failures]:
+        return (), True
+    keys = report.staged_with_rejects
+    return _reasons(stack, keys[:_OBJECTS]), len(keys) <= _OBJECTS
 
 
 def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:

@@ -118,7 +118,7 @@ def loaded(real: Real) -> Real:
 
 def test_rejects_are_listed_by_reason_and_exported_from_either_place(loaded: Real, tmp_path: Path) -> None:
     run = loaded.demand("runs", "--json").json["runs"][0]["name"]
-    for place, words in (("warehouse", []), ("staging", [run])):
+    for place, words in (("warehouse", ["--warehouse"]), ("staging", [run]), ("staging", [])):
         said = loaded.demand("rejects", *words, "--json").json
         [reason] = said["reasons"]
         assert (said["source"], said["complete"], reason["run"]) == (place, True, run)
@@ -148,8 +148,15 @@ def test_rejects_of_a_run_that_failed_are_listed_too(real: Real) -> None:
     said = real.demand("run", "--tables", "cases", "--json")
     assert said.code == 1
     run = said.json["run"]
-    assert real.demand("rejects", run, "--json").json["reasons"][0]["items"] == 1
-    assert real.demand("rejects", "--json").json["reasons"] == []
+    [reason] = said.json["reasons"]
+    assert (reason["reason"], reason["items"]) == ("issue_date: expected date", 1)
+    for words in ([run], []):
+        assert real.demand("rejects", *words, "--json").json["reasons"][0]["items"] == 1
+        told = real.demand("show", *words).out
+        assert "issue_date: expected date" in told
+        assert f"demand rejects {run}" in told
+    assert real.demand("rejects", "replay", "--json").json["run"] == run
+    assert real.demand("rejects", "--warehouse", "--json").json["reasons"] == []
 
 
 def test_replay_says_how_many_would_pass_with_todays_declarations(
@@ -234,12 +241,14 @@ def test_a_declaration_that_is_not_deployed_is_refused_by_name(loaded: Real, mon
 
 BAD_INPUT = [
     (["rejects", "--tables", "cheques"], "--tables cheques: expected some of cases"),
+    (["rejects", "run-1", "--warehouse"], "--warehouse: expected no RUN next to it, got run-1"),
+    (["rejects", "--direct"], "--direct: expected --warehouse next to it"),
     (["rejects", "replay", "--tables", "cases,"], "--tables cases,: expected some of cases"),
     (
             ["rejects", "--export", "rejects.xls"],
             "--export rejects.xls: expected a name ending in .jsonl, .ndjson, .csv",
         ),
-    (["rejects", "--export", "/nowhere/rejects.csv"], "--export /nowhere/rejects.csv: No such file or directory"),
+    (["rejects", "--warehouse", "--export", "/nowhere/rejects.csv"], "--export /nowhere/rejects.csv: No such file or directory"),
     (["rejects", "--samples", "101"], "--samples 101: expected a number, 0 to 100"),
     (["rejects", "replay", "nobody"], "no run 'nobody'"),
     (["verify", "--tables", "cheques"], "--tables cheques: expected some of cases"),
@@ -261,7 +270,7 @@ def test_each_command_calls_what_its_line_of_permissions_names(loaded: Real) -> 
     }
     run = loaded.demand("runs", "--json").json["runs"][0]["name"]
     assert (
-        loaded.called("rejects")[1] | loaded.called("rejects", run)[1] | {"states:ListExecutions"}
+        loaded.called("rejects", "--warehouse")[1] | loaded.called("rejects", run)[1] | {"states:ListExecutions"}
         == needed["rejects list"]
     )
     assert loaded.called("rejects", "replay")[1] == needed["rejects replay"]

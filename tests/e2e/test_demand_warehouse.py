@@ -31,7 +31,7 @@ def test_doctor_verify_and_rejects_agree_whichever_way_they_ask(stack: Stack, de
         code, out, err = demand("verify", "--json", *words)
         assert code == 0, err
         assert [table["table"] for table in json.loads(out)["tables"]] == list(TABLES)
-    listed = [json.loads(demand("rejects", "--json", *words)[1])["reasons"] for words in BOTH]
+    listed = [json.loads(demand("rejects", "--warehouse", "--json", *words)[1])["reasons"] for words in BOTH]
     assert listed[0] == listed[1] != []
 
     column = next(column for column in FIRST.columns if column.type == "text" and not column.key)
