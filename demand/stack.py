@@ -45,6 +45,14 @@ class Stack:
         raise DemandError("UnknownOutput", message, "deploy this version (docs/deploy.md)")
 
     @property
+    def place(self) -> str:
+        """Where a change takes place, in words."""
+        account = self.state_machine.split(":")[4]
+        names = {"environment": "Environment", "strategy": "LoadStrategy"}
+        known = [f"{word} {self.parameters[name]}" for word, name in names.items() if self.parameters.get(name)]
+        return ", ".join([f"stack {self.name}", f"account {account}", f"region {self.region}", *known])
+
+    @property
     def staging_bucket(self) -> str:
         """The staging bucket's name."""
         return self.outputs["StagingBucketName"]

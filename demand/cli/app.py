@@ -85,6 +85,16 @@ class Shell:
         """The deployed stack."""
         return find_stack(self.config, self.clients)
 
+    def may_change(self, question: str, *, yes: bool, always: bool = True) -> bool:
+        """Say where something is to be changed and ask: always, or only where it is production. `yes` answers."""
+        self.output.note(self.stack.place)
+        environments = (self.stack.parameters.get("Environment", ""), self.config.config_env.value or "")
+        is_production = any(name.lower().startswith("prod") for name in environments)
+        if not (always or is_production) or self.output.confirm(question, yes=yes):
+            return True
+        self.output.note("nothing was done")
+        return False
+
     def warehouse(self, *, direct: bool = False) -> Warehouse:
         """The warehouse of the stack, asked through the function in the VPC, or directly from here."""
         return directly(self.stack, self.config) if direct else through_function(self.stack)

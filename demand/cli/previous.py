@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,11 +11,12 @@ from rich.text import Text
 
 from demand.cli.app import Shell, check_range, command
 from demand.cli.options import Direct, Yes, run_name, table_list, table_names
-from demand.cli.output import FAILED, SUCCESS, Column, table
-from demand.runs.recorded import full_name
+from demand.cli.output import FAILED, SUCCESS, Column, duration, table
+from demand.runs.recorded import full_name, last_run
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.previous import DiffAnswer, RollbackAnswer
 from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.runs import RecordedRun
 
 _MOST_SAMPLES = 100
 
@@ -52,16 +54,31 @@ def diff(shell: Shell, tables: Tables = None, samples: Samples = 5, direct: Dire
 def rollback(shell: Shell, reason: Reason, run: LastRun = None, yes: Yes = False, direct: Direct = False) -> int:
     """Put all tables of the last run back to what they were before it. The next run goes forward again."""
     by = shell.clients("sts").get_caller_identity()["Arn"]
-    if not shell.output.confirm(f"Roll back {run or 'the last run'}?", yes=yes):
-        shell.output.note("nothing was done")
-        return FAILED
     warehouse = shell.warehouse(direct=direct)
-    name = full_name(warehouse, run) if run else None
+    last = last_run(warehouse)
+    name = full_name(warehouse, run) if run else last and last.run
+    if last and last.run == name:
+        shell.output.notes.print(_plan(last))
+    if not shell.may_change(f"Roll back {name or 'the last run'}, as {by}?", yes=yes):
+        return FAILED
     answer = warehouse.ask(RollbackAnswer, ActionName.ROLLBACK, run=name, by=by, reason=reason)
     rows = [[restored.table, restored.run] for restored in answer.tables]
     columns = [Column("table", whole=True), Column("has the rows of", whole=True)]
     shell.output.show(answer, table(f"{answer.run} rolled back", columns, rows))
     return SUCCESS
+
+
+def _plan(last: RecordedRun) -> RenderableType:
+    """The run that is rolled back, and the rows that its tables have and had."""
+    committed = datetime.fromisoformat(last.committed_at)
+    age = duration((datetime.now(UTC) - committed).total_seconds())
+    rows = [[entry.table, entry.loaded, entry.previous_rows] for entry in last.tables]
+    columns = [
+        Column("table", whole=True),
+        Column("rows of this run", number=True),
+        Column("rows before it", number=True),
+    ]
+    return table(f"rollback of {last.run}, committed {age} ago", columns, rows)
 
 
 def _parts(answers: tuple[DiffAnswer, ...]) -> Iterator[RenderableType]:

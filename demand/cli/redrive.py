@@ -39,8 +39,7 @@ def redrive(
     found = execution.find_run(shell.stack, run)
     planned = plan(shell.stack, read(shell.stack, found))
     _explain(shell, planned)
-    if not shell.output.confirm(f"Redrive {found.name}?", yes=yes):
-        shell.output.note("nothing was done")
+    if not shell.may_change(f"Redrive {found.name}?", yes=yes):
         return FAILED
     redrive_run(shell.stack, found)
     if detach:
@@ -53,8 +52,7 @@ def redrive(
 def stop(shell: Shell, run: RunName = None, yes: Yes = False) -> int:
     """Stop a running run. The warehouse keeps what it has; a redrive continues the run."""
     found = execution.find_run(shell.stack, run)
-    if found.is_running and not shell.output.confirm(f"Stop {found.name}?", yes=yes):
-        shell.output.note("nothing was done")
+    if found.is_running and not shell.may_change(f"Stop {found.name}?", yes=yes):
         return FAILED
     stopped = execution.stop(shell.stack, found, "stopped by demand stop")
     text = f"run {stopped.name} is {stopped.status}; to continue it: {pasted('redrive', stopped.name)}"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from demand.cli.app import Shell, check_range, command
-from demand.cli.options import Detach, RunName, table_list, table_names
-from demand.cli.output import INTERRUPTED, SUCCESS
+from demand.cli.options import Detach, RunName, Yes, table_list, table_names
+from demand.cli.output import FAILED, INTERRUPTED, SUCCESS
 from demand.cli.progress import display_for
 from demand.cli.progress import watch as show_progress
 from demand.cli.result import finish
@@ -64,9 +64,10 @@ def run(
     max_shrink_percent: MaxShrink = None,
     force: Force = False,
     detach: Detach = False,
+    yes: Yes = False,
     fail_on_rejects: FailOnRejects = False,
 ) -> int:
-    """Start a run, watch it, and show its receipt. Ctrl-C stops watching, not the run."""
+    """Start a run, watch it, and show its receipt. Ctrl-C stops watching, not the run. In production it asks first."""
     check_range("--max-items", max_items, 1)
     check_range("--max-reject-percent", max_reject_percent, 0, 100)
     check_range("--max-shrink-percent", max_shrink_percent, 0, 100)
@@ -85,6 +86,8 @@ def run(
         "force": force or None,
     }
     wanted = {name: value for name, value in given.items() if value is not None}
+    if not shell.may_change("Start a run here?", yes=yes or dry_run, always=False):
+        return FAILED
     started = execution.start(shell.stack, wanted)
     shell.output.note(f"run {started.name} has started")
     if detach:

@@ -3,21 +3,26 @@
 from rich.text import Text
 
 from demand.cli.app import Shell, command
-from demand.cli.output import SUCCESS
+from demand.cli.options import Yes
+from demand.cli.output import FAILED, SUCCESS
 from demand.schedule import DISABLED, ENABLED, Schedule, set_state
 
 
 @command("pause", examples=["demand pause", "demand pause --config-env prod"])
-def pause(shell: Shell) -> int:
+def pause(shell: Shell, yes: Yes = False) -> int:
     """Let the schedule start no runs, until demand resume. A running run goes on."""
+    if not shell.may_change("Pause the schedule?", yes=yes, always=False):
+        return FAILED
     found = set_state(shell.stack, DISABLED)
     alarms = f"alarms go off after {shell.stack.parameters.get('MaxHoursWithoutSuccess', 'some')} hours without a run"
     return _say(shell, found, f"no runs start by themselves; {alarms}", "demand resume")
 
 
 @command("resume", examples=["demand resume", "demand resume --config-env prod"])
-def resume(shell: Shell) -> int:
+def resume(shell: Shell, yes: Yes = False) -> int:
     """Let the schedule start runs again."""
+    if not shell.may_change("Resume the schedule?", yes=yes, always=False):
+        return FAILED
     found = set_state(shell.stack, ENABLED)
     return _say(shell, found, f"runs start at {found.expression}, {found.timezone}", "demand pause")
 

@@ -26,6 +26,12 @@ def recorded_run(warehouse: Warehouse, name: str) -> Run | None:
     return _run(answer.runs[0]) if answer.runs else None
 
 
+def last_run(warehouse: Warehouse) -> RecordedRun | None:
+    """The run that was committed last and not rolled back."""
+    answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=None, most=_LOOKED_AT)
+    return max(answer.runs, key=lambda run: datetime.fromisoformat(run.committed_at), default=None)
+
+
 def full_name(warehouse: Warehouse, given: str) -> str:
     """The name of a committed run, given by its beginning or its ARN; an unknown one as it is.
 

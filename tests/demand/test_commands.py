@@ -204,6 +204,17 @@ def test_the_beginning_of_a_name_is_enough(stack: Stack, demand: Demand) -> None
     assert demand("show", name[:-2], "--json").json["report"]["run"]["name"] == name
 
 
+@pytest.mark.parametrize("words", [("run", "--tables", FIRST), ("pause",), ("resume",)])
+def test_a_change_of_production_says_where_and_asks(
+    stack: Stack, demand: Demand, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "samconfig.toml").write_text(f'[prod.global.parameters]\nstack_name = "{STACK}"\n')
+    place = f"stack {STACK}, account 123456789012, region eu-west-1"
+    for prod, yes, code in ((False, False, 0), (True, False, 2), (True, True, 0)):
+        said = demand(*words, *(("--config-env", "prod") if prod else ()), *(("--yes",) if yes else ()))
+        assert (said.code, place in said.err, "Nobody can be asked" in said.err) == (code, True, code == 2)
+
+
 def test_pause_and_resume_change_the_state_and_nothing_else(stack: Stack, demand: Demand) -> None:
     def schedule() -> dict[str, Any]:
         found = stack.client("scheduler").get_schedule(Name=SCHEDULE["Name"])

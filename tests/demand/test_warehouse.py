@@ -20,7 +20,7 @@ from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import Column, ColumnType, camel_case
 from demand_pipeline.transform.drift import path_text
 from local.seed import key_item
-from tests.demand.conftest import CloudFormation, Demand, Said
+from tests.demand.conftest import STACK, CloudFormation, Demand, Said
 from tests.statemachine.conftest import one_at_a_time
 from tests.statemachine.harness import Machine, TaskFailed
 from tests.support import functions
@@ -370,6 +370,8 @@ def test_the_last_swap_is_shown_and_rolled_back(real: Real, staging: Staging) ->
     assert called <= {permission.action for permission in permissions.COMMANDS["rollback"]}
     assert real.warehouse.sql("SELECT count(*), min(status) FROM warehouse.cases") == "2|1"
     assert "several runs begin with 'run-'" in several.err
+    assert "rollback of run-20, committed" in said.err
+    assert f"stack {STACK}, account 123456789012, region eu-west-1" in said.err
     by = "SELECT rolled_back_by FROM warehouse.pipeline_runs WHERE rolled_back_reason = 'wrong status'"
     assert real.warehouse.sql(by).startswith("arn:aws:")
     again = real.demand("rollback", "--reason", "again", "--yes")
