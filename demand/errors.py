@@ -1,5 +1,6 @@
 """What a command says when it cannot do its work: one line, and what to try next."""
 
+import os
 import re
 from typing import Any
 
@@ -31,6 +32,7 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
     ),
     ((aws.BotoCoreError,), "Aws", "", ""),
 )
+_OLD_ENDPOINT = "make demo, and source .local/env again if the local stack is meant; otherwise unset AWS_ENDPOINT_URL"
 _ACTIONS = {
     permission.action.partition(":")[2]: permission.action for needed in COMMANDS.values() for permission in needed
 } | {"Invoke": "lambda:InvokeFunction", "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration"}
@@ -65,6 +67,8 @@ def from_aws(error: Exception) -> DemandError | None:
         return _refusal(error)
     for classes, kind, message, hint in _FAILURES:
         if isinstance(error, classes):
+            if kind == "NoConnection" and (endpoint := os.environ.get("AWS_ENDPOINT_URL")):
+                message, hint = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: ", _OLD_ENDPOINT
             return DemandError(kind, message + _line(error), hint)
     return None
 

@@ -1,5 +1,6 @@
 """The table of permissions is what the commands call, no less and no more."""
 
+import socket
 from functools import partial
 from threading import Event
 from typing import Any
@@ -79,6 +80,20 @@ def test_a_refusal_of_aws_is_named_with_its_action(code: str, message: str, kind
     assert isinstance(found, DemandError)
     assert found.kind == kind
     assert told in found.message
+
+
+def test_an_endpoint_where_nothing_answers_any_more_is_named_with_its_variable(
+    demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:  # bound, but nobody listens: no other test gets its port
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        monkeypatch.setattr("demand.aws._ATTEMPTS", 1)
+        error = demand("runs", "--json").json["error"]
+    assert error["kind"] == "NoConnection"
+    assert error["message"].startswith(f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers")
+    assert "source .local/env again" in error["hint"]
 
 
 def test_no_credentials_and_an_unknown_profile_are_said_as_such(
