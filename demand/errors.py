@@ -68,7 +68,8 @@ def from_aws(error: Exception) -> DemandError | None:
     for classes, kind, message, hint in _FAILURES:
         if isinstance(error, classes):
             if kind == "NoConnection" and (endpoint := os.environ.get("AWS_ENDPOINT_URL")):
-                message, hint = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: ", _OLD_ENDPOINT
+                place = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: "
+                return DemandError(kind, place + _line(error), _OLD_ENDPOINT)
             return DemandError(kind, message + _line(error), hint)
     return None
 

@@ -10,7 +10,7 @@ from demand.cli.app import Shell
 from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, duration, facts, status, table
 from demand.runs.execution import Run
 from demand.runs.failure import Failure
-from demand.runs.receipt import Reason, Receipt, reasons_of_failure, receipt
+from demand.runs.receipt import ReasonCount, Receipt, reasons_of_failure, receipt
 from demand.runs.report import Report
 from demand.runs.state import InWarehouse, State, find_state
 
@@ -27,7 +27,7 @@ class Failed:
     status: str
     warehouse: InWarehouse
     failures: tuple[Failure, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ReasonCount, ...]
 
 
 def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
@@ -93,7 +93,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
 
 
 def failure_parts(
-    report: Report, warehouse: InWarehouse, reasons: Sequence[Reason] = (), *, complete: bool = True
+    report: Report, warehouse: InWarehouse, reasons: Sequence[ReasonCount] = (), *, complete: bool = True
 ) -> list[RenderableType]:
     """Why a run failed, for people: the error first, then what to do."""
     run = report.run
@@ -109,7 +109,7 @@ def failure_parts(
     return [*parts, "", state_text(warehouse)]
 
 
-def _reasons(reasons: Sequence[Reason], *, complete: bool) -> RenderableType:
+def _reasons(reasons: Sequence[ReasonCount], *, complete: bool) -> RenderableType:
     most = sorted(reasons, key=lambda reason: -reason.items)[:_REASONS]
     title = "rejected, by reason" if complete else "rejected, by reason (of a part of the rejects)"
     if len(most) < len(reasons):

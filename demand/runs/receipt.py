@@ -101,7 +101,7 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
     )
 
 
-def reasons_of_failure(stack: Stack, report: Report) -> tuple[tuple[Reason, ...], bool]:
+def reasons_of_failure(stack: Stack, report: Report) -> tuple[tuple[ReasonCount, ...], bool]:
     """The rejects' reasons of a run that failed because of them, and whether all of its rejects were read."""
     if _TOO_MANY not in [failure.error for failure in report.failures]:
         return (), True
