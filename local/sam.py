@@ -26,9 +26,13 @@ def build(folder: Path, tell: Callable[[str], None]) -> None:
 def deploy(folder: Path, aws: Mapping[str, str], parameters: Mapping[str, str], tell: Callable[[str], None]) -> None:
     """Deploy what `build` has built, with these parameters."""
     template = folder / "build" / "template.yaml"
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
-    arguments = ["--template-file", str(template), "--no-progressbar", "--parameter-overrides", *overrides]
+    arguments = ["--template-file", str(template), "--no-progressbar", "--parameter-overrides", *overrides(parameters)]
     _sam(["deploy", *_config(), *arguments], folder, aws, tell)
+
+
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Write parameters as SAM reads them: without quotes it refuses an empty value and cuts one at its first blank."""
+    return [f'{name}="{value}"' for name, value in parameters.items()]
 
 
 def outputs(cloudformation: Any) -> dict[str, str]:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from local import sam
 from tests.statemachine.harness import definition
+from tests.support.sam import parse_overrides
 from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE
 
-CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+CONFIG_TEXT = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+CONFIG = tomllib.loads(CONFIG_TEXT)
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 MACHINE = definition()
 DEPLOYED = ("default", "staging", "prod")
 
@@ -111,10 +115,50 @@ def test_an_environment_has_a_stack_of_its_own_and_may_make_roles(environment: s
     assert CONFIG[environment]["validate"]["parameters"]["lint"] is True
 
 
+def test_a_value_that_needs_quotes_has_an_example_in_samconfig() -> None:
+    commented = re.findall(r"^#\s+('.*'|\".*\"),$", CONFIG_TEXT, re.MULTILINE)
+    examples = [tomllib.loads(f"value = {text}")["value"] for text in commented]
+    parsed = parse_overrides(examples)
+    assert {"SubnetIds": ""} in parsed
+    assert [value for found in parsed for value in (found or {}).values() if " " in value] != []
+    assert [text for text, found in zip(examples, parsed, strict=True) if not complete(text, found)] == []
+
+
+def test_sam_refuses_an_empty_value_without_quotes_and_cuts_a_value_at_its_first_blank() -> None:
+    parsed = parse_overrides(["SubnetIds=", "ScheduleExpression=cron(0 4 * * ? *)"])
+    assert parsed == [None, {"ScheduleExpression": "cron(0"}]
+
+
+def test_a_value_in_the_documentation_reaches_the_template_as_it_is_written() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    lists = [tomllib.loads(block)["parameter_overrides"] for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    names = "|".join(PARAMETERS)
+    quoted = [value for _, value in re.findall(rf"`('?)((?:{names})=[^`]*)\1`", text)]
+    examples = [value for values in lists for value in values] + quoted
+    assert [
+        text for text, found in zip(examples, parse_overrides(examples), strict=True) if not complete(text, found)
+    ] == []
+    assert len(examples) == len(re.findall(rf"\b(?:{names})=", text)), "a value stands in toml or between backticks"
+
+
+def test_the_local_stack_gets_any_value_as_it_is() -> None:
+    given = {"SubnetIds": "", "ScheduleExpression": "cron(0 4 * * ? *)", "PostgresHost": "localhost"}
+    assert parse_overrides(sam.overrides(given)) == [{name: value} for name, value in given.items()]
+
+
+def complete(text: str, parsed: dict[str, str] | None) -> bool:
+    """Whether SAM makes the whole text one parameter, whose value CloudFormation would take."""
+    name, _, value = text.partition("=")
+    wanted = value[1:-1] if value.startswith('"') else value
+    return parsed == {name: wanted} and fits(name, wanted)
+
+
 def overrides(environment: dict[str, Any]) -> dict[str, str]:
-    """What an environment says of the template's parameters."""
+    """The template's parameters that an environment gives, as SAM reads them."""
     given = environment["deploy"]["parameters"].get("parameter_overrides", [])
-    return dict(text.split("=", 1) for text in given)
+    parsed = parse_overrides(given)
+    assert [text for text, found in zip(given, parsed, strict=True) if not complete(text, found)] == []
+    return {name: value for found in parsed for name, value in (found or {}).items()}
 
 
 def fits(name: str, value: str) -> bool:
