@@ -51,13 +51,13 @@ ARN = f"arn:aws:dynamodb:eu-west-1:111111111111:table/{CASES.source}"
 
 
 def register() -> None:
-    """Let the functions of this process find the table by its name, in a layer that was built without NATIVE=1."""
+    """Let the functions of this process find the table by its name, in a layer that was built without isal."""
     TABLES[CASES.name] = CASES
     gzip_format.GzipFile = gzip.GzipFile
 
 
 def with_isal[T, R](variant: Callable[[T], R]) -> Callable[[T], R]:
-    """The same, in a layer that was built with NATIVE=1."""
+    """The same, in a layer that was built with isal."""
 
     def native(task: T) -> R:
         gzip_format.GzipFile = igzip.IGzipFile

@@ -1,8 +1,10 @@
 """The layer as sam build makes it: pure Python, and whole but for what Lambda's runtime brings."""
 
 import importlib.util
+import json
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import demand_pipeline
+from local import sam
+from tests.template.loaded import TEMPLATE
 
 pytestmark = pytest.mark.long
 
@@ -37,10 +41,33 @@ def test_the_layer_has_no_native_code_and_no_programs(layer: Path) -> None:
 
 
 def test_a_native_layer_has_isal_for_both_architectures_and_no_other_native_code(tmp_path: Path) -> None:
-    native = [path.relative_to(tmp_path / "python") for path in built(tmp_path, "NATIVE=1").rglob("*.so")]
+    native = [path.relative_to(tmp_path / "python") for path in built(tmp_path, "NATIVE=yes").rglob("*.so")]
     machines = {path.name.split("-")[2] for path in native}
     assert (machines, {path.parts[0] for path in native}) == ({"x86_64", "aarch64"}, {"isal"})
     assert len(native) % 2 == 0
+
+
+def test_sam_does_not_take_one_layer_from_its_cache_when_the_other_is_wanted(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree("layers", project / "layers", ignore=shutil.ignore_patterns("__pycache__"))
+    # SAM does not keep a cache if it is asked for one resource of a template.
+    template = {"Transform": TEMPLATE["Transform"], "Resources": {"SharedLayer": TEMPLATE["Resources"]["SharedLayer"]}}
+    (project / "template.json").write_text(json.dumps(template))
+    variant = project / "layers" / "shared" / "variant.mk"
+    plain = variant.read_text()
+    found = []
+    for text in (plain, plain.replace("NATIVE = no", "NATIVE = yes"), plain):
+        variant.write_text(text)
+        command = [Path(".venv-sam/bin/sam").absolute(), "build", "--cached", "--template-file", "template.json"]
+        subprocess.run(command, cwd=project, check=True, capture_output=True, env=sam.environment(tmp_path, {}))
+        found.append((project / ".aws-sam" / "build" / "SharedLayer" / "python" / "isal").exists())
+    assert found == [False, True, False]
+
+
+def test_a_variant_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        built(tmp_path, "NATIVE=1")
+    assert b"expected NATIVE = yes or no, got '1'" in refused.value.stderr
 
 
 def test_the_layer_needs_nothing_but_itself_and_the_runtime(layer: Path, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""gzip by isal where the layer has it (`NATIVE=1`), otherwise by the standard library: the same format."""
+"""gzip by isal where the layer has it (`variant.mk`), otherwise by the standard library: the same format."""
 
 import gzip
 import zlib
 from typing import BinaryIO
 
+NAME: str
+"""The library that compresses, as the logs name it."""
 GzipFile: type[gzip.GzipFile]
 DAMAGE: tuple[type[Exception], ...]
 """What a stream raises that is cut short or damaged."""
@@ -11,9 +13,11 @@ DAMAGE: tuple[type[Exception], ...]
 try:
     from isal import igzip, isal_zlib
 except ImportError:
+    NAME = "zlib"
     GzipFile = gzip.GzipFile
     DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
 else:
+    NAME = "isal"
     GzipFile = igzip.IGzipFile
     DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)  # type: ignore[assignment]  # its stub is wrong
 

@@ -12,6 +12,7 @@ from demand_pipeline.dynamodb.raw_pages import Page, RawPages
 from demand_pipeline.dynamodb.typed_json import Item, PageSummary
 from demand_pipeline.errors import SourceMismatchError
 from demand_pipeline.observability import emit_metrics, logger
+from demand_pipeline.s3 import gzip_format
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 
 # A page takes DynamoDB longer to send than the function to write, so a segment is read in two halves at once.
@@ -55,7 +56,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
             stream.write(_one_line(page))
     emit_metrics(request.table.name, ItemsScanned=chunk.items, ReadUnits=chunk.units)
     counts: dict[str, Any] = {"items": chunk.items, "pages": chunk.read, "bytes": chunk.size}
-    logger.info("segment scanned", chunk=request.chunk, more=bool(chunk.left), **counts)
+    logger.info("segment scanned", chunk=request.chunk, more=bool(chunk.left), gzip=gzip_format.NAME, **counts)
     return ScanResult(key=key, read_units=chunk.units, next_keys=dict(sorted(chunk.left.items())) or None, **counts)
 
 
