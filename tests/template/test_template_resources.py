@@ -2,9 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.observability import emit_metrics
@@ -87,6 +90,39 @@ def test_the_state_machines_name_tells_stacks_apart_and_is_never_used_again() ->
     longest = "demand-pipeline-" + "e" * 20 + "-" + ["51af3dc0", "da77", "11e4", "872e", "1234567db123"][4]
     assert re.search(PARAMETERS["Environment"]["AllowedPattern"], "e" * 20)
     assert len(longest) <= 80
+
+
+def explicit_names() -> Iterator[tuple[str, str]]:
+    """The type and the name of every resource that the template, or SAM by itself, does not leave to CloudFormation."""
+    for resource in TEMPLATE["Resources"].values():
+        kind = resource["Type"].rpartition(":")[2].removesuffix("Version")
+        for field in ("Name", f"{kind}Name"):
+            if field in resource["Properties"]:
+                yield resource["Type"], json.dumps(resource["Properties"][field])
+        if kind == "Layer":  # SAM names a layer after its logical id
+            assert "LayerName" in resource["Properties"]
+
+
+def global_kinds() -> set[str]:
+    """The kinds of resources whose ARN has no region, so that their names count in a whole account or everywhere."""
+    services = load_resource(AdditionalSpecs, "Policies.json").items()
+    return {
+        f"{service}:{kind}"
+        for service, known in services
+        for kind, details in known["Resources"].items()
+        if any(arn.split(":")[3] == "" for arn in details["ARNFormats"])
+    }
+
+
+def test_every_name_tells_stacks_apart_in_all_of_its_scope() -> None:
+    names = dict(explicit_names())
+    assert {"AWS::CloudWatch::Dashboard", "AWS::Serverless::LayerVersion", "AWS::Logs::LogGroup"} <= set(names)
+    wide = global_kinds()
+    assert {"cloudwatch:dashboard", "iam:role", "s3:bucket"} <= wide
+    for kind, name in explicit_names():
+        assert "AWS::StackName" in name or "AWS::StackId" in name, kind
+        if ":".join(kind.lower().split("::")[1:]) in wide:
+            assert "AWS::Region" in name or "AWS::StackId" in name, kind
 
 
 def test_the_tables_may_be_another_accounts() -> None:
