@@ -13,12 +13,13 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE, listed, resources, statements
+from tests.template.loaded import CONNECTED, FUNCTIONS, PARAMETERS, ROOT, TEMPLATE, listed, resources, statements
 
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEPLOYER = json.loads((ROOT / "docs" / "deployer-policy.json").read_text(encoding="utf-8"))
 SNIPPETS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DEPLOY, re.DOTALL)]
+BUNDLE = ROOT / "layers" / "shared" / "demand_pipeline" / "postgres" / "certificates" / "rds-global-bundle.pem"
 # Every action of AWS with the resources that it can be allowed for, in lower case.
 ACTIONS: dict[str, list[str]] = {
     f"{service}:{action}": details.get("Resources", [])
@@ -58,6 +59,28 @@ def test_the_parameters_that_need_a_new_run_are_those_of_the_definition() -> Non
     given = [name for name in PARAMETERS if f'"{name}"' in substitutions or f"${{{name}}}" in substitutions]
     sources = [f"{camel_case(table.source)}Table" for table in TABLES.values()]
     assert set(re.findall(r"`([\w…]+)`", row)) == {"…Table", *given} - set(sources)
+
+
+def test_every_parameter_stands_in_one_row_of_when_it_takes_effect() -> None:
+    table = DEPLOY.partition("| parameters | take effect |")[2].partition("\n\n")[0]
+    listed_names = [name for row in table.splitlines()[2:] for name in re.findall(r"`([\w…]+)`", row.split("|")[1])]
+    sources = [f"{camel_case(table.source)}Table" for table in TABLES.values()]
+    assert sorted(listed_names) == sorted({"…Table", *PARAMETERS} - set(sources))
+
+
+def test_the_functions_that_are_said_to_be_in_the_vpc_are() -> None:
+    (sentence,) = re.findall(r"^The functions (.*?) connect to PostgreSQL", DEPLOY, re.MULTILINE)
+    inside = {name for name, function in FUNCTIONS.items() if "VpcConfig" in function}
+    assert set(re.findall(r"`(\w+)`", sentence)) == inside == set(CONNECTED)
+
+
+def test_every_connection_of_the_documentation_verifies_the_server() -> None:
+    texts = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".sql")
+    )
+    assert set(re.findall(r"sslmode=(\S+)", texts, re.IGNORECASE)) == {"verify-full"}
+    assert re.findall(r"PGSSLROOTCERT=\"\$PWD/(.*?)\"", DEPLOY) == [str(BUNDLE.relative_to(ROOT))]
+    assert BUNDLE.exists()
 
 
 def test_every_value_that_is_given_is_a_parameters() -> None:
