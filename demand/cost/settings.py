@@ -31,7 +31,7 @@ class Settings:
     load_concurrency: int = 4  # of these functions
     load_strategy: Strategy = Strategy.TRUNCATE
     keep_previous: bool = True
-    staging_days: int = 30
+    staging_days: int = 17
 
     @property
     def usable_seconds(self) -> float:

@@ -122,10 +122,10 @@ def test_a_run_costs_what_was_worked_by_hand() -> None:
         "Step Functions": near((7 + 2 * (len(TABLES) - 1) + 3 + 40 + 3 * 160 + 2 + 160) * 0.000025),
         # 250 MB raw are 30 parts, 62.5 MB staged 8, and two requests around each.
         "S3 requests": near(160 * (32 + 10) * 0.000005 + 320 * 0.0000004),
-        "S3 storage": near(46.566 * 0.023 * 30 / 30.417),
+        "S3 storage": near(46.566 * 0.023 * 17 / 30.417),
         "DynamoDB reads": near(12.207 * 0.125),
     }
-    assert RUN.total == near(3.263)
+    assert RUN.total == near(2.805)
     assert RUN.seconds == near((17_246.6 + 3_088.2) / 40 + 800 / 4 + 500)
 
 
