@@ -18,8 +18,8 @@ type Widget = dict[str, Any]
 
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _HOUR, _FIVE_MINUTES = 3600, 300
-_LOADING = ("CopyChunk", "LoadWarehouse")
-_FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(table)}" for table in TABLES), *_LOADING)
+LOADING = ("CopyChunk", "LoadWarehouse")
+FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(table)}" for table in TABLES), *LOADING)
 _ALARMS = (
     "RunFailedAlarm",
     "RunTimedOutAlarm",
@@ -27,6 +27,8 @@ _ALARMS = (
     "QueuedStartAlarm",
     "LostAlertAlarm",
     *(f"{prefix}{camel_case(table)}Alarm" for prefix in ("NoSuccess", "Drift") for table in TABLES),
+    *(f"Throttled{name}Alarm" for name in FUNCTIONS),
+    *(f"Slow{name}Alarm" for name in LOADING),
 )
 
 
@@ -45,10 +47,10 @@ def _graphs() -> list[Widget]:
         _graph("Attributes that changed at the source", _of_tables("AttributesDrifted"), "Sum", _HOUR),
         _graph("Read units", _of_tables("ReadUnits"), "Sum", _HOUR),
         _graph("Duration of a run (ms)", [_of_machine("ExecutionTime")], "Maximum", _HOUR),
-        _graph("Longest call of each function (ms)", _of_functions("Duration", _FUNCTIONS), "Maximum", _HOUR),
+        _graph("Longest call of each function (ms)", _of_functions("Duration", FUNCTIONS), "Maximum", _HOUR),
         _graph(
             "Longest call of the load, and its limit (ms)",
-            _of_functions("Duration", _LOADING),
+            _of_functions("Duration", LOADING),
             "Maximum",
             _HOUR,
             annotations={"horizontal": [{"label": "limit", "value": limit}]},
@@ -57,7 +59,7 @@ def _graphs() -> list[Widget]:
         _graph(
             "Throttles: functions, reads of this account's tables, state machine",
             [
-                *_of_functions("Throttles", _FUNCTIONS),
+                *_of_functions("Throttles", FUNCTIONS),
                 *(_metric("AWS/DynamoDB", "ReadThrottleEvents", TableName=_source(table)) for table in TABLES),
                 _of_machine("ExecutionThrottled"),
             ],

@@ -15,6 +15,7 @@ from demand_pipeline.cures import QUESTION_CURES, READING, RUN_CURES, Cure, Then
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.pages import linked
+from scripts.dashboard import FUNCTIONS, LOADING
 from scripts.tables import markdown
 
 TEMPLATE = Path("template.yaml")
@@ -62,6 +63,16 @@ def table_alarms(prefix: str) -> str:
     """The heading of the alarms that every table has one of: their names are the prefix and the table's name."""
     text = alarm(*(f"{prefix}{camel_case(table)}Alarm" for table in TABLES))
     return re.sub(rf"\b{next(iter(TABLES))}\b", "the table", text)
+
+
+def throttle_alarms() -> str:
+    """The heading of the alarms on throttled functions."""
+    return alarm(*(f"Throttled{name}Alarm" for name in FUNCTIONS))
+
+
+def slow_alarms() -> str:
+    """The heading of the alarms on functions near their time limit."""
+    return alarm(*(f"Slow{name}Alarm" for name in LOADING))
 
 
 def others() -> str:

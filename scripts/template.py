@@ -3,9 +3,11 @@
 A region names one of the functions here. The texts below have what is the same for every table or function, once.
 """
 
+from collections.abc import Iterable
 from string import Template
 from textwrap import indent
 
+from demand.cost import Settings
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import Table, camel_case
 from scripts import dashboard
@@ -180,6 +182,53 @@ Drift${Table}Alarm:
 """)
 
 
+def throttle_alarms() -> str:
+    """One alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
+    return _each_function(dashboard.FUNCTIONS, """\
+Throttled${Function}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      Lambda has throttled calls of this function for 15 minutes: the account is out of concurrency. The run goes on, slowly.
+      Runbook: $${RunbookUrl}#Throttled${Function}Alarm
+    Namespace: AWS/Lambda
+    MetricName: Throttles
+    Dimensions:
+      - {Name: FunctionName, Value: !Ref $Function}
+    Statistic: Sum
+    Period: 300
+    EvaluationPeriods: 3
+    ComparisonOperator: GreaterThanThreshold
+    Threshold: 0
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
+def slow_alarms() -> str:
+    """One alarm per function whose work must fit into a call: the others end their work before the time limit."""
+    return _each_function(dashboard.LOADING, f"""\
+Slow${{Function}}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      A call of this function has used five sixths of its time. If the tables grow, the load will soon fail.
+      Runbook: $${{RunbookUrl}}#Slow${{Function}}Alarm
+    Namespace: AWS/Lambda
+    MetricName: Duration
+    Dimensions:
+      - {{Name: FunctionName, Value: !Ref $Function}}
+    Statistic: Maximum
+    Period: 300
+    EvaluationPeriods: 1
+    ComparisonOperator: GreaterThanThreshold
+    # Milliseconds, of those that a call uses before it gives up.
+    Threshold: {Settings().usable_seconds * 1000 * 5 / 6:.0f}
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
 def dashboard_body() -> str:
     """The property that holds the dashboard's widgets, as text."""
     return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")
@@ -189,6 +238,10 @@ def _each(text: str) -> str:
     """The text for each table; resources are separated by an empty line."""
     between = "\n" if "  Type: AWS::" in text else ""
     return between.join(Template(text).substitute(_names(table)) for table in TABLES.values())
+
+
+def _each_function(names: Iterable[str], text: str) -> str:
+    return "\n".join(Template(text).substitute(Function=name) for name in names)
 
 
 def _names(table: Table) -> dict[str, str]:

@@ -10,10 +10,11 @@ from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 
 from demand_pipeline.builders import TABLES
+from demand_pipeline.deadline import RESERVE_SECONDS
 from demand_pipeline.observability import emit_metrics
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS
-from tests.template.loaded import PARAMETERS, TEMPLATE, resources
+from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, LOADING, PARAMETERS, ROOT, TEMPLATE, resources
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 (MACHINE,) = resources("AWS::Serverless::StateMachine").values()
@@ -140,10 +141,28 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("DemandPipeline", "TableRefreshed"),
         ("DemandPipeline", "AttributesDrifted"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Duration"),
     }
     for alarm in ALARMS.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         assert alarm["AlarmDescription"]
+
+
+def test_every_function_of_a_run_has_an_alarm_on_throttles_and_those_that_can_run_out_of_time_another() -> None:
+    of_a_run = {name for name in FUNCTIONS if name != "OperateWarehouse"}
+    assert {name for name in of_a_run if f"Throttled{name}Alarm" in ALARMS} == of_a_run
+    for name in LOADING:
+        alarm = ALARMS[f"Slow{name}Alarm"]
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
+        usable = (FUNCTION_GLOBALS["Timeout"] - RESERVE_SECONDS) * 1000
+        assert usable * 0.8 < alarm["Threshold"] < usable * 0.9
+
+
+def test_a_daily_run_that_takes_as_long_as_the_largest_documented_one_is_no_alarm() -> None:
+    """Runs count when they commit, by whole hours; a day has 25 hours when summer time ends."""
+    hours = [float(text) for text in re.findall(r"\*\*([\d.]+) hours\*\*", (ROOT / "docs" / "cost.md").read_text("utf-8"))]
+    assert int(PARAMETERS["MaxHoursWithoutSuccess"]["Default"]) >= 25 + max(hours) + 1
 
 
 @pytest.mark.parametrize("table", TABLES)
