@@ -14,8 +14,8 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.cures import QUESTION_CURES, READING, RUN_CURES, Cure, Then, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
-from scripts.pages import linked
 from scripts.dashboard import FUNCTIONS, LOADING
+from scripts.pages import linked
 from scripts.tables import markdown
 
 TEMPLATE = Path("template.yaml")

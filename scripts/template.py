@@ -184,12 +184,14 @@ Drift${Table}Alarm:
 
 def throttle_alarms() -> str:
     """One alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
-    return _each_function(dashboard.FUNCTIONS, """\
+    return _each_function(
+        dashboard.FUNCTIONS,
+        """\
 Throttled${Function}Alarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
     AlarmDescription: !Sub >-
-      Lambda has throttled calls of this function for 15 minutes: the account is out of concurrency. The run goes on, slowly.
+      Lambda has throttled calls of this function for 15 minutes: the account is out of concurrency. The run slows down.
       Runbook: $${RunbookUrl}#Throttled${Function}Alarm
     Namespace: AWS/Lambda
     MetricName: Throttles
@@ -202,12 +204,15 @@ Throttled${Function}Alarm:
     Threshold: 0
     TreatMissingData: notBreaching
     AlarmActions: [!Ref AlarmTopic]
-""")
+""",
+    )
 
 
 def slow_alarms() -> str:
     """One alarm per function whose work must fit into a call: the others end their work before the time limit."""
-    return _each_function(dashboard.LOADING, f"""\
+    return _each_function(
+        dashboard.LOADING,
+        f"""\
 Slow${{Function}}Alarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
@@ -226,7 +231,8 @@ Slow${{Function}}Alarm:
     Threshold: {Settings().usable_seconds * 1000 * 5 / 6:.0f}
     TreatMissingData: notBreaching
     AlarmActions: [!Ref AlarmTopic]
-""")
+""",
+    )
 
 
 def dashboard_body() -> str:

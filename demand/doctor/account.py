@@ -25,10 +25,12 @@ def stack_state(stack: Stack) -> Iterator[Finding]:
     if state.endswith("_IN_PROGRESS"):
         yield warning("stack", f"{stack.name} is {state}", "wait for the end of the deployment before a run")
     elif state.endswith("FAILED"):
-        yield failure("stack", f"{stack.name} is {state}", "look at its events in CloudFormation, and deploy again")
+        yield failure("stack", f"{stack.name} is {state}", "see docs/deploy.md, A deployment that failed")
     elif "ROLLBACK" in state:
         yield warning(
-            "stack", f"{stack.name} is {state}: the last deployment failed", "look at its events, deploy again"
+            "stack",
+            f"{stack.name} is {state}: the last deployment failed",
+            "see docs/deploy.md, A deployment that failed",
         )
     else:
         yield ok("stack", f"{stack.name} in {stack.region} is {state}")

@@ -13,6 +13,8 @@ from demand_pipeline.contracts.operating.check import Finding
 _SECRETS = ("PostgresSecretArn", "PostgresTlsRootSecretArn")
 _RUNS = "runs/"
 # A run takes up to a day, can be redriven within 14 days, and then takes up to another day: template.yaml.
+# A deployment would not: CloudFormation compares templates.
+_RESTORE = "restore what the template says (docs/deploy.md, What was changed by hand)"
 _REDRIVE_DAYS = 17
 _AWS_KEY = "alias/aws/secretsmanager"
 
@@ -51,7 +53,7 @@ def retention(stack: Stack) -> Iterator[Finding]:
     except ClientError as error:
         code = error_code(error)
         if code == "NoSuchBucket":
-            yield failure(subject, f"the bucket {bucket} does not exist", "deploy the stack again")
+            yield failure(subject, f"the bucket {bucket} does not exist", _RESTORE)
             return
         if code != "NoSuchLifecycleConfiguration":
             raise
@@ -62,7 +64,7 @@ def retention(stack: Stack) -> Iterator[Finding]:
     days = [rule["Expiration"]["Days"] for rule in rules if rule["Status"] == "Enabled" and _expires_runs(rule)]
     if not days:
         message = f"no rule of {bucket} deletes old chunks"
-        yield warning(subject, message, "deploy the stack again, which sets StagingRetentionDays")
+        yield warning(subject, message, _RESTORE)
     elif min(days) < _REDRIVE_DAYS:
         message = f"{bucket} keeps chunks for {min(days)} days; a run can be redriven for 14, and may take a day twice"
         yield warning(subject, message, f"set StagingRetentionDays to {_REDRIVE_DAYS} or more")
@@ -107,14 +109,16 @@ def alarms(stack: Stack) -> Iterator[Finding]:
     pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     found = [subscription for page in pages for subscription in page["Subscriptions"]]
     pending = [entry["Endpoint"] for entry in found if not entry["SubscriptionArn"].startswith("arn:")]
+    # CloudFormation does not notice a subscription that has lapsed: a deployment would not restore it.
+    again = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint"
     if pending:
         message = f"not confirmed: {', '.join(pending)}"
-        yield warning("alarms", message, "follow the link in the message of SNS; after 48 hours subscribe again")
+        yield warning("alarms", message, f"follow the link in the message of SNS, or within days: {again} {pending[0]}")
     elif found:
         yield ok("alarms", f"{len(found)} confirmed subscriptions")
     elif stack.parameters.get("ScheduleState") == "DISABLED":
         yield ok("alarms", "nobody has subscribed; runs are started by hand")
     else:
-        yield warning(
-            "alarms", "nobody has subscribed: a failed run is reported to nobody", "set AlarmEmail, and deploy"
-        )
+        address = stack.parameters.get("AlarmEmail")
+        action = f"{again} {address}" if address else "set AlarmEmail, and deploy"
+        yield warning("alarms", "nobody has subscribed: a failed run is reported to nobody", action)

@@ -306,6 +306,14 @@ def test_a_diagnosis_goes_through_no_cache(broken: str, setup: SetUp) -> None:
     assert (subject, state) in [(finding.subject, finding.state) for finding in setup.findings()]
 
 
+def test_a_subscription_that_has_lapsed_is_made_again_by_hand_since_no_deployment_does_it(setup: SetUp) -> None:
+    topic = setup.outputs["AlarmTopicArn"] = aws("sns").create_topic(Name="quiet")["TopicArn"]
+    setup.parameters["AlarmEmail"] = "on-call@example.com"
+    (action,) = [finding.action for finding in setup.findings() if finding.subject == "alarms"]
+    arguments = f"--topic-arn {topic} --protocol email --notification-endpoint on-call@example.com"
+    assert action == f"aws sns subscribe {arguments}"
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])
 def test_what_may_not_be_asked_or_nobody_answers_is_skipped(code: str, setup: SetUp) -> None:
     setup.validation.refusal = code

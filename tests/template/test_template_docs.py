@@ -142,6 +142,13 @@ def may(action: str) -> bool:
     )
 
 
+def test_the_deployer_may_run_what_helps_after_a_deployment_that_failed_or_a_change_by_hand() -> None:
+    text = DEPLOY.partition("## A deployment that failed")[2].partition("## Remove")[0]
+    commands = re.findall(r"aws (cloudformation|kms) ((?!wait)[a-z-]+)", text)
+    assert len(commands) > 5
+    assert [command for command in commands if not may(f"{command[0]}:{command[1].replace('-', '')}")] == []
+
+
 def test_the_deployers_policy_fits_into_one() -> None:
     # IAM: a managed policy has at most 6,144 characters, white space not counted.
     assert len(json.dumps(DEPLOYER, separators=(",", ":"))) <= 6144

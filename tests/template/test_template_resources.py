@@ -161,7 +161,9 @@ def test_every_function_of_a_run_has_an_alarm_on_throttles_and_those_that_can_ru
 
 def test_a_daily_run_that_takes_as_long_as_the_largest_documented_one_is_no_alarm() -> None:
     """Runs count when they commit, by whole hours; a day has 25 hours when summer time ends."""
-    hours = [float(text) for text in re.findall(r"\*\*([\d.]+) hours\*\*", (ROOT / "docs" / "cost.md").read_text("utf-8"))]
+    hours = [
+        float(text) for text in re.findall(r"\*\*([\d.]+) hours\*\*", (ROOT / "docs" / "cost.md").read_text("utf-8"))
+    ]
     assert int(PARAMETERS["MaxHoursWithoutSuccess"]["Default"]) >= 25 + max(hours) + 1
 
 

@@ -20,7 +20,12 @@ DOCUMENTS = {
 TEXT = re.sub(r" \\\n\s*", " ", "\n".join(DOCUMENTS.values()))
 OF_EVERY_COMMAND = {"query", "output", "region", "profile"}
 # The CLI's own commands, which no service's model has.
-OF_THE_CLI = {"s3 rm": {"recursive"}}
+OF_THE_CLI = {
+    "s3 rm": {"recursive"},
+    "cloudformation wait": {"stack-name"},
+    # The CLI's own name for Endpoint, which would look like --endpoint-url.
+    "sns subscribe": {"topic-arn", "protocol", "notification-endpoint"},
+}
 # Prints the options of commands of the SAM CLI, as its own parser knows them.
 SAM_OPTIONS = """
 import json, sys
