@@ -58,7 +58,7 @@ def test_sam_does_not_take_one_layer_from_its_cache_when_the_other_is_wanted(tmp
     found = []
     for text in (plain, plain.replace("NATIVE = no", "NATIVE = yes"), plain):
         variant.write_text(text)
-        command = [Path(".venv-sam/bin/sam").absolute(), "build", "--cached", "--template-file", "template.json"]
+        command = [str(Path(".venv-sam/bin/sam").absolute()), "build", "--cached", "--template-file", "template.json"]
         subprocess.run(command, cwd=project, check=True, capture_output=True, env=sam.environment(tmp_path, {}))
         found.append((project / ".aws-sam" / "build" / "SharedLayer" / "python" / "isal").exists())
     assert found == [False, True, False]
