@@ -9,12 +9,14 @@ from benchmarks.figures import Results, number
 from demand.cli.estimate import LONG_WAIT
 from demand.cost import PRICES, Measured, Run, Settings
 from demand_pipeline.contracts.loading import Strategy
+from scripts.dashboard import ALARMS
 from scripts.tables import markdown
 
 _RUN_ITEMS = (1_000_000, 100_000_000, 1_000_000_000)
 _CONCURRENCIES = (1, 4, 16)
 _CENT = 0.01
 _HOUR, _MINUTE = 3600, 60
+_HOURS_PER_MONTH = 730
 
 
 def measured_file(results: Results | None = None) -> str:
@@ -99,6 +101,24 @@ def largest() -> str:
         f"`LoadConcurrency` {settings.load_concurrency}, and\n`ChunkBytes`, which grows with such a table to "
         f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. Used most is the limit "{name}": {_share(share)}.'
     )
+
+
+def standing() -> str:
+    """What the stack and its network cost per month, whether or not anything runs."""
+    alarms = len(ALARMS)
+    rows = [
+        (f"{alarms} alarms", dollars(0.10 * alarms), "$0.10 each; ten per account are free"),
+        ("dashboard", dollars(3), "free if it is one of the account's first three with at most 50 metrics"),
+        ("key of the alarm topic", dollars(1), "$1 more after each of the first two yearly rotations"),
+        ("secret", dollars(0.40), "one more with `PostgresTlsRootSecretArn`"),
+        (
+            "endpoint for Secrets Manager",
+            dollars(0.01 * _HOURS_PER_MONTH * 2),
+            "two zones, $0.01 per hour; S3's is free",
+        ),
+        ("or a NAT gateway", dollars(0.045 * _HOURS_PER_MONTH), "$0.045 per hour and zone, and $0.045 per GB"),
+    ]
+    return markdown(("", "per month", ""), rows)
 
 
 def dollars(amount: float) -> str:

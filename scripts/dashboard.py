@@ -20,7 +20,7 @@ _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _HOUR, _FIVE_MINUTES = 3600, 300
 LOADING = ("CopyChunk", "LoadWarehouse")
 FUNCTIONS = ("ScanSegment", *(f"Transform{camel_case(table)}" for table in TABLES), *LOADING)
-_ALARMS = (
+ALARMS = (
     "RunFailedAlarm",
     "RunTimedOutAlarm",
     "RunAbortedAlarm",
@@ -111,7 +111,7 @@ def _graph(title: str, metrics: Sequence[Metric], statistic: str, period: int, *
 
 
 def _alarms() -> Widget:
-    arns = [f"${{{alarm}.Arn}}" for alarm in _ALARMS]
+    arns = [f"${{{alarm}.Arn}}" for alarm in ALARMS]
     place = {"x": 0, "y": 0, "width": _COLUMNS, "height": 3}
     return {"type": "alarm", **place, "properties": {"title": "Alarms", "alarms": arns}}
 
