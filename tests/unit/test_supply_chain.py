@@ -57,6 +57,23 @@ def test_every_postgresql_server_is_locked_with_a_hash_and_no_address() -> None:
         assert "resolved" not in found
 
 
+def test_every_action_is_pinned_by_its_commit_and_the_same_everywhere() -> None:
+    """A tag can be moved to other code; the comment names the release for whoever updates it."""
+    texts = [path.read_text("utf-8") for path in (*(ROOT / ".github").rglob("*.yml"), *(ROOT / "docs").glob("*.md"))]
+    used = [line for text in texts for line in re.findall(r"uses: (.*)", text)]
+    pinned = [re.fullmatch(r"([\w-]+/[\w-]+)@([0-9a-f]{40})  # v\d+\.\d+\.\d+", line) for line in used]
+    assert [line for line, pin in zip(used, pinned, strict=True) if pin is None] == []
+    assert len({pin[1] for pin in pinned if pin}) == len({pin[0] for pin in pinned if pin}) > 3
+
+
+def test_the_security_page_speaks_of_the_locked_versions() -> None:
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    versions = dict([*locked(LAYER), *locked(NATIVE)])
+    named = re.findall(r"`([a-z0-9-]+)` (\d[\d.]*\d)", page)
+    assert ("asn1crypto", versions["asn1crypto"]) in named
+    assert [(name, version) for name, version in named if versions.get(name) != version] == []
+
+
 def test_every_environment_is_locked() -> None:
     declared = {path.stem for path in (ROOT / "requirements").glob("*.in")} - {"layer"}
     assert {path.stem for path in LOCKS[1:]} == declared
