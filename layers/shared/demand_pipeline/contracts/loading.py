@@ -193,7 +193,7 @@ class Again:
 
     def to_event(self) -> dict[str, Any]:
         """As the state machine reads it."""
-        return {"again": self.seconds, "reason": self.reason}
+        return {"again": self.seconds} | ({"reason": self.reason} if self.reason else {})
 
 
 def _staged_table(fields: Fields) -> StagedTable:
