@@ -65,11 +65,12 @@ def from_aws(error: Exception) -> DemandError | None:
     """A failure of boto3 in the words of a command; None for any other exception."""
     if isinstance(error, aws.ClientError):
         return _refusal(error)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+        message = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: {_line(error)}"
+        return DemandError("NoConnection", message, _OLD_ENDPOINT)
     for classes, kind, message, hint in _FAILURES:
         if isinstance(error, classes):
-            if kind == "NoConnection" and (endpoint := os.environ.get("AWS_ENDPOINT_URL")):
-                place = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: "
-                return DemandError(kind, place + _line(error), _OLD_ENDPOINT)
             return DemandError(kind, message + _line(error), hint)
     return None
 
