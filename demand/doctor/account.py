@@ -27,11 +27,8 @@ def stack_state(stack: Stack) -> Iterator[Finding]:
     elif state.endswith("FAILED"):
         yield failure("stack", f"{stack.name} is {state}", "see docs/deploy.md, A deployment that failed")
     elif "ROLLBACK" in state:
-        yield warning(
-            "stack",
-            f"{stack.name} is {state}: the last deployment failed",
-            "see docs/deploy.md, A deployment that failed",
-        )
+        message = f"{stack.name} is {state}: the last deployment failed"
+        yield warning("stack", message, "see docs/deploy.md, A deployment that failed")
     else:
         yield ok("stack", f"{stack.name} in {stack.region} is {state}")
 

@@ -1,6 +1,6 @@
 """What the state machine passes to the load and gets back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -163,14 +163,15 @@ _SHOWN_WARNINGS = 50
 class LoadResult:
     """The run's result; not committed means a dry run.
 
-    `schema_changes` tell which tables were created and which columns added; an attempt after the commit knows none.
+    `schema_changes` tell which tables were created and which columns added. An attempt after the commit knows none, so
+    they do not count where results are compared.
     `warnings` tell what failed without failing the run.
     """
 
     committed: bool
     tables: tuple[LoadedTable, ...]
     drift: tuple[AttributeChange, ...] = ()
-    schema_changes: tuple[str, ...] = ()
+    schema_changes: tuple[str, ...] = field(default=(), compare=False)
     warnings: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
