@@ -133,7 +133,7 @@ def test_an_interrupt_ends_the_watching_and_leaves_the_run_until_it_is_stopped(
     try:
         watching = begin("run", "--tables", SECOND)
         assert watching.stderr is not None
-        told = watching.stderr.readline() + watching.stderr.readline()  # the second is from its first look at the run
+        told = "".join(watching.stderr.readline() for _ in range(3))  # where, that it started, and a first look at it
         watching.send_signal(signal.SIGINT)
         _, err = watching.communicate(timeout=RUN_SECONDS)
         assert watching.returncode == 130, told + err
