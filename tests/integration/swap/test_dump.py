@@ -17,8 +17,8 @@ RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 
 def test_the_documented_dump_has_all_rows_and_leaves_out_the_tables_of_runs(runs: Runs, warehouse: Warehouse) -> None:
-    if int(warehouse.sql("SHOW server_version_num")) // 10_000 > PG_DUMP:
-        pytest.skip("pg_dump refuses servers that are newer than itself")
+    if warehouse.server.major_version != PG_DUMP:
+        pytest.skip("pg_dump refuses newer servers, and what it writes has settings that older ones lack")
     for hour in (1, 2):
         runs.load(run_at(hour), {"cases": documents(hour)})
     runs.prepare(runs.request(run_at(3)))
