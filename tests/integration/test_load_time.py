@@ -6,11 +6,11 @@ import pytest
 
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
-from demand_pipeline.errors import DeadlineError
+from demand_pipeline.errors import DeadlineError, TransientError
 from demand_pipeline.load import chunks, copy_csv, in_place, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.postgres.connection import Connection
-from tests.integration.conftest import IN_ONE_TRANSACTION, before_placing
+from tests.integration.conftest import IN_ONE_TRANSACTION, TRUNCATE_ALONE, before_placing
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse
 
@@ -77,6 +77,38 @@ def test_a_load_that_is_late_in_putting_rows_in_place_is_cut_off_and_says_so(
     assert out_of_time_at(runs, clock) == "cases, all 1 rows checked, not yet written to the target"
     assert slept == []  # cut off
     warehouse.wait_until_closed()
+    assert warehouse.count("cases") == 2
+
+
+@TRUNCATE_ALONE
+def test_a_load_that_is_late_in_writing_is_cut_off_and_says_so(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    clock = Clock()
+
+    def hurry(_: Any) -> None:
+        clock.left = LATE + 300
+
+    def slow(connection: Connection, *_: Any) -> int:
+        clock.left = LATE
+        return connection.execute("SELECT pg_sleep(20)")
+
+    before_placing(monkeypatch, hurry)
+    monkeypatch.setattr(Connection, "copy_across", slow)
+    assert out_of_time_at(runs, clock) == "cases, all 1 rows checked, not yet written to the target"
+    assert warehouse.count("cases") == 2
+
+
+@TRUNCATE_ALONE
+def test_a_load_whose_writing_stalls_is_tried_again(
+    runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.load(run_at(1), {"cases": documents(2)})
+    monkeypatch.setattr(truncate, "_COPY_SECONDS", 0.3)
+    monkeypatch.setattr(Connection, "copy_across", lambda connection, *_: connection.execute("SELECT pg_sleep(20)"))
+    with pytest.raises(TransientError, match=r"cases: writing stalled for 0\.3 s"):
+        runs.load(run_at(2), {"cases": documents(3)})
     assert warehouse.count("cases") == 2
 
 

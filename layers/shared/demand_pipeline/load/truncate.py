@@ -71,7 +71,7 @@ def fill(context: LoadContext, table: TableLoad, place: Sql, source: Connection)
     """Copy the rows to their place from the shadow, which `source` reads; their number. Raises DuplicateKeyError.
 
     PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so no savepoint may be set in between.
-    Raises TransientError if a COPY stalls.
+    Raises TransientError if a COPY stalls, DeadlineError if the function's time runs out.
     """
     columns, rows = listed(table.schema.names), 0
     write = statement("write_frozen", table=place, columns=columns)
@@ -80,9 +80,12 @@ def fill(context: LoadContext, table: TableLoad, place: Sql, source: Connection)
         bounds = {"first": Sql(str(first)), "end": Sql(str(first + _BLOCKS))}
         with context.step(table):
             read = statement("read_blocks", shadow=table.shadow, columns=columns, **bounds)
-            context.guard.limit(min(_COPY_SECONDS, context.guard.deadline.seconds_left()))
+            limit = min(_COPY_SECONDS, context.guard.deadline.seconds_left())
+            context.guard.limit(limit)
             try:
                 rows += context.connection.copy_across(write, source, read)
             except DatabaseTimeoutError as error:
+                if limit < _COPY_SECONDS:  # the function's time has run out, so another attempt would not help
+                    raise
                 raise TransientError(f"{table.name}: writing stalled for {_COPY_SECONDS:g} s") from error
     return rows
