@@ -104,7 +104,7 @@ def largest() -> str:
 
 
 def standing() -> str:
-    """What the stack and its network cost per month, whether or not anything runs."""
+    """Monthly cost of the stack and its network if no run starts."""
     alarms = len(ALARMS)
     rows = [
         (f"{alarms} alarms", dollars(0.10 * alarms), "$0.10 each; ten per account are free"),

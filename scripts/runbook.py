@@ -76,7 +76,7 @@ def slow_alarms() -> str:
 
 
 def others() -> str:
-    """What to do about an error that has no heading: one of AWS, and an exception of Python."""
+    """Instructions for errors without a heading: those of AWS, and exceptions of Python."""
     return "\n\n".join(["\n".join(_text(cure_of_run(name))) for name in ("Any.other", "AnyOther")])
 
 

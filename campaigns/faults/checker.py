@@ -108,8 +108,8 @@ def check_snapshot(snapshot: Snapshot, history: History, strategy: str) -> list[
         for moment in moments
     ]
     return [
-        f"{name} after {snapshot.runs}: {len(tables[name])} rows, expected those of one moment of {len(moments)}, "
-        f"such as {len(_rows(moments[0], name))}; differ: {_odd(found[name], _rows(moments[0], name))}"
+        f"{name} after {snapshot.runs}: {len(tables[name])} rows, expected the rows of one of {len(moments)} moments, "
+        f"the first of which has {len(_rows(moments[0], name))}; differ: {_odd(found[name], _rows(moments[0], name))}"
         for name in sorted(min(differing, key=lambda names: len(list(names))))
     ]
 

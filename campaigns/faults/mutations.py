@@ -377,13 +377,13 @@ def fail_after_the_commit() -> Broken:
 
 @noticed_by("left behind", others=("event trigger that forbids drops",))
 def forget_what_is_left() -> Broken:
-    """What could not be dropped stays for ever."""
+    """No later run drops the tables that a run left behind."""
     return patched((Shadows, "drop_abandoned", lambda _: None))
 
 
 @noticed_by("mine.yesterday", strategy="swap", others=(VIEW_OF_PREVIOUS,))
 def drop_with_cascade() -> Broken:
-    """What others made of a table goes with it."""
+    """Dropping a table drops the views that others built on it."""
     return rewritten("^DROP TABLE ([^;]*)", r"DROP TABLE \1 CASCADE")
 
 

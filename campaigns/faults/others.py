@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - SQL of our own
-"""What other people have in the warehouse next to the pipeline's tables: a load must cope with it, and leave it alone.
+"""Objects of other people in the warehouse. A load must work next to them and must not change them.
 
 `mine` is the schema of the readers' role; `tools` belongs to the superuser, and everybody has it in his search_path.
 """
@@ -154,10 +154,10 @@ def create(connection: pg8000.native.Connection, names: tuple[str, ...], databas
 
 
 def definitions(connection: pg8000.native.Connection) -> set[str]:
-    """All that others have, as text."""
+    """The definitions of all objects of others."""
     return {text for [text] in connection.run(_DEFINITIONS)}
 
 
 def check(connection: pg8000.native.Connection, names: tuple[str, ...]) -> list[str]:
-    """What is wrong with what others have."""
+    """Problems with the objects of others, one text each."""
     return [f"{name}: {problem}" for name in names for [problem] in connection.run(OTHERS[name].check)]

@@ -126,7 +126,7 @@ class Round:
         self.expect_success(self.start(name))
 
     def _leave_nothing(self) -> None:
-        """What could not be dropped stops no later run, and is dropped by one as soon as nothing is in the way."""
+        """A table that could not be dropped stops no later run. A later run drops it once nothing prevents that."""
         with client(self.environment.server) as connection:
             self._check_others(connection)
             in_the_way = [other for name in self.schedule.others if (other := others.OTHERS[name]).is_in_the_way]

@@ -36,7 +36,8 @@ group = typer.Typer(cls=_ListByDefault, help="List rejected items by reason, exp
 app.add_typer(group, name="rejects")
 
 InWarehouse = Annotated[
-    bool, typer.Option("--warehouse", help="Instead of a run's, those of the rows that the warehouse has now.")
+    bool,
+    typer.Option("--warehouse", help="Use the rejects of the rows that the warehouse has now, not those of a run."),
 ]
 Tables = Annotated[list[str] | None, table_list("Rejects of only these tables")]
 Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]

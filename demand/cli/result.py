@@ -47,12 +47,12 @@ def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event
 
 
 def state_of(shell: Shell, run: Run) -> InWarehouse:
-    """What the warehouse has of a run."""
+    """Whether the warehouse has the rows of a run."""
     return find_state(shell.warehouse, run)
 
 
 def state_text(found: InWarehouse) -> Text:
-    """The sentence about it, in a colour where it is not as one would think."""
+    """The sentence about a run's state, in yellow if the state is unexpected."""
     warns = found.state in (State.ROLLED_BACK, State.UNKNOWN)
     return Text(found.sentence, style="yellow" if warns else "")
 

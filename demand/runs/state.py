@@ -64,7 +64,7 @@ class InWarehouse:
                 by = f"said to be by {self.rolled_back_by or 'nobody'}"
                 return f"This run was committed, and rolled back at {when}, {by}, because: {self.reason or '-'}"
             case State.NOT_COMMITTED:
-                return "The warehouse has no rows of this run: its tables are those of the runs that are committed."
+                return "This run is not committed. The warehouse has none of its rows."
             case State.UNKNOWN:
                 return f"It is unknown whether the warehouse has the rows of this run: {self.reason}"
 

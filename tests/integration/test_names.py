@@ -47,7 +47,7 @@ def names() -> list[str]:
 
 
 def key_names() -> list[str]:
-    """What statements that name a key call their own tables and columns."""
+    """The names that statements with a key use for their own tables and columns."""
     keyed = [text for text in statements() if re.search(r"\{\w*key\}", text)]
     found = {name for text in keyed for name in re.findall(r"\bAS (\w+)", text)}
     return sorted(found) + ["null"] * (len(found) % 2)

@@ -1,4 +1,4 @@
-"""What statements see that wait for a load's locks, or whose snapshot is older than its commit: one run, whole."""
+"""A statement sees one whole run, even if it waits for a load's locks or has a snapshot from before its commit."""
 
 import threading
 from collections.abc import Callable

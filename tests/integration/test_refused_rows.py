@@ -21,7 +21,7 @@ def case(name: str, **values: Any) -> list[Any]:
 
 
 class Rule(NamedTuple):
-    """What somebody adds to the table, the rows that it refuses then, and what the error says about them."""
+    """An object that somebody adds to the table, the rows that it refuses then, and the error's text about them."""
 
     sql: str
     refused: list[list[Any]]

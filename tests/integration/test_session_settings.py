@@ -1,4 +1,4 @@
-"""What a role, a database or a server decides about a session, and how a load goes on in spite of it, or says why not."""
+"""Settings that a role, a database or a server gives a session. A load works with each of them, or says why it cannot."""
 
 import struct
 from collections.abc import Iterable, Iterator

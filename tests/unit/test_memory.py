@@ -1,4 +1,4 @@
-"""What stays in memory of items that are gone: little, whatever their names and values are."""
+"""Past items leave little in memory, whatever their names and values are."""
 
 import io
 import json

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Then(StrEnum):
-    """What follows a fix. The first two only read, and come before the fix."""
+    """The step after a fix. The first two only read, and come before the fix."""
 
     REJECTS = "rejects"  # read the reasons for the run's rejects
     LOGS = "logs"  # read the logs of the functions
@@ -65,7 +65,7 @@ class Cure:
 
     @property
     def then(self) -> tuple[Then, ...]:
-        """What can follow, in the order of the ways."""
+        """The possible next steps, in the order of the ways."""
         return tuple(dict.fromkeys(way.then for way in self.ways))
 
     @property

@@ -85,7 +85,7 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """What a load works with: the session and the shadows of its run, the tables to load, the clock, and the server."""
+    """The means of a load: the session and the shadows of its run, the tables to load, the clock, and the server."""
 
     shadows: Shadows
     guard: Guard

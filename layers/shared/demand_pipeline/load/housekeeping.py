@@ -14,7 +14,7 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified, statement
 
 LEDGER = "pipeline_ledger"
-"""What the name of a run's ledger begins with; it ends in the suffix of all the run's tables."""
+"""The prefix of a ledger's name. The name ends in the suffix of all tables of its run."""
 
 # A live run writes to its ledger at least once per function call, which takes at most 15 minutes.
 _ABANDONED_MINUTES = 45

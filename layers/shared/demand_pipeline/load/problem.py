@@ -1,4 +1,4 @@
-"""What keeps a load from writing a table, until an error or a check shows it."""
+"""A reason why a load cannot write a table. An error or a check shows it."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Problem(NamedTuple):
 
     @property
     def action(self) -> str:
-        """What to do."""
+        """The instruction that solves the problem."""
         return self.statement or self.advice or ""
 
     def __str__(self) -> str:

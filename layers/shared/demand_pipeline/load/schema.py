@@ -93,7 +93,7 @@ def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ..
 
 
 def missing_parts(connection: Connection, schema: str, declared: Iterable[TableSchema]) -> Iterator[str]:
-    """What `prepare` and its statements create: a line for each missing table, and for each missing column."""
+    """One line for each table and each column that `prepare` and its statements add."""
     for wanted in declared:
         found = connection.query(
             statement("columns"),
@@ -111,7 +111,7 @@ def missing_parts(connection: Connection, schema: str, declared: Iterable[TableS
 def find_problems(
     connection: Connection, schema: str, declared: tuple[TableSchema, ...]
 ) -> dict[str, tuple[Problem, ...] | None]:
-    """What must change in each declared table, as `prepare` would raise it; None for one that does not exist.
+    """The problems of each declared table, as `prepare` would raise them; None for a table that does not exist.
 
     Changes nothing, and raises nothing about the tables.
     """

@@ -54,7 +54,7 @@ def write_frames(driver: Any, frames: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _NoStream:
-    """What pg8000 wants to see when a COPY begins."""
+    """The attributes that pg8000 reads when a COPY begins."""
 
     def write(self, data: bytes) -> None:
         """Never called: `read_frames` takes the rows."""

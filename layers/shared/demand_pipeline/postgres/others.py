@@ -22,7 +22,7 @@ _UNKNOWN_NAMES = frozenset({"42P01", "42883", "42704"})
 
 
 class Facts(NamedTuple):
-    """What a session is told when it begins; the schemas in `path` and `left_out` are quoted and in their order.
+    """Facts that the server gives a new session. The schemas in `path` and `left_out` are quoted and in their order.
 
     `event_triggers` has the name of each one's function.
     """
@@ -34,7 +34,7 @@ class Facts(NamedTuple):
     event_triggers: Mapping[str, str] = {}
 
     def explain(self, fields: Mapping[str, str]) -> str:
-        """What an error of the server has to do with other people's code, to be added to its message.
+        """How other people's code took part in an error of the server, to be added to its message.
 
         The error's context may quote a row, so nothing of it is shown but names that the catalog has.
         """

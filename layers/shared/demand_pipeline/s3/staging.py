@@ -43,7 +43,7 @@ def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -
 
 
 def table_folder(run: str, started_at: datetime, kind: ChunkKind, table: str) -> str:
-    """What the keys of a run's chunks of a table begin with."""
+    """The prefix of the keys of a run's chunks of a table."""
     return f"runs/{started_at:%Y-%m-%d}/{run}/{kind}/{table}/"
 
 

@@ -37,7 +37,7 @@ class Reason(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What many rejects have in common: the text without the value."""
+        """The reason without the rejected value, which is the same for many rejects."""
         return f"{self.column}{_EXPECTED}{self.expected}" if self.expected else self.column
 
     def __str__(self) -> str:

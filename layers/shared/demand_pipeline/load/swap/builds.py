@@ -41,7 +41,7 @@ class Build:
 
 
 def find_builds(connection: Connection, slot: Slot, table: Sql) -> list[Build]:
-    """What a table lacks to become a slot's partition; PostgreSQL names its indexes."""
+    """The parts that a table lacks to become a slot's partition; PostgreSQL names its indexes."""
     if not is_missing(connection, slot.parent):
         foreign_keys = connection.query(statement("foreign_key_builds"), parent=slot.parent, child=table)
         return find_index_builds(connection, slot.parent, table) + [Build(*build) for build in foreign_keys]

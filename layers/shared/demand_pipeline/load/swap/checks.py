@@ -22,7 +22,7 @@ def refuse_unswappable(connection: Connection, parents: Iterable[Slot], *, is_re
 
 
 def find_swap_problems(connection: Connection, slot: Slot, *, is_rehearsed: bool = False) -> list[Problem]:
-    """What keeps a slot's parent from being swapped; nothing keeps a missing one.
+    """The problems that prevent a swap of a slot's parent; a missing parent has none.
 
     Known cases come first: what a rehearsal finds is often their consequence. A plain table is rehearsed each time,
     since what it got meanwhile, such as row-level security, would be lost.
