@@ -131,7 +131,9 @@ def _join_threads(seconds: float = 10) -> None:
     """Wait for aborted branches: what they still do must not reach the next test."""
     end = time.monotonic() + seconds
     while TMP_THREADS:
-        TMP_THREADS.pop().join(max(0.0, end - time.monotonic()))
+        thread = TMP_THREADS.pop()
+        thread._started.wait(max(0.0, end - time.monotonic()))  # moto lists a thread just before it starts it
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _timestamp(value: dt.datetime) -> str:
