@@ -11,7 +11,8 @@ from cfnlint.decode import cfn_yaml
 
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import QUESTION_CURES, READING, RUN_CURES, Cure, Then, cure_of_run
+from demand_pipeline.cure import READING, Cure, Then
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.dashboard import FUNCTIONS, LOADING

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from demand.runs.execution import Run
 from demand.runs.options import pasted, to_options
 from demand.runs.tasks import Attempt, Outcome, place
-from demand_pipeline.cures import READING, STOPPED, Cure, Then, cure_of_run
+from demand_pipeline.cure import READING, Cure, Then
+from demand_pipeline.cures import STOPPED, cure_of_run
 
 
 @dataclass(frozen=True)

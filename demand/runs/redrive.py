@@ -10,7 +10,8 @@ from demand.runs.options import pasted
 from demand.runs.report import Report
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cures import Then, cure_of_run
+from demand_pipeline.cure import Then
+from demand_pipeline.cures import cure_of_run
 
 _LATER_RUNS = 20  # looked at for one that makes this one stale
 _NO_BRANCH_KEPT = "States.DataLimitExceeded"  # Step Functions: afterwards the whole Map or Parallel runs again

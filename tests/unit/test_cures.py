@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from demand_pipeline import errors
-from demand_pipeline.cures import QUESTION_CURES, READING, RUN_CURES, Cure, Then, cure_of_question, cure_of_run
+from demand_pipeline.cure import READING, Cure, Then
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_question, cure_of_run
 
 DEFINITION = Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8")
 RETRIED = {

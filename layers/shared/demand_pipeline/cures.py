@@ -3,77 +3,9 @@
 A run's error has the name that Step Functions shows: a class of `errors`, or AWS's name. An operator's question to the
 warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but is not redriven: those entries
 are a set of their own.
-
-All texts are Markdown in one line. `docs/…` is a page to read.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Then(StrEnum):
-    """The step after a fix. The first two only read, and come before the fix."""
-
-    REJECTS = "rejects"  # read the reasons for the run's rejects
-    LOGS = "logs"  # read the logs of the functions
-    REDRIVE = "redrive"
-    NEW_RUN = "new run"
-    NEW_INPUT = "new input"  # a new run; the input of this one was refused
-    REPEAT = "repeat"  # the operator's command
-    NOTHING = "nothing"
-
-
-READING = (Then.REJECTS, Then.LOGS)
-_WORDS = {
-    Then.REJECTS: "read the reasons of the rejects",
-    Then.LOGS: "read the cause in the execution's last event, and the function's log",
-    Then.REDRIVE: "redrive the run",
-    Then.NEW_RUN: "start a new run",
-    Then.NEW_INPUT: "start a new run",
-    Then.REPEAT: "repeat the command",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to continue: `fix` something, and `then`, with fields of the run's input whose values a person chooses.
-
-    Where nothing follows, `fix` is the reason, or what helps instead.
-    """
-
-    then: Then
-    fix: str = ""
-    fields: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """The way as an instruction."""
-        if self.then is Then.NOTHING:
-            return self.fix
-        words = _WORDS[self.then]
-        if self.fields:
-            words += f" with {' and '.join([f'`{field}`' for field in self.fields])}"
-        return f"{self.fix}, then {words}" if self.fix else words
-
-
-@dataclass(frozen=True, slots=True)
-class Cure:
-    """`names` of errors with one `meaning`, and the ways to continue, of which one is enough."""
-
-    names: tuple[str, ...]
-    meaning: str
-    ways: tuple[Way, ...]
-
-    @property
-    def then(self) -> tuple[Then, ...]:
-        """The possible next steps, in the order of the ways."""
-        return tuple(dict.fromkeys(way.then for way in self.ways))
-
-    @property
-    def action(self) -> str:
-        """All ways in one sentence."""
-        first = [str(way) for way in self.ways if way.then in READING]
-        choices = [str(way) for way in self.ways if way.then not in READING]
-        return "; ".join([*first, "; or ".join(choices)])
+from demand_pipeline.cure import Cure, Then, Way
 
 
 def _cure(names: str, meaning: str, *ways: Way) -> Cure:
@@ -368,18 +300,21 @@ _OF_PYTHON = "a Python exception that has no entry of its own, probably a bug in
 
 def cure_of_run(error: str) -> Cure:
     """The entry of an error of a run; for other names, where to look, without a guess."""
-    unknown = _cure(
-        "",
-        _OF_AWS if "." in error else _OF_PYTHON,
+    return _find(
+        error,
+        RUN_CURES,
         Way(Then.LOGS),
         _redrive("fix the cause in a function, its role or its network"),
         _new_run("fix the cause in the definition or the items"),
     )
-    return next((entry for entry in RUN_CURES if error in entry.names), unknown)
 
 
 def cure_of_question(error: str) -> Cure:
     """The entry of an error of an operator's question; for other names, where to look."""
     fix = "read the message and the log of the function `OperateWarehouse`, and fix the cause"
-    unknown = _cure("", _OF_AWS if "." in error else _OF_PYTHON, Way(Then.REPEAT, fix))
-    return next((entry for entry in QUESTION_CURES if error in entry.names), unknown)
+    return _find(error, QUESTION_CURES, Way(Then.REPEAT, fix))
+
+
+def _find(error: str, cures: tuple[Cure, ...], *ways: Way) -> Cure:
+    unknown = _cure("", _OF_AWS if "." in error else _OF_PYTHON, *ways)
+    return next((entry for entry in cures if error in entry.names), unknown)
