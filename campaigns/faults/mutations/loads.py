@@ -1,26 +1,21 @@
-"""Promises broken on purpose, each with the schedule under which the campaign must notice."""
+"""Promises of the load itself: every item once, all tables or none, the newest run, no secret in a log."""
 
 import io
-import re
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
-from campaigns.faults import others
-from campaigns.faults.defaults import Default
 from campaigns.faults.faults import Fault
-from campaigns.faults.others import MATERIALIZED_VIEW, VIEW_OF_PREVIOUS
-from campaigns.faults.schedule import Schedule
+from campaigns.faults.mutations.mutation import QUIET, Broken, noticed_by, patched, rewritten
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import chunks, in_place, merge, transaction, truncate
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap import builds, exchange, gate
+from demand_pipeline.load.swap import exchange, gate
 from demand_pipeline.load.swap import strategy as swap
 from demand_pipeline.postgres import session
 from demand_pipeline.postgres.connection import Connection
@@ -32,23 +27,6 @@ from demand_pipeline.transform import chunk
 from demand_pipeline.transform.reason import Reason
 
 FIRST, *_, LAST_BUT_ONE, LAST = TABLES
-# Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
-QUIET = Schedule(
-    seed=9,
-    rows=9,
-    segments=1,
-    chunk_bytes=2**28,
-    page_items=4,
-    part_bytes=8 << 20,
-    tables=tuple(TABLES),
-    save_csv=False,
-    first_strategy="truncate",
-    strategy="truncate",
-    keep_previous=True,
-    copiers=0,
-    reader="one statement",
-    faults=(),
-)
 
 
 class Anything:
@@ -58,55 +36,6 @@ class Anything:
 
     def __eq__(self, _: object) -> bool:
         return True
-
-
-type Broken = AbstractContextManager[None]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A broken promise, a word of what the campaign must say then, and what of the schedule is not quiet."""
-
-    broken: Callable[[], Broken]
-    noticed: str
-    schedule: Schedule
-
-
-MUTATIONS: list[Mutation] = []
-
-
-def noticed_by(
-    noticed: str, *faults: Fault, strategy: str = "truncate", **schedule: Any
-) -> Callable[[Callable[[], Broken]], Callable[[], Broken]]:
-    """Add a mutation, with what the campaign must say under a schedule that is quiet but for this."""
-    quiet = replace(QUIET, first_strategy=strategy, strategy=strategy, faults=faults, **schedule)
-
-    def add(broken: Callable[[], Broken]) -> Callable[[], Broken]:
-        MUTATIONS.append(Mutation(broken, noticed, quiet))
-        return broken
-
-    return add
-
-
-@contextmanager
-def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for owner, name, new in targets:
-            stack.enter_context(mock.patch.object(owner, name, new))
-        yield
-
-
-def rewritten(pattern: str, replacement: str) -> Broken:
-    """Every statement of the load is changed."""
-    query, copy_in = Connection.query, Connection.copy_in
-
-    def querying(connection: Connection, sql: str, **parameters: Any) -> Any:
-        return query(connection, re.sub(pattern, replacement, sql), **parameters)
-
-    def copying(connection: Connection, sql: str, blocks: Any) -> int:
-        return copy_in(connection, re.sub(pattern, replacement, sql), blocks)
-
-    return patched((Connection, "query", querying), (Connection, "copy_in", copying))
 
 
 def unchecked() -> list[tuple[Any, str, Any]]:
@@ -347,92 +276,3 @@ def swap_before_the_record() -> Broken:
 def forget_the_grants() -> Broken:
     """Whoever reads a table may not read its previous rows."""
     return patched((swap, "grant_previous", lambda *_: None))
-
-
-@noticed_by("inheriting table: ", others=("inheriting table",))
-def empty_inheriting_tables() -> Broken:
-    """A statement reaches the tables that inherit from its target."""
-    return rewritten(r"\b(TRUNCATE|DELETE FROM|UPDATE) ONLY\b", r"\1")
-
-
-def write_rows_unfrozen() -> Broken:
-    """A snapshot that is older than the commit does not see the rows, nor those that they have replaced."""
-    return rewritten(r"\bFREEZE\b( true)?", "FREEZE false")
-
-
-for way in ("execute", "stable function", MATERIALIZED_VIEW, "copy", "old snapshot"):
-    slow, view = Fault("postgres slow", "postgres/commit", call=4), (way,) if way == MATERIALIZED_VIEW else ()
-    noticed_by(f"{FIRST} after ('base-{QUIET.seed}',): 0 rows", slow, reader=way, others=view)(write_rows_unfrozen)
-
-
-@noticed_by("RuntimeError")
-def fail_after_the_commit() -> Broken:
-    """A run that is committed fails, because its shadows cannot be dropped."""
-
-    def fail(_: Shadows) -> None:
-        raise RuntimeError
-
-    return patched((Shadows, "drop", fail))
-
-
-@noticed_by("left behind", others=("event trigger that forbids drops",))
-def forget_what_is_left() -> Broken:
-    """No later run drops the tables that a run left behind."""
-    return patched((Shadows, "drop_abandoned", lambda _: None))
-
-
-@noticed_by("mine.yesterday", strategy="swap", others=(VIEW_OF_PREVIOUS,))
-def drop_with_cascade() -> Broken:
-    """Dropping a table drops the views that others built on it."""
-    return rewritten("^DROP TABLE ([^;]*)", r"DROP TABLE \1 CASCADE")
-
-
-@noticed_by("MissingTableError", others=("row triggers",))
-@noticed_by("MissingTableError", others=("event trigger that logs",))
-def forget_the_path() -> Broken:
-    """Functions of others do not find what they name without a schema."""
-    return patched((others, "_PATH", "public"))
-
-
-@noticed_by(
-    "built under the readers' lock",
-    Fault("postgres build ended", f"postgres/build/{FIRST}", "terminated after"),
-    strategy="swap",
-    others=("indexes of one shape",),
-)
-def leave_an_index_out() -> Broken:
-    """An index is taken for another of the same shape, and missing at the swap."""
-    find = builds.find_builds
-
-    def hasty(*arguments: Any) -> list[Any]:
-        return [build for build in find(*arguments) if "same_key" not in build.name]
-
-    return patched((builds, "find_builds", hasty), (swap, "find_builds", hasty))
-
-
-@noticed_by("SQLSTATE 55000", others=("publication",))
-def leave_rejects_unidentified() -> Broken:
-    """The table without a key has no replica identity."""
-    return rewritten("REPLICA IDENTITY FULL", "REPLICA IDENTITY DEFAULT")
-
-
-@noticed_by(
-    f"{FIRST} after ('base-{QUIET.seed}',): 0 rows",
-    Fault("postgres old snapshot", "postgres/claim", f"imported for long {FIRST}"),
-    strategy="swap",
-)
-def forget_who_imports_a_snapshot() -> Broken:
-    """A swap waits only for the sessions that had an old snapshot at first."""
-    look, known = gate._old_snapshots, dict[Connection, Any]()
-
-    def first(connection: Connection, *rest: Any) -> Any:
-        found = look(connection, *rest)
-        return found & known.setdefault(connection, found)
-
-    return patched((gate, "_old_snapshots", first))
-
-
-@noticed_by("DatabaseTimeoutError", defaults=(Default("statement_timeout", "1", "role"),))
-def inherit_the_timeout() -> Broken:
-    """A session keeps the role's own limit of its statements."""
-    return rewritten(r"set_config\('statement_timeout'", "set_config('demand.ignored'")

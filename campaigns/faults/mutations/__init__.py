@@ -1,0 +1,9 @@
+"""Promises broken on purpose, each with the schedule under which the campaign must notice."""
+
+from campaigns.faults.mutations import loads, neighbours
+from campaigns.faults.mutations.mutation import MUTATIONS, QUIET, Mutation
+
+__all__ = ["MUTATIONS", "QUIET", "TO_NEIGHBOURS", "Mutation", "loads", "neighbours"]
+
+TO_NEIGHBOURS = [mutation for mutation in MUTATIONS if mutation.broken.__module__ == neighbours.__name__]
+"""Those that break a promise to the other users of the warehouse."""

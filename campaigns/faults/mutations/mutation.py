@@ -1,0 +1,80 @@
+"""How a promise is broken on purpose, and the schedule that shows it: quiet, but for one thing."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+from campaigns.faults.faults import Fault
+from campaigns.faults.schedule import Schedule
+from demand_pipeline.builders import TABLES
+from demand_pipeline.postgres.connection import Connection
+
+# Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
+QUIET = Schedule(
+    seed=9,
+    rows=9,
+    segments=1,
+    chunk_bytes=2**28,
+    page_items=4,
+    part_bytes=8 << 20,
+    tables=tuple(TABLES),
+    save_csv=False,
+    first_strategy="truncate",
+    strategy="truncate",
+    keep_previous=True,
+    copiers=0,
+    reader="one statement",
+    faults=(),
+)
+
+
+type Broken = AbstractContextManager[None]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A broken promise, a word of what the campaign must say then, and what of the schedule is not quiet."""
+
+    broken: Callable[[], Broken]
+    noticed: str
+    schedule: Schedule
+
+
+MUTATIONS: list[Mutation] = []
+
+
+def noticed_by(
+    noticed: str, *faults: Fault, strategy: str = "truncate", **schedule: Any
+) -> Callable[[Callable[[], Broken]], Callable[[], Broken]]:
+    """Add a mutation, with what the campaign must say under a schedule that is quiet but for this."""
+    quiet = replace(QUIET, first_strategy=strategy, strategy=strategy, faults=faults, **schedule)
+
+    def add(broken: Callable[[], Broken]) -> Callable[[], Broken]:
+        MUTATIONS.append(Mutation(broken, noticed, quiet))
+        return broken
+
+    return add
+
+
+@contextmanager
+def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner, name, new in targets:
+            stack.enter_context(mock.patch.object(owner, name, new))
+        yield
+
+
+def rewritten(pattern: str, replacement: str) -> Broken:
+    """Every statement of the load is changed."""
+    query, copy_in = Connection.query, Connection.copy_in
+
+    def querying(connection: Connection, sql: str, **parameters: Any) -> Any:
+        return query(connection, re.sub(pattern, replacement, sql), **parameters)
+
+    def copying(connection: Connection, sql: str, blocks: Any) -> int:
+        return copy_in(connection, re.sub(pattern, replacement, sql), blocks)
+
+    return patched((Connection, "query", querying), (Connection, "copy_in", copying))
