@@ -4,7 +4,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -14,15 +14,28 @@ from botocore.exceptions import ClientError
 
 from demand.aws import Clients
 from demand.cli import main, run
+from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.staging import rejects_key
+from demand_pipeline.tables import camel_case
+from local.seed import key_item
 from tests.statemachine.conftest import one_at_a_time
 from tests.statemachine.fakes import handlers, sized
-from tests.statemachine.harness import ACCOUNT, Machine
-from tests.support.aws import REGION
+from tests.statemachine.harness import ACCOUNT, Machine, TaskFailed
+from tests.support import functions as real_functions
+from tests.support.aws import BUCKET as REAL_BUCKET
+from tests.support.aws import REGION, VARIABLES, create_source
 from tests.support.functions import Handler
+from tests.support.operate import FUNCTION, Lambda
+from tests.support.warehouse import Warehouse, variables
 
 STACK = "demand-pipeline-test"
 BUCKET = "staging-test"
+CASES = TABLES["cases"]
+COUNT = 30
+"""How many cases `loaded` has at first."""
+
+# What the functions, which share this process, write to standard output.
+LOGGED = ('{"level"', '{"_aws"')
 LOG_GROUP = f"/aws/lambda/{STACK}/ScanSegment"
 SCHEDULE: dict[str, Any] = {
     "Name": "schedule",
@@ -201,6 +214,23 @@ class Stack:
 
 
 @contextmanager
+def clients_recorded(fakes: dict[str, Any], calls: list[str]) -> Iterator[None]:
+    """Commands get the fakes for their services, and real clients for others, whose calls are added to `calls`."""
+    make = Clients._make
+
+    def recording(clients: Clients, service: str) -> Any:
+        if service in fakes:
+            return fakes[service]
+        made = make(clients, service)
+        prefix = made.meta.service_model.signing_name
+        made.meta.events.register("before-call", lambda model, **_: calls.append(f"{prefix}:{model.name}"))
+        return made
+
+    with mock.patch.object(Clients, "_make", recording):
+        yield
+
+
+@contextmanager
 def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
     around = settings.pop("around", None)
@@ -212,25 +242,83 @@ def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
         }
         cloudformation = CloudFormation(outputs, resources)
         fakes = {"cloudformation": cloudformation, "lambda": Denied(cloudformation.calls)}
-        make = Clients._make
-
-        def recording(clients: Clients, service: str) -> Any:
-            if service in fakes:
-                return fakes[service]
-            made = make(clients, service)
-            prefix = made.meta.service_model.signing_name
-            made.meta.events.register(
-                "before-call", lambda model, **_: cloudformation.calls.append(f"{prefix}:{model.name}")
-            )
-            return made
-
-        with mock.patch.object(Clients, "_make", recording):
+        with clients_recorded(fakes, cloudformation.calls):
             stack = Stack(machine, cloudformation.calls)
             stack.client("logs").create_log_group(logGroupName=LOG_GROUP)
             where = {"LocationConstraint": REGION}
             stack.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
             stack.client("scheduler").create_schedule(**SCHEDULE)
             yield stack
+
+
+@dataclass
+class Real:
+    """The real state machine, functions and warehouse behind the command line."""
+
+    warehouse: Warehouse
+    demand: Demand
+    dynamodb: Any
+    calls: list[str]
+    lost: list[str]  # errors of loads whose work was done
+
+    def put(self, *items: dict[str, Any], table: str = "cases") -> None:
+        for item in items:
+            self.dynamodb.put_item(TableName=TABLES[table].source, Item=item)
+
+    def run(self, *words: str) -> str:
+        said = self.demand("run", "--tables", "cases,metadata", "--json", *words)
+        return str(said.json["run"])
+
+    def called(self, *words: str) -> tuple[Said, set[str]]:
+        self.calls.clear()
+        return self.demand(*words), set(self.calls)
+
+
+@pytest.fixture
+def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
+    for name, value in (VARIABLES | variables(warehouse.settings)).items():
+        monkeypatch.setenv(name, value)
+    for table in TABLES.values():
+        create_source(table)
+    lost: list[str] = []
+
+    def around(task: Any, proceed: Any) -> Any:
+        answer = proceed()
+        if task.state == "LoadWarehouse" and lost:
+            raise TaskFailed(lost.pop())
+        return answer
+
+    with Machine(one_at_a_time(real_functions.handlers()), around=around) as machine:
+        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": REAL_BUCKET, "OperateWarehouseName": FUNCTION}
+        cloudformation = CloudFormation(outputs, {})
+        named = {f"{camel_case(table.source)}Table": table.source for table in TABLES.values()}
+        cloudformation._stack["Parameters"] += [{"ParameterKey": n, "ParameterValue": v} for n, v in named.items()]
+        calls = cloudformation.calls
+        fakes: dict[str, Any] = {"cloudformation": cloudformation, "lambda": Lambda()}
+        fakes["lambda"].calls = calls
+
+        def alone(*words: str) -> Said:
+            said = demand(*words)
+            lines = said.out.splitlines(keepends=True)
+            return replace(said, out="".join(line for line in lines if not line.startswith(LOGGED)))
+
+        with clients_recorded(fakes, calls):
+            client: Any = boto3.client
+            yield Real(warehouse, alone, client("dynamodb"), calls, lost)
+
+
+def case(number: int, **attributes: Any) -> dict[str, Any]:
+    return {**key_item(CASES, number), "status": {"S": "open"}, **attributes}
+
+
+@pytest.fixture
+def loaded(real: Real) -> Real:
+    """A committed run of cases, two of which are rejects."""
+    real.put(*(case(number) for number in range(COUNT)))
+    real.put(case(100, issueDate={"S": "31/12/2026"}), case(101, issueDate={"S": "soon"}))
+    real.put(case(102, isDuplicate={"BOOL": True}, amounts={"M": {"net": {"N": "12345678901234567890123456789.01"}}}))
+    real.run("--max-reject-percent", "50")
+    return real
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from demand.report.timeline import timeline
 from demand.runs import history
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from tests.demand.conftest import Demand, counting, deployed
-from tests.demand.test_warehouse import Real, case, loaded, real  # noqa: F401 - fixtures
+from tests.demand.conftest import Demand, Real, case, counting, deployed
 from tests.statemachine.fakes import failing
 from tests.support.report_facts import HOSTILE, NOW, attempts, facts, failed_facts, hostile_facts, run
 
@@ -192,7 +191,7 @@ def test_a_file_that_cannot_be_written_is_named(demand: Demand, tmp_path: Path) 
 
 @pytest.mark.long
 def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
-    loaded: Real,  # noqa: F811 - the fixture
+    loaded: Real,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
