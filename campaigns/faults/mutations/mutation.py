@@ -67,14 +67,18 @@ def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
         yield
 
 
-def rewritten(pattern: str, replacement: str) -> Broken:
-    """Every statement of the load is changed."""
-    query, copy_in = Connection.query, Connection.copy_in
+@contextmanager
+def rewritten(pattern: str, replacement: str) -> Iterator[None]:
+    """Change every statement that a session runs; fail if no statement has the pattern."""
+    run, count = Connection._run, 0
 
-    def querying(connection: Connection, sql: str, **parameters: Any) -> Any:
-        return query(connection, re.sub(pattern, replacement, sql), **parameters)
+    def running(connection: Connection, sql: str, values: Any, *, message: str = "", **rest: Any) -> Any:
+        nonlocal count
+        message, found = re.subn(pattern, replacement, message or sql, flags=re.MULTILINE)
+        count += found
+        return run(connection, sql, values, message=message, **rest)
 
-    def copying(connection: Connection, sql: str, blocks: Any) -> int:
-        return copy_in(connection, re.sub(pattern, replacement, sql), blocks)
-
-    return patched((Connection, "query", querying), (Connection, "copy_in", copying))
+    with patched((Connection, "_run", running)):
+        yield
+    if not count:
+        raise LookupError(f"no statement has the pattern {pattern}")

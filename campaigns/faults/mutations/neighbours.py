@@ -1,5 +1,6 @@
 """Promises to the other users of the warehouse: to readers, and to owners of objects and settings."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from campaigns.faults import others
@@ -8,8 +9,8 @@ from campaigns.faults.faults import Fault
 from campaigns.faults.mutations.mutation import QUIET, Broken, noticed_by, patched, rewritten
 from campaigns.faults.others import MATERIALIZED_VIEW, VIEW_OF_PREVIOUS
 from demand_pipeline.builders import TABLES
-from demand_pipeline.load.shadows import Shadows
-from demand_pipeline.load.swap import builds, gate
+from demand_pipeline.load import transaction
+from demand_pipeline.load.swap import builds, exchange, gate
 from demand_pipeline.load.swap import strategy as swap
 from demand_pipeline.postgres.connection import Connection
 
@@ -28,7 +29,7 @@ def write_rows_unfrozen() -> Broken:
 
 
 for way in ("execute", "stable function", MATERIALIZED_VIEW, "copy", "old snapshot"):
-    slow, view = Fault("postgres slow", "postgres/commit", call=4), (way,) if way == MATERIALIZED_VIEW else ()
+    slow, view = Fault("postgres slow", "postgres/record", call=4), (way,) if way == MATERIALIZED_VIEW else ()
     noticed_by(f"{FIRST} after ('base-{QUIET.seed}',): 0 rows", slow, reader=way, others=view)(write_rows_unfrozen)
 
 
@@ -36,16 +37,16 @@ for way in ("execute", "stable function", MATERIALIZED_VIEW, "copy", "old snapsh
 def fail_after_the_commit() -> Broken:
     """A run that is committed fails, because its shadows cannot be dropped."""
 
-    def fail(_: Shadows) -> None:
+    def fail(*_: Any) -> list[str]:
         raise RuntimeError
 
-    return patched((Shadows, "drop", fail))
+    return patched((transaction, "drop_run", fail))
 
 
 @noticed_by("left behind", others=("event trigger that forbids drops",))
 def forget_what_is_left() -> Broken:
     """No later run drops the tables that a run left behind."""
-    return patched((Shadows, "drop_abandoned", lambda _: None))
+    return patched((transaction, "drop_abandoned", lambda *_: []))
 
 
 @noticed_by("mine.yesterday", strategy="swap", others=(VIEW_OF_PREVIOUS,))
@@ -74,7 +75,8 @@ def leave_an_index_out() -> Broken:
     def hasty(*arguments: Any) -> list[Any]:
         return [build for build in find(*arguments) if "same_key" not in build.name]
 
-    return patched((builds, "find_builds", hasty), (swap, "find_builds", hasty))
+    unrefused = (exchange, "refusing_builds", lambda *_: nullcontext())
+    return patched((builds, "find_builds", hasty), (swap, "find_builds", hasty), unrefused)
 
 
 @noticed_by("SQLSTATE 55000", others=("publication",))
@@ -94,7 +96,7 @@ def forget_who_imports_a_snapshot() -> Broken:
 
     def first(connection: Connection, *rest: Any) -> Any:
         found = look(connection, *rest)
-        return found & known.setdefault(connection, found)
+        return [pid for pid in found if pid in known.setdefault(connection, found)]
 
     return patched((gate, "_old_snapshots", first))
 
@@ -102,4 +104,4 @@ def forget_who_imports_a_snapshot() -> Broken:
 @noticed_by("DatabaseTimeoutError", defaults=(Default("statement_timeout", "1", "role"),))
 def inherit_the_timeout() -> Broken:
     """A session keeps the role's own limit of its statements."""
-    return rewritten(r"set_config\('statement_timeout'", "set_config('demand.ignored'")
+    return rewritten(r"SET statement_timeout = 0;|\('statement_timeout', '\d+'\),", "")
