@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import boto3
 import pg8000.native
@@ -36,19 +36,24 @@ def opened(settings: PostgresSettings) -> Connection:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """Something on a port that is no PostgreSQL: it answers once and hangs up."""
+    """Something on a port that is not PostgreSQL: it answers each client once and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(8)
-                connection.sendall(answer)
+            with suppress(OSError):  # the listener is shut down
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(8)
+                        connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield listener.getsockname()[1]
-        thread.join()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_the_session_is_encrypted_and_named_after_the_run(warehouse: Warehouse) -> None:
@@ -228,6 +233,19 @@ def test_a_rotated_password_is_read_again_once(warehouse: Warehouse, monkeypatch
         assert read_credentials(warehouse.settings).password == "second"
     finally:
         server.execute("DROP ROLE rotated", admin=True)
+
+
+@pytest.mark.parametrize(("secret", "text"), [("login", "{}"), ("root", "no certificate"), ("root", None)])
+def test_a_secret_that_was_corrected_is_read_again_at_once(warehouse: Warehouse, secret: str, text: str | None) -> None:
+    manager = boto3.client("secretsmanager")
+    right = manager.get_secret_value(SecretId=secret)["SecretString"]
+    wrong = trustme.CA().cert_pem.bytes().decode() if text is None else text
+    manager.put_secret_value(SecretId=secret, SecretString=wrong)
+    with pytest.raises((ConfigurationError, DatabaseCertificateError)):
+        opened(warehouse.settings)
+    manager.put_secret_value(SecretId=secret, SecretString=right)
+    with opened(warehouse.settings) as connection:
+        assert connection.query("SELECT 1") == [[1]]
 
 
 def test_a_password_that_stays_wrong_is_tried_twice_and_no_more(

@@ -1,6 +1,11 @@
 """A session with the warehouse, from settings and secrets."""
 
-from demand_pipeline.errors import ConfigurationError, DatabaseAuthenticationError, DatabaseConnectionError
+from demand_pipeline.errors import (
+    ConfigurationError,
+    DatabaseAuthenticationError,
+    DatabaseCertificateError,
+    DatabaseConnectionError,
+)
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import read_credentials, read_tls_root
@@ -8,12 +13,15 @@ from demand_pipeline.postgres.network import trust
 from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
 
+_KEPT_SECRETS_MAY_BE_WHY = (ConfigurationError, DatabaseAuthenticationError, DatabaseCertificateError)
+
 
 def open_session(
     settings: PostgresSettings, run: str, timeouts: Timeouts, *, writes: bool = True, renew: bool = False
 ) -> Connection:
-    """Connect as the secret's user; a refused password is read again once: it may just have been rotated.
+    """Connect as the secret's user.
 
+    A secret that is unusable or refused is read again once: the one that was kept may have been rotated or corrected.
     `run` names the session in `pg_stat_activity`. `renew` uses no secret that was read before. Raises what `connect`
     and `read_credentials` raise, and for a session that writes DatabaseConnectionError if the server is a standby, as
     it may be for a while after a failover.
@@ -48,15 +56,18 @@ def refuse_shared_sessions(connection: Connection, settings: PostgresSettings) -
 
 
 def _connect(settings: PostgresSettings, run: str, timeouts: Timeouts, *, renew: bool = False) -> Connection:
-    context = trust(read_tls_root(settings, renew=renew))
-    name = f"demand-pipeline {run}"
     try:
-        return connect(settings, read_credentials(settings, renew=renew), context, name, timeouts)
-    except DatabaseAuthenticationError:
+        return _connect_with(settings, run, timeouts, renew=renew)
+    except _KEPT_SECRETS_MAY_BE_WHY as error:
         if renew:
             raise
-        logger.warning("password refused, reading the secret again")
-    return connect(settings, read_credentials(settings, renew=True), context, name, timeouts)
+        logger.warning("connection refused, reading the secrets again", extra={"error": type(error).__name__})
+    return _connect_with(settings, run, timeouts, renew=True)
+
+
+def _connect_with(settings: PostgresSettings, run: str, timeouts: Timeouts, *, renew: bool) -> Connection:
+    context = trust(read_tls_root(settings, renew=renew))
+    return connect(settings, read_credentials(settings, renew=renew), context, f"demand-pipeline {run}", timeouts)
 
 
 def _backend(connection: Connection) -> int:
