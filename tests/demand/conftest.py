@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -231,6 +232,33 @@ def clients_recorded(fakes: dict[str, Any], calls: list[str]) -> Iterator[None]:
 
 
 @contextmanager
+def redriving(machine: Machine) -> Iterator[None]:
+    """Clients of Step Functions redrive an execution, count its redrives and know whether it can be redriven: moto lacks it."""
+    make = Clients._make
+    counts: Counter[str] = Counter()
+
+    def redrive(executionArn: str) -> None:  # noqa: N803 - boto3's
+        counts[executionArn] += 1
+        machine.redrive(executionArn)
+
+    def describe(parsed: dict[str, Any], **_: Any) -> None:
+        if "executionArn" in parsed:
+            can = parsed["status"] in ("FAILED", "ABORTED", "TIMED_OUT")
+            parsed["redriveCount"] = counts[parsed["executionArn"]]
+            parsed["redriveStatus"] = "REDRIVABLE" if can else "NOT_REDRIVABLE"
+
+    def redrivable(clients: Clients, service: str) -> Any:
+        made = make(clients, service)
+        if service == "stepfunctions":
+            made.meta.events.register("after-call.stepfunctions.DescribeExecution", describe)
+            made.redrive_execution = redrive
+        return made
+
+    with mock.patch.object(Clients, "_make", redrivable):
+        yield
+
+
+@contextmanager
 def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
     around = settings.pop("around", None)
@@ -260,6 +288,7 @@ class Real:
     dynamodb: Any
     calls: list[str]
     lost: list[str]  # errors of loads whose work was done
+    machine: Machine
 
     def put(self, *items: dict[str, Any], table: str = "cases") -> None:
         for item in items:
@@ -302,9 +331,9 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
             lines = said.out.splitlines(keepends=True)
             return replace(said, out="".join(line for line in lines if not line.startswith(LOGGED)))
 
-        with clients_recorded(fakes, calls):
+        with clients_recorded(fakes, calls), redriving(machine):
             client: Any = boto3.client
-            yield Real(warehouse, alone, client("dynamodb"), calls, lost)
+            yield Real(warehouse, alone, client("dynamodb"), calls, lost, machine)
 
 
 def case(number: int, **attributes: Any) -> dict[str, Any]:

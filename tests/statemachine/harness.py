@@ -151,16 +151,17 @@ class Machine(ExitStack):
         text = json.dumps(definition(**settings))
         self._client.update_state_machine(stateMachineArn=self.arn, definition=text)
 
-    def redrive(self, run: Run) -> Run:
+    def redrive(self, run: Run | str) -> Run:
         """Run a failed execution on: what succeeded is not called again (moto has no RedriveExecution)."""
         machines: Any = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
-        execution = next(e for machine in machines for e in machine.executions if e.exec_arn == run.arn)
+        arn = run if isinstance(run, str) else run.arn
+        execution = next(e for machine in machines for e in machine.executions if e.exec_arn == arn)
         if execution.status == "SUCCEEDED":
-            raise ValueError(f"{run.arn} succeeded: there is nothing to redrive")
+            raise ValueError(f"{arn} succeeded: there is nothing to redrive")
         self._replay = dict(self._done)
         execution.exec_worker = execution.error = execution.cause = execution.output = execution.stop_date = None
         execution.start()
-        return self._wait(run.arn)
+        return self._wait(arn)
 
     def history(self, run: Run) -> list[Any]:
         """Return the events of an execution."""
