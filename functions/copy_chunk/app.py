@@ -1,4 +1,4 @@
-"""Copy one staged chunk of a run into PostgreSQL, next to others of the same run."""
+"""Copy one staged chunk of a run into PostgreSQL, while other calls copy other chunks of the run."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from demand_pipeline.settings import PostgresSettings, StagingSettings
 
 @inject_logger
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Parse, delegate, serialise."""
+    """Parse the event, copy the chunk and serialise the result."""
     request = CopyRequest.from_event(event)
     add_log_keys(request.run.id, request.table.name)
     deadline = Deadline(context.get_remaining_time_in_millis)

@@ -15,7 +15,7 @@ from demand_pipeline.settings import PostgresSettings, StagingSettings
 
 @inject_logger
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Parse, delegate, serialise."""
+    """Parse the event, load the run and serialise the result."""
     request = LoadRequest.from_event(event)
     add_log_keys(request.run.id)
     deadline = Deadline(context.get_remaining_time_in_millis)

@@ -1,4 +1,4 @@
-"""Answer one question of an operator's command about the warehouse, which is out of the operator's reach."""
+"""Answer one question of an operator's command about the warehouse, which the operator cannot reach directly."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from demand_pipeline.settings import PostgresSettings
 
 @inject_logger
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Parse, delegate, serialise."""
+    """Parse the event, answer the question and serialise the answer."""
     request = OperateRequest.from_event(event)
     add_log_keys()
     return operate(request, PostgresSettings.from_env(), context.get_remaining_time_in_millis() / 1000)

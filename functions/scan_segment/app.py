@@ -15,7 +15,7 @@ from demand_pipeline.settings import StagingSettings
 
 @inject_logger
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Parse, delegate, serialise."""
+    """Parse the event, scan the chunk and serialise the result."""
     request = ScanRequest.from_event(event)
     add_log_keys(request.run.id, request.table.name, request.segment)
     deadline = Deadline(context.get_remaining_time_in_millis)

@@ -58,7 +58,7 @@ def test_every_way_of_reading_object_of_others_and_default_is_drawn() -> None:
     assert {default.name for schedule in schedules for default in schedule.defaults} == WORST.keys()
 
 
-_HELD = LockTimeoutError("warehouse.cases: other sessions held locks through 2 attempts")
+_HELD = LockTimeoutError("warehouse.cases: other sessions held locks during all 2 attempts")
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_an_answer_that_is_no_scan_response_is_tried_again(
     staging: Staging, monkeypatch: pytest.MonkeyPatch, body: bytes, checked: bool, kind: str
 ) -> None:
     monkeypatch.setattr("demand_pipeline.scan.segment.RawPages.read", lambda *_: Page("documents", body, checked))
-    with pytest.raises(TransientError, match=rf"^scanning documents: expected a Scan response, got {kind}$"):
+    with pytest.raises(TransientError, match=rf"^scanning documents: the answer is not a Scan response \({kind}\)$"):
         scan_segment(request(), staging, UNLIMITED)
     assert keys() == []
 

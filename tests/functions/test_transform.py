@@ -89,7 +89,7 @@ def test_an_empty_chunk_is_an_empty_staged_object(staging: Staging) -> None:
 
 def test_items_that_the_scan_did_not_count_stop_the_chunk(staging: Staging) -> None:
     put(staging, "raw", [page(GOOD)])
-    with pytest.raises(ReconciliationError, match="raw: expected 2 items from page 0 on as the scan counted, got 1"):
+    with pytest.raises(ReconciliationError, match="raw: expected 2 items from page 0 on, the scan's count, got 1"):
         transform_chunk(request(2), staging, UNLIMITED)
     assert keys("runs/") == []
 
@@ -154,7 +154,7 @@ DEEP = b'{"M":{"a":' * 5000 + b'{"N":"1"}' + b"}}" * 5000
 )
 def test_what_dynamodb_never_answers_is_a_staging_error_that_quotes_nothing(staging: Staging, line: bytes) -> None:
     put(staging, "raw", [line + b"\n"])
-    with pytest.raises(StagingError, match=r"^raw: expected one Scan response per line, items in DynamoDB's JSON, got"):
+    with pytest.raises(StagingError, match=r"^raw: a line is not a Scan response with items in DynamoDB's JSON"):
         transform_chunk(request(1), staging, UNLIMITED)
     assert keys("runs/") == []
 

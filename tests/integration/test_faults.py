@@ -134,7 +134,7 @@ def test_an_event_trigger_that_forbids_a_statement_is_named_with_its_words(
         "CREATE FUNCTION public.forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not at night'; END $$;"
         "CREATE EVENT TRIGGER forbid ON ddl_command_end EXECUTE FUNCTION public.forbid()"
     )
-    words = r"P0001: not at night \(function forbid\(\), which an event trigger calls\)"
+    words = r"P0001: not at night \(function forbid\(\), called by an event trigger\)"
     with pytest.raises(DatabaseError, match=words):
         connection.execute("CREATE TABLE public.t ()")
 

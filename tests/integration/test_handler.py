@@ -100,7 +100,7 @@ def test_each_committed_load_says_that_its_tables_are_refreshed_and_no_dry_run_d
     lambda_handler(event(runs.request(run_at(1), tables, dry_run=True)), context)  # type: ignore[arg-type]
     assert refreshed(capsys.readouterr().out) == []
     message = event(runs.request(run_at(1), tables))
-    for _ in range(2):  # the second time as a redrive, for which the run is committed already
+    for _ in range(2):  # the second time as a redrive, for which the run is already committed
         lambda_handler(message, context)  # type: ignore[arg-type]
         assert refreshed(capsys.readouterr().out) == ["cases", "audit"]
     changes = event(runs.request(run_at(2), tables, max_reject_percent=100))
@@ -127,7 +127,7 @@ def test_a_load_without_the_stacks_name_fails_before_it_starts(
 ) -> None:
     message = event(runs.request(run_at(1)))
     monkeypatch.setenv("STACK_NAME", "")
-    with pytest.raises(ConfigurationError, match="STACK_NAME: expected a value in the environment, got none"):
+    with pytest.raises(ConfigurationError, match="environment variable STACK_NAME is missing or empty"):
         lambda_handler(message, context)  # type: ignore[arg-type]
     assert warehouse.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'warehouse'") == "0"
 

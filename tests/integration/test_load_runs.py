@@ -47,7 +47,9 @@ def test_a_name_that_another_run_has_used_is_refused_before_anything_is_staged(
 ) -> None:
     runs.load(run_at(1), {"cases": documents(2)})
     chunk = StagedChunk("runs/gone", 3, 3, 0, 0, 0.0, 0)
-    message = "run run-1 started at .* another run of this name, started at 2026-11-23 01:00:00.* under another name"
+    message = (
+        "run run-1 started at .* a different run with this name, started at 2026-11-23 01:00:00.* under another name"
+    )
     with pytest.raises(RunNameTakenError, match=message):
         runs.load(replace(run_at(1), **other), {"cases": [chunk]}, **options)
     assert warehouse.count("cases") == 2

@@ -32,7 +32,7 @@ def out_of_time_at(runs: Runs, clock: Clock, staged: list[StagedChunk] | None = 
         runs.carry_out(runs.request(run_at(2), {"cases": staged} if staged else None), Deadline(clock))
     stopped, _, advice = str(caught.value).removeprefix("out of time at ").partition("; ")
     assert advice == (
-        "the tables are unchanged. Load fewer tables a run (run input: tables), or give the database a larger instance class"
+        "the tables are unchanged. Load fewer tables per run (run input: tables), or give the database a larger instance class"
     )
     return stopped
 

@@ -69,8 +69,8 @@ BROKEN = {
     "a CHECK": ("ALTER TABLE warehouse.cases ADD CONSTRAINT positive CHECK (net_amount > 0)", "table cases", "warning", "its constraint positive is CHECK"),
     "a UNIQUE index": ("CREATE UNIQUE INDEX once ON warehouse.cases (case_id) WHERE case_id <> ''", "table cases", "warning", "are unique, by once"),
     "a reference": ("CREATE TABLE public.t (id text PRIMARY KEY); ALTER TABLE warehouse.cases ADD FOREIGN KEY (case_id) REFERENCES public.t", "table cases", "warning", "is FOREIGN KEY (case_id)"),
-    "a long entry": ("CREATE INDEX own ON warehouse.cases (supplier_name); UPDATE warehouse.cases SET supplier_name = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 75) AS n)", "table cases", "warning", "the largest has 2400"),
-    "a column of others": ("ALTER TABLE warehouse.cases ADD owner text NOT NULL DEFAULT ''; ALTER TABLE warehouse.cases ALTER owner DROP DEFAULT", "table cases", "failure", "cases.owner: expected a column that a load can write, found NOT NULL without a default"),
+    "a long entry": ("CREATE INDEX own ON warehouse.cases (supplier_name); UPDATE warehouse.cases SET supplier_name = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 75) AS n)", "table cases", "warning", "the largest entry has 2400 bytes"),
+    "a column of others": ("ALTER TABLE warehouse.cases ADD owner text NOT NULL DEFAULT ''; ALTER TABLE warehouse.cases ALTER owner DROP DEFAULT", "table cases", "failure", "cases.owner: a load cannot write rows, because the column is NOT NULL without a default"),
     "a generated column": ("ALTER TABLE warehouse.cases DROP page_count, ADD page_count bigint GENERATED ALWAYS AS (1) STORED", "table cases", "failure", "found GENERATED ALWAYS AS an expression"),
     "an identity": ("ALTER TABLE warehouse.cases DROP page_count, ADD page_count bigint GENERATED ALWAYS AS IDENTITY", "table cases", "failure", "found GENERATED ALWAYS AS IDENTITY"),
     "a trigger": (f"{TRIGGER} BEFORE INSERT ON warehouse.cases FOR EACH ROW EXECUTE FUNCTION public.fire()", "table cases", "warning", "its trigger fire (INSERT, for each row) calls public.fire() of admin during a load"),
@@ -108,7 +108,7 @@ def test_an_event_trigger_with_its_owners_rights_is_fine(loaded: Runs, warehouse
 
 def test_a_load_works_once_the_event_triggers_grants_are_given(loaded: Runs, warehouse: Warehouse) -> None:
     warehouse.sql(EVENT_TRIGGER.format(name="awsdms_intercept_ddl", rights=""))
-    with pytest.raises(DatabasePrivilegeError, match=r"awsdms_ddl_audit .*, which an event trigger calls"):
+    with pytest.raises(DatabasePrivilegeError, match=r"awsdms_ddl_audit .*, called by an event trigger"):
         loaded.load(run_at(2))
     [problem] = problems()
     warehouse.sql(problem["action"])
@@ -319,7 +319,7 @@ def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
         (
             "rejected_items",
             {**NO_REJECTS, "after": "x'"},
-            'arguments.after: expected the field next of an answer, got "x\'"',
+            'arguments.after: expected the field `next` of an answer, got "x\'"',
         ),
         (
             "compare",

@@ -46,7 +46,7 @@ RULES = {
     "a long entry of an index": Rule(
         "CREATE INDEX own ON warehouse.cases (supplier_name)",
         [case("bad", supplier_name=LONG)],
-        f"an entry of its index own has at most 2704 bytes, and it refuses 1 item: {BAD} (5000 bytes); run",
+        f"its index own allows entries of at most 2704 bytes, and it refuses 1 item: {BAD} (5000 bytes); run",
     ),
     "a long element of an index": Rule(
         "CREATE INDEX own ON warehouse.cases USING gin (tags)",
@@ -131,7 +131,7 @@ def test_a_reference_to_a_table_that_truncate_would_empty_is_refused_before_a_ro
     chunk = runs.chunk(run_at(2), "cases", documents(3))
     runs.staging.s3.delete_object(Bucket=runs.staging.bucket, Key=chunk.key)  # nobody reads it
     message = (
-        "cases: the foreign key notes_id_fkey of public.notes refers to it, which truncate cannot replace then; run"
+        "cases: the foreign key notes_id_fkey of public.notes refers to it, so truncate cannot replace its rows; run"
     )
     with pytest.raises(SchemaMismatchError, match=message) as caught:
         runs.load(run_at(2), {"cases": [chunk]})
@@ -163,5 +163,5 @@ def test_rows_that_exchange_unique_values_are_told_from_rows_that_share_them(run
 
 @pytest.mark.parametrize("strategy", [Strategy.SWAP])
 def test_a_chunk_that_no_table_takes_is_damaged_and_no_item_is_blamed(runs: Runs, warehouse: Warehouse) -> None:
-    with pytest.raises(StagingError, match="expected rows of cases, got SQLSTATE 22P02"):
+    with pytest.raises(StagingError, match="the lines are not rows of cases: SQLSTATE 22P02"):
         runs.load(run_at(1), {"cases": [case("a", page_count=SECRET)]})

@@ -81,7 +81,7 @@ def test_columns_added_by_hand_are_left_alone_and_get_their_default(runs: Runs, 
     runs.load(run_at(2), {"cases": documents(2)})
     assert warehouse.sql("SELECT note IS NULL, level FROM warehouse.cases GROUP BY 1, 2") == "t|7"
     warehouse.sql("ALTER TABLE warehouse.cases ALTER COLUMN level DROP DEFAULT")
-    message = "cases.level: expected a column that a load can write, found NOT NULL without a default; run (.*;)"
+    message = "cases.level: a load cannot write rows, because the column is NOT NULL without a default; run (.*;)"
     with pytest.raises(SchemaMismatchError, match=message) as caught:
         runs.load(run_at(3), {"cases": documents(3)})
     warehouse.sql(str(caught.value).partition("; run ")[2])

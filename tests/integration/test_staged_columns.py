@@ -36,7 +36,7 @@ def test_a_redrive_does_not_load_rows_of_other_columns(runs: Runs, deployed: Tab
     runs.load(run_at(1), {"cases": documents(3)})
     chunk = transformed(runs)
     runs.tables["cases"] = deployed
-    expected = f"^{chunk.key}: staged with other columns of cases than those deployed now .* start a new run$"
+    expected = f"^{chunk.key}: staged for different columns of cases than those deployed now .* start a new run$"
     with pytest.raises(StagingError, match=expected):
         runs.load(run_at(2), {"cases": [chunk]})
     assert runs.warehouse.sql("SELECT count(*), count(net_amount) FROM warehouse.cases") == "3|0"

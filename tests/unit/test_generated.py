@@ -73,7 +73,7 @@ STATUS = 'Column("status", ColumnType.TEXT, "status", '
             "__init__",
             "registry(CASES, ",
             "registry(CASES, CASES, ",
-            "cases: expected another name than cases has, got ",
+            "cases: the name 'cases' is already used by cases",
         ),
     ],
     ids=["type", "name", "member", "syntax", "example", "registry"],

@@ -30,5 +30,5 @@ def test_another_port_is_refused(port: str) -> None:
 def test_a_variable_that_is_missing_or_empty_is_named(name: str) -> None:
     read = {"STAGING_BUCKET": StagingSettings.from_env, "STACK_NAME": stack_name}.get(name, PostgresSettings.from_env)
     for env in ({**POSTGRES, name: ""}, {key: value for key, value in POSTGRES.items() if key != name}):
-        with pytest.raises(ConfigurationError, match=f"^{name}: expected a value in the environment, got none$"):
+        with pytest.raises(ConfigurationError, match=f"^the environment variable {name} is missing or empty$"):
             read(env)

@@ -27,30 +27,30 @@ def column(source: Any = "x", **changes: Any) -> Column:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ([], "things: expected at least one key column, got none"),
-        ([replace(KEY, name=name) for name in "abc"], "things: expected at most 2 key columns, as DynamoDB has, got 3"),
-        ([KEY, KEY], "things: expected each column once, got id twice"),
-        ([KEY, column(name="extra")], "things: expected no column named extra, which is every table's own"),
+        ([], "things: at least one column must be a key column"),
+        ([replace(KEY, name=name) for name in "abc"], "things: expected at most 2 key columns, like DynamoDB, got 3"),
+        ([KEY, KEY], "things: column id is declared twice"),
+        ([KEY, column(name="extra")], "things: the column name extra is reserved: every table has this column"),
         ([KEY, column(name="")], "things.: expected a column name of 1 to 63 bytes, got ''"),
         ([KEY, column(name="ä" * 32)], f"things.{'ä' * 32}: expected a column name of 1 to 63 bytes, got "),
         ([KEY, column(name="a\0b")], "things.a\0b: expected a column name of 1 to 63 bytes, got 'a\\x00b'"),
-        ([KEY, column(name="xmin")], "things.xmin: expected another column name, PostgreSQL has a xmin in every table"),
+        ([KEY, column(name="xmin")], "things.xmin: the column name xmin is reserved: every table of PostgreSQL"),
         ([KEY, column(type="varchar")], "things.x: expected a ColumnType, one of text, numeric, bigint, boolean, date"),
         ([KEY, column(type="text")], "things.x: expected a ColumnType, one of text, numeric, bigint, boolean, date"),
-        ([KEY, column(description="")], "things.x: expected a description, got none"),
-        ([replace(KEY, source="a.id")], "things.id: expected a key at the item's top, got 'a.id'; an attribute 'a.b'"),
-        ([replace(KEY, source=("ids", 0))], "things.id: expected a key at the item's top, got ('ids', 0); "),
+        ([KEY, column(description="")], "things.x: the description is missing"),
+        ([replace(KEY, source="a.id")], "things.id: expected a top-level attribute for a key, got 'a.id'; for an attribute 'a.b'"),
+        ([replace(KEY, source=("ids", 0))], "things.id: expected a top-level attribute for a key, got ('ids', 0); "),
         ([KEY, column("amounts..net")], "things.x: expected attribute names joined by dots, got 'amounts..net'"),
         ([KEY, column("")], "things.x: expected attribute names joined by dots, got ''"),
         ([KEY, column("lines[].sku")], "things.x: expected a tuple such as ('lines', 0, 'sku') for an element of a"),
         ([KEY, column("lines[0].sku")], "things.x: expected a tuple such as ('lines', 0, 'sku') for an element of a"),
-        ([KEY, column(())], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got ()"),
-        ([KEY, column(["lines", 0])], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got"),
-        ([KEY, column(None)], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got None"),
-        ([KEY, column(("a", -1))], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got"),
-        ([KEY, column(("a", True))], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got"),
-        ([KEY, column(("a", 1.0))], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got"),
-        ([KEY, column(("a", ""))], "things.x: expected a string, or a tuple of names and of indexes from 0 on, got"),
+        ([KEY, column(())], "things.x: expected a string, or a tuple of names and indexes from 0, got ()"),
+        ([KEY, column(["lines", 0])], "things.x: expected a string, or a tuple of names and indexes from 0, got"),
+        ([KEY, column(None)], "things.x: expected a string, or a tuple of names and indexes from 0, got None"),
+        ([KEY, column(("a", -1))], "things.x: expected a string, or a tuple of names and indexes from 0, got"),
+        ([KEY, column(("a", True))], "things.x: expected a string, or a tuple of names and indexes from 0, got"),
+        ([KEY, column(("a", 1.0))], "things.x: expected a string, or a tuple of names and indexes from 0, got"),
+        ([KEY, column(("a", ""))], "things.x: expected a string, or a tuple of names and indexes from 0, got"),
         ([KEY, column((0, "a"))], "things.x: expected an attribute's name before an index, got (0, 'a')"),
         ([KEY, SKU, column("lines.sku")], "things.x: expected an index into the list ('lines',), got 'sku'"),
         (
@@ -70,7 +70,7 @@ def test_a_declaration_that_cannot_work_is_refused(columns: list[Column], messag
 def test_a_key_is_a_string_a_number_or_binary(kind: ColumnType) -> None:
     if kind in ("boolean", "jsonb", "text[]", "numeric[]"):
         expected = "one of the types text, numeric, bigint, date, timestamptz, bytea"
-        with pytest.raises(ValueError, match=f"^things.id: expected a key of {expected}, got ") as caught:
+        with pytest.raises(ValueError, match=f"^things.id: expected {expected} for a key column, got ") as caught:
             declare(replace(KEY, type=kind))
         assert str(caught.value).endswith(f", got {kind}")
     else:
@@ -90,14 +90,14 @@ def test_other_table_names_are_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", [declared.name for declared in CONTROL_TABLES])
 def test_the_pipelines_own_tables_are_nobody_elses(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: expected another table name"):
+    with pytest.raises(ValueError, match=f"^{name}: the table name {name} is reserved"):
         declare(KEY, name=name)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"source": ""}, "things: expected a DynamoDB table's name"), ({"source": "a/b/c"}, "things: .* got 'a/b/c'"),
-     ({"description": ""}, "things: expected a description, got none")],
+     ({"description": ""}, "things: the description is missing")],
 )  # fmt: skip
 def test_a_table_has_a_source_and_a_description(changes: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -146,11 +146,11 @@ def test_a_registry_is_the_tables_by_name() -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (CASES, "cases: expected another name than cases has, got 'cases'"),
-        (replace(CASES, source="other"), "cases: expected another name than cases has, got 'cases'"),
-        (replace(CASES, name="ca_ses", source="other"), "ca_ses: expected another name than cases has, got 'ca_ses'"),
-        (replace(CASES, name="x"), "x: expected another source than cases has, got 'documents'"),
-        (replace(CASES, name="x", source="DOC-uments"), "x: expected another source than cases has, got 'DOC-uments'"),
+        (CASES, "cases: the name 'cases' is already used by cases"),
+        (replace(CASES, source="other"), "cases: the name 'cases' is already used by cases"),
+        (replace(CASES, name="ca_ses", source="other"), "ca_ses: the name 'ca_ses' is already used by cases"),
+        (replace(CASES, name="x"), "x: the source 'documents' is already used by cases"),
+        (replace(CASES, name="x", source="DOC-uments"), "x: the source 'DOC-uments' is already used by cases"),
     ],
 )
 def test_two_tables_of_one_name_or_source_are_refused(second: Table, message: str) -> None:

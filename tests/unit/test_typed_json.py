@@ -62,19 +62,19 @@ def test_a_page_without_items_or_capacity_counts_none() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "it ends or breaks off after 0 characters"),
+        (b"", "it ends too early, after 0 characters"),
         (b"[]", "expected '{' at character 0"),
-        (b'{"Items":[', "it ends or breaks off after 10 characters"),
-        (b'{"Items":[{}', "it ends or breaks off after 12 characters"),
+        (b'{"Items":[', "it ends too early, after 10 characters"),
+        (b'{"Items":[{}', "it ends too early, after 12 characters"),
         (b'{"Items":[{} {}]}', "expected ',' at character 13"),
         (b'{"Items":[{},damaged]}', "expected an item at character 13"),
         (b'{"Items":{}}', "expected '[' at character 9"),
-        (b'{"Items":[]', "it ends or breaks off after 11 characters"),
+        (b'{"Items":[]', "it ends too early, after 11 characters"),
         (b'{"a" 1}', "expected ':' at character 5"),
         (b"{1:2}", "expected a member's name, got 1"),
-        (b'{"a":1}x', "it has trailing data, at character 7"),
+        (b'{"a":1}x', "trailing data at character 7"),
     ],
 )
 def test_what_is_no_scan_response_is_a_value_error_that_says_where(body: bytes, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^no Scan response: {re.escape(message)}$"):
+    with pytest.raises(ValueError, match=f"^not a Scan response: {re.escape(message)}$"):
         list(iterate_items(body))

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, which is no OSError
+    ConnectionError,  # noqa: A004 - botocore's class is not an OSError
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -19,12 +19,12 @@ from botocore.exceptions import (
 from demand_pipeline.deadline import ATTEMPT_SECONDS, CONNECT_SECONDS, READ_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
 
-# Without a deadline there are few attempts, which end long before any.
+# Without a deadline, a few attempts must do: they end long before a function's time limit.
 _ATTEMPTS = 8
 _ATTEMPTS_WITHOUT_DEADLINE = 3
 
-# DynamoDB's, S3's and Secrets Manager's error codes that mean "not now"; server errors (5xx) mean it too.
-# An expired token belongs to them: the next invocation has new credentials.
+# Error codes of DynamoDB, S3 and Secrets Manager that mean "not now"; server errors (5xx) mean the same.
+# An expired token is one of them: the next invocation gets new credentials.
 _NOT_NOW = frozenset(
     {
         "ExpiredToken",
@@ -32,7 +32,7 @@ _NOT_NOW = frozenset(
         "InternalError",
         "InternalServerError",
         "LimitExceededException",
-        "NoSuchUpload",  # completed by an attempt whose answer was lost, or removed: a fresh one writes its own
+        "NoSuchUpload",  # completed by an attempt whose answer was lost, or removed: a fresh attempt starts its own
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestTimeout",
@@ -62,13 +62,13 @@ class OutOfTimeError(Exception):
 
 
 def client(service: str, deadline: Deadline | None = None) -> Any:
-    """A boto3 client whose calls end before the function's time limit, retries included.
+    """Return a boto3 client whose calls end before the function's time limit, retries included.
 
-    A page or a part is answered within seconds, so ten seconds of silence mean a dead connection. botocore
-    retries while there is time for another attempt. Without a deadline, which is for calls at a function's
-    start, there are three attempts.
+    AWS answers a request for a page or a part within seconds, so ten seconds of silence mean a dead connection.
+    botocore retries while there is time for another attempt. Calls at a function's start need no deadline; they get
+    three attempts.
     """
-    make: Any = boto3.client  # its stubs know every service by name only
+    make: Any = boto3.client  # its stubs accept literal service names only
     attempts = _ATTEMPTS_WITHOUT_DEADLINE if deadline is None else _ATTEMPTS
     config = Config(
         connect_timeout=CONNECT_SECONDS,
@@ -80,7 +80,7 @@ def client(service: str, deadline: Deadline | None = None) -> Any:
     if deadline is not None:
 
         def check_time(**_: Any) -> None:
-            """Serve botocore's `before-send` event: what it raises ends the call, and is not retried."""
+            """Handle botocore's `before-send` event: an exception raised here ends the call and is not retried."""
             if not deadline.allows_attempt():
                 raise OutOfTimeError(
                     f"no time for another attempt, less than {ATTEMPT_SECONDS:g} s before the function's time limit"
@@ -91,7 +91,7 @@ def client(service: str, deadline: Deadline | None = None) -> Any:
 
 
 def error_code(error: ClientError) -> str:
-    """AWS's name for what went wrong, such as `NoSuchKey`."""
+    """Return AWS's error code, such as `NoSuchKey`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -99,7 +99,7 @@ def error_code(error: ClientError) -> str:
 def translate_errors(doing: str) -> Iterator[None]:
     """Raise `TransientError` for a failure that is transient; re-raise every other one.
 
-    boto3 has retried already by then; a fresh attempt of the whole state is what is left.
+    boto3 has already retried by then; only a fresh attempt of the whole state can help.
     """
     try:
         yield

@@ -21,7 +21,7 @@ class Then(StrEnum):
 
 READING = (Then.REJECTS, Then.LOGS)
 _WORDS = {
-    Then.REJECTS: "read the reasons of the rejects",
+    Then.REJECTS: "read the reasons for the rejects",
     Then.LOGS: "read the cause in the execution's last event, and the function's log",
     Then.REDRIVE: "redrive the run",
     Then.NEW_RUN: "start a new run",
@@ -32,9 +32,9 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to continue: `fix` something, and `then`, with fields of the run's input whose values a person chooses.
+    """One way to continue: `fix` something, and `then` act, with `fields` of the run's input for a person to set.
 
-    Where nothing follows, `fix` is the reason, or what helps instead.
+    If `then` is nothing, `fix` is the reason, or another remedy.
     """
 
     then: Then
@@ -42,7 +42,7 @@ class Way:
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """The way as an instruction."""
+        """Return the way as an instruction."""
         if self.then is Then.NOTHING:
             return self.fix
         words = _WORDS[self.then]

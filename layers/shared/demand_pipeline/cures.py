@@ -1,8 +1,8 @@
 """The meaning of each error, and how to continue: one entry per error, for every page and command.
 
 A run's error has the name that Step Functions shows: a class of `errors`, or AWS's name. An operator's question to the
-warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but is not redriven: those entries
-are a set of their own.
+warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but cannot be redriven, so it has
+its own set of entries.
 """
 
 from demand_pipeline.cure import Cure, Then, Way
@@ -113,7 +113,7 @@ RUN_CURES = (
     ),
     _cure(
         "SchemaMismatchError",
-        "a load cannot write a warehouse table as it is, such as for its key, a column's type or a foreign key to it",
+        "a load cannot write a warehouse table as it is, such as for its key, a column's type or an incoming foreign key",
         _redrive("run the statement in the message (docs/adopt.md)"),
         _new_run("correct the declaration and deploy"),
     ),
@@ -123,7 +123,7 @@ RUN_CURES = (
         _redrive("follow the message"),
         _new_run("deploy another `LoadStrategy`"),
     ),
-    _cure("RunRolledBackError", "the run was committed, and somebody has rolled it back", _new_run()),
+    _cure("RunRolledBackError", "the run was committed and then rolled back", _new_run()),
     _cure(
         "DuplicateKeyError",
         "two rows have the same primary key, such as two strings that become the same date",
@@ -131,7 +131,7 @@ RUN_CURES = (
     ),
     _cure(
         "RefusedRowError",
-        "a constraint or an index that others added to a warehouse table refuses items",
+        "a constraint or an index that others added to a warehouse table rejects rows",
         _redrive("run the statement in the message (docs/adopt.md#your-own-constraints-and-indexes)"),
         _new_run("correct the items that the message lists"),
     ),
@@ -170,12 +170,12 @@ RUN_CURES = (
     ),
     _cure(
         "DynamoDb.DynamoDbException",
-        "the state machine may not describe a source table, or was throttled; the cause says which",
+        "the state machine is not allowed to describe a source table, or was throttled; the cause shows which",
         _redrive("correct the table's resource policy (docs/deploy.md#tables-of-another-account)"),
     ),
     _cure(
         "ClientError",
-        "AWS refused a function's call, such as Scan or GetObject; the cause says which and why",
+        "AWS refused a function's call, such as Scan or GetObject; the cause names the call and the reason",
         _redrive("correct the policy or the key's parameter"),
     ),
     _cure(
@@ -219,8 +219,8 @@ RUN_CURES = (
     ),
     _cure(
         "Lambda.AWSLambdaException",
-        "the Lambda service failed during all retries, or the state machine may not call the function (then the cause "
-        "says `AccessDenied`)",
+        "the Lambda service failed during all retries, or the state machine is not allowed to call the function (then "
+        "the cause contains `AccessDenied`)",
         _redrive("after `AccessDenied`, deploy again to restore the role's policy"),
     ),
     _cure(
@@ -248,7 +248,7 @@ RUN_CURES = (
     _cure(
         "Lambda.InvalidZipFileException Lambda.InvalidRuntimeException Lambda.RuntimeVersionDeletedException "
         "Lambda.RuntimeAliasDeletedException",
-        "Lambda cannot start the deployed function: its package is damaged, or its runtime does not exist any more",
+        "Lambda cannot start the deployed function: its package is damaged, or its runtime no longer exists",
         _redrive("build and deploy again"),
     ),
     _cure(
@@ -262,7 +262,7 @@ RUN_CURES = (
     *[_cure(names, meaning, _redrive(fix)) for names, meaning, fix in _ENVIRONMENT],
 )
 
-STOPPED = _cure("Stopped", "somebody stopped the run", _redrive(), _new_run())
+STOPPED = _cure("Stopped", "the run was stopped by hand", _redrive(), _new_run())
 
 QUESTION_CURES = (
     _cure(
@@ -294,12 +294,12 @@ QUESTION_CURES = (
     *[_cure(names, meaning, Way(Then.REPEAT, fix)) for names, meaning, fix in _ENVIRONMENT],
 )
 
-_OF_AWS = "AWS reports a failure that has no entry of its own"
-_OF_PYTHON = "a Python exception that has no entry of its own, probably a bug in the pipeline or in a library"
+_OF_AWS = "an AWS error without an entry in the runbook"
+_OF_PYTHON = "an unexpected Python exception, probably a bug in the pipeline or in a library"
 
 
 def cure_of_run(error: str) -> Cure:
-    """The entry of an error of a run; for other names, where to look, without a guess."""
+    """Return the entry of a run's error; for an unknown name, an entry that says where to look."""
     return _find(
         error,
         RUN_CURES,
@@ -310,7 +310,7 @@ def cure_of_run(error: str) -> Cure:
 
 
 def cure_of_question(error: str) -> Cure:
-    """The entry of an error of an operator's question; for other names, where to look."""
+    """Return the entry of an error of an operator's question; for an unknown name, an entry that says where to look."""
     fix = "read the message and the log of the function `OperateWarehouse`, and fix the cause"
     return _find(error, QUESTION_CURES, Way(Then.REPEAT, fix))
 

@@ -1,4 +1,4 @@
-"""How long a function may still run, and what of it belongs to calls of AWS."""
+"""The function's remaining time, and the reserve in it for calls of AWS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ READ_SECONDS = 10.0
 PAUSE_SECONDS = 25.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + SEND_SECONDS + READ_SECONDS + PAUSE_SECONDS
 
-# To hand over what there is, with time for retries: the pages being read, the last part, the object's completion.
+# Time reserved for finishing, retries included: the pages being read, the last part, the object's completion.
 FINISH_SECONDS = 15.0
 RESERVE_SECONDS = FINISH_SECONDS + ATTEMPT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Lambda's time limit, less a reserve for handing over what there is.
+    """Lambda's time limit, less a reserve for finishing.
 
-    The reserve covers what follows the last look at the clock: the pages being read are finished, the last
-    part (8 MiB) is sent, the object is completed, the function answers. With an AWS that answers this takes
-    about two seconds. With one that does not, calls are retried for `FINISH_SECONDS` at least; the last attempt
-    and botocore's pause after it end before the limit, so that the error is a `TransientError` and not a
-    killed function. A load rolls back within it.
+    The reserve covers the work after the last check of the clock: the function finishes the pages being read, sends
+    the last part (8 MiB), completes the object and answers. This takes about two seconds if AWS answers. If AWS does
+    not answer, calls are retried for at least `FINISH_SECONDS`; the last attempt and botocore's pause after it end
+    before the limit, so that the function raises a `TransientError` and is not killed. A load rolls back within the
+    reserve.
 
-    It does not cover a host that has several addresses, none of which answers, nor an answer that never pauses for
-    `READ_SECONDS` and never ends: those run into Lambda's limit.
+    The reserve does not cover a host with several addresses of which none answers, or an endless answer that never
+    pauses for `READ_SECONDS`: both run into Lambda's limit.
     """
 
     remaining_milliseconds: Callable[[], int]
 
     def seconds_left(self) -> float:
-        """Seconds of work left; zero or less means: stop now."""
+        """Return the seconds left for work; zero or less means: stop now."""
         return self._seconds() - RESERVE_SECONDS
 
     def allows_attempt(self) -> bool:

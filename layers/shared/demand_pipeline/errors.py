@@ -1,15 +1,15 @@
-"""Every error the functions raise on purpose; the class name is the error name in Step Functions.
+"""The errors that functions raise intentionally; the class name is the error name in Step Functions.
 
-What may be retried is named here once: `TransientError` at any task; at the load also
-`LockTimeoutError`, after long pauses, and `DatabaseConnectionError`, for about a minute. Everything
-else needs manual repair, so the state machine lets it fail at once.
+The state machine retries three of them: `TransientError` at any task; at the load also
+`LockTimeoutError`, after long pauses, and `DatabaseConnectionError`, for about a minute. Every other
+error needs manual repair, so the state machine fails at once.
 """
 
 from typing import Any
 
 
 class PipelineError(Exception):
-    """The root of this project's errors; never raised itself."""
+    """The base class of this project's errors; never raised itself."""
 
 
 class TransientError(PipelineError):
@@ -17,10 +17,10 @@ class TransientError(PipelineError):
 
 
 class LockTimeoutError(PipelineError):
-    """Another session held a lock for longer than the load may wait; try again later."""
+    """Another session held a lock for longer than the load can wait; try again later."""
 
     names_holders = False
-    """Whether the message says who holds the lock."""
+    """Whether the message names the holders of the lock."""
 
 
 class InvalidEventError(PipelineError, ValueError):
@@ -49,7 +49,7 @@ class ConfigurationError(PipelineError):
 
 
 class SourceMismatchError(PipelineError):
-    """A source table has another key than its declaration: most likely it is another table, or was made again."""
+    """A source table's key differs from its declaration: most likely it is the wrong table, or was recreated."""
 
 
 class StagingError(PipelineError):
@@ -107,11 +107,11 @@ class DatabaseError(PipelineError):
 
 
 class DatabaseDataError(DatabaseError):
-    """PostgreSQL cannot take a value as its column's type (SQLSTATE class 22)."""
+    """A value is invalid for its column's type (SQLSTATE class 22)."""
 
 
 class RefusedRowError(DatabaseError):
-    """A constraint or an index of the warehouse refuses rows; the message lists their keys and the statement to run."""
+    """A constraint or an index of the warehouse rejects rows; the message lists their keys and the statement to run."""
 
 
 class DuplicateKeyError(RefusedRowError):
@@ -119,7 +119,7 @@ class DuplicateKeyError(RefusedRowError):
 
 
 class DiskFullError(DatabaseError):
-    """The server has no disk space left (SQLSTATE 53100); the run's shadows were dropped to free some."""
+    """The server's disk is full (SQLSTATE 53100); the run's shadows were dropped to free space."""
 
 
 class MissingTableError(DatabaseError):
@@ -127,7 +127,7 @@ class MissingTableError(DatabaseError):
 
 
 class DatabaseTimeoutError(DatabaseError):
-    """A statement exceeded its time limit, or somebody cancelled it (SQLSTATE 57014)."""
+    """A statement exceeded its time limit or was cancelled (SQLSTATE 57014)."""
 
 
 class DatabaseConnectionError(DatabaseError):
@@ -135,12 +135,12 @@ class DatabaseConnectionError(DatabaseError):
 
 
 class DatabaseCertificateError(DatabaseError):
-    """The server's certificate does not match the host name or the trusted root, by strict X.509 checks."""
+    """The server's certificate fails the strict X.509 checks against the host name and the trusted root."""
 
 
 class DatabaseAuthenticationError(DatabaseError):
-    """The user or password in the secret was refused (SQLSTATE 28P01, 28000)."""
+    """The server rejected the user or password in the secret (SQLSTATE 28P01, 28000)."""
 
 
 class DatabasePrivilegeError(DatabaseError):
-    """The database user lacks a privilege the load needs (SQLSTATE 42501), or does not own a table."""
+    """The database user lacks a privilege that the load needs (SQLSTATE 42501), or does not own a table."""

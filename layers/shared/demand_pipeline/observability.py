@@ -1,4 +1,4 @@
-"""The functions' one logger, their metrics, and the fields every record carries."""
+"""The functions' logger, their metrics, and the fields of every log record."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from demand_pipeline.settings import stack_name
 
-# Named here and not left to the environment, so that a record looks the same wherever it is made.
+# Constants, not settings of the environment, so that records look the same wherever they are written.
 SERVICE = "demand-pipeline"
 NAMESPACE = "DemandPipeline"
 
@@ -19,21 +19,21 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
 def inject_logger(handler: Handler) -> Handler:
-    """Give a Lambda handler its logger; the event is not recorded."""
+    """Inject the Lambda context into the handler's log records; the event is not logged."""
     logged: Handler = logger.inject_lambda_context(handler, clear_state=True)
     return logged
 
 
 def add_log_keys(run: str | None = None, table: str | None = None, segment: int | None = None) -> None:
-    """Put stack, run, table and segment on every log record from here on; raises ConfigurationError without a stack."""
+    """Add stack, run, table and segment to all further log records; raises ConfigurationError without a stack."""
     fields = {"stack": stack_name(), "run": run, "table": table, "segment": segment}
     logger.append_keys(**{name: value for name, value in fields.items() if value is not None})
 
 
 def emit_metrics(table: str, **values: float) -> None:
-    """Add to the table's metrics, at once: `RowsLoaded=12`; a name ending in Seconds is a time.
+    """Emit metrics of a table immediately, such as `RowsLoaded=12`; a name that ends in Seconds is a time.
 
-    Their dimensions are `service`, which Powertools adds, `stack` and `table`: an alarm names exactly these three.
+    The dimensions are `service`, which Powertools adds, `stack` and `table`: an alarm must name exactly these three.
     """
     metrics = EphemeralMetrics(service=SERVICE, namespace=NAMESPACE)
     metrics.add_dimension("stack", stack_name())

@@ -1,4 +1,4 @@
-"""The functions' environment, read inside the call into frozen classes; nothing is read at import."""
+"""The functions' settings: frozen classes that are read from the environment inside a call, never at import."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from demand_pipeline.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class StagingSettings:
-    """What every function needs: the bucket that chunks travel through."""
+    """The settings of every function: the staging bucket."""
 
     bucket: str
 
@@ -21,13 +21,13 @@ class StagingSettings:
 
 
 def stack_name(env: Mapping[str, str] = os.environ) -> str:
-    """`STACK_NAME`, which tells the metrics and logs of several stacks in one account apart; `ConfigurationError`."""
+    """Read `STACK_NAME`, which distinguishes the metrics and logs of several stacks; raises `ConfigurationError`."""
     return _required(env, "STACK_NAME")
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
-    """Where the warehouse is; an empty `tls_root_secret` means the RDS certificates of the layer."""
+    """The location of the warehouse; an empty `tls_root_secret` means the RDS certificates of the layer."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class PostgresSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read `POSTGRES_*`; raises `ConfigurationError` naming the variable."""
+        """Read `POSTGRES_*`; raises `ConfigurationError`, which names the variable."""
         port = _required(env, "POSTGRES_PORT")
         if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - TCP's ports
             raise ConfigurationError(f"POSTGRES_PORT: expected a port number, got {port!r}")
@@ -55,5 +55,5 @@ class PostgresSettings:
 def _required(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "")
     if not value:
-        raise ConfigurationError(f"{name}: expected a value in the environment, got none")
+        raise ConfigurationError(f"the environment variable {name} is missing or empty")
     return value

@@ -1,4 +1,4 @@
-"""How a warehouse table is declared: the one place its columns are named.
+"""Declarations of warehouse tables: the only place that names their columns.
 
 DDL, COPY column list, conversion, data dictionary and sample data all derive from a `Table`.
 """
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-# PostgreSQL: an index entry holds at most 2,704 bytes, headers included. DynamoDB's partition
-# and sort key may have 2,048 + 1,024 together.
+# PostgreSQL: an index entry has at most 2,704 bytes, headers included. DynamoDB's partition
+# and sort key may have 2,048 + 1,024 bytes.
 MAX_KEY_BYTES = 2_600
 MAX_BYTES_A_CHARACTER = 4  # in UTF-8
-# PostgreSQL cuts longer names silently (NAMEDATALEN), and then does not find them again.
+# PostgreSQL truncates longer names silently (NAMEDATALEN), so they would not be found again.
 MAX_NAME_BYTES = 63
 
 type ItemPath = tuple[str | int, ...]
-"""The way from an item down to a value: attribute names, and indexes of list elements."""
+"""The path from an item to a value: attribute names, and indexes of list elements."""
 
 
 class ColumnType(StrEnum):
@@ -39,7 +39,7 @@ class ColumnType(StrEnum):
 
 
 _ARRAYS = (ColumnType.TEXT_ARRAY, ColumnType.NUMERIC_ARRAY)
-# DynamoDB: a key is a string, a number or binary. By the type of a key column, the attribute's types that it takes.
+# DynamoDB: a key is a string, a number or binary. Maps the type of a key column to the attribute types it accepts.
 _KEY_TYPES = {
     ColumnType.TEXT: ("S", "N"),
     ColumnType.NUMERIC: ("N", "S"),
@@ -50,8 +50,8 @@ _KEY_TYPES = {
 }
 _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
-# Table names are part of S3 keys, states' names and SQL.
-# The names of the shadows of a table's rejects have 21 more (`load.shadows`).
+# Table names are part of S3 keys, names of states and SQL.
+# The names of shadows of rejects are 21 bytes longer (`load.shadows`).
 _MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 21
 _is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{_MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
@@ -64,7 +64,7 @@ _OWN_TABLES = (
     "pipeline_ledger",
 )
 _OWN_PREFIX = "rejects_"
-# PostgreSQL: every table has these columns already.
+# PostgreSQL: every table has these system columns.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
 
@@ -72,9 +72,9 @@ _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 class Column:
     """One warehouse column.
 
-    `source` says where its value is. A string is an attribute's name; a `.` goes into a map. A tuple is the path
-    itself, for names with dots and for elements of lists: `("lines", 0, "unit.price")`. `examples` are values
-    an attribute may have, as plain text: shown in the data dictionary, and used by the sample data.
+    `source` is the path of its value. A string is an attribute's name; a `.` goes into a map. A tuple is the path
+    itself, for names with dots and for elements of lists: `("lines", 0, "unit.price")`. `examples` are possible
+    values as plain text: the data dictionary shows them, and the sample data uses them.
     """
 
     name: str
@@ -91,15 +91,15 @@ class Column:
 
     @property
     def attribute(self) -> str:
-        """The item's attribute that the value is in; a key column's value is all of it."""
+        """The item's attribute that contains the value; a key column reads the whole attribute."""
         return str(self.path[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One warehouse table and the DynamoDB table (`source`) it is refreshed from.
+    """One warehouse table and its DynamoDB table (`source`).
 
-    Raises ValueError for a declaration that cannot work, naming table, column and reason.
+    Raises ValueError for an invalid declaration, with table, column and reason.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Table:
         return tuple(column for column in self.columns if column.key)
 
     def key_problem(self, found: Mapping[str, str]) -> str | None:
-        """Why a source with this key, the types of DynamoDB by attribute, is not the declared one; None if it is."""
+        """Return why a source's key, DynamoDB types by attribute, is not the declared key; None if it is."""
         declared = [column.attribute for column in self.key]
         if found.keys() != set(declared):
             expected = f"the key {', '.join(declared)}, as {self.name} is declared"
@@ -135,7 +135,7 @@ class Table:
 
     @property
     def fingerprint(self) -> str:
-        """What staged rows and the columns they are loaded into must have in common, as a short digest."""
+        """A digest of names and types of the columns: staged rows can be loaded only if it is the same."""
         columns = json.dumps([(column.name, column.type) for column in self.stored_columns])
         return hashlib.sha256(columns.encode()).hexdigest()[:16]
 
@@ -144,44 +144,44 @@ EXTRA = Column("extra", ColumnType.JSONB, "", "Attributes that no column reads; 
 
 
 def camel_case(name: str) -> str:
-    """A name as part of a state's, a function's or a parameter's: `line_items` is `LineItems`."""
+    """Return a name as part of the name of a state, function or parameter: `line_items` becomes `LineItems`."""
     return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", name))
 
 
 def registry(*tables: Table) -> dict[str, Table]:
-    """The tables by name; raises ValueError if two have the same name or source, but for case and punctuation.
+    """Return the tables by name; raises ValueError if names or sources differ only in case and punctuation.
 
-    States, functions and parameters are named after them in letters and digits only.
+    Names of states, functions and parameters contain only their letters and digits.
     """
     for field in ("name", "source"):
         seen: dict[str, Table] = {}
         for table in tables:
             name = getattr(table, field)
             if other := seen.get(plain := camel_case(name).lower()):
-                raise ValueError(f"{table.name}: expected another {field} than {other.name} has, got {name!r}")
+                raise ValueError(f"{table.name}: the {field} {name!r} is already used by {other.name}")
             seen[plain] = table
     return {table.name: table for table in tables}
 
 
 def _problems(table: Table) -> Iterator[str]:
-    """What a declaration cannot take, as the rest of a message that starts with the table's name."""
+    """Yield the problems of a declaration, as the rest of a message that starts with the table's name."""
     yield from _name_problems(table)
     if not table.key:
-        yield ": expected at least one key column, got none"
+        yield ": at least one column must be a key column"
     if len(table.key) > _MOST_KEY_COLUMNS:
-        yield f": expected at most {_MOST_KEY_COLUMNS} key columns, as DynamoDB has, got {len(table.key)}"
+        yield f": expected at most {_MOST_KEY_COLUMNS} key columns, like DynamoDB, got {len(table.key)}"
     for name, times in Counter(column.name for column in table.columns).items():
         if times > 1:
-            yield f": expected each column once, got {name} twice"
+            yield f": column {name} is declared twice"
     for column in table.columns:
         for problem in chain(_column_problems(column), _source_problems(column)):
             yield f".{column.name}: {problem}"
     yield from _list_problems(table.columns)
     for column in table.columns:
         if not column.description:
-            yield f".{column.name}: expected a description, got none"
+            yield f".{column.name}: the description is missing"
     if not table.description:
-        yield ": expected a description, got none"
+        yield ": the description is missing"
 
 
 def _name_problems(table: Table) -> Iterator[str]:
@@ -189,22 +189,22 @@ def _name_problems(table: Table) -> Iterator[str]:
         expected = f"at most {_MAX_TABLE_NAME_BYTES} lower case letters, digits and underscores, a letter first"
         yield f": expected a table name of {expected}, got {table.name!r}"
     if table.name in _OWN_TABLES or table.name.startswith(_OWN_PREFIX):
-        yield f": expected another table name, {table.name} is the pipeline's own"
+        yield f": the table name {table.name} is reserved for the pipeline"
     if not _is_source_name(table.source):
         yield f": expected a DynamoDB table's name of 3 to 255 characters as the source, got {table.source!r}"
     if EXTRA.name in [column.name for column in table.columns]:
-        yield f": expected no column named {EXTRA.name}, which is every table's own"
+        yield f": the column name {EXTRA.name} is reserved: every table has this column"
 
 
 def _column_problems(column: Column) -> Iterator[str]:
     if not column.name or "\0" in column.name or len(column.name.encode()) > MAX_NAME_BYTES:
         yield f"expected a column name of 1 to {MAX_NAME_BYTES} bytes, got {column.name!r}"
     if column.name in _SYSTEM_COLUMNS:
-        yield f"expected another column name, PostgreSQL has a {column.name} in every table"
+        yield f"the column name {column.name} is reserved: every table of PostgreSQL has this column"
     if not isinstance(column.type, ColumnType):
         yield f"expected a ColumnType, one of {', '.join(ColumnType)}, got {column.type!r}"
     if column.key and column.type not in _KEY_TYPES:
-        yield f"expected a key of one of the types {', '.join(_KEY_TYPES)}, got {column.type}"
+        yield f"expected one of the types {', '.join(_KEY_TYPES)} for a key column, got {column.type}"
 
 
 def _source_problems(column: Column) -> Iterator[str]:
@@ -215,11 +215,11 @@ def _source_problems(column: Column) -> Iterator[str]:
         if "[" in source:
             yield f"expected a tuple such as ('lines', 0, 'sku') for an element of a list, got {source!r}"
     elif not isinstance(source, tuple) or not source or not all(map(_is_step, source)):
-        yield f"expected a string, or a tuple of names and of indexes from 0 on, got {source!r}"
+        yield f"expected a string, or a tuple of names and indexes from 0, got {source!r}"
     elif not isinstance(source[0], str):
         yield f"expected an attribute's name before an index, got {source!r}"
     if column.key and len(column.path) > 1:
-        yield f"expected a key at the item's top, got {source!r}; an attribute 'a.b' is the source ('a.b',)"
+        yield f"expected a top-level attribute for a key, got {source!r}; for an attribute 'a.b', write ('a.b',)"
 
 
 def _is_step(step: object) -> bool:
@@ -227,7 +227,7 @@ def _is_step(step: object) -> bool:
 
 
 def _list_problems(columns: tuple[Column, ...]) -> Iterator[str]:
-    """Names where other columns expect a list: before an index, and where an array is made of it."""
+    """Yield columns that use a name where other columns expect a list, to index it or to convert it to an array."""
     lists = {column.path for column in columns if column.type in _ARRAYS}
     lists |= {column.path[:i] for column in columns for i, step in enumerate(column.path) if isinstance(step, int)}
     for column in columns:

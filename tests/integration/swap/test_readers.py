@@ -19,7 +19,7 @@ def test_no_snapshot_of_any_age_shows_an_empty_or_half_table(runs: Runs, warehou
     with analyst(warehouse) as reader, analyst(warehouse) as other:
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         [[pid]] = reader.query("SELECT pg_backend_pid() FROM pg_class LIMIT 1")
-        with pytest.raises(LockTimeoutError, match=rf"process ids {pid}: snapshots older than the new rows"):
+        with pytest.raises(LockTimeoutError, match=rf"snapshots of the processes {pid} are older than the new rows"):
             runs.carry_out(request)
         assert reader.query("SELECT count(*) FROM warehouse.cases") == [[3]]
         reader.execute("COMMIT")

@@ -116,19 +116,19 @@ def test_what_cannot_be_rolled_back_is_named(runs: Runs, warehouse: Warehouse) -
         with pytest.raises(RollbackError, match=message):
             back(warehouse, run)
 
-    refused("warehouse: expected a committed run, found none")
+    refused("warehouse: no run is committed")
     load(runs, 1)
-    refused('"warehouse_pipeline"."audit_previous": expected what run run-1 has replaced, found no such table')
+    refused('rows that run run-1 replaced are not kept: "warehouse_pipeline"."audit_previous" does not exist')
     load(runs, 2)
-    refused("expected the last run, which is run-2, got run-1", "run-1")
+    refused(r"only the last run \(run-2\) can be rolled back, not run-1", "run-1")
     load(Runs(runs.staging, warehouse, strategy=Strategy.MERGE), 3)
-    refused('"audit_previous": expected what run run-3 has replaced, found no such table')
+    refused('rows that run run-3 replaced are not kept: .*"audit_previous" does not exist')
     load(runs, 4)
     warehouse.sql("COMMENT ON TABLE warehouse_pipeline.audit_previous IS 'Something else'")
-    refused(r"audit_previous.* expected what run run-4 has replaced, found 'Something else'")
+    refused(r"audit_previous.* does not contain the rows that run run-4 replaced, but: 'Something else'")
     load(runs, 5)
     back(warehouse)
-    refused("expected a last run to roll back, found that run-5 was rolled back at .* by somebody")
+    refused("the last run, run-5, was already rolled back at .* by somebody")
     assert warehouse.sql(ROWS) == "41"
 
 

@@ -1,4 +1,4 @@
-"""The data contract: one module a warehouse table, each holding that table's declaration."""
+"""The data contract: one module per warehouse table, with the table's declaration."""
 
 from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES

@@ -1,1 +1,1 @@
-"""What the state machine passes to each function and gets back: frozen dataclasses, one module per function."""
+"""Input and output of each function, as frozen dataclasses: one module per function."""

@@ -1,4 +1,4 @@
-"""What the state machine passes to a copy and gets back."""
+"""Input and output of the function that copies a chunk."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,7 +9,7 @@ from demand_pipeline.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class CopyRequest:
-    """One staged chunk to copy: its object, and how many rows and rejects it has."""
+    """One staged chunk to copy: its object, and its numbers of rows and rejects."""
 
     run: Run
     table: Table
@@ -33,10 +33,10 @@ class CopyRequest:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """Whether this call copied the chunk; false if it was copied before, or is left to the load."""
+    """Whether this call copied the chunk; false if an earlier call copied it, or if the load will copy it."""
 
     copied: bool
 
     def to_event(self) -> dict[str, Any]:
-        """As the history shows it."""
+        """Return the result as the execution's history shows it."""
         return to_camel_case(self)

@@ -1,4 +1,4 @@
-"""What all events have in common: their version, the run, the table, and how a result becomes JSON."""
+"""Common parts of all events: version, run and table, and the conversion of a result to JSON."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from demand_pipeline.errors import ContractVersionError, InvalidEventError
 from demand_pipeline.tables import Table
 
 CONTRACT = 2
-"""The version of what the state machine passes to functions: raise it, there too, with a change that one side lacks."""
+"""The version of the events. Raise it here and in the state machine with every incompatible change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of the state machine; `id` is its name, `started_at` stays the same when it is redriven."""
+    """One execution of the state machine; `id` is its name, and a redrive does not change `started_at`."""
 
     id: str
     arn: str
@@ -39,7 +39,7 @@ class Run:
 
 
 def read_event(event: Any) -> Fields:
-    """An event's fields, once its version is checked: in another version they may mean something else.
+    """Check an event's version and return its fields, whose meaning depends on the version.
 
     Raises `ContractVersionError`, `InvalidEventError`.
     """
@@ -51,12 +51,12 @@ def read_event(event: Any) -> Fields:
 
 
 def read_table(fields: Fields) -> Table:
-    """The declaration that the event's `table` names."""
+    """Return the declaration of the event's `table`."""
     return TABLES[fields.text("table", among=tuple(TABLES))]
 
 
 def to_camel_case(result: Any) -> dict[str, Any]:
-    """A result's fields in the state machine's spelling: `read_units` is `readUnits`."""
+    """Return a result's fields in the state machine's spelling: `read_units` becomes `readUnits`."""
     return {_camel_case(name): value for name, value in asdict(result).items()}
 
 

@@ -1,4 +1,4 @@
-"""What the state machine passes to the load and gets back."""
+"""Input and output of the load."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,7 +53,7 @@ class StagedTable:
 
     @property
     def read_units(self) -> float:
-        """What scanning the table cost in DynamoDB's read units."""
+        """DynamoDB read units that the scan of the table consumed."""
         return sum(chunk.read_units for chunk in self.chunks)
 
     @property
@@ -71,7 +71,7 @@ class Strategy(StrEnum):
 
 
 class Step(StrEnum):
-    """What a load is called for: before the chunks are copied by other functions, or after."""
+    """The purpose of a call of the load: to prepare for other functions that copy chunks, or to load."""
 
     PREPARE = "prepare"
     LOAD = "load"
@@ -81,7 +81,7 @@ class Step(StrEnum):
 class LoadRequest:
     """The tables to load in one transaction, and the run's own limits, in percent.
 
-    `keep_previous`: a swap keeps what it replaces.
+    `keep_previous`: a swap keeps the rows that it replaces.
     """
 
     run: Run
@@ -121,7 +121,7 @@ class LoadRequest:
 
 @dataclass(frozen=True, slots=True)
 class LoadedTable:
-    """What the load did to one table: a row of `pipeline_run_tables`, by the same names."""
+    """The load's counts of one table: a row of `pipeline_run_tables`, with the same names."""
 
     table: str
     segments: int
@@ -142,9 +142,9 @@ class LoadedTable:
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """An attribute that is `new`, `vanished` or `retyped` since the table's run before.
+    """An attribute that is `new`, `vanished` or `retyped` since the table's previous run.
 
-    `types` are the DynamoDB types it has now and had not, or that it had before it vanished; `items` have it.
+    `types` are its new DynamoDB types, or the types of a vanished attribute; `items` is the number of items with it.
     """
 
     table: str
@@ -154,18 +154,18 @@ class AttributeChange:
     items: int
 
 
-# A state's output has at most 256 KiB. `pipeline_run_attributes` has what the others are made from.
+# A state's output is limited to 256 KiB. All changes can be derived from `pipeline_run_attributes`.
 _SHOWN_CHANGES = 50
 _SHOWN_WARNINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """The run's result; not committed means a dry run.
+    """The run's result; the result of a dry run is not committed.
 
-    `schema_changes` tell which tables were created and which columns added. An attempt after the commit knows none, so
-    they do not count where results are compared.
-    `warnings` tell what failed without failing the run.
+    `schema_changes` lists the created tables and the added columns. An attempt after the commit cannot list them, so
+    comparisons of results ignore them.
+    `warnings` lists failures that do not fail the run.
     """
 
     committed: bool
@@ -175,7 +175,7 @@ class LoadResult:
     warnings: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
-        """As the execution's output shows it."""
+        """Return the result as the execution's output shows it."""
         return {
             "committed": self.committed,
             "tables": [to_camel_case(table) for table in self.tables],
@@ -187,13 +187,13 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The load is not over: call it again after so many seconds. `reason` is what is left."""
+    """The load is not finished: call it again after `seconds`. `reason` describes the remaining work."""
 
     seconds: int
     reason: str = ""
 
     def to_event(self) -> dict[str, Any]:
-        """As the state machine reads it."""
+        """Return the answer as the state machine reads it."""
         return {"again": self.seconds} | ({"reason": self.reason} if self.reason else {})
 
 

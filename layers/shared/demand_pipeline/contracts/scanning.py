@@ -1,4 +1,4 @@
-"""What the state machine passes to a scan and gets back."""
+"""Input and output of a scan."""
 
 import base64
 import re
@@ -13,17 +13,17 @@ from demand_pipeline.errors import InvalidEventError
 from demand_pipeline.tables import Table
 
 type Keys = dict[str, Item | None]
-"""Where reading goes on: by segment of the source, as `5/8`, the key to go on after; None for its beginning."""
+"""Where to continue reading: by segment of the source, such as `5/8`, the last key read; None before the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
     """One chunk to scan: where to start, and when to stop.
 
-    `start_keys` is what the segment's last chunk left, None for all of it; `chunk_bytes` counts
-    uncompressed pages; `read_units_per_second` is this segment's share, 0 for no limit; `max_items` is
-    what is left of the run's cap, None for no cap. `source_key` are the types of the source's key by attribute, as
-    DynamoDB describes it; None from an execution that was started with an older definition, which does not say.
+    `start_keys` is the segment's last chunk's `next_keys`, None for the first chunk; `chunk_bytes` counts
+    uncompressed pages; `read_units_per_second` is this segment's share, 0 for no limit; `max_items` is the
+    remainder of the run's cap, None for no cap. `source_key` maps the source's key attributes to their types, as
+    DynamoDB describes them; None if the execution was started with an older definition, which does not pass it.
     """
 
     run: Run
@@ -62,7 +62,7 @@ class ScanRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """A raw chunk in S3 (`key`), and where the segment goes on; `next_keys` is None at its end."""
+    """A raw chunk in S3 (`key`), and where the segment's next chunk starts; `next_keys` is None at the end."""
 
     key: str
     items: int
@@ -72,7 +72,7 @@ class ScanResult:
     next_keys: Keys | None
 
     def to_event(self) -> dict[str, Any]:
-        """As the state machine reads it."""
+        """Return the result as the state machine reads it."""
         return to_camel_case(self)
 
 
@@ -85,10 +85,10 @@ def _keys(event: Fields, name: str) -> Keys:
     for segment in event.dictionary(name):
         match = _SEGMENT.fullmatch(segment)
         if match is None or int(match[1]) >= int(match[2]):
-            raise InvalidEventError(fields.path(segment), segment, "a segment and the number of all, such as 5/8")
+            raise InvalidEventError(fields.path(segment), segment, "a segment and the number of segments, such as 5/8")
         keys[segment] = None if fields.is_null(segment) else _key(fields, segment)
     if not keys:
-        raise InvalidEventError(event.path(name), keys, "the segments to go on with")
+        raise InvalidEventError(event.path(name), keys, "at least one segment")
     return keys
 
 

@@ -1,4 +1,4 @@
-"""What the state machine passes to a transform and gets back."""
+"""Input and output of a transform."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,7 +9,7 @@ from demand_pipeline.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class TransformRequest:
-    """One raw chunk to convert from `page` on; `items` is what the scan counted from there to its end."""
+    """One raw chunk to convert from `page` on; `items` is the scan's count of items from there to the end."""
 
     run: Run
     table: Table
@@ -39,7 +39,7 @@ class TransformRequest:
 class TransformResult:
     """A staged chunk in S3 (`key`) and its counts of items; rejects are under `rejects/`.
 
-    `next_page` is the raw chunk's page to go on from, None if it was converted to its end.
+    `next_page` is the raw chunk's next page to convert, None if the whole chunk is converted.
     """
 
     key: str
@@ -50,5 +50,5 @@ class TransformResult:
     next_page: int | None
 
     def to_event(self) -> dict[str, Any]:
-        """As the state machine reads it."""
+        """Return the result as the state machine reads it."""
         return to_camel_case(self)

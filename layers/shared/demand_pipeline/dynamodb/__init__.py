@@ -1,1 +1,1 @@
-"""Reading DynamoDB: pages as bytes, and its typed JSON."""
+"""Reads DynamoDB: pages as bytes, and typed JSON."""

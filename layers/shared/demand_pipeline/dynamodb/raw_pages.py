@@ -13,20 +13,20 @@ from demand_pipeline.errors import TransientError
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of Scan about the table `source`; `checked` if it came with a checksum, which was right then."""
+    """One answer of Scan for the table `source`; `checked` if it came with a checksum, which matched."""
 
     source: str
     body: bytes
     checked: bool
 
     def summarize(self) -> PageSummary:
-        """What the page says besides its items; raises TransientError if it is no Scan response."""
+        """Return the page's counts and next key; raises TransientError if it is not a Scan response."""
         try:
             return summarize_whole_page(self.body) if self.checked else summarize_page(self.body)
         except (ValueError, RecursionError) as error:
-            # Without a checksum a page may be cut off. The error may quote an item, so only its class is named.
+            # Without a checksum, a page may be truncated. The error may quote an item, so only its class is shown.
             raise TransientError(
-                f"scanning {self.source}: expected a Scan response, got {type(error).__name__}"
+                f"scanning {self.source}: the answer is not a Scan response ({type(error).__name__})"
             ) from None
 
 
@@ -39,7 +39,7 @@ class RawPages:
         self._source = source
 
     def read(self, segment: str, key: Item | None, limit: int | None) -> Page:
-        """One page of a segment, such as `5/8`, after `key`, of at most `limit` items; any thread may ask."""
+        """Read the page of a segment, such as `5/8`, that follows `key`; at most `limit` items. Thread-safe."""
         number, total = map(int, segment.split("/"))
         arguments: dict[str, Any] = {
             "TableName": self._source,
@@ -55,14 +55,14 @@ class RawPages:
             answer = self._client.scan(**arguments)
         body: bytes = answer[_RAW_PAGE]
         checksum = answer["ResponseMetadata"]["HTTPHeaders"].get(_CHECKSUM)
-        # boto3 tries a damaged page again, but at last it takes what it got.
+        # boto3 retries a damaged page, but accepts it after the last attempt.
         if checksum is not None and int(checksum) != zlib.crc32(body):
             raise TransientError(f"scanning {self._source}: a page does not match its checksum")
         return Page(self._source, body, checked=checksum is not None)
 
 
 def _for_boto3(key: Item) -> dict[str, Any]:
-    """A key of a page as boto3 takes it: boto3 encodes binary values, but in a page they are base64 already."""
+    """Convert a page's key for boto3, which encodes binary values itself: in a page they are already base64."""
     return {
         name: {kind: base64.b64decode(text, validate=True) if kind == "B" else text for kind, text in value.items()}
         for name, value in key.items()
@@ -75,9 +75,9 @@ _OK = 200
 
 
 def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Serve botocore's `before-parse` event: what lands in the customized dict is merged into the answer.
+    """Handle botocore's `before-parse` event: botocore merges the customized dict into the answer.
 
-    Error bodies must reach the parser, or no error would be raised.
+    Error bodies must reach the parser; otherwise botocore would raise no error.
     """
     if response_dict["status_code"] == _OK:
         customized_response_dict[_RAW_PAGE] = response_dict["body"]

@@ -1,4 +1,4 @@
-"""DynamoDB's JSON: typed values, items and the pages that Scan answers with."""
+"""DynamoDB's JSON: typed values, items and the pages of a Scan."""
 
 import json
 import re
@@ -13,17 +13,17 @@ type Item = dict[str, AttributeValue]
 """An item or a key: typed values by attribute name."""
 
 
-class TypeMismatch(ValueError):  # noqa: N818 - says what the value is, and never leaves the library
+class TypeMismatch(ValueError):  # noqa: N818 - describes the value, and never leaves the library
     """A value has a DynamoDB type that the column does not accept."""
 
 
-_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # missing in typeshed
 _skip_space = re.compile(r"[ \t\r\n]*").match
 
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """What a page says besides its items; `next_key` is None on a segment's last page."""
+    """A page without its items; `next_key` is None on a segment's last page."""
 
     items: int
     read_units: float
@@ -31,16 +31,16 @@ class PageSummary:
 
 
 def summarize_page(page: bytes) -> PageSummary:
-    """Count a page's items and read its envelope; raises ValueError if it is no Scan response."""
+    """Count a page's items and read its envelope; raises ValueError if it is not a Scan response."""
     envelope: dict[str, Any] = {}
     items = sum(1 for _ in iterate_items(page, envelope))
     return _summary(items, envelope)
 
 
 def summarize_whole_page(page: bytes) -> PageSummary:
-    """Do the same without looking at the items, and so 30 times as fast: for a page whose checksum was right.
+    """Do the same without parsing the items, which is 30 times as fast: for a page whose checksum matched.
 
-    The number of items is what the page says. A page in another layout than DynamoDB's is read through.
+    The page's own `Count` is the number of items. A page whose layout is not DynamoDB's is parsed completely.
     """
     envelope = _cut_out_items(page)
     if envelope is None or not isinstance(items := envelope.get("Count"), int):
@@ -48,16 +48,16 @@ def summarize_whole_page(page: bytes) -> PageSummary:
     return _summary(items, envelope)
 
 
-# All but the items has less than this before them and behind them: keys have 3 KB, escaped as they may be.
+# Less than this precedes and follows the items of a page: keys have at most 3 KB, even if every character is escaped.
 _ENVELOPE_BYTES = 1 << 16
 _FIRST_ITEM = b'"Items":['
-# In compact typed JSON, a `]` is followed by the `}` of its typed value, and inside a string a quote is
-# escaped: so only the end of the items can be followed by a member's name, or by the end of the page.
+# In compact typed JSON, a `}` closes the typed value after each `]`, and quotes inside a string are escaped.
+# So only the end of the items can be followed by a member's name, or by the end of the page.
 _LAST_ITEM = re.compile(rb'\](?=,"(?:ConsumedCapacity|Count|LastEvaluatedKey|ScannedCount)":|\}\s*\Z)')
 
 
 def _cut_out_items(page: bytes) -> dict[str, Any] | None:
-    """Parse a page as if it had no items; None if they are not where DynamoDB has them."""
+    """Parse a page as if it had no items; None if the items are not where DynamoDB writes them."""
     head = page.find(_FIRST_ITEM, 0, _ENVELOPE_BYTES)
     if head < 0:
         return None
@@ -84,8 +84,8 @@ def _summary(items: int, envelope: dict[str, Any]) -> PageSummary:
 def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterator[Item]:
     """Yield a page's items one by one, never all at once; the page's other members go to `envelope`.
 
-    A whole page parsed at once spends most of its time on memory, not on JSON: item by item is
-    about four times as fast. Raises ValueError if the page is no Scan response.
+    Parsing a whole page at once spends most of the time on memory, not on JSON: item by item is
+    about four times as fast. Raises ValueError if the page is not a Scan response.
     """
     text = page.decode()
     others = {} if envelope is None else envelope
@@ -94,7 +94,7 @@ def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterat
         while text[position] != "}":
             name, position = _scan_value(text, position)
             if not isinstance(name, str):
-                raise ValueError(f"no Scan response: expected a member's name, got {name!r:.50}")
+                raise ValueError(f"not a Scan response: expected a member's name, got {name!r:.50}")
             position = _expect(text, position, ":")
             if name == "Items":
                 position = yield from _iterate_array(text, position)
@@ -102,9 +102,9 @@ def iterate_items(page: bytes, envelope: dict[str, Any] | None = None) -> Iterat
                 others[name], position = _scan_value(text, position)
             position = _next_member(text, position, "}")
         if _skip(text, position + 1) != len(text):
-            raise ValueError(f"no Scan response: it has trailing data, at character {position + 1}")
+            raise ValueError(f"not a Scan response: trailing data at character {position + 1}")
     except (StopIteration, IndexError) as error:
-        raise ValueError(f"no Scan response: it ends or breaks off after {len(text)} characters") from error
+        raise ValueError(f"not a Scan response: it ends too early, after {len(text)} characters") from error
 
 
 def _iterate_array(text: str, position: int) -> Generator[Item, None, int]:
@@ -112,16 +112,16 @@ def _iterate_array(text: str, position: int) -> Generator[Item, None, int]:
     while text[position] != "]":
         try:
             item, position = _scan_value(text, position)
-        except StopIteration as error:  # which no generator may let through
-            raise ValueError(f"no Scan response: expected an item at character {position}") from error
+        except StopIteration as error:  # a generator must not raise it
+            raise ValueError(f"not a Scan response: expected an item at character {position}") from error
         yield item
-        # As DynamoDB writes it; anything else may have white space in it.
+        # DynamoDB writes no white space here; other sources may.
         position = position + 1 if text.startswith(",{", position) else _next_member(text, position, "]")
     return position + 1
 
 
 def _next_member(text: str, position: int, end: str) -> int:
-    """Step over a comma; stay on the closing `end`."""
+    """Step over a comma; stay at the closing `end`."""
     position = _skip(text, position)
     return position if text[position] == end else _expect(text, position, ",")
 
@@ -130,7 +130,7 @@ def _expect(text: str, position: int, character: str) -> int:
     """Step over `character` and the white space around it."""
     position = _skip(text, position)
     if text[position] != character:
-        raise ValueError(f"no Scan response: expected {character!r} at character {position}")
+        raise ValueError(f"not a Scan response: expected {character!r} at character {position}")
     return _skip(text, position + 1)
 
 

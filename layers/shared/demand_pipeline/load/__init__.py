@@ -1,1 +1,1 @@
-"""The load: copy chunks into shadows, by many functions if it pays, then replace all rows in one transaction."""
+"""The load: copy chunks into shadows, in many functions if worthwhile, then replace all rows in one transaction."""

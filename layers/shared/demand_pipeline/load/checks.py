@@ -1,4 +1,4 @@
-"""What must hold before a load is committed."""
+"""The checks before a load is committed."""
 
 from demand_pipeline.contracts.loading import StagedTable
 from demand_pipeline.errors import (
@@ -8,21 +8,21 @@ from demand_pipeline.errors import (
 )
 
 ANY_SHRINKAGE = 100
-"""The limit, in percent, that no table can exceed."""
+"""The limit, in percent, that a table cannot exceed."""
 
 
 def check_counts(table: StagedTable) -> None:
-    """Every item scanned is staged or rejected, chunk by chunk; raises ReconciliationError."""
+    """Check that every scanned item of each chunk is staged or rejected; raises ReconciliationError."""
     for chunk in table.chunks:
         if chunk.scanned != chunk.staged + chunk.rejected:
             raise ReconciliationError(
-                f"{table.table.name}: {chunk.key} has {chunk.scanned} items scanned, but {chunk.staged} staged and "
+                f"{table.table.name}: of {chunk.scanned} scanned items of {chunk.key}, {chunk.staged} were staged and "
                 f"{chunk.rejected} rejected"
             )
 
 
 def check_rejects(table: StagedTable, limit: float) -> None:
-    """At most `limit` percent of the items are rejected; raises RejectLimitError."""
+    """Check that at most `limit` percent of the items are rejected; raises RejectLimitError."""
     rejected = table.rejected
     if rejected * 100 > limit * table.scanned:
         raise RejectLimitError(
@@ -33,7 +33,7 @@ def check_rejects(table: StagedTable, limit: float) -> None:
 
 
 def check_shrinkage(table: StagedTable, previous: int, limit: float) -> None:
-    """The table loses at most `limit` percent of its rows; raises ShrinkLimitError."""
+    """Check that the table loses at most `limit` percent of its rows; raises ShrinkLimitError."""
     lost = previous - table.staged
     if lost * 100 > limit * previous:
         raise ShrinkLimitError(
@@ -43,6 +43,6 @@ def check_shrinkage(table: StagedTable, previous: int, limit: float) -> None:
 
 
 def check_rows(table: str, staged: int, rows: int, where: str) -> None:
-    """As many rows as were staged; raises ReconciliationError."""
+    """Check that there are as many rows as were staged; raises ReconciliationError."""
     if rows != staged:
         raise ReconciliationError(f"{table}: {staged} rows staged, but {rows} {where}")

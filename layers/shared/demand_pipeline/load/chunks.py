@@ -1,4 +1,4 @@
-"""Staged chunks into the run's shadows: each with its rejects in one transaction, whole and once, or not at all."""
+"""Copies staged chunks into the run's shadows: each with its rejects, in one transaction, exactly once."""
 
 import json
 import secrets
@@ -30,8 +30,8 @@ from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json, sanitize
 
-# A session in a COPY looks active however long its client is silent, so each COPY is short: by its age, a load
-# whose client hangs can be told from an active one (`locks`), and a client that resumes finds its COPY refused.
+# A session in a COPY looks active even if its client is silent. Each COPY is short, so an old COPY shows that its
+# client hangs (`locks`). If the client resumes later, its COPY is refused.
 _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 
@@ -40,8 +40,8 @@ _COPY_SECONDS = 45.0
 class ChunkCopier:
     """Copies staged chunks and their rejects from the staging bucket into a run's shadows.
 
-    Raises StagingError if an object is missing, cut short, malformed or has another number of lines
-    than its chunk says; DeadlineError if time runs out; LockTimeoutError while another session copies the same chunk.
+    Raises StagingError if an object is missing, truncated or malformed, or if its number of lines contradicts the
+    chunk's counts; DeadlineError if time runs out; LockTimeoutError while another session copies the same chunk.
     """
 
     connection: Connection
@@ -50,7 +50,7 @@ class ChunkCopier:
     guard: Guard
 
     def copy(self, table: Table, key: str, staged: int, rejected: int) -> bool:
-        """Copy a chunk in a transaction of its own; False if the ledger has it already."""
+        """Copy a chunk in its own transaction; False if it is already in the ledger."""
         try:
             return self._copy_all(table, key, staged, rejected)
         except (RefusedRowError, DatabaseDataError) as error:
@@ -71,7 +71,7 @@ class ChunkCopier:
         return copied
 
     def _relax(self, table: Table) -> bool:
-        """Drop the rules of the shadow that its table no longer has, as an error advises; False if there are none."""
+        """Drop the shadow's rules that its table no longer has, as an error advises; False if there are none."""
         self.connection.execute("ROLLBACK")
         target = qualified(self.shadows.warehouse, table.name)
         outdated = self.connection.query(
@@ -86,14 +86,14 @@ class ChunkCopier:
             self._copy(target or self.shadows.rows(table.name), TableSchema.of(table), blocks, key, expected)
 
     def _explain(self, error: DatabaseError, table: Table, key: str, expected: int) -> PipelineError:
-        """Find the refused rows in a table that takes all; if it does not, the chunk is malformed."""
+        """Find the refused rows in a table without constraints; if that table refuses a row, the chunk is malformed."""
         schema, rows = TableSchema.of(table), qualified(self.shadows.schema, f"chunk_{secrets.token_hex(8)}")
         self.connection.execute(statement("begin"))
         self.connection.execute(statement("create_shadow", table=rows, definition=schema.definition()))
         try:
             self._copy_rows(table, key, expected, rows)
         except DatabaseDataError as malformed:
-            return StagingError(f"{key}: expected rows of {schema.name}, got {malformed}")
+            return StagingError(f"{key}: the lines are not rows of {schema.name}: {malformed}")
         except PipelineError:  # such as for lack of time
             return error
         target = qualified(self.shadows.warehouse, schema.name)
@@ -104,7 +104,7 @@ class ChunkCopier:
         try:
             self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
         except DatabaseDataError as error:
-            raise StagingError(f"{key}: expected rejects, got {error}") from error
+            raise StagingError(f"{key}: the lines are not rejects: {error}") from error
 
     def _copy(self, target: Sql, schema: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> None:
         copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(copy_csv.OPTIONS))
@@ -112,7 +112,7 @@ class ChunkCopier:
         try:
             self.guard.limit(_COPY_SECONDS)
             blocks = self.guard.watched(blocks, f"{key}, not all of its {expected} rows copied")
-            for first in blocks:  # every block ends where a row does
+            for first in blocks:  # every block ends at the end of a row
                 rows += self.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
             self.guard.limit(self.guard.deadline.seconds_left())
         except DatabaseTimeoutError as error:
@@ -120,7 +120,7 @@ class ChunkCopier:
         except copy_csv.MalformedError as error:
             raise StagingError(f"{key}: {error}") from error
         if rows != expected:
-            raise StagingError(f"{key}: expected {expected} rows as its chunk's counts say, got {rows}")
+            raise StagingError(f"{key}: expected {expected} rows, as its chunk's counts state, got {rows}")
 
 
 def _for_a_while(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A load's tables: what was staged for each, and what the load has done with it so far."""
+"""The state of a load: its tables, with their staged chunks and the changes made so far."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from demand_pipeline.settings import PostgresSettings
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was done to a table, in rows; `rows` is how many it holds now."""
+    """Numbers of rows that a load changed in a table; `rows` is the table's number of rows afterwards."""
 
     inserted: int
     updated: int
@@ -27,9 +27,9 @@ class Changes:
 
 @dataclass(slots=True)
 class TableLoad:
-    """One table during a load: `shadow` holds the new rows, `target` the old ones.
+    """One table during a load: `shadow` contains the new rows, `target` the old ones.
 
-    `additions` are statements that add missing columns, under an exclusive lock.
+    `additions` are statements that add missing columns; they need an exclusive lock.
     """
 
     staged: StagedTable
@@ -51,18 +51,18 @@ class TableLoad:
 
     @property
     def rows(self) -> int:
-        """How many rows the table must have after the load."""
+        """Number of rows that the table must have after the load."""
         return self.staged.staged
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Add the time that a block takes to the table's."""
+        """Add the duration of the block to the table's time."""
         start = time.monotonic()
         yield
         self.seconds += time.monotonic() - start
 
     def result(self) -> LoadedTable:
-        """What was done to the table, all counts included."""
+        """Return all counts of the table."""
         staged = self.staged
         return LoadedTable(
             table=self.name,
@@ -85,7 +85,7 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """The means of a load: the session and the shadows of its run, the tables to load, the clock, and the server."""
+    """The environment of a load: the run's session and shadows, the tables to load, the time limit, and the server."""
 
     shadows: Shadows
     guard: Guard
@@ -99,29 +99,29 @@ class LoadContext:
 
     @property
     def rows(self) -> int:
-        """How many rows all tables must have after the load."""
+        """Number of rows that all tables together must have after the load."""
         return sum(table.rows for table in self.tables)
 
     @property
     def targets(self) -> tuple[Sql, ...]:
-        """The tables to be changed, quoted."""
+        """The tables to change, quoted."""
         return tuple(table.target for table in self.tables)
 
     @contextmanager
     def step(self, table: TableLoad) -> Iterator[None]:
-        """Do something that takes long: timed, and within the function's time."""
+        """Run a slow block: measure its time, and keep it within the function's time."""
         progress = f"{table.name}, all {table.rows} rows checked, not yet written to the target"
         with table.timed(), self.guard.step(progress):
             yield
 
     def open_session(self) -> Connection:
-        """One more session, none of whose statements outlasts the deadline."""
+        """Open another session, whose statements end before the deadline."""
         return open_session(
             self.settings, self.shadows.run.id, Timeouts(statement=max(1, self.guard.deadline.seconds_left()))
         )
 
     def run(self, table: TableLoad, sql: str) -> int:
-        """Run a statement as a step and return the number of rows that it touched."""
+        """Run a statement as a step and return the number of rows that it affected."""
         with self.step(table):
             return self.connection.execute(sql)
 

@@ -1,4 +1,4 @@
-"""The pipeline's own tables in the warehouse: runs, their results, and rejected items."""
+"""The pipeline's control tables in the warehouse: runs, their results, and rejected items."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,19 +81,19 @@ PIPELINE_RUN_ATTRIBUTES = TableSchema(
 )
 
 ROLLED_BACK = "rolled back"
-"""The status of a run whose rows were replaced by those before it."""
+"""The status of a run whose rows were replaced with the rows before it."""
 
 FRESHNESS = "pipeline_freshness"
-"""The view of each table's age, rows and last run."""
+"""The view that shows each table's age, rows and last run."""
 
 CONTROL_TABLES = (REJECTED_ITEMS, PIPELINE_RUNS, PIPELINE_RUN_TABLES, PIPELINE_RUN_ATTRIBUTES)
 
-# Columns whose name is not that of the field of LoadedTable; `table` is a word of SQL.
+# Columns whose name differs from the field of LoadedTable; `table` is a keyword of SQL.
 _FIELDS = {"table_name": "table"}
 
 
 def ensure_freshness(connection: Connection, schema: str) -> None:
-    """Create the view of how old each table is, if there is nothing of its name."""
+    """Create the view of each table's age, unless a relation of this name exists."""
     view = qualified(schema, FRESHNESS)
     [[exists]] = connection.query(statement("relation_exists"), relation=view)
     if not exists:
@@ -101,11 +101,11 @@ def ensure_freshness(connection: Connection, schema: str) -> None:
 
 
 def find_result(connection: Connection, schema: str, request: LoadRequest) -> LoadResult | None:
-    """The run's result if it is committed: a redrive, or a retry after an answer that was lost.
+    """Return the run's result if it is committed: this call is a redrive, or a retry after a lost answer.
 
-    Raises RunRolledBackError if somebody has undone it since.
-    Raises RunNameTakenError if that is another run: Step Functions keeps a name unique for 90 days, and only within
-    one state machine. A redrive keeps ARN and start time.
+    Raises RunRolledBackError if the run was rolled back later.
+    Raises RunNameTakenError if the committed run is a different one: Step Functions keeps a name unique for 90 days,
+    and only within one state machine. A redrive keeps ARN and start time.
     """
     run = request.run
     recorded = connection.query(statement("find_run", schema=schema), run=run.id)
@@ -114,8 +114,8 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
     [[arn, started_at, status, at, by, reason]] = recorded
     if (arn, started_at) != (run.arn, run.started_at):
         raise RunNameTakenError(
-            f"run {run.id} started at {run.started_at} ({run.arn}), but another run of this name, started at "
-            f"{started_at} ({arn}), is committed; start a new run under another name"
+            f"run {run.id} started at {run.started_at} ({run.arn}), but a different run with this name, started at "
+            f"{started_at} ({arn}), is already committed; start a new run under another name"
         )
     if status == ROLLED_BACK:
         raise RunRolledBackError(f"run {run.id} was rolled back at {at} by {by}, {reason!r}; start a new run")
@@ -134,7 +134,7 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
 
 def _loaded_table(row: dict[str, Any]) -> LoadedTable:
     values = {_FIELDS.get(name, name): value for name, value in row.items() if name != "run_id"}
-    # pg8000 reads numeric as Decimal, which no JSON knows; these are measures, no amounts.
+    # pg8000 reads numeric as Decimal, which JSON does not support; floats are exact enough for these measurements.
     values |= {name: float(value) for name, value in values.items() if isinstance(value, Decimal)}
     return LoadedTable(**values)
 
@@ -144,18 +144,18 @@ def refuse_stale(connection: Connection, schema: str, run: Run) -> None:
     for newer, started_at in connection.query(statement("find_newer_run", schema=schema), started_at=run.started_at):
         raise StaleRunError(
             f"run {run.id} started at {run.started_at.isoformat()}, but run {newer} of {started_at.isoformat()} is "
-            "committed already; start a new run, or one with force"
+            "already committed; start a new run, or one with force"
         )
 
 
 def delete_rejects(connection: Connection, schema: str, tables: Sequence[str]) -> None:
-    """Delete the rejected items of tables."""
+    """Delete the tables' rejected items."""
     [only] = alone(connection, [qualified(schema, REJECTED_ITEMS.name)])
     connection.execute(statement("delete_rejected_items", only=only), tables=list(tables))
 
 
 def replace_rejects(connection: Connection, schema: str, rejects: Mapping[str, Sql]) -> None:
-    """Replace the rejected items of tables by those of their shadows, given by table."""
+    """Replace the tables' rejected items with the rows of the shadows, given by table name."""
     delete_rejects(connection, schema, list(rejects))
     for shadow in rejects.values():
         columns = listed(REJECTED_ITEMS.names)

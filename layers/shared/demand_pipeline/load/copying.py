@@ -1,4 +1,4 @@
-"""One staged chunk into its run's shadows: the part of a load that many functions do at once."""
+"""Copies one staged chunk into its run's shadows: the part of a load that many functions run concurrently."""
 
 from demand_pipeline.contracts.copying import CopyRequest, CopyResult
 from demand_pipeline.deadline import Deadline
@@ -11,10 +11,10 @@ from demand_pipeline.settings import PostgresSettings
 
 
 def copy_chunk(request: CopyRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline) -> CopyResult:
-    """Copy the chunk, unless it is copied already; raises the errors of `ChunkCopier` and `open_session`.
+    """Copy the chunk, unless it is already copied; raises the errors of `ChunkCopier` and `open_session`.
 
-    Without shadows the run is loaded already, or it rested so long that another dropped them: then it is left to the
-    load, which copies whatever is missing.
+    If there are no shadows, the run is already loaded, or it paused for so long that another run dropped them: then
+    the load copies the missing chunks.
     """
     with open_shadows(settings, request.run, deadline) as shadows:
         if not shadows.exist():

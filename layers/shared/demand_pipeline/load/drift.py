@@ -1,4 +1,4 @@
-"""What changed at the source since a table's run before: attributes that are new, vanished or have another type."""
+"""Changes at the source since a table's previous run: attributes that are new, vanished or have a different type."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +20,9 @@ type Counts = Mapping[str, Mapping[str, int]]
 
 
 def read_counts(staging: Staging, staged_key: str) -> str | None:
-    """The counts of a staged chunk as a JSON array; None, with a warning, if there are none that can be read.
+    """Return the counts of a staged chunk as a JSON array; None, with a warning, if they cannot be read.
 
-    They do not decide what is loaded, so a run does not fail for them. Raises `TransientError`.
+    The counts do not affect the rows, so a run does not fail because of them. Raises `TransientError`.
     """
     try:
         counts = [json.loads(line) for line in staging.lines(drift_key(staged_key))]
@@ -33,13 +33,13 @@ def read_counts(staging: Staging, staged_key: str) -> str | None:
 
 
 def record_attributes(connection: Connection, schema: str, run: str, ledger: Sql) -> None:
-    """Record the counts of all chunks that the ledger has, added up."""
+    """Record the sums of the counts of all chunks in the ledger."""
     insert = statement("insert_run_attributes", schema=schema, ledger=ledger)
     connection.execute(insert, run=run, most=MAX_ATTRIBUTES)
 
 
 def find_changes(connection: Connection, schema: str, run: str, tables: Iterable[Table]) -> tuple[AttributeChange, ...]:
-    """What changed in a recorded run's tables, each compared with its run before; nothing if there is none."""
+    """Compare a recorded run's tables with their previous runs; a table without a previous run has no changes."""
     found: list[AttributeChange] = []
     for table in tables:
         if before := find_before(connection, schema, run, table):
@@ -48,13 +48,13 @@ def find_changes(connection: Connection, schema: str, run: str, tables: Iterable
 
 
 def find_before(connection: Connection, schema: str, run: str, table: Table) -> str | None:
-    """The run that a recorded run is compared with for a table: the last one before it that counted drift."""
+    """Return the run to compare a recorded run with, for a table: the last run before it that counted drift."""
     before = connection.query(statement("run_before", schema=schema), run=run, table=table.name)
     return str(before[0][0]) if before else None
 
 
 def read_attributes(connection: Connection, schema: str, run: str, table: Table) -> Counts:
-    """What a run has counted of a table; empty if nothing."""
+    """Return a run's counts of a table; empty if it did not count drift."""
     counts: dict[str, dict[str, int]] = {}
     for path, kind, items in connection.query(statement("run_attributes", schema=schema), run=run, table=table.name):
         counts.setdefault(path, {})[kind] = int(items)
@@ -62,9 +62,9 @@ def read_attributes(connection: Connection, schema: str, run: str, table: Table)
 
 
 def compare(table: Table, before: Counts, now: Counts) -> Iterator[AttributeChange]:
-    """The changes between two runs, by path; an attribute that a column has come to read since is none.
+    """Yield the changes between two runs, by path, except for attributes that a column now reads.
 
-    A table that is or was empty says nothing about its attributes.
+    An empty table shows nothing about its attributes.
     """
     if not (_items(before, ALL) and _items(now, ALL)):
         return
@@ -73,13 +73,13 @@ def compare(table: Table, before: Counts, now: Counts) -> Iterator[AttributeChan
     for path in sorted((before.keys() | now.keys()) - {ALL, OTHERS}):
         old, new = before.get(path, {}), now.get(path, {})
         added = new.keys() - old.keys() - {NONE}
-        if path in columns:  # only what is unusual is counted, and that there is none
+        if path in columns:  # only unusual types are counted, plus a marker when no item has a value
             change = VANISHED if NONE in new.keys() - old.keys() else NEW if NONE in old.keys() - new.keys() else ""
         elif path in maps or any(path.startswith(f"{column}.") for column in columns):
-            change = ""  # what was not a map is one now, or is read now
+            change = ""  # it is a map now and was not before, or a column now reads it
         else:
             change = VANISHED if old and not new else NEW if new and not old else ""
-        # Where attributes were too many to be told apart, one that is missing may be among them.
+        # If there were too many attributes to count each, a missing one may be among the others.
         if (change == VANISHED and OTHERS in now) or (change == NEW and OTHERS in before):
             continue
         if change == VANISHED:

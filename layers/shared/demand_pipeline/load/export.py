@@ -1,6 +1,6 @@
-"""New rows as CSV in S3, part by part, so that a large table takes as many calls of the load as it needs.
+"""Writes new rows as CSV to S3, part by part, so that the export of a large table can take several calls of the load.
 
-The ledger says how far the export of a table is: a part's entry is committed once S3 has the part.
+The ledger records the progress of a table's export: a part's entry is committed once the part is in S3.
 """
 
 import io
@@ -19,7 +19,7 @@ from demand_pipeline.s3 import gzip_format, multipart
 from demand_pipeline.s3.multipart import Multipart
 from demand_pipeline.s3.staging import Staging, export_key
 
-# How many bytes of items one statement reads, about: their rows are held in memory, compressed, until there is a part.
+# About how many bytes of items one statement reads. Their compressed rows stay in memory until a part is complete.
 _STATEMENT_BYTES = 16 << 20
 
 
@@ -27,7 +27,7 @@ _STATEMENT_BYTES = 16 << 20
 class Exporter:
     """Writes `exports/{run}/{table}.csv.gz` from a run's shadows: a header line, then one row per record.
 
-    PostgreSQL's CSV: an empty field is null, `""` the empty string. Each part is a gzip stream of its own; RFC 1952
+    PostgreSQL's CSV: an empty field is null, `""` the empty string. Each part is a separate gzip stream; RFC 1952
     allows several in one file. Raises TransientError, DeadlineError.
     """
 
@@ -35,7 +35,7 @@ class Exporter:
     staging: Staging
 
     def export(self, table: TableLoad) -> bool:
-        """Go on with a table's export; False if another call has more time for what is left."""
+        """Continue a table's export; False if the rest needs another call."""
         shadows, pace = self.context.shadows, Pace(self.context.guard.deadline)
         while not ((parts := shadows.export_parts(table.name)) and parts[-1].is_last):
             if not pace.allows_one_more():
@@ -55,7 +55,7 @@ class Exporter:
             connection.execute("COMMIT")
 
     def _read(self, table: TableLoad, start: int) -> tuple[BinaryIO, int | None]:
-        """Rows from a block of the shadow on, as many as make a part, and the block after them; None at the end."""
+        """Read the rows of one part, from a block of the shadow on; return them and the next block (None: no more)."""
         connection, sink = self.context.connection, io.BytesIO()
         [[blocks]] = connection.query(statement("count_blocks"), relation=table.shadow)
         step = max(1, blocks * _STATEMENT_BYTES // max(1, table.staged.bytes))
@@ -94,6 +94,6 @@ class Exporter:
         return part
 
     def _start_again(self, table: TableLoad) -> None:
-        """The upload was completed by a call whose answer was lost, or removed by the bucket's lifecycle."""
+        """Restart the export: a call with a lost answer completed the upload, or the bucket's lifecycle removed it."""
         self.context.connection.execute("ROLLBACK")
         self.context.shadows.forget_export(table.name)

@@ -12,14 +12,14 @@ from demand_pipeline.postgres.statements import statement
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What looks at the clock for a load: every error about time says how far the load had come."""
+    """Keeps a load within its time limit: every error about time reports the load's progress."""
 
     connection: Connection
     deadline: Deadline
 
     @contextmanager
     def step(self, progress: str) -> Iterator[None]:
-        """Run statements, none of which may take longer than the time that is left; raises DeadlineError."""
+        """Run a block in which no statement may exceed the remaining time; raises DeadlineError."""
         self.check(progress)
         self.limit(self.deadline.seconds_left())
         try:
@@ -29,24 +29,24 @@ class Guard:
             raise
 
     def check(self, progress: str) -> None:
-        """There is time left; raises DeadlineError."""
+        """Raise DeadlineError if no time is left."""
         if self.deadline.seconds_left() <= 0:
             raise DeadlineError(
-                f"out of time at {progress}; the tables are unchanged. Load fewer tables a run (run input: tables), "
+                f"out of time at {progress}; the tables are unchanged. Load fewer tables per run (run input: tables), "
                 "or give the database a larger instance class"
             )
 
     def limit(self, seconds: float) -> None:
-        """From here on to the end of the transaction, no statement may take longer."""
+        """Limit every statement of the rest of the transaction to `seconds`."""
         self.connection.query(statement("limit_statements"), milliseconds=str(max(1, round(seconds * 1000))))
 
     def limit_session(self) -> None:
-        """From here on, no statement of the session may take longer than the time that is left."""
+        """Limit every further statement of the session to the remaining time."""
         milliseconds = str(max(1, round(self.deadline.seconds_left() * 1000)))
         self.connection.query(statement("limit_session"), milliseconds=milliseconds)
 
     def watched(self, blocks: Iterator[bytes], progress: str) -> Iterator[bytes]:
-        """Yield blocks as long as there is time; raises DeadlineError."""
+        """Yield blocks while time is left; raises DeadlineError."""
         for block in blocks:
             self.check(progress)
             yield block
@@ -54,18 +54,18 @@ class Guard:
 
 @dataclass(slots=True)
 class Pace:
-    """Whether there is time for one more of several like steps: twice as much as the longest one took."""
+    """Decides whether one more step fits: at least twice the longest step's time must be left."""
 
     deadline: Deadline
     longest: float = 0.0
 
     def allows_one_more(self) -> bool:
-        """The first one is always begun: otherwise nothing would ever be done."""
+        """Whether to begin another step; the first step is always allowed, so that every call makes progress."""
         return not self.longest or self.deadline.seconds_left() >= 2 * self.longest
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Take the time of a step."""
+        """Measure the time of a step."""
         begun = self.deadline.seconds_left()
         yield
         self.longest = max(self.longest, begun - self.deadline.seconds_left())

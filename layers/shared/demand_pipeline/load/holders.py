@@ -1,6 +1,6 @@
-"""Names the sessions and prepared transactions that hold the locks for which a load has waited too long.
+"""Names the sessions and prepared transactions that hold the locks for which a load waited too long.
 
-Of a session's statement only the first word is shown: the rest may quote an item.
+Only the first word of a session's statement is shown: the rest may quote an item.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from demand_pipeline.postgres.statements import Sql, listed, statement
 
 _SHOWN = 3
 
-# As pg_locks names them, from the weakest on. Each mode that a load takes conflicts with all modes from one on.
+# Names of pg_locks, the weakest first. Each mode that a load takes conflicts with all modes from a certain one on.
 EVERY_MODE = (
     "AccessShareLock",
     "RowShareLock",
@@ -27,14 +27,14 @@ OF_ROWS, OF_WRITERS, OF_LOADS = EVERY_MODE[1:], EVERY_MODE[2:], EVERY_MODE[3:]
 
 
 def name_sessions(connection: Connection, pids: Iterable[int]) -> str:
-    """Sessions in one line, with the statements that end them; empty if they have ended."""
+    """Describe sessions in one line, with the statements that end them; empty if they have ended."""
     return _in_one_line(list(_describe_sessions(connection, pids).values()))
 
 
 def name_holders(
     connection: Connection, modes: Sequence[str], tables: Sequence[Sql] = (), schemas: Sequence[str] = ()
 ) -> str:
-    """Everybody who holds or waits for locks in these modes, on tables or on all tables of schemas, in one line."""
+    """Describe in one line who holds or awaits locks in these modes, on tables or on all tables of schemas."""
     found = connection.query(
         statement("lock_holders"), relations=list(tables), schemas=list(schemas), modes=list(modes)
     )
@@ -48,18 +48,19 @@ def name_holders(
 
 
 def held(connection: Connection, waited_for: str, modes: Sequence[str], tables: Sequence[Sql]) -> LockTimeoutError:
-    """Make the error for locks on tables that were not granted; the session's transaction must not have failed."""
+    """Return the error for locks on tables that were not granted; the session's transaction must not have failed."""
     holders = name_holders(connection, modes, tables)
-    error = LockTimeoutError(f"{listed(tables)}: {waited_for}; held by {holders or 'nobody any more'}")
+    error = LockTimeoutError(f"{listed(tables)}: {waited_for}; held by {holders or 'sessions that have ended since'}")
     error.names_holders = True
     return error
 
 
 @contextmanager
 def holders_named(connection: Connection, *schemas: str) -> Iterator[None]:
-    """Name the holders in every LockTimeoutError that does not name them yet, after a rollback.
+    """Add the holders to a LockTimeoutError that does not name them yet, after a rollback.
 
-    A statement may have waited for a row, which no view shows: so this names everybody who may have locked rows.
+    The statement may have waited for a row, and no view shows locks of rows. So this names all sessions that may have
+    locked rows.
     """
     try:
         yield

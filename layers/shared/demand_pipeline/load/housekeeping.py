@@ -1,6 +1,6 @@
-"""Tables that runs leave in the pipeline's schema, dropped one by one: what cannot be dropped stays, and is named.
+"""Drops the tables that runs leave in the pipeline's schema, one by one, and reports each table that stays.
 
-None of it fails a run. A table may be in use, or somebody's view may depend on it; a later run tries again.
+A table that stays does not fail a run. It may be in use, or another role's view may depend on it; a later run retries.
 """
 
 import re
@@ -18,12 +18,12 @@ LEDGER = "pipeline_ledger"
 
 # A live run writes to its ledger at least once per function call, which takes at most 15 minutes.
 _ABANDONED_MINUTES = 45
-_LOCK_SECONDS = 2.0  # per table: whoever uses one may keep it
+_LOCK_SECONDS = 2.0  # per table; a table in use stays
 _SUFFIX = re.compile(r"_[0-9a-f]{12}\Z")
 
 
 def drop_run(connection: Connection, schema: str, suffix: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
-    """Drop the tables of a run, in a transaction of its own; a line for each that stays, with the reason."""
+    """Drop the tables of a run, in a separate transaction; return a line for each that stays, with the reason."""
     connection.execute(statement("begin"))
     warnings = list(_drop(connection, schema, _tables(connection, schema).get(suffix, []), lock_seconds))
     connection.execute("COMMIT")
@@ -31,10 +31,10 @@ def drop_run(connection: Connection, schema: str, suffix: str, lock_seconds: flo
 
 
 def drop_abandoned(connection: Connection, schema: str, own: str) -> list[str]:
-    """Drop the tables that runs with another suffix than `own` no longer need; a line for each that stays.
+    """Drop the tables that runs with a suffix other than `own` no longer need; return a line for each that stays.
 
-    The caller's transaction holds the load lock. A run without a ledger has ended. A run whose ledger got no entry for
-    a while is abandoned; if it is redriven, it copies again.
+    The caller's transaction holds the load lock. A run without a ledger has ended. A run without a recent entry in its
+    ledger is abandoned; if it is redriven, it copies again.
     """
     tables = _tables(connection, schema)
     ended = [suffix for suffix, names in tables.items() if suffix != own and _needs_none(connection, schema, names)]
@@ -42,7 +42,7 @@ def drop_abandoned(connection: Connection, schema: str, own: str) -> list[str]:
 
 
 def _tables(connection: Connection, schema: str) -> dict[str, list[str]]:
-    """The names of all runs' tables by suffix, each run's ledger first."""
+    """Return the names of all runs' tables by suffix, each run's ledger first."""
     names = [str(name) for [name] in connection.query(statement("own_tables"), schema=schema)]
     found = sorted((match[0], not _is_ledger(name), name) for name in names if (match := _SUFFIX.search(name)))
     return {suffix: [name for *_, name in group] for suffix, group in groupby(found, lambda each: each[0])}
@@ -65,7 +65,7 @@ def _needs_none(connection: Connection, schema: str, names: list[str]) -> bool:
 
 
 def _drop(connection: Connection, schema: str, names: list[str], lock_seconds: float) -> Iterator[str]:
-    """Drop a run's tables in the caller's transaction; all stay with a ledger, which says what was copied into them."""
+    """Drop a run's tables in the caller's transaction; if the ledger stays, so do all tables that it describes."""
     for name in names:
         if reason := _try_drop(connection, schema, name, lock_seconds):
             logger.warning("table not dropped", table=name, reason=reason)
@@ -77,7 +77,7 @@ def _drop(connection: Connection, schema: str, names: list[str], lock_seconds: f
 
 
 def _try_drop(connection: Connection, schema: str, name: str, lock_seconds: float) -> str:
-    """Drop one table; the reason if it stays."""
+    """Drop one table; return the reason if it stays."""
     table = qualified(schema, name)
     try:
         with _savepoint(connection, lock_seconds):
@@ -90,7 +90,7 @@ def _try_drop(connection: Connection, schema: str, name: str, lock_seconds: floa
 
 @contextmanager
 def _savepoint(connection: Connection, lock_seconds: float) -> Iterator[None]:
-    """Keep the transaction usable if the block fails; locks wait for so long from here on."""
+    """Keep the transaction usable if the block fails; from here on, waits for locks are limited to `lock_seconds`."""
     connection.execute("SAVEPOINT housekeeping")
     connection.query(statement("limit_lock_waits"), seconds=f"{lock_seconds:g}s")
     try:

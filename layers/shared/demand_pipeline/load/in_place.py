@@ -1,4 +1,4 @@
-"""The load strategies `truncate` and `merge`: rows are written to the tables themselves, in one transaction."""
+"""The load strategies `truncate` and `merge`, which write rows to the existing tables, in one transaction."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class InPlace(LoadStrategy):
     """A load whose last transaction writes all rows, within the time of one function."""
 
     def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
-        """Refuse also what the strategy cannot write; raises SchemaMismatchError."""
+        """Also refuse tables that the strategy cannot write; raises SchemaMismatchError."""
         additions = super().ensure_tables(schemas)
         tables = [table.target for table in self.context.tables if table.schema in schemas]
         if found := list(find_obstacles(self.context.connection, tables, self.request.strategy)):
@@ -31,23 +31,23 @@ class InPlace(LoadStrategy):
         return additions
 
     def count_previous(self, table: TableLoad) -> int:
-        """Count them."""
+        """Count the table's rows."""
         return count_rows(self.context.connection, table.target)
 
     def create_shadows(self) -> None:
-        """Create them as tables that are only read from."""
+        """Create shadows that the load only reads from."""
         self.context.shadows.create([table.schema for table in self.context.tables])
 
     def complete_shadows(self) -> Again | None:
-        """Nothing is left to do: rows are read from them as they are."""
+        """Do nothing: the load reads the shadows as they are."""
         return None
 
     def wait(self) -> Again | None:
-        """The locks wait."""
+        """Do nothing: LOCK TABLE waits itself."""
         return None
 
     def write(self) -> Again | None:
-        """Write all; readers are locked out or not, as the strategy has it."""
+        """Write all rows and rejected items; `truncate` locks readers out, `merge` does not."""
         context = self.context
         with context.guard.step(f"all {context.rows} rows checked, none written to the target"):
             rejects = {table.name: context.shadows.rejects(table.name) for table in context.tables}
@@ -58,10 +58,10 @@ class InPlace(LoadStrategy):
         return None
 
     def publish(self) -> None:
-        """The commit does it."""
+        """Do nothing: the commit publishes the rows."""
 
     def settle(self) -> list[str]:
-        """Make the statistics of partitioned tables, which autovacuum does not."""
+        """Analyse partitioned tables, since autovacuum does not."""
         connection = self.context.connection
         for table in self.context.tables:
             if not self.request.dry_run and connection.query(statement("is_partitioned"), relation=table.target):
@@ -70,10 +70,10 @@ class InPlace(LoadStrategy):
 
 
 def find_obstacles(connection: Connection, tables: list[Sql], strategy: Strategy) -> Iterator[tuple[str, Problem]]:
-    """Whatever keeps tables from being written in place."""
+    """Yield the problems that prevent writing to the tables in place."""
     if strategy is Strategy.TRUNCATE:
         for table, owner, name, removal in connection.query(statement("incoming_foreign_keys"), relations=tables):
-            text = f"the foreign key {name} of {owner} refers to it, which {strategy} cannot replace then"
+            text = f"the foreign key {name} of {owner} refers to it, so {strategy} cannot replace its rows"
             yield table, Problem(text, removal)
     for table, removal in connection.query(statement("forced_row_security"), relations=tables):
         yield table, Problem("its row security applies to its owner too, so a load would miss rows", removal)

@@ -11,10 +11,10 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
 
-# New readers queue behind a session that waits for an exclusive lock. So an attempt begins only when everybody who was
-# there before it has left: whoever stays for the whole pause, such as a long report, would hold up the attempt and all
-# readers behind it. An attempt waits less than deadlock_timeout (1 s) for all its locks together, so that no
-# reader is cancelled that reads the tables in another order.
+# New readers queue behind a session that waits for an exclusive lock. So an attempt begins only when all earlier
+# transactions have left: one that stays for the whole pause, such as a long report, would block the attempt and all
+# readers behind it. An attempt waits less than deadlock_timeout (1 s) for all its locks together, so that PostgreSQL
+# does not cancel a reader that reads the tables in a different order.
 _PAUSE_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 _ATTEMPTS = 15
@@ -25,10 +25,10 @@ _STALL_SECONDS = 2.0
 
 
 def acquire_load_lock(connection: Connection, schema: str) -> bool:
-    """Wait for other loads of the schema to end, and end those whose client hangs; readers are not affected.
+    """Wait for other loads of the schema to end, and end loads whose client hangs; readers are not affected.
 
-    It locks `pipeline_runs` until the transaction ends, in a mode that conflicts with itself and that readers may not
-    take. Returns False if the table does not exist yet, or belongs to another role. Raises LockTimeoutError.
+    The lock is on `pipeline_runs` until the transaction ends, in a mode that conflicts with itself and that readers
+    may not take. Returns False if the table does not exist yet, or belongs to another role. Raises LockTimeoutError.
     """
     _end_hung_loads(connection)
     runs = qualified(schema, PIPELINE_RUNS.name)
@@ -52,7 +52,7 @@ def _end_hung_loads(connection: Connection) -> None:
 def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
     """Lock readers and writers out of the tables until the transaction ends.
 
-    Raises LockTimeoutError if other sessions hold one of them through every attempt.
+    Raises LockTimeoutError if other sessions hold locks on the tables during all attempts.
     """
     names = listed(alone(connection, tables))
     _lock_out_vacuum(connection, names)
@@ -60,12 +60,12 @@ def lock_exclusive(connection: Connection, tables: Sequence[Sql]) -> None:
         if _all_leave(connection, tables) and _try_lock(connection, tables, names):
             return
         logger.info("tables in use", attempt=attempt, attempts=_ATTEMPTS)
-    attempts = f"other sessions held locks through {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
+    attempts = f"other sessions held locks during all {_ATTEMPTS} attempts, {_PAUSE_SECONDS:g} s apart"
     raise held(connection, attempts, EVERY_MODE, tables)
 
 
 def _all_leave(connection: Connection, tables: Sequence[Sql]) -> bool:
-    """Whether the transactions that hold locks on the tables now all end within the pause."""
+    """Whether all transactions that hold locks on the tables now end within the pause."""
     end = time.monotonic() + _PAUSE_SECONDS
     first = left = _transactions_at(connection, tables)
     while left and time.monotonic() < end:
@@ -90,10 +90,10 @@ def _try_lock(connection: Connection, tables: Sequence[Sql], names: Sql) -> bool
 
 
 def _lock_out_vacuum(connection: Connection, tables: Sql) -> None:
-    """Make autovacuum give way, which it does after deadlock_timeout, longer than the attempts wait.
+    """Wait until autovacuum is cancelled, which happens after deadlock_timeout: longer than the attempts wait.
 
-    Nobody who reads or writes rows queues behind this lock, so it waits as long as any. A VACUUM that was called by
-    hand does not give way; it may end during the attempts.
+    No reader or writer of rows queues behind this lock, so it waits for as long as other locks. A VACUUM that was
+    started by hand is not cancelled; it may end during the attempts.
     """
     connection.execute("SAVEPOINT try_lock")
     try:
@@ -103,9 +103,9 @@ def _lock_out_vacuum(connection: Connection, tables: Sql) -> None:
 
 
 def lock_out_writers(connection: Connection, tables: Sequence[Sql]) -> None:
-    """Lock writers and autovacuum out of the tables until the transaction ends; readers go on.
+    """Lock writers and autovacuum out of the tables until the transaction ends; readers continue.
 
-    No reader queues behind this lock, so it waits as long as any. Raises LockTimeoutError.
+    No reader queues behind this lock, so it waits for as long as other locks. Raises LockTimeoutError.
     """
     _lock(connection, "lock_out_writers", tables, OF_WRITERS)
 

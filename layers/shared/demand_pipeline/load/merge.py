@@ -1,8 +1,8 @@
-"""The load strategy `merge`: insert, update and delete the rows that differ, and touch no other.
+"""The load strategy `merge`: insert, update and delete the rows that differ, and leave the others alone.
 
-Readers are never locked out, and snapshots older than the commit stay whole. Only other writers wait, from the
-comparison to the commit. Rows are the same if their row values are identical: `=` takes 1.0 for 1.00, `*=` does not
-(PostgreSQL's manual, 9.25.6).
+Readers are never locked out, and snapshots older than the commit stay complete. Only other writers wait, from the
+comparison to the commit. Rows are equal if their row values are identical: for `=`, 1.0 and 1.00 are equal, for `*=`
+they are not (PostgreSQL's manual, 9.25.6).
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from demand_pipeline.tables import ColumnType
 def replace_rows(context: LoadContext) -> None:
     """Make the tables equal to the new rows; raises DuplicateKeyError, LockTimeoutError.
 
-    Rows are deleted in the opposite order of the tables, so that those that refer to others go first.
+    Rows are deleted in reverse order of the tables, so that referring rows are deleted first.
     """
     for table in context.tables:
         index_shadow(context, table)
@@ -72,7 +72,7 @@ def _parts(context: LoadContext, table: TableLoad) -> dict[str, Sql]:
 
 
 def _key(schema: TableSchema) -> list[tuple[Sql, str]]:
-    """The key's columns. Texts are compared byte by byte: faster than by a language, and the same for every table."""
+    """Return the key's columns and collations. Texts are compared bytewise: faster, and the same for every table."""
     return [(quote(name), ' COLLATE "C"' if schema.types[name] is ColumnType.TEXT else "") for name in schema.key]
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """A problem, and the SQL `statement` that solves it; or `advice`, where no statement does."""
+    """A problem, and the SQL `statement` that solves it, or `advice` if no statement can."""
 
     text: str
     statement: str | None
@@ -16,5 +16,5 @@ class Problem(NamedTuple):
         return self.statement or self.advice or ""
 
     def __str__(self) -> str:
-        """All of it, as a part of an error's message."""
+        """Return problem and action as a part of an error's message."""
         return f"{self.text}; {'run ' if self.statement else ''}{self.action}"

@@ -1,4 +1,4 @@
-"""Publications of others, which take a replica identity from each table whose rows are deleted."""
+"""Publications of others, which require a replica identity of each table whose rows are deleted."""
 
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.locks import lock_exclusive
@@ -7,7 +7,7 @@ from demand_pipeline.postgres.statements import Sql, qualified, statement
 
 
 def ensure_replica_identity(connection: Connection, schema: str) -> None:
-    """Let rejected items be deleted while a publication sends them; locks nothing if they can be.
+    """Make it possible to delete rejected items that are part of a publication; takes no lock if it already is.
 
     Raises LockTimeoutError.
     """

@@ -1,7 +1,7 @@
-"""Rows that a table of the warehouse refuses, by constraints and indexes that others added: by which rule, which items.
+"""Finds the rows that constraints and indexes of others refuse, and names the rule and the items.
 
-PostgreSQL names the first refused row only in the detail of its error, which quotes the row. So the database is asked
-again, after the rollback: each rule of the table is a condition on the new rows.
+PostgreSQL names only the first refused row, in the detail of its error, which quotes the row. So the load queries the
+database after the rollback: each rule of the table is a condition on the new rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,15 +15,15 @@ from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
 
-# For each question about the rows. Without an answer the error still names the rule.
+# Limit of each query about the rows. Without its result, the error still names the rule.
 _SECONDS = 60.0
 _SHOWN_KEY = 200  # characters
-# More than the rows of a block, so that a number is a place: block and row.
+# More than a block can contain, so that one number encodes block and row.
 _ROWS_PER_BLOCK = 2048
 
 
 class NewRows(NamedTuple):
-    """New rows of a table: where they are, and where they are to go."""
+    """New rows of a table: the table that contains them, and the target to load them into."""
 
     schema: TableSchema
     target: Sql
@@ -31,7 +31,7 @@ class NewRows(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Something that refuses rows; the fields are those of the statement `row_rules`."""
+    """A constraint or an index that may refuse rows; the fields are the columns of the statement `row_rules`."""
 
     kind: str
     name: str
@@ -44,7 +44,7 @@ class Rule(NamedTuple):
 
 
 def find_rules(connection: Connection, table: NewRows, load: Iterable[NewRows] = ()) -> list[Rule]:
-    """The rules of a table, as questions about its new rows; foreign keys within a load refer to its new rows."""
+    """Return the rules of a table, as conditions on its new rows; foreign keys within a load refer to its new rows."""
     load, key = list(load), [column for column in table.schema.columns if column.key]
     found = connection.query(
         statement("row_rules"),
@@ -61,7 +61,7 @@ def find_rules(connection: Connection, table: NewRows, load: Iterable[NewRows] =
 
 
 def explain(error: DatabaseError, context: LoadContext) -> PipelineError:
-    """Roll back, and add what refuses rows of the load to its error, if anything does."""
+    """Roll back, and add the rules that refuse rows of the load to its error."""
     load = [NewRows(table.schema, table.target, table.shadow) for table in context.tables]
     with suppress(PipelineError):
         context.connection.execute("ROLLBACK")
@@ -70,7 +70,7 @@ def explain(error: DatabaseError, context: LoadContext) -> PipelineError:
 
 
 def name_items(error: DatabaseError, load: list[NewRows], guard: Guard) -> PipelineError:
-    """The error, with every rule that refuses new rows, the number of them and a few of their items' keys.
+    """Return the error with every rule that refuses new rows, the number of these rows and the keys of a few items.
 
     The caller has opened a transaction, and rolls it back afterwards.
     """
@@ -98,7 +98,7 @@ class _Refusal(NamedTuple):
 
 
 def _refusals(guard: Guard, table: NewRows, rules: list[Rule], name: str) -> Iterator[_Refusal]:
-    """Each rule with the items that it refuses; if there are none, an item that is refused for another reason."""
+    """Yield each rule with the items that it refuses; if there are none, an item that is refused for another reason."""
     found = [_refusal(table, rule, items) for rule in rules if (items := _count(guard, rule))]
     yield from found
     if not found and rules and (key := _probe(guard, table, rules[0].key)):
@@ -113,7 +113,7 @@ def _refusal(table: NewRows, rule: Rule, items: str) -> _Refusal:
 
 
 def _count(guard: Guard, rule: Rule) -> str | None:
-    """The items that a rule refuses, in words; None if there are none, or if the question has no answer."""
+    """Describe the items that a rule refuses; None if it refuses none, or if the query failed."""
     if rule.condition is None:
         return None
     question = statement(
@@ -134,7 +134,7 @@ def _count(guard: Guard, rule: Rule) -> str | None:
 
 
 def _probe(guard: Guard, table: NewRows, key: str) -> str | None:
-    """The key of an item that an empty copy of the table refuses, whatever the reason; None if it takes each."""
+    """Return the key of an item that an empty copy of the table refuses for any reason; None if it accepts all."""
     connection, probe = guard.connection, Sql(f'{table.rows[:-1]}_probe"')
     connection.execute(statement("create_probe", probe=probe, table=table.target))
     common = {
@@ -175,7 +175,7 @@ def _place(number: int) -> Sql:
 
 @contextmanager
 def _attempt(guard: Guard) -> Iterator[None]:
-    """Run a statement that may fail and leaves nothing, within the time that is left."""
+    """Run a statement that may fail, within the remaining time, and undo it."""
     guard.connection.execute("SAVEPOINT attempt")
     guard.limit(min(_SECONDS, guard.deadline.seconds_left()))
     try:

@@ -1,4 +1,4 @@
-"""A load's result, as metrics and a log record for each table."""
+"""Reports a load's result as metrics and log records, per table."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from demand_pipeline.observability import emit_metrics, logger
 
 
 def report_changes(result: LoadResult) -> None:
-    """Log what was done to each table and what changed at its source, and count it if it is committed."""
+    """Log the changes of each table and of its source; emit metrics if they are committed."""
     for change in result.drift:
         logger.warning("attribute changed", **asdict(change))
     drifted = Counter(change.table for change in result.drift)
@@ -25,6 +25,6 @@ def report_changes(result: LoadResult) -> None:
 
 
 def report_refreshed(result: LoadResult) -> None:
-    """Emit `TableRefreshed` for each committed table; the alarms on stale tables wait for it."""
+    """Emit `TableRefreshed` for each committed table, for the alarms on stale tables."""
     for table in result.tables if result.committed else ():
         emit_metrics(table.table, TableRefreshed=1)

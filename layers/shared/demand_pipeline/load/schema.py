@@ -1,6 +1,6 @@
-"""The warehouse's tables as their declarations want them: created, extended, checked.
+"""Creates, extends and checks the warehouse's tables according to their declarations.
 
-Columns that somebody added by hand are left alone: a load fills them with their default, or null.
+Columns that were added by hand are left alone: a load fills them with their default, or null.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement, suffixed
 from demand_pipeline.tables import Column, ColumnType, Table
 
-# pg_class.relkind: an ordinary and a partitioned table can be loaded.
+# Values of pg_class.relkind that can be loaded: an ordinary and a partitioned table.
 _TABLES = ("r", "p")
 
 _NOT_PARTITIONED = Sql("")
@@ -22,7 +22,7 @@ _NOT_PARTITIONED = Sql("")
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A table in PostgreSQL: its columns in order, those of the primary key among them (there may be none)."""
+    """A table in PostgreSQL: its columns in order, of which some, all or none are the primary key."""
 
     name: str
     description: str
@@ -49,16 +49,16 @@ class TableSchema:
         return tuple(column.name for column in self.columns if column.key)
 
     def descriptions(self) -> list[tuple[str | None, str]]:
-        """What the table (None) and each column is."""
+        """The descriptions of the table (None) and of each column."""
         return [(None, self.description), *((column.name, column.description) for column in self.columns)]
 
     def definition(self) -> Sql:
-        """What stands between the parentheses of CREATE TABLE, without the key."""
+        """The column definitions of CREATE TABLE, without the key."""
         return listed([Sql(f"{quote(column.name)} {column.type}") for column in self.columns])
 
 
 def create_table(schema: str, wanted: TableSchema, partitioned: Sql = _NOT_PARTITIONED) -> Sql:
-    """The statement that creates the table; `partitioned` is the clause that makes it a partitioned one."""
+    """Return the statement that creates the table; `partitioned` is an optional PARTITION BY clause."""
     key = [Sql(f"PRIMARY KEY ({listed(wanted.key)})")] if wanted.key else []
     definition = listed([wanted.definition(), *key])
     table = qualified(schema, wanted.name)
@@ -67,7 +67,7 @@ def create_table(schema: str, wanted: TableSchema, partitioned: Sql = _NOT_PARTI
 
 
 def ensure_schema(connection: Connection, schema: str) -> None:
-    """Create the schema if it is missing; asking first needs no privilege on the database."""
+    """Create the schema if it is missing; IF NOT EXISTS would need a privilege on the database even if it exists."""
     if not connection.query(statement("find_schema"), schema=schema):
         connection.execute(statement("create_schema", schema=schema))
 
@@ -75,8 +75,9 @@ def ensure_schema(connection: Connection, schema: str) -> None:
 def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
     """Create the missing tables, check the others, and return the statements that add missing columns, by table.
 
-    Those take an exclusive lock, so the caller runs them when it holds it anyway. Raises DatabasePrivilegeError or
-    SchemaMismatchError, which name all that must change in these tables, and the statements to run (docs/adopt.md).
+    These statements take an exclusive lock, so the caller runs them when it holds one anyway. Raises
+    DatabasePrivilegeError or SchemaMismatchError, which name every difference and the statements to run
+    (docs/adopt.md).
     """
     tables = []
     for wanted in declared:
@@ -93,7 +94,7 @@ def prepare(connection: Connection, schema: str, declared: tuple[TableSchema, ..
 
 
 def missing_parts(connection: Connection, schema: str, declared: Iterable[TableSchema]) -> Iterator[str]:
-    """One line for each table and each column that `prepare` and its statements add."""
+    """Yield one line for each table and each column that `prepare` and its statements add."""
     for wanted in declared:
         found = connection.query(
             statement("columns"),
@@ -111,9 +112,9 @@ def missing_parts(connection: Connection, schema: str, declared: Iterable[TableS
 def find_problems(
     connection: Connection, schema: str, declared: tuple[TableSchema, ...]
 ) -> dict[str, tuple[Problem, ...] | None]:
-    """The problems of each declared table, as `prepare` would raise them; None for a table that does not exist.
+    """Return the problems of each declared table that `prepare` would raise; None for a table that does not exist.
 
-    Changes nothing, and raises nothing about the tables.
+    Changes nothing.
     """
     tables = {wanted.name: _find(connection, qualified(schema, wanted.name), wanted) for wanted in declared}
     return {
@@ -123,20 +124,20 @@ def find_problems(
 
 
 def alone(connection: Connection, tables: Sequence[Sql]) -> list[Sql]:
-    """Tables as a statement names them that must not reach tables that inherit from them: those are somebody else's."""
+    """Return the tables with ONLY where it is needed: tables of others may inherit from them and stay unaffected."""
     return [Sql(name) for [name] in connection.query(statement("alone"), relations=list(tables))]
 
 
 def count_rows(connection: Connection, table: Sql) -> int:
-    """How many rows a table holds."""
+    """Return the number of rows of a table."""
     [[rows]] = connection.query(statement("count_rows", table=listed(alone(connection, [table]))))
     return int(rows)
 
 
 def add_comments(connection: Connection, schema: str, declared: tuple[TableSchema, ...]) -> None:
-    """Describe the tables and columns that have no comment; what people wrote stays.
+    """Add descriptions to the tables and columns that have no comment.
 
-    Each comment takes a SHARE UPDATE EXCLUSIVE lock: it need not wait where the caller has locked writers out.
+    Each comment takes a SHARE UPDATE EXCLUSIVE lock, which does not wait if the caller has locked writers out.
     """
     texts = [(qualified(schema, wanted.name), *text) for wanted in declared for text in wanted.descriptions()]
     relations, columns, comments = (list(part) for part in zip(*texts, strict=True))
@@ -145,10 +146,10 @@ def add_comments(connection: Connection, schema: str, declared: tuple[TableSchem
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table that is there.
+    """An existing table.
 
-    `types` are what each declared column has (None: it is missing) and should have. `unwritable` are columns with the
-    problem and the action that solves it.
+    `types` maps each declared column to its type (None: the column is missing) and its declared type. `unwritable`
+    lists columns with the problem and the action that solves it.
     """
 
     wanted: TableSchema
@@ -163,7 +164,7 @@ class _Table:
     unwritable: tuple[tuple[str, str, str], ...]
 
     def owner_problem(self) -> Problem | None:
-        """What the owner of another role must run; PostgreSQL lets owners alone add columns and make indexes."""
+        """The problem that the table belongs to another role: only owners can add columns and create indexes."""
         if self.owned or self.kind not in _TABLES:
             return None
         return Problem(
@@ -172,7 +173,7 @@ class _Table:
         )
 
     def shape_problem(self) -> Problem | None:
-        """How the table differs from its declaration, and the one statement that changes it; None if it does not."""
+        """All differences from the declaration, and the one statement that removes them; None if there are none."""
         found = list(self._differences())
         if not found:
             return None
@@ -180,28 +181,28 @@ class _Table:
         return Problem(", ".join(differences), f"ALTER TABLE {self.name} {', '.join(actions)};")
 
     def additions(self) -> Iterator[str]:
-        """The statements that add the missing columns."""
+        """Yield the statements that add the missing columns."""
         for name, (found, expected) in self.types.items():
             if found is None:
                 logger.info("column missing, will be added", table=self.wanted.name, column=name)
                 yield f"ALTER TABLE {self.name} ADD COLUMN {quote(name)} {expected}"
 
     def _differences(self) -> Iterator[tuple[str, str]]:
-        """Each difference, and the action of ALTER TABLE that changes it."""
+        """Yield each difference, and the action of ALTER TABLE that removes it."""
         wanted, rename = self.wanted, f"RENAME TO {quote(suffixed(self.wanted.name, '_before'))}"
         if self.kind not in _TABLES:
             yield f"{wanted.name}: expected a table, found a relation of kind {self.kind!r}", rename
             return
         key = f"{wanted.name}: expected the primary key {_shown(wanted.key)}, found {_shown(self.key)}"
         if any(self.types[name][0] is None for name in wanted.key):
-            yield key, rename  # rows without a key cannot be kept
+            yield key, rename  # the rows have no key value, so they cannot be kept
             return
         for name, (found, expected) in self.types.items():
             if found not in (None, expected):
                 action = f"ALTER COLUMN {quote(name)} TYPE {expected} USING {_cast(quote(name), found, expected)}"
                 yield f"{wanted.name}.{name}: expected the type {expected}, found {found}", action
         for name, problem, action in self.unwritable:
-            yield f"{wanted.name}.{name}: expected a column that a load can write, found {problem}", action
+            yield f"{wanted.name}.{name}: a load cannot write rows, because the column is {problem}", action
         if self.key != wanted.key:
             yield key, ", ".join(self._key_actions())
 
@@ -233,7 +234,7 @@ def _find(connection: Connection, name: str, wanted: TableSchema) -> _Table | No
 
 
 def _cast(column: str, found: str, expected: str) -> str:
-    """A column's value as another type; a time without a zone is in UTC, whatever the session's zone."""
+    """Return the cast of a column to another type; a time without a zone is in UTC, whatever the session's zone."""
     naive = found.endswith("without time zone") and expected == "timestamp with time zone"
     return f"{column} AT TIME ZONE 'UTC'" if naive else f"{column}::{expected}"
 

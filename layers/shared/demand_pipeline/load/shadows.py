@@ -1,8 +1,9 @@
-"""A run's own tables while it loads: shadows of each table and of its rejects, and the ledger of what is in them.
+"""A run's working tables: shadows of each table and of its rejects, and the ledger, which records their contents.
 
-They are in a schema of their own, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
-ledger is committed with its rows: whatever dies, is redriven or runs twice, what the ledger lacks remains to be copied.
-The shadows are only read from, so they are not logged. A crash of the server empties them, and the ledger with them.
+They are in a separate schema, `{schema}_pipeline`, and their names end in the run's digest. A chunk's entry in the
+ledger is committed with its rows. So after a crash, a redrive or a concurrent attempt, exactly the chunks without an
+entry remain to be copied. `truncate` and `merge` only read from shadows, so those are unlogged: a crash of the server
+empties them together with the ledger.
 """
 
 import hashlib
@@ -25,15 +26,15 @@ from demand_pipeline.postgres.statements import Sql, qualified, quote, statement
 from demand_pipeline.settings import PostgresSettings
 
 REJECTS_PREFIX = "rejects_"
-"""What the name of the shadow of a table's rejects begins with."""
+"""The prefix of the name of a shadow of rejects."""
 
-# How long to wait for others who copy into the same shadows, to give back the space of a disk that is full.
+# When the disk is full: how long to wait for other sessions that copy into the same shadows, before dropping them.
 _DROP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What the ledger has of a table: rows and rejects in the shadows, and the seconds that copying them took."""
+    """The ledger's totals of a table: rows and rejects in the shadows, and the seconds spent copying them."""
 
     rows: int = 0
     rejects: int = 0
@@ -41,7 +42,7 @@ class Copied:
 
 
 class ExportPart(NamedTuple):
-    """A part of an export in S3: the block of the shadow after it (None: no more), and its upload and tag, if any."""
+    """A part of an export in S3: the shadow's next block (None: no more), and the part's upload and tag, if any."""
 
     end: int | None
     upload: str = ""
@@ -49,13 +50,13 @@ class ExportPart(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Whether the export is complete."""
+        """Whether this part completes the export."""
         return self.end is None
 
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """The shadows of a run that loads into `warehouse`, a schema."""
+    """The shadows of a run that loads into the schema `warehouse`."""
 
     connection: Connection
     warehouse: str
@@ -68,8 +69,8 @@ class Shadows:
 
     @property
     def suffix(self) -> str:
-        """What the names of the run's tables end in."""
-        started = self.run.started_at.isoformat()  # after 90 days a name, and so an ARN, may be used again
+        """The suffix of the names of the run's tables."""
+        started = self.run.started_at.isoformat()  # a name, and so an ARN, may be reused after 90 days
         return "_" + hashlib.sha256(f"{self.run.arn} {started}".encode()).hexdigest()[:12]
 
     def rows(self, table: str) -> Sql:
@@ -86,12 +87,12 @@ class Shadows:
         return self.rows(LEDGER)
 
     def exist(self) -> bool:
-        """Whether the run has shadows; without them there is nothing to copy into."""
+        """Whether the run has shadows."""
         [[found]] = self.connection.query(statement("relation_exists"), relation=self.ledger)
         return bool(found)
 
     def create(self, tables: Iterable[TableSchema]) -> None:
-        """Create what is missing, in the caller's transaction; raises DatabasePrivilegeError with what to run."""
+        """Create missing shadows, in the caller's transaction; raises DatabasePrivilegeError with the cure."""
         self.ensure_schema()
         for schema in tables:
             for shadow, like in ((self.rows(schema.name), schema), (self.rejects(schema.name), REJECTED_ITEMS)):
@@ -99,20 +100,20 @@ class Shadows:
         self.create_ledger(Sql("UNLOGGED"))
 
     def create_ledger(self, kind: Sql) -> None:
-        """Create the ledger if it is missing, as a kind of table that a crash keeps exactly if it keeps the shadows."""
+        """Create the ledger if it is missing; `kind` must be UNLOGGED exactly if the shadows are."""
         self.connection.execute(statement("create_ledger", kind=kind, ledger=self.ledger))
 
     def ensure_schema(self) -> None:
-        """Create the schema of the shadows if it is missing; raises DatabasePrivilegeError with what to run."""
+        """Create the shadows' schema if it is missing; raises DatabasePrivilegeError with the statement to run."""
         self._refuse_missing_privileges()
         ensure_schema(self.connection, self.schema)
 
     def touch(self) -> None:
-        """Enter in the ledger that the run is alive."""
+        """Record in the ledger that the run is alive."""
         self.connection.execute(statement("touch_ledger", ledger=self.ledger))
 
     def claim(self, table: str, chunk: str, rows: int, rejects: int) -> bool:
-        """Enter a chunk in the ledger, in the transaction that copies it; False if it is there already.
+        """Record a chunk in the ledger, in the transaction that copies it; False if it is already there.
 
         Waits for another session's transaction that copies the same chunk; raises LockTimeoutError.
         """
@@ -120,51 +121,51 @@ class Shadows:
         return bool(self.connection.execute(claim, table=table, chunk=chunk, rows=rows, rejects=rejects))
 
     def complete(self, chunk: str, drift: str | None) -> None:
-        """Enter how long the copying of a claimed chunk took, and its drift counts as JSON, if there are any."""
+        """Record the copying time of a claimed chunk, and its drift counts as JSON, if there are any."""
         self.connection.execute(statement("complete_chunk", ledger=self.ledger), chunk=chunk, drift=drift)
 
     def claim_step(self, step: str) -> bool:
-        """Enter something that is no chunk in the ledger; False if it is there already."""
+        """Record a step other than a chunk in the ledger; False if it is already there."""
         return bool(self.connection.execute(statement("claim_step", ledger=self.ledger), step=step))
 
     def count_calls(self) -> int:
-        """Count this call of the load, and return how many there were since the last entry in the ledger."""
+        """Count this call of the load, and return the number of calls since the last entry in the ledger."""
         [[calls]] = self.connection.query(statement("count_calls", ledger=self.ledger))
         return int(calls)
 
     def forget_steps(self, prefix: str) -> None:
-        """Take back the steps whose names begin so."""
+        """Delete the ledger's steps whose names start with `prefix`."""
         self.connection.execute(statement("forget_steps", ledger=self.ledger), prefix=prefix)
 
     def export_parts(self, table: str) -> list[ExportPart]:
-        """The parts of a table's export that are in S3, in their order."""
+        """Return the parts of a table's export that are in S3, in order."""
         parts = self.connection.query(statement("export_parts", ledger=self.ledger), prefix=_export_step(table))
         return [ExportPart(*part) for [part] in parts]
 
     def claim_export_part(self, table: str, number: int) -> bool:
-        """Enter a part of an export, in the transaction that reads and sends it; False if it is there already."""
+        """Record a part of an export, in the transaction that reads and sends it; False if it is already there."""
         return self.claim_step(_export_step(table, number))
 
     def complete_export_part(self, table: str, number: int, part: ExportPart) -> None:
-        """Enter what S3 has of a claimed part."""
+        """Record the upload and the tag of a claimed part."""
         complete = statement("complete_export_part", ledger=self.ledger)
         self.connection.execute(complete, step=_export_step(table, number), part=json.dumps(part))
 
     def forget_export(self, table: str) -> None:
-        """Take all parts of a table's export back."""
+        """Delete all parts of a table's export from the ledger."""
         self.forget_steps(_export_step(table))
 
     def chunks(self) -> set[str]:
-        """The chunks that are copied, by their keys."""
+        """Return the keys of the copied chunks."""
         return {key for [key] in self.connection.query(statement("copied_chunks", ledger=self.ledger))}
 
     def copied(self) -> dict[str, Copied]:
-        """What is copied, by table."""
+        """Return the ledger's totals, by table."""
         totals = self.connection.query(statement("copied_totals", ledger=self.ledger))
         return {table: Copied(int(rows), int(rejects), float(seconds)) for table, rows, rejects, seconds in totals}
 
     def drop_empty_schema(self) -> None:
-        """Drop the schema if a load made it and no run has shadows in it, for runs that leave nothing behind."""
+        """Drop the schema if the load's role owns it and it is empty, so that a dry run leaves nothing behind."""
         if self.connection.query(statement("empty_schema"), schema=self.schema):
             self.connection.execute(statement("drop_schema", schema=self.schema))
 
@@ -174,8 +175,8 @@ class Shadows:
             schema, role = quote(self.schema), quote(loader)
             cure = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO" if found else f"CREATE SCHEMA {schema} AUTHORIZATION"
             raise DatabasePrivilegeError(
-                f"{self.schema}: expected a schema in which {loader} may create tables, found "
-                f"{'one in which it may not' if found else 'none, and it may create none'}; run {cure} {role};"
+                f"{self.schema}: {loader} {'may not create tables in it' if found else 'may not create this schema'}; "
+                f"run {cure} {role};"
             )
 
 
@@ -184,16 +185,16 @@ def _export_step(table: str, number: int | None = None) -> str:
 
 
 def pipeline_schema(warehouse: str) -> str:
-    """The pipeline's own schema, next to the one of the tables."""
+    """Return the name of the pipeline's own schema for a schema of tables."""
     return f"{warehouse}_pipeline"
 
 
 @contextmanager
 def open_shadows(settings: PostgresSettings, run: Run, deadline: Deadline) -> Iterator[Shadows]:
-    """Open a session for a run's shadows, none of whose statements outlasts the deadline.
+    """Open a session for a run's shadows, whose statements end before the deadline.
 
-    If the server's disk is full, they are dropped: what others have in the database needs the space. A redrive copies
-    again. Raises what `open_session` raises.
+    If the server's disk is full, the shadows are dropped, since other users of the database need the space. A redrive
+    copies the chunks again. Raises the errors of `open_session`.
     """
     seconds = max(1, deadline.seconds_left())
     try:

@@ -1,4 +1,4 @@
-"""What a load strategy decides: what its shadows are, and how their rows become those of the tables."""
+"""The interface of a load strategy: how it creates shadows, and how it replaces the tables' rows with theirs."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from demand_pipeline.load.schema import TableSchema, prepare
 
 @dataclass(frozen=True)
 class LoadStrategy(ABC):
-    """The steps of a load in which the strategies differ, in their order."""
+    """The steps of a load that differ between strategies, in order."""
 
     context: LoadContext
     request: LoadRequest
@@ -21,28 +21,28 @@ class LoadStrategy(ABC):
 
     @abstractmethod
     def count_previous(self, table: TableLoad) -> int:
-        """How many rows the load replaces."""
+        """Return the number of rows that the load replaces."""
 
     @abstractmethod
     def create_shadows(self) -> None:
-        """Create what is missing of the run's shadows and their ledger, in the caller's transaction."""
+        """Create the missing shadows of the run and the ledger, in the caller's transaction."""
 
     @abstractmethod
     def complete_shadows(self) -> Again | None:
-        """Do what the rows still need when all are copied; `Again` if another call is to go on with it."""
+        """Finish the shadows once all rows are copied; `Again` if another call must continue."""
 
     @abstractmethod
     def wait(self) -> Again | None:
-        """Wait for whatever the last transaction would be in the way of."""
+        """Wait for transactions that conflict with the last transaction."""
 
     @abstractmethod
     def write(self) -> Again | None:
-        """Replace the rows, in the caller's transaction, as far as that can be done before the run is recorded."""
+        """Do what must precede the recording of the run, in the caller's transaction."""
 
     @abstractmethod
     def publish(self) -> None:
-        """Do what locks readers out and can wait for the last moment before the commit."""
+        """Do what locks readers out, as late as possible before the commit."""
 
     @abstractmethod
     def settle(self) -> list[str]:
-        """Do what is left after the commit; a line for each thing that failed, none of which fails the run."""
+        """Finish after the commit; return a line for each failure, which does not fail the run."""

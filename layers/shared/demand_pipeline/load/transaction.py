@@ -1,4 +1,4 @@
-"""A run's load: copy what is not copied yet, check everything, and replace the rows in one transaction."""
+"""A run's load: copy the missing chunks, check everything, and replace the rows in one transaction."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,18 +38,18 @@ from demand_pipeline.postgres.statements import qualified, statement
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
 
-# A swap's indexes may take a day, and the load is called every 90 seconds meanwhile.
+# The build of a swap's indexes may take a day, during which the load is called every 90 seconds.
 _MOST_CALLS = 1000
 
 
 def load_warehouse(
     request: LoadRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline
 ) -> LoadResult | Again:
-    """Prepare or load the run's tables, or leave the warehouse unchanged; `Again` if it is to be called once more.
+    """Prepare or load the run's tables, or leave the warehouse unchanged; `Again` if another call is needed.
 
-    A run that is committed already is not loaded again: its result is returned. Raises the errors of
-    the load's other modules and of `postgres`. Nothing was changed then, except perhaps after a
-    TransientError at the commit: a retry finds out.
+    For a run that is already committed, return its result. Raises the errors of the load's other modules and
+    of `postgres`. After an error the warehouse is unchanged, except perhaps after a TransientError at the
+    commit; a retry finds out.
     """
     for staged in request.tables:
         check_counts(staged)
@@ -63,7 +63,7 @@ def load_warehouse(
         except DatabaseError as error:
             raise explain(error, context) from None
     if isinstance(result, LoadResult):
-        # Also for a run that is committed already: its last attempt may have died between the commit and this.
+        # Also for a run that is already committed: its last attempt may have died between the commit and this line.
         report_refreshed(result)
     return result
 
@@ -106,7 +106,7 @@ class _Load:
         return self.shadows.warehouse
 
     def run(self) -> LoadResult | Again:
-        """Prepare, copy, publish: a later call goes on where this one ends."""
+        """Prepare, copy and publish; a later call continues where this one ends."""
         result = self.prepare()
         if result is None and self.request.step is Step.PREPARE:
             return Again(0)
@@ -120,21 +120,21 @@ class _Load:
         return replace(result, warnings=(*self.warnings, *self.settle()))
 
     def limit_calls(self, again: Again) -> None:
-        """Raise DatabaseError if calls of the run do not get any further: each costs some of the run's events."""
+        """Raise DatabaseError if the run's calls make no progress: each call uses some of the execution's events."""
         logger.info("the load is to be called again", reason=again.reason)
         if self.shadows.exist() and self.shadows.count_calls() > _MOST_CALLS:
-            raise DatabaseError(f"the load was called {_MOST_CALLS} times without progress; left: {again.reason}")
+            raise DatabaseError(f"the load was called {_MOST_CALLS} times without progress; remaining: {again.reason}")
 
     def prepare(self) -> LoadResult | None:
-        """Refuse what cannot be loaded before a row is copied, create the shadows; the result if it is committed."""
+        """Check the tables before a row is copied, and create the shadows; return the result of a committed run."""
         with self.guard.step("the start, no row copied"):
             if known := self.begin():
                 return known
-            if self.request.max_shrink_percent < ANY_SHRINKAGE:  # counting may mean to read a table
+            if self.request.max_shrink_percent < ANY_SHRINKAGE:  # counting may read a whole table
                 self.count_previous()
             self.connection.execute("ROLLBACK TO SAVEPOINT unchanged")  # missing tables appear with their rows
             if not self.request.dry_run:
-                ensure_replica_identity(self.connection, self.schema)  # here its lock lasts for a moment
+                ensure_replica_identity(self.connection, self.schema)  # its lock is short here
             self.strategy.create_shadows()
             self.shadows.touch()
             if not self.request.dry_run:
@@ -143,13 +143,13 @@ class _Load:
         return None
 
     def begin(self) -> LoadResult | None:
-        """Open a transaction, acquire the load lock, make the tables ready for rows; the result if it is committed."""
+        """Open a transaction, acquire the load lock and prepare the tables; return the result of a committed run."""
         self.connection.execute(statement("begin"))
         is_locked = acquire_load_lock(self.connection, self.schema)
         self.connection.execute("SAVEPOINT unchanged")
         ensure_schema(self.connection, self.schema)
         control_tables = self.strategy.ensure_tables(CONTROL_TABLES)
-        if not is_locked:  # the first load: this one, or another one meanwhile, has created the table
+        if not is_locked:  # at the first load: this load or a concurrent one has just created the table
             acquire_load_lock(self.connection, self.schema)
         for missing in control_tables.values():
             for addition in missing:
@@ -157,7 +157,7 @@ class _Load:
         ensure_freshness(self.connection, self.schema)
         ensure_replica_identity(self.connection, self.schema)
         if known := find_result(self.connection, self.schema, self.request):
-            logger.info("run is committed already")
+            logger.info("run is already committed")
             self.connection.execute("ROLLBACK")
             return known
         if not self.request.force:
@@ -170,15 +170,15 @@ class _Load:
         return None
 
     def count_previous(self) -> None:
-        """Count the rows that are replaced, and check that the tables do not shrink too much."""
+        """Count the rows to replace, and check that the tables do not shrink too much."""
         for table in self.tables:
             table.previous_rows = self.strategy.count_previous(table)
             check_shrinkage(table.staged, table.previous_rows, self.request.max_shrink_percent)
 
     def get_ready(self) -> Again | None:
-        """Do all that one transaction does not have to; `Again` if another call has more time for what is left.
+        """Do all work that need not be in the last transaction; `Again` if the rest needs another call.
 
-        Each step, and the last transaction, may take as long as all before it.
+        Each step starts only if there is as much time left as all steps before it took.
         """
         left = self.guard.deadline.seconds_left
         start = left()
@@ -190,7 +190,7 @@ class _Load:
                     return Again(1, "steps that need more time")
         except MissingTableError:
             self.connection.execute("ROLLBACK")
-            if self.shadows.exist():  # another table is missing: one that a trigger's function names, for example
+            if self.shadows.exist():  # a different table is missing, for example one that a trigger's function uses
                 raise
             return Again(1, "to find out whether the call that dropped the shadows has loaded the run")
         if not self.request.dry_run:
@@ -210,14 +210,14 @@ class _Load:
         return None
 
     def export(self) -> Again | None:
-        """Write the tables to S3, if the run wants that."""
+        """Write the tables to S3, if the run's input asks for it."""
         exporter = Exporter(self.context, self.staging)
         return (
             None if not self.request.save_csv or all(map(exporter.export, self.tables)) else Again(1, "rows to export")
         )
 
     def publish(self) -> LoadResult | Again:
-        """Check all rows, replace the old ones, and commit; the result as the warehouse has it."""
+        """Check all rows, replace the old ones, and commit; return the result as recorded in the warehouse."""
         with self.guard.step(f"all {self.context.rows} rows copied, none written to the target"):
             if known := self.begin():
                 return known
@@ -234,22 +234,22 @@ class _Load:
         return self.commit()
 
     def check(self, table: TableLoad, copied: Copied) -> None:
-        """Check what is in a table's shadow."""
+        """Check the number of rows in a table's shadow."""
         with self.guard.step(f"{table.name}, all {table.rows} rows copied, not yet checked"):
             table.seconds = copied.seconds
             check_rows(table.name, table.rows, copied.rows, "copied")
         logger.info("table copied", table=table.name, rows=table.rows)
 
     def record(self) -> None:
-        """Record the run, in its transaction."""
+        """Record the run, in the transaction that replaces the rows."""
         with self.guard.step(f"all {self.context.rows} rows written to the target, not committed"):
             record(self.connection, self.schema, self.request, [table.result() for table in self.tables])
             record_attributes(self.connection, self.schema, self.request.run.id, self.shadows.ledger)
 
     def commit(self) -> LoadResult:
-        """Commit, or roll back a dry run; the result as the warehouse has it."""
+        """Commit, or roll back a dry run; return the result as recorded in the warehouse."""
         if self.request.dry_run:
-            # A part of a table says nothing about what it has no more.
+            # A capped run cannot tell which attributes have vanished.
             whole = [table.staged.table for table in self.tables if "maxItems" not in self.request.input]
             drift = find_changes(self.connection, self.schema, self.request.run.id, whole)
             self.connection.execute("ROLLBACK")
@@ -260,12 +260,12 @@ class _Load:
             result = find_result(self.connection, self.schema, self.request)
         except PipelineError as error:
             raise TransientError(f"the run is committed, but its result could not be read: {error}") from error
-        if result is None:  # a COMMIT may answer with a rollback
+        if result is None:  # PostgreSQL may answer a COMMIT with a rollback
             raise DatabaseError(f"run {self.request.run.id} was committed, but is not in pipeline_runs")
         return result
 
     def settle(self) -> Iterator[str]:
-        """Do what is left after the commit. Nothing of it fails the run: yields a line for each thing that failed."""
+        """Clean up after the commit; yield a line for each failure, which does not fail the run."""
         for step in (self.drop_shadows, self.strategy.settle):
             try:
                 self.guard.limit_session()
@@ -277,7 +277,7 @@ class _Load:
                     self.connection.execute("ROLLBACK")
 
     def drop_shadows(self) -> list[str]:
-        """Drop what the run does not need any more; where a late attempt still uses it, a later run drops it."""
+        """Drop the run's shadows; if a late attempt still uses them, a later run drops them."""
         warnings = drop_run(self.connection, self.shadows.schema, self.shadows.suffix)
         if self.request.dry_run:
             self.shadows.drop_empty_schema()

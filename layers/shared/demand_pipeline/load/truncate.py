@@ -1,10 +1,10 @@
 """The load strategy `truncate`: empty the tables and fill them again from the shadows.
 
-Readers are locked out from the first of these statements to the commit, and no longer: everything was copied and
-checked before. The rows are written frozen, so every snapshot sees them, also an older one (PostgreSQL's manual, COPY).
-TRUNCATE keeps no old rows: without that, a statement that waited for the lock with its snapshot, such as REFRESH
-MATERIALIZED VIEW, would see empty tables. Only COPY freezes, so the rows pass through this function, from a second
-session, which reads the shadow.
+Readers are locked out only from the first of these statements to the commit: everything was copied and checked
+before. The rows are written frozen, so every snapshot sees them, even an older one (PostgreSQL's manual, COPY).
+TRUNCATE keeps no old rows, so without frozen rows a statement that took its snapshot before it waited for the lock,
+such as REFRESH MATERIALIZED VIEW, would see empty tables. Only COPY freezes rows, so the rows pass through this
+function: a second session reads the shadow.
 """
 
 from demand_pipeline.errors import DatabaseTimeoutError, TransientError
@@ -16,11 +16,12 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
 
-# From so many rows on, indexes are made of the whole table instead of row by row. Measured with three of them on
-# `cases`: 31 instead of 50 ms at 10,000 rows, 1.1 instead of 1.9 s at 200,000, 7.5 instead of 11.9 s at a million.
+# From this number of rows on, indexes are dropped and built again after the rows instead of row by row. Measured with
+# three indexes on `cases`: 31 instead of 50 ms at 10,000 rows, 1.1 instead of 1.9 s at 200,000, 7.5 instead of 11.9 s
+# at a million.
 _MANY_ROWS = 10_000
-# One COPY reads so many blocks (64 MiB) of a shadow, in about a second. While it waits for its client, no timeout but
-# this one lets the readers continue.
+# One COPY reads this many blocks (64 MiB) of a shadow, in about a second. While it waits for its client, only this
+# timeout ends the wait of the readers.
 _BLOCKS = 8192
 _COPY_SECONDS = 45.0
 
@@ -28,12 +29,12 @@ _COPY_SECONDS = 45.0
 def replace_rows(context: LoadContext) -> None:
     """Replace the tables' rows; raises LockTimeoutError, DuplicateKeyError.
 
-    PostgreSQL freezes no rows that go through a partitioned parent. So if a table has several partitions, all tables of
-    the run are merged: an older snapshot must not see one run in some of them and another run in the others.
+    PostgreSQL cannot freeze rows that are written through a partitioned parent. So if a table has several partitions,
+    all tables of the run are merged: an older snapshot must not see different runs in different tables.
     """
     places = {table.name: find_storage(context.connection, table) for table in context.tables}
     if scattered := [name for name, place in places.items() if place is None]:
-        logger.info("tables are merged, since rows of several partitions cannot be frozen", tables=scattered)
+        logger.info("tables are merged, because rows in several partitions cannot be frozen", tables=scattered)
         merge.replace_rows(context)
         return
     with context.open_session() as source:
@@ -47,20 +48,20 @@ def replace_rows(context: LoadContext) -> None:
 
 
 def find_storage(connection: Connection, table: TableLoad) -> Sql | None:
-    """The one table that holds a table's rows: itself, or its only partition; None if there are several."""
+    """Return the relation that contains a table's rows: itself or its only partition; None if there are several."""
     found = connection.query(statement("storage"), relation=table.target)
     return Sql(found[0][0]) if found else None
 
 
 def empty(context: LoadContext) -> None:
-    """Lock readers out, add missing columns, remove all rows; one TRUNCATE, for foreign keys among the tables."""
+    """Lock readers out, add missing columns, remove all rows in one TRUNCATE, as foreign keys between them require."""
     lock_exclusive(context.connection, context.targets)
     context.add_columns()
     context.connection.execute(statement("truncate", tables=listed(alone(context.connection, context.targets))))
 
 
 def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:
-    """Drop the table's indexes and return the statements that make them again; those that might differ then stay."""
+    """Drop the table's indexes that can be recreated exactly, and return the statements that do it."""
     indexes = connection.query(statement("indexes"), relation=table.target)
     for removal, _ in indexes:
         connection.execute(removal)
@@ -68,9 +69,9 @@ def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:
 
 
 def fill(context: LoadContext, table: TableLoad, place: Sql, source: Connection) -> int:
-    """Copy the rows to their place from the shadow, which `source` reads; their number. Raises DuplicateKeyError.
+    """Copy the rows from the shadow, which `source` reads, and return their number. Raises DuplicateKeyError.
 
-    PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so no savepoint may be set in between.
+    PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so there must be no savepoint in between.
     Raises TransientError if a COPY stalls, DeadlineError if the function's time runs out.
     """
     columns, rows = listed(table.schema.names), 0

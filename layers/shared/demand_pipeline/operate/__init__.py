@@ -1,1 +1,1 @@
-"""What operators' commands ask of the warehouse: one module per action."""
+"""Answers to operators' commands about the warehouse: one module per action."""

@@ -1,4 +1,4 @@
-"""One action within one session: found by its name, read-only unless declared otherwise, within a time limit."""
+"""Runs one action within one session: read-only unless declared otherwise, and within a time limit."""
 
 import time
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from demand_pipeline.postgres.session import open_session, refuse_shared_session
 from demand_pipeline.postgres.statements import statement
 from demand_pipeline.settings import PostgresSettings
 
-# Between the longest statement and the function's time limit: for connecting, and for the answer.
+# Time reserved for connecting and for the answer, besides the longest statement.
 _RESERVE_SECONDS = 15.0
 _LOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What answers a request: it gets the session, the schema and its arguments, and returns a dataclass.
+    """An action: `answer` gets the session, the schema and the arguments, and returns a dataclass.
 
-    An action that rehearses writes, and is always rolled back. One that renews reads the secrets again: a diagnosis
-    goes through no cache. `finish` gets the answer, after the commit of an action that writes.
+    An action that `rehearses` may write, and is always rolled back. An action that `renews` reads the secrets again,
+    since a diagnosis must not use a cache. `finish` gets the answer, after the commit of an action that writes.
     """
 
     answer: Callable[[Connection, str, Fields], Any]

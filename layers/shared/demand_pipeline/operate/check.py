@@ -1,4 +1,4 @@
-"""The action `check`: whether a load could do its work here, found out without changing anything."""
+"""The action `check`: whether a load would succeed; it changes nothing."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows 
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswer:
-    """Look at the server, the role's privileges, the tables, and what depends on them."""
+    """Check the server, the role's privileges, the tables, and the objects that depend on them."""
     request = CheckRequest.read(arguments)
     declared = tuple(TableSchema.of(table) for table in TABLES.values())
     [[version, major, role, is_superuser, tls]] = connection.query(statement("server"))
@@ -40,20 +40,20 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswe
 def _server(version: str, major: int, *, is_standby: bool) -> Finding:
     subject, tested = "server", f"PostgreSQL {_OLDEST} to {_NEWEST}"
     if is_standby:
-        action = "set PostgresHost to the primary; after a failover its name may take a minute to lead there"
-        return Finding(subject, State.FAILURE, f"PostgreSQL {version} is a standby, which refuses to write", action)
+        action = "set PostgresHost to the primary; after a failover, DNS may need a minute to point to it"
+        return Finding(subject, State.FAILURE, f"PostgreSQL {version} is a standby, which cannot write", action)
     if major < _OLDEST:
-        return Finding(subject, State.FAILURE, f"expected {tested}, found {version}", "upgrade the server")
+        return Finding(subject, State.FAILURE, f"{version} is too old; supported: {tested}", "upgrade the server")
     if major > _NEWEST:
         action = "try a dry run before the first run"
-        return Finding(subject, State.WARNING, f"found {version}; tested with {tested}", action)
+        return Finding(subject, State.WARNING, f"{version} is newer than the tested {tested}", action)
     return Finding(subject, State.OK, f"PostgreSQL {version}")
 
 
 def _role(role: str, *, is_superuser: bool) -> Finding:
     if is_superuser:
-        action = "put the login of a role made by docs/loader-role.sql into the secret"
-        return Finding("role", State.WARNING, f"{role} is a superuser, which a load need not be", action)
+        action = "create a role with docs/loader-role.sql, and put its login into the secret"
+        return Finding("role", State.WARNING, f"{role} is a superuser; the load needs far fewer privileges", action)
     return Finding("role", State.OK, f"logged in as {role}")
 
 
@@ -96,7 +96,7 @@ def _dependants(
     if strategy is Strategy.SWAP:
         for slot in parents_of(slots_of(schema, declared)):
             for problem in find_swap_problems(connection, slot):
-                message = f"a swap is refused: {problem.text}"
+                message = f"cannot be swapped: {problem.text}"
                 yield Finding(f"table {slot.schema.name}", State.FAILURE, message, problem.action)
         return
     for name, problem in find_obstacles(connection, relations, strategy):

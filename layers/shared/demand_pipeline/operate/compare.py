@@ -1,7 +1,7 @@
-"""The action `compare`: which rows of a table are not what a load would have written.
+"""The action `compare`: which rows of a table differ from the rows that a load would write.
 
-PostgreSQL compares, after it has read the given texts as the columns' types, as it does in a COPY. So a difference is
-one of stored values, never one of spelling.
+PostgreSQL casts the given texts to the columns' types, as in a COPY, before it compares them. So stored values are
+compared, and the spelling does not matter.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SHOWN = 200  # characters of a value
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> CompareAnswer:
-    """Compare rows by their keys; raises DatabaseDataError if a value is none of its column's type."""
+    """Compare rows by their keys; raises DatabaseDataError if a value is invalid for its column's type."""
     request = CompareRequest.read(arguments)
     if not request.rows:
         return CompareAnswer(0, ())
@@ -49,7 +49,7 @@ def _statement(only: Sql, wanted: TableSchema) -> Sql:
 
 
 def _shown(found: str, expected: str) -> Sql:
-    """Expected and found value of a column, null if they are the same."""
+    """Return an expression for the expected and the found value of a column, null if they are equal."""
     differ = f"ROW({found})::record *<> ROW({expected})::record"
     return Sql(f"CASE WHEN {differ} THEN ARRAY[{_cut(expected)}, {_cut(found)}] END")
 

@@ -1,4 +1,4 @@
-"""The action `drift`: what changed at the source of each table since the run before."""
+"""The action `drift`: the changes at the source of each table since the previous run."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from demand_pipeline.transform.drift import ALL
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> DriftAnswer:
-    """Every declared table that the run has loaded, or any run."""
+    """Return the drift of every declared table that the run loaded; without a run, of each table's last run."""
     return DriftAnswer(tuple(_tables(connection, schema, DriftRequest.read(arguments).run)))
 
 
@@ -34,6 +34,6 @@ def _drift(connection: Connection, schema: str, table: Table, run: str) -> Table
     before = find_before(connection, schema, run, table)
     changes = compare(table, read_attributes(connection, schema, before, table), now) if before else ()
     items = sum(now[ALL].values()) if ALL in now else None
-    # Names may be long: `pipeline_run_attributes` has what does not fit.
+    # Names may be long; `pipeline_run_attributes` contains the changes that do not fit.
     shown = fitting(changes, ANSWER_BYTES // len(TABLES))
     return TableDrift(table.name, run, before, items, tuple(shown))

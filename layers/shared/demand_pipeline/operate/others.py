@@ -1,4 +1,4 @@
-"""Objects of others that a load meets: rules of the tables, triggers, event triggers, and holders of leftovers."""
+"""Objects of others that affect a load: rules of the tables, triggers, event triggers, and dependants of leftovers."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,20 +12,20 @@ from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, statement
 
-# Rules that a swap refuses in any case: `load/swap/checks.py` reports them.
+# Rules that always prevent a swap: `load/swap/checks.py` reports them.
 _REFUSED_BY_SWAP = ("exclusion", "referred")
 
 # Bits of pg_trigger.tgtype: the events of the statements that a load runs on a table.
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
 _EVENTS = {Strategy.TRUNCATE: _TRUNCATE | _INSERT, Strategy.MERGE: _DELETE | _UPDATE | _INSERT}
 
-# From this size on, an entry of an index is near its limit.
+# From this size on, an index entry is close to PostgreSQL's limit.
 _NEAR_BYTES = 2_000
 _MEASURE_SECONDS = 5
 
 
 def find(connection: Connection, schema: str, declared: Iterable[TableSchema], strategy: Strategy) -> Iterator[Finding]:
-    """Everything of others that can fail a load under a strategy, or that keeps it from cleaning up."""
+    """Yield the objects of others that can fail a load with this strategy, or prevent its cleanup."""
     declared = tuple(declared)
     yield from _rules(connection, schema, declared, strategy)
     yield from _triggers(connection, schema, declared, strategy)
@@ -45,28 +45,30 @@ def _rules(
                 continue
             if rule.kind == "referred":
                 if strategy is Strategy.MERGE:
-                    action = "rows that it refers to cannot be deleted, or change others: look at its ON DELETE"
+                    action = (
+                        "a run fails if it has to delete a referenced row, or changes other rows: check its ON DELETE"
+                    )
                     yield Finding(subject, State.WARNING, rule.problem, action)
             elif rule.size:
                 yield from _size(connection, subject, rule, rule.size)
             else:
-                message = f"{rule.problem}: an item that it refuses fails the run"
+                message = f"{rule.problem}: a run fails if it refuses an item"
                 yield Finding(subject, State.WARNING, message, rule.removal)
 
 
 def _size(connection: Connection, subject: str, rule: Rule, size: str) -> Iterator[Finding]:
-    """The largest entry of an index, if it is near the limit; measuring reads the table."""
+    """Yield the size of an index's largest entry, if it is close to the limit; measuring reads the table."""
     connection.execute("SAVEPOINT measure")
     try:
         connection.query(statement("limit_statements"), milliseconds=str(_MEASURE_SECONDS * 1000))
         [[largest]] = connection.query(statement("largest_entry", size=Sql(size), rows=Sql(rule.rows)))
     except DatabaseError as error:
         largest = None
-        yield Finding(subject, State.SKIPPED, f"{rule.problem}: not measured, {error}")
+        yield Finding(subject, State.SKIPPED, f"{rule.problem}: the sizes could not be measured: {error}")
     finally:
         connection.execute("ROLLBACK TO SAVEPOINT measure")
     if largest and largest >= _NEAR_BYTES:
-        yield Finding(subject, State.WARNING, f"{rule.problem}: the largest has {largest}", rule.removal)
+        yield Finding(subject, State.WARNING, f"{rule.problem}: the largest entry has {largest} bytes", rule.removal)
 
 
 def _triggers(
@@ -74,7 +76,7 @@ def _triggers(
 ) -> Iterator[Finding]:
     events = {} if strategy is Strategy.SWAP else {table.name: _EVENTS[strategy] for table in declared}
     for table in CONTROL_TABLES:
-        if strategy is not Strategy.SWAP or table is not REJECTED_ITEMS:  # which refuses triggers
+        if strategy is not Strategy.SWAP or table is not REJECTED_ITEMS:  # a swap does not allow triggers on it
             events[table.name] = _INSERT | _DELETE
     found = connection.query(
         statement("triggers"),
@@ -84,6 +86,8 @@ def _triggers(
     for table_name, trigger, function, fires, cure in found:
         subject, message = f"table {table_name}", f"its trigger {trigger} calls {function}"
         if fires:
-            yield Finding(subject, State.WARNING, f"{message} during a load: if that fails, so does the run", cure)
+            yield Finding(
+                subject, State.WARNING, f"{message} during a load: if the function fails, the run fails", cure
+            )
         else:
-            yield Finding(subject, State.OK, f"{message}, but not during a load by {strategy}")
+            yield Finding(subject, State.OK, f"{message}, but not during a load with {strategy}")

@@ -1,4 +1,4 @@
-"""Answers that fit: Lambda returns at most 6 MB."""
+"""Limits the size of an answer: Lambda returns at most 6 MB."""
 
 import json
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ ANSWER_BYTES = 5_000_000
 
 
 def fitting[Record](records: Iterable[Record], limit: int = ANSWER_BYTES) -> list[Record]:
-    """The first records, dataclasses or plain values, that fit into one answer; at least one, if there is any."""
+    """Return the first records, dataclasses or plain values, that fit into one answer; at least one, if any."""
     taken: list[Record] = []
     size = 0
     for record in records:
         value: Any = record
-        # With every character escaped that could be.
+        # As ASCII, which is an upper bound.
         size += len(json.dumps(asdict(value) if is_dataclass(record) else value))
         if taken and size > limit:
             break

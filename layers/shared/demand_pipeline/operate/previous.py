@@ -1,4 +1,4 @@
-"""The actions `rollback` and `diff`: the rows before the last run, brought back or compared with."""
+"""The actions `rollback` and `diff`, which restore the rows before the last run or compare with them."""
 
 from dataclasses import replace
 
@@ -13,21 +13,21 @@ from demand_pipeline.load.swap.strategy import settle
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.postgres.connection import Connection
 
-_SAMPLES_BYTES = ANSWER_BYTES // 4  # of each kind of three; the rest is for the columns that have changed
+_SAMPLES_BYTES = ANSWER_BYTES // 4  # for each of three kinds; the rest is for the changed columns
 
 
 def answer_rollback(connection: Connection, schema: str, arguments: Fields) -> RollbackAnswer:
-    """Roll the last run back, whole."""
+    """Roll back all tables of the last run."""
     return roll_back(connection, schema, TABLES, RollbackRequest.read(arguments))
 
 
 def finish_rollback(connection: Connection, schema: str, answer: RollbackAnswer) -> None:
-    """After the commit: statistics of what readers have now, and grants on what they had."""
+    """Analyse the restored tables, and grant access to the rows of the run that was rolled back."""
     settle(connection, slots_of(schema, [TableSchema.of(TABLES[restored.table]) for restored in answer.tables]))
 
 
 def answer_diff(connection: Connection, schema: str, arguments: Fields) -> DiffAnswer:
-    """Compare one table with its previous rows; of the samples, as many are shown as fit."""
+    """Compare one table with its previous rows; return as many samples as fit."""
     request = DiffRequest.read(arguments)
     found = diff_table(connection, schema, TableSchema.of(request.table), request.samples)
     return replace(

@@ -1,4 +1,4 @@
-"""The actions `rejects` and `rejected_items`: why items were rejected, and the items themselves."""
+"""The actions `rejects` and `rejected_items`: the reasons for rejects, and the rejected items."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ from demand_pipeline.s3.staging import ChunkKind, table_folder
 from demand_pipeline.transform.reason import GOT
 
 _MOST_REASONS = 1000
-_ROWS = 1000  # of one page, at most
+_ROWS = 1000  # per page, at most
 _FETCHED = 20  # rows at once
-_LARGEST_ITEM = ANSWER_BYTES // 3  # as a text in JSON, a byte has at most three
-_BEGINNING = 1000  # characters that are shown of a larger item
-_FIRST = "(0,0)"  # before every row: PostgreSQL counts rows of a block from 1
+_LARGEST_ITEM = ANSWER_BYTES // 3  # JSON escaping at most triples its size
+_BEGINNING = 1000  # characters of a larger item that are shown
+_FIRST = "(0,0)"  # precedes every row: PostgreSQL numbers the rows of a block from 1
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> RejectsAnswer:
-    """Count the rejects by reason."""
+    """Count rejects by reason."""
     request = RejectsRequest.read(arguments)
     if not exists(connection, schema, REJECTED_ITEMS.name):
         return RejectsAnswer((), complete=True)
@@ -46,7 +46,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> RejectsAns
 
 
 def answer_items(connection: Connection, schema: str, arguments: Fields) -> RejectedItemsAnswer:
-    """One page of rejected items, whole but for those that no answer can hold."""
+    """Return one page of rejected items; items that are too large for an answer are truncated."""
     request = RejectedItemsRequest.read(arguments)
     if not exists(connection, schema, REJECTED_ITEMS.name):
         return RejectedItemsAnswer((), next=None)
@@ -72,7 +72,7 @@ def answer_items(connection: Connection, schema: str, arguments: Fields) -> Reje
 
 
 def _fetch(connection: Connection) -> list[list[Any]]:
-    """The next rows, until their items, whole, are more than one answer holds: making a text of each takes time."""
+    """Fetch rows until their items exceed the size of an answer: more rows would only take time."""
     rows: list[list[Any]] = []
     fetch = statement("fetch_rejected_items", number=Sql(str(_FETCHED)))
     while sum(row[-1] for row in rows) < ANSWER_BYTES and (fetched := connection.query(fetch)):

@@ -1,4 +1,4 @@
-"""The action `runs`: what committed runs did to their tables, also those that Step Functions has forgotten."""
+"""The action `runs`: the counts of committed runs, including runs that Step Functions no longer lists."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,11 +14,11 @@ from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import statement
 
-_OF_RUN = 9  # columns, before the run whose rows the table has, and those of the table
+_OF_RUN = 9  # columns of the run; the run whose rows the table contains and the table's columns follow
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> RunsAnswer:
-    """The runs that were asked for; before the first run there are none."""
+    """Return the requested runs."""
     request = RunsRequest.read(arguments)
     if not exists(connection, schema, PIPELINE_RUN_TABLES.name):
         return RunsAnswer((), complete=True)

@@ -1,4 +1,4 @@
-"""The action `status`: what each table holds, and since when."""
+"""The action `status`: the last run of each table, and its number of rows."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from demand_pipeline.postgres.statements import qualified, statement
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> StatusAnswer:
-    """Every declared table; before the first run none exists."""
+    """Return the status of every declared table."""
     request = StatusRequest.read(arguments)
     loaded = _last_runs(connection, schema)
     tables = [loaded.get(name, TableStatus(name, rows=None)) for name in TABLES]
@@ -27,7 +27,7 @@ def answer(connection: Connection, schema: str, arguments: Fields) -> StatusAnsw
 
 
 def exists(connection: Connection, schema: str, table: str) -> bool:
-    """Whether there is such a table; in a schema that does not exist there is none."""
+    """Whether a table exists; false if its schema does not exist."""
     [[found]] = connection.query(statement("table_exists"), relation=qualified(schema, table))
     return bool(found)
 

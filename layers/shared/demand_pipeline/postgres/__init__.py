@@ -1,1 +1,1 @@
-"""A session with PostgreSQL: credentials, TLS, statements, and errors by this project's names."""
+"""Sessions with PostgreSQL: credentials, TLS, statements, and the translation of errors."""

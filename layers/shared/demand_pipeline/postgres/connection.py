@@ -1,4 +1,4 @@
-"""The only module, with `driver`, that knows pg8000: connecting, statements, COPY, errors by this project's names."""
+"""Sessions, statements, COPY and the translation of errors. Only this module, `driver` and `frames` use pg8000."""
 
 import contextlib
 import ssl
@@ -26,29 +26,29 @@ from demand_pipeline.settings import PostgresSettings
 
 _APPLICATION_NAME_BYTES = 63
 
-# What pg8000 raises if it does not understand the server.
+# Exceptions that pg8000 raises if it cannot parse the server's answer.
 _CONFUSED = (struct.error, LookupError, AttributeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that one step may take before it is given up.
+    """Time limits in seconds.
 
-    `connect` applies to name, TCP, TLS and login each; `lock` to each lock; `idle` to a client that holds a
-    transaction open and sends nothing.
+    `connect` applies to each of name resolution, TCP, TLS and login; `lock` to each lock; `idle` to a client that
+    keeps a transaction open and sends nothing.
     """
 
     connect: float = 10
     lock: float = 10
-    statement: float = 900  # Lambda ends before
+    statement: float = 900  # longer than a function's time limit
     idle: float = 50
 
 
 class Sink(Protocol):
-    """What COPY writes to."""
+    """The target of a COPY."""
 
     def write(self, data: bytes, /) -> Any:
-        """Take the next bytes."""
+        """Write the next bytes."""
 
 
 def connect(
@@ -58,7 +58,7 @@ def connect(
     application_name: str,
     timeouts: Timeouts,
 ) -> "Connection":
-    """Open a session: encrypted, verified, in UTC, every wait bounded.
+    """Open a session: encrypted, verified, in UTC, with a limit for every wait.
 
     Raises DatabaseConnectionError, DatabaseCertificateError, DatabaseAuthenticationError,
     DatabasePrivilegeError, or TransientError if the server is starting, stopping or full.
@@ -73,7 +73,7 @@ def connect(
                 database=settings.database,
                 application_name=application_name[:_APPLICATION_NAME_BYTES],
                 sock=sock,
-                ssl_context=False,  # the socket speaks TLS already; None would mean "if the server likes"
+                ssl_context=False,  # the socket already uses TLS; None would mean "if the server supports it"
             ),
         )
         connection = Connection(driver, sock)
@@ -84,7 +84,7 @@ def connect(
             idle_timeout=_milliseconds(timeouts.idle),
         )
         connection.facts = Facts(*connection.query(set_up)[-1])
-        # The server ends a long statement by itself; this is for a server that hangs.
+        # The server itself ends a long statement; this limit is for a server that hangs.
         sock.settimeout(timeouts.statement + timeouts.connect)
     except BaseException:
         network.hang_up(sock)
@@ -93,10 +93,10 @@ def connect(
 
 
 class Connection:
-    """A session; leaving its `with` block closes it, and what was not committed is rolled back.
+    """A session; leaving its `with` block closes it and rolls back uncommitted changes.
 
     Every method raises the errors of `sqlstates`, or TransientError if the connection broke. After
-    any error but one inside a savepoint the connection can only be closed.
+    any error outside of a savepoint, the connection can only be closed.
     """
 
     def __init__(self, driver: Driver, sock: ssl.SSLSocket) -> None:
@@ -107,17 +107,17 @@ class Connection:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it is not the server that this session is connected to: a pooler gives it a key of its own."""
+        """Whether a pooler is between this session and the server: a pooler sends its own backend key."""
         key: bytes | None = self._driver._backend_key_data  # noqa: SLF001
         return key is None or struct.unpack_from("!i", key) != (self.facts.backend,)
 
     def query(self, sql: str, **parameters: Any) -> list[list[Any]]:
-        """Run one statement and return its rows; `:name` in it is a parameter, a list is an array of any type.
+        """Run one statement and return its rows; `:name` is a parameter, and a list is an array of any type.
 
-        One that can run other people's code has the path that they expect, in the same message where there are no
-        parameters. An error takes the path back with the transaction, or the savepoint.
+        A statement that can run other people's code runs with the search_path that this code expects, in the same
+        message if there are no parameters. An error resets the path together with the transaction or the savepoint.
         """
-        # pg8000 writes a text that spells null without quotes into an array, where it is NULL.
+        # pg8000 does not quote the text "null" in an array, where it would become NULL.
         values = {name: _array(value) if isinstance(value, list) else value for name, value in parameters.items()}
         if not runs_others_code(sql):
             return self._run(sql, values)
@@ -127,29 +127,29 @@ class Connection:
             return self._run(sql, values)
 
     def execute(self, sql: str, **parameters: Any) -> int:
-        """Run one statement, or several without parameters, and return the number of rows it touched."""
+        """Run one statement, or several without parameters, and return the number of affected rows."""
         self.query(sql, **parameters)
         return self._touched
 
     def apply(self, composed: list[list[str]]) -> None:
-        """Run statements that a query has composed, one a row, in one message to the server."""
+        """Run statements that a query returned, one per row, in one message to the server."""
         if composed:
             self.execute(";\n".join([text for [text] in composed]))
 
     def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
-        """Run `COPY … FROM STDIN` with blocks that need not end where rows do; return the rows counted.
+        """Run `COPY … FROM STDIN` with blocks that need not end at the end of a row; return the number of rows.
 
-        One message a block: of 64 KiB to 1 MiB they cost the least. An error of `blocks` comes through
-        as it is; pg8000 has no CopyFail, so that the connection can only be closed then.
+        Each block is one message: blocks of 64 KiB to 1 MiB are the fastest. An error of `blocks` is re-raised
+        unchanged; pg8000 does not support CopyFail, so the connection can only be closed after it.
         """
         with self._on_their_path():
             self._run(sql, {}, caller=_Caller(blocks=blocks))
         return self._touched
 
     def copy_across(self, sql: str, source: Self, query: str) -> int:
-        """Run `COPY … FROM STDIN` with what `COPY … TO STDOUT` in another session yields; return the rows counted.
+        """Run `COPY … FROM STDIN` with the output of `COPY … TO STDOUT` in another session; return the number of rows.
 
-        After an error both connections can only be closed.
+        After an error, both connections can only be closed.
         """
         caller = _Caller(blocks=source.frames(query))
         with self._on_their_path():
@@ -163,7 +163,7 @@ class Connection:
             yield block
 
     def copy_out(self, sql: str, sink: Sink) -> None:
-        """Run `COPY … TO STDOUT`; an error of `sink` comes through as it is."""
+        """Run `COPY … TO STDOUT`; an error of `sink` is re-raised unchanged."""
         self._run(sql, {}, caller=_Caller(sink=sink))
 
     def _run(
@@ -175,7 +175,7 @@ class Connection:
         caller: "_Caller | None" = None,
         stream: Iterator[bytes] | None = None,
     ) -> list[list[Any]]:
-        """Run a statement in a message of its own, or in the given one; COPY is given the stream or the caller."""
+        """Run a statement as a separate message, or in the given one; COPY uses the stream or the caller."""
         call = partial(self._driver.run, message or sql, stream=stream or caller, **values)
         rows = _named(self._sock, call, self, caller, sql)
         self._touched = int(self._driver.row_count)
@@ -194,11 +194,11 @@ class Connection:
         self._touched = touched
 
     def last_words(self, *, broke: bool) -> Mapping[str, str] | None:
-        """The fields of the error with which the server has ended the session, unread if the connection broke."""
+        """Return the fields of the error with which the server ended the session; read them if the connection broke."""
         return self._driver.last_words() if broke else self._driver.fatal
 
     def close(self) -> None:
-        """End the session, in whatever state it is."""
+        """End the session, whatever its state."""
         with contextlib.suppress(pg8000.native.Error, OSError, ValueError):
             self._sock.settimeout(1)  # for the closing message, which the server does not need
             self._driver.close()
@@ -214,7 +214,7 @@ class Connection:
 
 
 class _Caller:
-    """A caller's end of a COPY; it remembers its own error, to tell it from one of the connection."""
+    """A caller's end of a COPY; it records the caller's error, to distinguish it from an error of the connection."""
 
     def __init__(self, blocks: Iterable[bytes] = (), sink: Sink | None = None) -> None:
         self._blocks = blocks
@@ -242,7 +242,7 @@ def _array(elements: list[Any]) -> str:
 
 
 def _milliseconds(seconds: float) -> Sql:
-    """As PostgreSQL's settings take a time; zero would mean "no limit"."""
+    """Return a time for a setting of PostgreSQL; at least one, since zero would mean "no limit"."""
     return Sql(str(max(1, round(seconds * 1000))))
 
 
@@ -253,10 +253,10 @@ def _named[T](
     caller: _Caller | None = None,
     sql: str = "",
 ) -> T:
-    """Call pg8000; raise its errors under this project's names.
+    """Call pg8000, and translate its errors.
 
-    They are raised outside of the `except` block on purpose: pg8000's error holds detail and context,
-    which quote items, and as `__context__` they would get into the log.
+    The `raise` is outside of the `except` block intentionally: pg8000's error contains detail and context,
+    which quote items, and as `__context__` they would be logged.
     """
     error: PipelineError
     try:
@@ -272,7 +272,7 @@ def _named[T](
 
 
 def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, sql: str) -> PipelineError | None:
-    """What an error of pg8000 means; None for our own bug, which is re-raised."""
+    """Translate an error of pg8000; None for a bug in our code, which is re-raised."""
     broke = isinstance(raised, OSError) or isinstance(raised.__cause__, OSError)
     fields = _fields(raised)
     if fields is None and session is not None:
@@ -281,17 +281,17 @@ def _known(raised: Exception, sock: ssl.SSLSocket, session: Connection | None, s
         return failure(fields, sql, session.facts.explain(fields) if session else "")
     if isinstance(raised, scramp.ScramException):
         return DatabaseAuthenticationError("SCRAM authentication with this server failed")
-    # InterfaceError is a network fault or a mistake alike: the first has an OSError, or a socket that hung up.
+    # InterfaceError means either a network fault, with an OSError or a lost socket, or a bug in our code.
     if broke or network.is_lost(sock):
         return TransientError(f"the connection to PostgreSQL broke: {type(raised.__cause__ or raised).__name__}")
     if isinstance(raised, _CONFUSED):
-        return TransientError(f"the answer of PostgreSQL cannot be understood: {type(raised)}")
+        return TransientError(f"PostgreSQL sent an answer that cannot be parsed: {type(raised)}")
     return None
 
 
 def _fields(raised: Exception) -> Mapping[str, str] | None:
-    """The fields of an error of the server."""
-    # pg8000 closes a connection that was refused, and if that fails too, it hides the reason beneath.
+    """Return the fields of the server's error, if there is one."""
+    # pg8000 closes a refused connection. If closing fails too, the server's error is only in `__context__`.
     current: BaseException | None = raised
     while current is not None:
         if isinstance(current, pg8000.native.DatabaseError):

@@ -1,4 +1,4 @@
-"""The warehouse's secrets from Secrets Manager, kept for some minutes by Powertools."""
+"""Reads the warehouse's secrets from Secrets Manager; Powertools caches them for some minutes."""
 
 import json
 from dataclasses import dataclass, field
@@ -18,22 +18,22 @@ _KEEP_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A database user and its password, which no log record shows."""
+    """A database user and its password; the password is not part of the representation, and so not logged."""
 
     user: str
     password: str = field(repr=False)
 
 
 def read_credentials(settings: PostgresSettings, *, renew: bool = False) -> Credentials:
-    """Read the secret, JSON with `username` and `password`; `renew` passes over what is kept.
+    """Read the secret, JSON with `username` and `password`; `renew` bypasses the cache.
 
-    Raises `ConfigurationError` naming the secret, `TransientError` if Secrets Manager was busy.
+    Raises `ConfigurationError`, which names the secret, or `TransientError` if Secrets Manager was busy.
     """
     text = _read(settings.secret, renew=renew)
     try:
         secret: Any = json.loads(text)
     except ValueError:
-        secret = None  # the error would carry the secret's text
+        secret = None  # the error would contain the secret's text
     values = [secret.get(name) if isinstance(secret, dict) else None for name in ("username", "password")]
     user, password = values
     if not isinstance(user, str) or not isinstance(password, str) or not user or not password:
@@ -42,16 +42,16 @@ def read_credentials(settings: PostgresSettings, *, renew: bool = False) -> Cred
 
 
 def read_tls_root(settings: PostgresSettings, *, renew: bool = False) -> str | None:
-    """The PEM text of the certificate authority to trust; None for those of RDS.
+    """Read the PEM text of the certificate authority to trust; None for the authorities of RDS.
 
-    Raises as `read_credentials` does.
+    Raises the errors of `read_credentials`.
     """
     return _read(settings.tls_root_secret, renew=renew) if settings.tls_root_secret else None
 
 
 @cache
 def secrets() -> SecretsProvider:
-    """Secrets Manager, with this project's timeouts and retries."""
+    """Return the client for Secrets Manager, with this project's timeouts and retries."""
     return SecretsProvider(boto3_client=clients.client("secretsmanager"))
 
 
@@ -59,11 +59,11 @@ def _read(secret: str, *, renew: bool = False) -> str:
     try:
         value = secrets().get(secret, max_age=_KEEP_SECONDS, force_fetch=renew)
     except GetParameterError as error:
-        failure = error.__context__ or error  # Powertools names every failure the same
+        failure = error.__context__ or error  # Powertools raises the same error for every failure
     else:
         if isinstance(value, str):
             return value
-        raise ConfigurationError(f"{secret}: expected a secret of text, got binary")
+        raise ConfigurationError(f"{secret}: expected a text secret, found a binary one")
     try:
         with clients.translate_errors(f"reading {secret}"):
             raise failure

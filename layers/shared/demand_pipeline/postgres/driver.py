@@ -1,4 +1,4 @@
-"""pg8000, with whatever it lacks: logins of any user and password, and the last words of a server."""
+"""Extends pg8000: logins with any user and password, and the server's last error."""
 
 import contextlib
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from scramp.utils import saslprep
 
 _SASL = (10).to_bytes(4)  # PostgreSQL's protocol: AuthenticationSASL
 _LAST_WORDS_SECONDS = 1.0
-_ANYBODY = b"-", b"-"  # PostgreSQL knows the user from the message before
+_ANYBODY = b"-", b"-"  # PostgreSQL takes the user from the earlier startup message
 
 
 class Driver(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 has no types
-    """A connection that takes passwords that SASLprep (RFC 4013) refuses, by their bytes, as libpq and the server do.
+    """A connection that accepts passwords that SASLprep (RFC 4013) refuses: it uses their bytes, like libpq.
 
-    pg8000 would give up, and for the name of such a user, too. It also forgets what the server has said last if nothing
-    follows it.
+    pg8000 would fail, also for a user name that SASLprep refuses. It would also drop the server's last error if no
+    other message follows it.
     """
 
     user: bytes
@@ -26,7 +26,7 @@ class Driver(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 has no t
     fatal: Mapping[str, str] | None = None
 
     def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: Any) -> None:  # noqa: N802 - pg8000's
-        """Answer the server; the first message of SCRAM does not depend on the password."""
+        """Answer the server's request; the first message of SCRAM does not depend on the password."""
         if data[:4] != _SASL:
             super().handle_AUTHENTICATION_REQUEST(data, context)
             return
@@ -37,14 +37,14 @@ class Driver(pg8000.native.Connection):  # type: ignore[misc]  # pg8000 has no t
         self.auth.password = _prepared(self.password)
 
     def handle_ERROR_RESPONSE(self, data: bytes, context: core.Context) -> None:  # noqa: N802 - pg8000's
-        """Keep what ends the session."""
+        """Keep the error that ends the session."""
         super().handle_ERROR_RESPONSE(data, context)
         fields = context.error.args[0]
         if fields.get("V") in ("FATAL", "PANIC"):
             self.fatal = fields
 
     def last_words(self) -> Mapping[str, str] | None:
-        """The fields of the error with which the server has ended the session; None without one."""
+        """Return the fields of the error with which the server ended the session; None without one."""
         if self.fatal is None:
             with contextlib.suppress(Exception):
                 self._usock.settimeout(_LAST_WORDS_SECONDS)

@@ -1,8 +1,8 @@
-"""Rows of a COPY from one session to another, as the messages that they arrive in.
+"""Passes the rows of a COPY from one session to another, message by message.
 
-PostgreSQL sends one message per row, and takes the same messages back. pg8000 handles each of them in Python code of
-its own, which takes four times as long as to find where they end (PostgreSQL's manual, 55.7: one byte of type, then the
-length, which counts itself).
+PostgreSQL sends one message per row, and accepts the same messages as input. pg8000 handles each message in Python,
+which takes four times as long as only finding their ends (PostgreSQL's manual, 55.7: one byte for the type, then the
+length, which includes itself).
 """
 
 import struct
@@ -18,10 +18,10 @@ _COPY_DATA = core.COPY_DATA[0]
 
 
 def read_frames(driver: Any, sql: str) -> Iterator[bytes]:
-    """Run `COPY … TO STDOUT` and yield its messages, whole ones, in blocks; raises pg8000's errors."""
+    """Run `COPY … TO STDOUT` and yield its messages in blocks of whole messages; raises pg8000's errors."""
     context = core.Context(sql, stream=_NoStream())
     driver.send_QUERY(sql)
-    core._flush(driver._sock)  # noqa: SLF001 - pg8000 offers no other way to its messages
+    core._flush(driver._sock)  # noqa: SLF001 - pg8000 has no public access to its messages
     rest = b""
     while True:
         data = rest + driver._sock.read1(_BLOCK_BYTES)  # noqa: SLF001 - the same
@@ -46,15 +46,15 @@ def read_frames(driver: Any, sql: str) -> Iterator[bytes]:
 
 
 def write_frames(driver: Any, frames: Iterable[bytes]) -> Iterator[bytes]:
-    """Send messages as they are, for a `COPY … FROM STDIN` to which this is the stream: it has nothing more to send."""
+    """Send messages unchanged, as the stream of a `COPY … FROM STDIN`; it yields nothing for pg8000 to send."""
     for block in frames:
-        core._write(driver._sock, block)  # noqa: SLF001 - pg8000 would wrap it in a message
+        core._write(driver._sock, block)  # noqa: SLF001 - pg8000 would wrap the block in a message
     return
-    yield  # an iterator, as pg8000 expects
+    yield  # makes this an iterator, as pg8000 expects
 
 
 class _NoStream:
     """The attributes that pg8000 reads when a COPY begins."""
 
     def write(self, data: bytes) -> None:
-        """Never called: `read_frames` takes the rows."""
+        """Do nothing: `read_frames` reads the rows, so pg8000 never calls this."""

@@ -1,8 +1,9 @@
 """Other people's code that our statements can run: triggers, event triggers, functions of columns, checks and indexes.
 
-It finds its names on the path that its author has, so such a statement runs on the role's own path, without the schemas
-in which others may create objects. There our own functions and operators are named with their schema, since
-an overload whose types fit better is preferred to one in `pg_catalog`. Every other statement runs on our path.
+This code relies on its author's search_path, so such a statement runs with the role's own path, without the schemas
+in which others may create objects. In these statements our functions and operators are qualified with their schema,
+since PostgreSQL prefers an overload with better matching types to one in `pg_catalog`. Every other statement runs with
+our path.
 """
 
 import re
@@ -11,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n)*(\w+)")
-# The first words of statements that run nobody's code but ours. WITH is one of them if it does not write.
+# The first words of statements that run only our code. WITH is one of them if it does not write.
 _OURS = frozenset({"BEGIN", "SAVEPOINT", "ROLLBACK", "SET", "SHOW", "LOCK", "ANALYZE", "VACUUM"})
 _OURS |= {"SELECT", "WITH", "DECLARE", "FETCH", "CLOSE"}
 _QUOTED = re.compile(r"--[^\n]*|'[^']*'|\"[^\"]*\"")
@@ -22,9 +23,9 @@ _UNKNOWN_NAMES = frozenset({"42P01", "42883", "42704"})
 
 
 class Facts(NamedTuple):
-    """Facts that the server gives a new session. The schemas in `path` and `left_out` are quoted and in their order.
+    """Facts about the server, read by a new session. The schemas in `path` and `left_out` are quoted and in order.
 
-    `event_triggers` has the name of each one's function.
+    `event_triggers` maps the names of event triggers to the names of their functions.
     """
 
     backend: int = 0
@@ -34,9 +35,9 @@ class Facts(NamedTuple):
     event_triggers: Mapping[str, str] = {}
 
     def explain(self, fields: Mapping[str, str]) -> str:
-        """How other people's code took part in an error of the server, to be added to its message.
+        """Explain how other people's code contributed to an error of the server, as an addition to its message.
 
-        The error's context may quote a row, so nothing of it is shown but names that the catalog has.
+        The error's context may quote a row, so only names that are in the catalog are shown.
         """
         context = fields.get("W", "")
         triggers = [
@@ -52,7 +53,7 @@ class Facts(NamedTuple):
 
 @lru_cache(512)
 def runs_others_code(sql: str) -> bool:
-    """Whether a statement, or the first of several, can run code that is not ours."""
+    """Whether a statement, or the first of several, can run other people's code."""
     found = _FIRST_WORD.match(sql)
     word = found[1].upper() if found else ""
     return word not in _OURS or (word == "WITH" and bool(_WRITES.search(_QUOTED.sub("", sql))))

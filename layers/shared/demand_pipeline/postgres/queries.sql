@@ -1,22 +1,23 @@
 -- Every statement of the pipeline, by name. `:name` is a parameter. `{name}` is an identifier, which is quoted, or
--- SQL that the caller composed of quoted identifiers (see statements.py).
+-- SQL that the caller composed from quoted identifiers (see statements.py).
 
 
 -- Sessions -------------------------------------------------------------------------------------------------------------
 
 -- name: session
--- Sets up a session; the last row is what others.Facts has. It is one message, so that a pooler that has another session
--- of the server for each transaction is found out by what comes next. READ COMMITTED: a standby refuses SERIALIZABLE.
+-- Sets up a session; the last row contains the fields of others.Facts. It is one message, so that later queries can detect
+-- a pooler that uses a different session of the server for each transaction. READ COMMITTED, because a standby refuses
+-- SERIALIZABLE.
 SET statement_timeout = 0;
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 SELECT pg_catalog.set_config('demand_pipeline.schemas', pg_catalog.current_schemas(false)::pg_catalog.text, true);
--- No names that other users could shadow (CVE-2018-1058); for code of others see others.py.
+-- Other users cannot shadow names on this path (CVE-2018-1058); for other people's code see others.py.
 SET search_path = pg_catalog, pg_temp;
--- Every default of a role, a database or a server that could change what is loaded, or end a load. Some of these settings
--- are newer than the oldest servers.
+-- All settings whose defaults for a role, a database or a server could change the loaded rows, or end a load. Some do not
+-- exist on the oldest servers.
 SELECT count(set_config(name, value, false))
 FROM (VALUES
-    -- Values and definitions as text, in a form that both sides know, and that loses nothing.
+    -- Values and definitions as text, in a fixed and lossless form.
     ('client_encoding', 'UTF8'),
     ('standard_conforming_strings', 'on'),
     ('TimeZone', 'UTC'),
@@ -29,25 +30,25 @@ FROM (VALUES
     ('quote_all_identifiers', 'off'),
     -- A policy that hides rows must fail the load, not its counts.
     ('row_security', 'off'),
-    -- Transactions as a load needs them. Rows are addressed by their blocks, which only heap tables have.
+    -- Transactions as a load needs them. Rows are addressed by block, which only heap tables support.
     ('default_transaction_isolation', 'read committed'),
     ('default_transaction_read_only', 'off'),
     ('default_transaction_deferrable', 'off'),
     ('default_table_access_method', 'heap'),
-    -- PostgreSQL refuses a partitioned table where this names the database's own tablespace.
+    -- PostgreSQL refuses to create a partitioned table if this names the database's own tablespace.
     ('default_tablespace', ''),
-    -- What is reported as committed must outlast a crash; standbys need not have it.
+    -- A committed run must survive a crash of the server; standbys need not have it yet.
     ('synchronous_commit', 'local'),
-    -- What would end a session that works; the function's time limit ends it.
+    -- Settings that would end an active session; the function's time limit bounds it instead.
     ('exit_on_error', 'off'),
     ('idle_session_timeout', '0'),
     ('transaction_timeout', '0'),
     ('statement_timeout', '{statement_timeout}'),
     ('lock_timeout', '{lock_timeout}'),
     ('idle_in_transaction_session_timeout', '{idle_timeout}'),
-    -- Nobody reads notices.
+    -- Notices are not used.
     ('client_min_messages', 'error'),
-    -- A client that has died is noticed within a minute: waiting for it, sending to it, or working for it.
+    -- The server detects within a minute that a client has died: while it waits for it, sends to it or works for it.
     ('tcp_keepalives_idle', '10'),
     ('tcp_keepalives_interval', '10'),
     ('tcp_keepalives_count', '3'),
@@ -59,8 +60,9 @@ WHERE (name <> 'synchronous_commit' OR setting = 'off')
   AND (name <> 'default_tablespace' OR setting = (SELECT spcname FROM pg_database
                                                   JOIN pg_tablespace ON pg_tablespace.oid = dattablespace
                                                   WHERE datname = current_database()));
--- In a schema where others may create objects they could plant functions that we would run. Others are roles that are
--- neither superusers nor members of this role, and so could not act as it anyway.
+-- The path for other people's code excludes schemas in which others may create objects, since they could create functions
+-- there that we would run. Others are roles that are neither superusers nor members of this role: those two can act as
+-- this role anyway.
 WITH creators AS (
     SELECT namespace.oid, CASE creator WHEN 'pg_database_owner'::regrole THEN datdba ELSE creator END AS creator
     FROM pg_namespace AS namespace
@@ -95,7 +97,7 @@ SET search_path = {path};
 SET search_path = pg_catalog, pg_temp;
 
 -- name: begin
--- READ COMMITTED: what is asked after waiting for a lock must see what its last holder committed.
+-- READ COMMITTED: a query after a wait for a lock must see the changes that the lock's last holder committed.
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 
 -- name: begin_reading
@@ -108,7 +110,7 @@ SELECT set_config('lock_timeout', :seconds, true);
 SELECT set_config('statement_timeout', :milliseconds, false);
 
 -- name: begin_rehearsal
--- Not READ WRITE: a standby refuses that, and `demand doctor` can say so.
+-- Not READ WRITE, which a standby refuses: `demand doctor` reports the standby instead.
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: limit_statements
@@ -118,7 +120,7 @@ SELECT set_config('statement_timeout', :milliseconds, true);
 -- Locks ----------------------------------------------------------------------------------------------------------------
 
 -- name: hung_loads
--- Loads whose COPY is old and waits for its client: process id, and how far the COPY has come. No timeout of PostgreSQL
+-- Loads whose COPY is old and waits for its client: process id, start and progress of the COPY. No timeout of PostgreSQL
 -- ends it while the client's kernel still answers.
 SELECT pid, query_start, bytes_processed
 FROM pg_stat_activity
@@ -135,13 +137,13 @@ WHERE usename = current_user
 SELECT pg_terminate_backend(:pid, 1000);
 
 -- name: forget_activity
--- Within a transaction, pg_stat_activity stays as it was when the transaction first read it.
+-- A transaction always sees pg_stat_activity as it was when the transaction first read it, unless it clears the snapshot.
 SELECT pg_stat_clear_snapshot();
 
 -- name: limit_locks
--- All locks of an attempt together wait for less than deadlock_timeout. A partition is locked with its parent. The setting
--- ends with the savepoint; once the locks are taken, it stays for the rest of the transaction: while readers are locked
--- out, nothing is worth a longer wait.
+-- All locks of an attempt together wait for less than deadlock_timeout. A partition is locked with its parent. If the
+-- attempt fails, the savepoint resets the setting. Otherwise the setting applies to the rest of the transaction, since no
+-- lock is worth a longer wait while readers are locked out.
 WITH RECURSIVE locked AS (
     SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
     UNION
@@ -177,9 +179,9 @@ WHERE granted
   AND pid IS DISTINCT FROM pg_backend_pid();
 
 -- name: lock_holders
--- Who holds, or waits for, locks in some modes on relations, on their partitions, or on any relation of schemas: process
--- id and one relation; for a prepared transaction also a description, and the statement that ends it. What connects a
--- prepared transaction with its locks is the lock on its own transaction id.
+-- The holders of locks in some modes, and the sessions that wait for such locks, on relations, on their partitions, or on
+-- any relation of schemas: process id and one relation; for a prepared transaction also a description, and the statement
+-- that ends it. A prepared transaction is joined to its locks by the lock on its own transaction id.
 WITH RECURSIVE locked AS (
     SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
     UNION
@@ -229,8 +231,8 @@ LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;
 CREATE SCHEMA IF NOT EXISTS {schema};
 
 -- name: relation
--- Nothing if there is no such relation; else its kind, its owner, whether this session's role may act as the owner, and
--- the name and the columns, in order, of its primary key (null: it has none).
+-- No row if the relation does not exist; otherwise its kind, its owner, whether this session's role may act as the owner,
+-- and the name and the ordered columns of its primary key (null: no primary key).
 SELECT relation.relkind::text AS kind,
        pg_get_userbyid(relation.relowner)::text AS owner,
        pg_has_role(relation.relowner, 'USAGE') AS owned,
@@ -245,7 +247,7 @@ FROM pg_class AS relation
 WHERE relation.oid = to_regclass(:relation);
 
 -- name: columns
--- One row per declared column: the type it has (null: it is missing) and the type it should have, in the server's words.
+-- One row per declared column: its type (null: the column is missing) and its declared type, both in the server's notation.
 SELECT declared.name,
        format_type(attribute.atttypid, attribute.atttypmod) AS found,
        format_type(declared.type::regtype, NULL) AS expected
@@ -257,8 +259,8 @@ LEFT JOIN pg_attribute AS attribute
       AND NOT attribute.attisdropped;
 
 -- name: unwritable_columns
--- Columns that keep a load from inserting rows: name, problem and the actions of ALTER TABLE that help. A trigger may set a
--- column that has no default. An identity column is NOT NULL, and stays so.
+-- Columns that prevent a load from inserting rows: name, problem and the actions of ALTER TABLE that solve it. A trigger may
+-- set a column without a default. An identity column is NOT NULL, and remains NOT NULL without its identity.
 SELECT attname::text, format('GENERATED ALWAYS AS %s', CASE WHEN attidentity = 'a' THEN 'IDENTITY' ELSE 'an expression' END),
        format(CASE WHEN attgenerated = 'v' THEN 'DROP COLUMN %I'
                    WHEN attgenerated = 's' THEN 'ALTER COLUMN %I DROP EXPRESSION'
@@ -279,7 +281,7 @@ WHERE attrelid = to_regclass(:relation) AND NOT attisdropped AND attnum > 0
   );
 
 -- name: comments
--- The statements that comment the declared tables (no column) and columns that have no comment yet.
+-- The statements that add comments to the declared tables (no column) and columns that have no comment yet.
 SELECT CASE WHEN attribute.attnum IS NULL
             THEN format('COMMENT ON TABLE %s IS %L', declared.relation, declared.comment)
             ELSE format('COMMENT ON COLUMN %s.%I IS %L', declared.relation, attribute.attname, declared.comment)
@@ -295,8 +297,8 @@ WHERE NOT EXISTS (
 );
 
 -- name: indexes
--- A table's indexes that can be dropped and made again exactly as they were: the statement that drops each, and those
--- that make it. An index of which anything is not in these statements is not among them.
+-- A table's indexes that can be dropped and recreated exactly: the statement that drops each, and the statements that
+-- recreate it. Indexes that these statements cannot reproduce completely are left out.
 SELECT coalesce('ALTER TABLE ' || relation.oid::regclass || ' DROP CONSTRAINT ' || quote_ident(rule.conname),
                 'DROP INDEX ' || class.oid::regclass) AS removal,
        array_remove(ARRAY[
@@ -316,14 +318,14 @@ JOIN pg_class AS class ON class.oid = index.indexrelid
 JOIN pg_class AS relation ON relation.oid = index.indrelid
 LEFT JOIN pg_constraint AS rule ON rule.conindid = index.indexrelid AND rule.contype IN ('p', 'u')
 WHERE index.indrelid = to_regclass(:relation)
-  -- Neither partitioned nor a partition: its indexes belong to others'.
+  -- The table is neither partitioned nor a partition, whose indexes are linked to other indexes.
   AND relation.relkind = 'r'
   AND NOT relation.relispartition
-  -- Making a key again asks for NOT NULL in tables that inherit it, which may be somebody else's.
+  -- Recreating a key requires NOT NULL in inheriting tables, which may belong to others.
   AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation.oid)
-  -- An exclusion constraint's index is made by other means.
+  -- An exclusion constraint's index cannot be recreated in this way.
   AND NOT index.indisexclusion
-  -- Marks that no definition shows: REPLICA IDENTITY, CLUSTER, a tablespace, statistics targets and other options.
+  -- Properties that no definition contains: REPLICA IDENTITY, CLUSTER, a tablespace, statistics targets and other options.
   AND NOT index.indisreplident
   AND NOT index.indisclustered
   AND class.reltablespace = 0
@@ -333,7 +335,7 @@ WHERE index.indrelid = to_regclass(:relation)
       WHERE attribute.attrelid = index.indexrelid
         AND (coalesce(attribute.attstattarget, -1) <> -1 OR attribute.attoptions IS NOT NULL)
   )
-  -- Others that stand on it: foreign keys, views that group by the key; and extensions that it belongs to.
+  -- No dependants: foreign keys, views that group by the key; and no extension that it belongs to.
   AND NOT EXISTS (
       SELECT FROM pg_depend AS dependency
       WHERE dependency.deptype <> 'i'
@@ -342,7 +344,7 @@ WHERE index.indrelid = to_regclass(:relation)
           OR (dependency.classid = 'pg_class'::regclass AND dependency.objid = index.indexrelid
               AND dependency.deptype IN ('e', 'x')))
   )
-  -- What making an index takes, other than owning the table.
+  -- The privilege that CREATE INDEX needs besides ownership of the table.
   AND has_schema_privilege(relation.relnamespace, 'CREATE')
 ORDER BY index.indexrelid;
 
@@ -353,18 +355,18 @@ SELECT FROM pg_namespace WHERE nspname = :schema;
 CREATE TABLE IF NOT EXISTS {table} ({definition}){partitioned};
 
 -- name: alone
--- In the given order. The rows of a partitioned table are in its partitions, so that it is never meant without them.
+-- In the given order. A partitioned table's rows are in its partitions, so it must not be restricted with ONLY.
 SELECT CASE WHEN relkind = 'p' THEN name ELSE 'ONLY ' || name END
 FROM unnest(:relations::text[]) WITH ORDINALITY AS given (name, position)
 JOIN pg_class ON pg_class.oid = to_regclass(name)
 ORDER BY position;
 
 -- name: identify_rows
--- For a table without a key: without a replica identity, PostgreSQL refuses UPDATE and DELETE once it is published.
+-- For a table without a key: PostgreSQL refuses UPDATE and DELETE of a published table without a replica identity.
 ALTER TABLE {table} REPLICA IDENTITY FULL;
 
 -- name: unidentified
--- Of a table without a key: the table, or each of its partitions, without a replica identity.
+-- A table without a key, or its partitions, as far as they have no replica identity.
 WITH RECURSIVE part AS (
     SELECT to_regclass(:relation)::oid AS relation
     UNION
@@ -386,7 +388,7 @@ SELECT count(*) FROM {table};
 SELECT to_regclass(:relation) IS NOT NULL;
 
 -- name: schema_access
--- This session's role, whether the schema is there, and whether the role may create tables in it.
+-- This session's role, whether the schema exists, and whether the role may create tables in it.
 SELECT current_user::text AS loader,
        namespace.oid IS NOT NULL AS found,
        CASE WHEN namespace.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
@@ -420,7 +422,7 @@ CREATE {kind} TABLE IF NOT EXISTS {ledger} (
 );
 
 -- name: touch_ledger
--- No chunk: the entry says only that the run is alive.
+-- This entry is not a chunk: it only records that the run is alive.
 INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = pg_catalog.clock_timestamp();
 
 -- name: claim_chunk
@@ -438,7 +440,7 @@ WHERE chunk OPERATOR(pg_catalog.=) :chunk;
 INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
 
 -- name: count_calls
--- `rows` is the number of entries at the last call, `rejects` the number of calls that have found as many.
+-- `rows` is the number of entries at the last call, `rejects` the number of calls that found the same number.
 INSERT INTO {ledger} AS calls (chunk, rows, rejects)
 SELECT 'calls', pg_catalog.count(*), 1 FROM {ledger} WHERE chunk OPERATOR(pg_catalog.<>) 'calls'
 ON CONFLICT (chunk) DO UPDATE
@@ -473,14 +475,14 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = :schema)
 ORDER BY relname;
 
 -- name: ledger_age
--- Minutes since the last entry; a ledger that a crash has emptied is old.
+-- Minutes since the last entry; infinite for a ledger that a crash has emptied.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - max(touched_at)) / 60, 'Infinity')::float8 FROM {ledger};
 
 -- name: drop_table
 DROP TABLE IF EXISTS {table};
 
 -- name: dependants
--- Objects of others that keep a table from being dropped: views, constraints, functions, and an extension it belongs to.
+-- Objects of others that prevent DROP TABLE: views, constraints, functions, and an extension that the table belongs to.
 WITH target AS (SELECT oid, reltype FROM pg_class WHERE oid = to_regclass(:relation))
 SELECT DISTINCT pg_describe_object(coalesce(view.classid, dependency.classid), coalesce(view.objid, dependency.objid), 0)
 FROM target
@@ -489,7 +491,7 @@ JOIN pg_depend AS dependency
  AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
    OR (dependency.refclassid = 'pg_type'::regclass
        AND dependency.refobjid IN (SELECT oid FROM pg_type WHERE target.reltype IN (oid, typelem))))
--- A view is known by its rule.
+-- A view depends on a table through its rule.
 LEFT JOIN LATERAL (
     SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
     WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
@@ -508,20 +510,21 @@ COPY {table} ({columns}) FROM STDIN WITH {options};
 SELECT pg_relation_size(:relation::regclass) / current_setting('block_size')::bigint;
 
 -- name: copy_out
--- The rows of some of a table's blocks, the last one excluded.
+-- The rows in a range of a table's blocks, the end excluded.
 COPY (SELECT {columns} FROM {table} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') TO STDOUT WITH (FORMAT csv, {header});
 
 
 -- Refused rows ---------------------------------------------------------------------------------------------------------
 
 -- name: row_rules
--- Whatever refuses rows of a table, other than its columns' types: kind, name, problem, where the rows are, the condition
--- that a refused row meets (null: not one of a row alone), its size in the index (null: no such), the row's key, as the
--- item has it, and the statement that removes the rule. `declared` are the columns that a load writes.
+-- The rules that can refuse rows of a table, other than its columns' types: kind, name, problem, the relation with the rows,
+-- the condition that a refused row meets (null: it cannot be tested for each row), the row's size in the index (null: not
+-- limited), the row's key as in the item, and the statement that removes the rule. `declared` are the columns that a load
+-- writes.
 WITH target AS (
     SELECT oid, oid::regclass::text AS name FROM pg_class WHERE oid = to_regclass(:relation)
 ), loaded AS (
-    -- The tables of the load, and where their new rows are.
+    -- The tables of the load, and the relations with their new rows.
     SELECT to_regclass(name) AS oid, name, rows FROM unnest(:relations::text[], :shadows::text[]) AS given (name, rows)
 ), key AS (
     SELECT format('jsonb_build_object(%s)', string_agg(format(
@@ -563,7 +566,7 @@ FROM key, target JOIN pg_constraint AS rule ON conrelid = target.oid AND contype
 WHERE pg_get_constraintdef(rule.oid) NOT LIKE '%NOT ENFORCED'
 UNION ALL
 -- PostgreSQL compresses long values in an index as in the table; an entry has a header of eight bytes.
-SELECT 'size', relname, format('an entry of its index %I has at most 2704 bytes', relname),
+SELECT 'size', relname, format('its index %I allows entries of at most 2704 bytes', relname),
        :rows, format('%s > 2696', size), size, key.shown,
        removal || ' an index on a hash or the left part of the value, or USING hash, takes any length'
 FROM key, entries WHERE can_grow AND amname = 'btree' AND NOT indisprimary
@@ -600,7 +603,8 @@ JOIN pg_constraint AS rule ON conrelid = target.oid AND contype = 'f' AND conpar
 LEFT JOIN loaded ON loaded.oid = confrelid
 WHERE pg_get_constraintdef(rule.oid) NOT LIKE '%NOT ENFORCED'
 UNION ALL
--- Rows of the table that are to go, but that others refer to; by ON DELETE, the others may go or change with them.
+-- Rows of the table that the load deletes, but that other rows refer to; with ON DELETE, the others may be deleted or
+-- changed as well.
 SELECT 'referred', conname, format('the foreign key %I of %s refers to it', conname, conrelid::regclass), target.name,
        (SELECT CASE WHEN confdeltype IN ('a', 'r') THEN 'EXISTS' END
                || format(' (SELECT FROM %s AS referring WHERE ', coalesce(loaded.rows, conrelid::regclass::text))
@@ -615,14 +619,14 @@ JOIN pg_constraint AS rule ON confrelid = target.oid AND contype = 'f' AND conpa
 LEFT JOIN loaded ON loaded.oid = conrelid;
 
 -- name: refused_items
--- Of the items whose rows meet a condition: how many, their keys, and the largest size.
+-- The items whose rows meet a condition: their number, a few keys, and their sizes, the largest first.
 SELECT count(*) OVER (), {key}::text, {size} FROM {rows} AS item WHERE {condition} ORDER BY 3 DESC, 2 LIMIT 5;
 
 -- name: largest_entry
 SELECT max({size}) FROM {rows} AS item;
 
 -- name: outdated_rules
--- The statements that take from a table the rules, and the generated columns, that its parent no longer has.
+-- The statements that remove the rules and the generated columns of a table that its parent no longer has.
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', :child::text, conname)
 FROM pg_constraint AS rule
 WHERE conrelid = to_regclass(:child) AND contype = 'c'
@@ -659,8 +663,8 @@ SELECT {columns} FROM {rows} WHERE ctid OPERATOR(pg_catalog.>=) {first} AND ctid
 TRUNCATE {tables};
 
 -- name: storage
--- The one table that holds a table's rows, as SQL: itself, or the partition of one that has no other. Nothing if there are
--- several, or if this session's role may not write to it.
+-- The only relation that contains a table's rows, as SQL: the table itself, or its only partition. No row if there are
+-- several partitions, or if this session's role may not write to the relation.
 SELECT min(leaf.oid)::regclass::text
 FROM (
     SELECT to_regclass(:relation)::oid AS relation
@@ -700,7 +704,7 @@ WHERE NOT EXISTS (SELECT FROM {only} AS target WHERE {is_same_key});
 -- Swapping -------------------------------------------------------------------------------------------------------------
 
 -- name: unswappable
--- What keeps a table's partition from being exchanged, or would be lost by it, and what to do about it.
+-- Problems that prevent the exchange of a table's partition, or properties that it would lose, and the solution of each.
 WITH target AS (
     SELECT oid, relkind, relnamespace, relname, oid::regclass::text AS name
     FROM pg_class WHERE oid = to_regclass(:relation)
@@ -709,16 +713,16 @@ SELECT format('the foreign key %I of %s refers to it', conname, conrelid::regcla
        format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname) AS statement, NULL AS advice
 FROM target JOIN pg_constraint ON confrelid = target.oid AND contype = 'f' AND conparentid = 0
 UNION ALL
--- Rows are copied to a table that is not a partition yet, where nothing would give them a value.
+-- Rows are copied to a table that is not a partition yet, where an identity column would get no values.
 SELECT format('%I is an identity column', attname),
        format('ALTER TABLE %s ALTER COLUMN %2$I DROP IDENTITY, ALTER COLUMN %2$I DROP NOT NULL;', name, attname), NULL
 FROM target JOIN pg_attribute ON attrelid = target.oid AND attidentity <> '' AND NOT attisdropped
 UNION ALL
--- Rows that are swapped in fire none.
+-- A swap does not fire triggers.
 SELECT format('its trigger %I would not fire', tgname), format('DROP TRIGGER %I ON %s;', tgname, name), NULL
 FROM target JOIN pg_trigger ON tgrelid = target.oid AND NOT tgisinternal
 UNION ALL
--- Logical replication sends changes of rows, and a swap changes none.
+-- Logical replication sends changes of rows, and a swap does not change rows.
 SELECT format('the publication %I would not send its rows', pubname), NULL, 'leave the table out of the publication'
 FROM target
 JOIN pg_publication_tables ON (schemaname, tablename) IN (
@@ -742,7 +746,7 @@ SELECT format('%s inherits from it', inhrelid::regclass),
 FROM target JOIN pg_inherits ON inhparent = target.oid
 WHERE target.relkind = 'r'
 UNION ALL
-SELECT format('it has %s partitions that a swap has not made', count(*)), NULL, 'load it by truncate or merge'
+SELECT format('it has %s partitions that were not created by a swap', count(*)), NULL, 'load it with truncate or merge'
 FROM target
 JOIN pg_inherits ON inhparent = target.oid
 JOIN pg_class AS partition ON partition.oid = inhrelid
@@ -751,23 +755,23 @@ WHERE target.relkind = 'p' AND pg_get_expr(partition.relpartbound, partition.oid
 HAVING count(*) > 0;
 
 -- name: inconvertible
--- Why a plain table cannot become a partitioned parent, which is another relation, and what to do. `table_facts` finds
--- what would be lost.
+-- Problems that prevent the conversion of a plain table to a partitioned parent, which is a new relation, and the solution
+-- of each. `table_facts` finds properties that would be lost.
 WITH target AS (
     SELECT oid, relnamespace, relowner, reltype, oid::regclass::text AS name
     FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'r'
 )
--- Views, functions, columns of its row type: whatever refers to it by its OID.
+-- Views, functions, columns of its row type: all objects that refer to it by its OID.
 SELECT DISTINCT format('%s depends on it', pg_describe_object(coalesce(view.classid, dependency.classid),
                                                              coalesce(view.objid, dependency.objid), 0)) AS problem,
-       NULL AS statement, 'drop that, and create it again after the first swap' AS advice
+       NULL AS statement, 'drop the dependent object, and create it again after the first swap' AS advice
 FROM target
 JOIN pg_depend AS dependency ON dependency.deptype = 'n'
      AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
        OR (dependency.refclassid = 'pg_type'::regclass
            AND dependency.refobjid IN (SELECT target.reltype
                                  UNION ALL SELECT typarray FROM pg_type WHERE pg_type.oid = target.reltype)))
--- A view is known by its rule.
+-- A view depends on a table through its rule.
 LEFT JOIN LATERAL (
     SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
     WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
@@ -781,7 +785,7 @@ WHERE NOT (dependency.classid = 'pg_constraint'::regclass
   AND dependency.classid NOT IN ('pg_policy'::regclass, 'pg_trigger'::regclass)
   AND NOT (dependency.classid = 'pg_rewrite'::regclass AND view.objid = target.oid)
 UNION ALL
-SELECT format('its unique index %s lacks the column %I, by which it is partitioned', indexrelid::regclass, attname),
+SELECT format('its unique index %s lacks the partitioning column %I', indexrelid::regclass, attname),
        CASE WHEN rule.oid IS NULL THEN format('DROP INDEX %s;', indexrelid::regclass)
             ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', name, conname) END, NULL
 FROM target
@@ -797,8 +801,8 @@ SELECT format('its constraint %I is NO INHERIT', conname),
               regexp_replace(pg_get_constraintdef(pg_constraint.oid), ' NO INHERIT', '')), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'c' AND connoinherit
 UNION ALL
--- A rehearsal leaves foreign keys out, since they lock the table that they refer to.
-SELECT format('its foreign key %I refers to %s, to which its owner may not refer', conname, confrelid::regclass),
+-- A rehearsal omits foreign keys, since they lock the table that they refer to.
+SELECT format('its owner lacks the privilege REFERENCES for its foreign key %I to %s', conname, confrelid::regclass),
        format('GRANT REFERENCES ON %s TO %I;', confrelid::regclass, pg_get_userbyid(relowner)), NULL
 FROM target JOIN pg_constraint ON conrelid = target.oid AND contype = 'f'
 WHERE NOT has_table_privilege(relowner, confrelid, 'REFERENCES')
@@ -811,10 +815,10 @@ FROM target WHERE NOT has_schema_privilege(relowner, relnamespace, 'CREATE');
 SELECT FROM pg_class WHERE oid = to_regclass(:relation) AND relkind = 'p';
 
 -- name: table_facts
--- All that the catalog knows of a table, by object: its properties as JSON, and what removes it. A property is a column
--- of the catalog, also one that a later version adds; those left out identify an object, or say where it is or how large,
--- or differ between a plain and a partitioned table by their nature. Foreign keys are left out as well (`inconvertible`),
--- and storage settings, which belong to partitions.
+-- All properties of a table in the catalog, by object: the properties as JSON, and the statement that removes the object. A
+-- property is a column of the catalog, including columns that later versions add. The omitted columns identify an object,
+-- describe its location or size, or always differ between a plain and a partitioned table. Foreign keys (`inconvertible`)
+-- and storage settings, which belong to partitions, are omitted as well.
 WITH target AS (
     SELECT pg_class.*, format('%I.%I', nspname, relname) AS name
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass(:relation)
@@ -883,7 +887,7 @@ SELECT format('its access method %I', amname),
        format('ALTER TABLE %s SET ACCESS METHOD %s', name, current_setting('default_table_access_method')), '{{}}'
 FROM target JOIN pg_am ON pg_am.oid = relam WHERE amname <> current_setting('default_table_access_method')
 UNION ALL
-SELECT 'that it is UNLOGGED', format('ALTER TABLE %s SET LOGGED', name), '{{}}' FROM target WHERE relpersistence = 'u'
+SELECT 'its UNLOGGED property', format('ALTER TABLE %s SET LOGGED', name), '{{}}' FROM target WHERE relpersistence = 'u'
 UNION ALL
 SELECT format('its type %s', reloftype::regtype), format('ALTER TABLE %s NOT OF', name), '{{}}'
 FROM target WHERE reloftype <> 0
@@ -895,7 +899,7 @@ SELECT 'its REPLICA IDENTITY', format('ALTER TABLE %s REPLICA IDENTITY DEFAULT',
        jsonb_build_object('kind', relreplident)
 FROM target
 WHERE relreplident <> 'd'
-  -- FULL is what a table without a key has; each of its partitions has it too.
+  -- A table without a key and each of its partitions are set to FULL by the load.
   AND NOT (relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = target.oid AND indisprimary))
 UNION ALL
 SELECT format('the policy %I', polname), format('DROP POLICY %I ON %s', polname, name), '{{}}'
@@ -968,7 +972,7 @@ ALTER TABLE {table} {actions};
 CREATE TABLE {shadow} ({definition}) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 
 -- name: comments_and_grants
--- The statements that give a table the comments and grants of another, which has constraints and indexes of the same names.
+-- The statements that copy comments and grants from a table to another with the same names of constraints and indexes.
 WITH target AS (
     SELECT oid, relacl, relowner FROM pg_class WHERE oid = to_regclass(:relation)
 ), given AS (
@@ -998,7 +1002,7 @@ SELECT format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, :target::t
 FROM target JOIN pg_attribute ON attrelid = target.oid AND attacl IS NOT NULL, aclexplode(attacl);
 
 -- name: revocations
--- The statements that leave all privileges on tables, and on their columns, to the tables' owners alone.
+-- The statements that revoke all privileges on tables and on their columns, except for the privileges of the owners.
 SELECT DISTINCT format('REVOKE ALL ON %I.%I FROM %s CASCADE', nspname, relname,
                        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
 FROM unnest(:relations::text[]) AS given (name)
@@ -1011,7 +1015,7 @@ LATERAL (
 WHERE grantee <> relowner;
 
 -- name: table_settings
--- What else LIKE does not bring from one table to another: targets and options of columns' statistics, and REPLICA IDENTITY.
+-- The statements that copy properties which LIKE does not copy: statistics targets and options of columns, REPLICA IDENTITY.
 SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', :target::text, attname, attstattarget)
 FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0
 UNION ALL
@@ -1022,7 +1026,7 @@ SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', :target::text, CASE relrepli
 FROM pg_class WHERE oid = to_regclass(:relation) AND relreplident IN ('f', 'n');
 
 -- name: storage_settings
--- The statements that give one table the storage settings of another, and no others.
+-- The statements that give a table exactly the storage settings of another.
 WITH settings (name, value) AS (
     SELECT option_name, option_value
     FROM pg_class, pg_options_to_table(reloptions) WHERE pg_class.oid = to_regclass(:relation)
@@ -1038,7 +1042,7 @@ SELECT format('ALTER TABLE %s SET (%s)', :target::text, string_agg(format('%s = 
 FROM settings HAVING count(*) > 0;
 
 -- name: partitions
--- A parent's partitions: each as SQL, its name and its bound.
+-- A parent's partitions: the quoted name, the plain name and the bound of each.
 SELECT format('%I.%I', nspname, relname), relname::text, pg_get_expr(relpartbound, pg_class.oid)
 FROM pg_inherits
 JOIN pg_class ON pg_class.oid = inhrelid
@@ -1046,7 +1050,7 @@ JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE inhparent = to_regclass(:relation);
 
 -- name: alignment
--- The statements that make a table's columns and rules those of the parent that it is to be attached to.
+-- The statements that give a table the columns and rules of the parent that it will be attached to.
 WITH parent AS (
     SELECT pg_attribute.*, pg_get_expr(adbin, adrelid) AS expression
     FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
@@ -1072,7 +1076,7 @@ FROM (
     SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', :child::text, attname)
     FROM parent JOIN child USING (attname) WHERE parent.attnotnull AND NOT child.attnotnull
     UNION ALL
-    -- A partition needs a valid CHECK even where that of the parent is not: all its rows are new.
+    -- A partition's CHECK must be valid, even if the parent's CHECK is NOT VALID: all its rows are new.
     SELECT 4, format('ALTER TABLE %s %sADD CONSTRAINT %I %s', :child::text,
                      CASE WHEN own.oid IS NOT NULL THEN format('DROP CONSTRAINT %I, ', own.conname) END, rule.conname,
                      definition)
@@ -1085,12 +1089,12 @@ FROM (
 ORDER BY number;
 
 -- name: index_builds
--- The indexes that a table lacks to be like another: the name of each there, and the statement that makes it, which gets
--- that name only if :named.
--- ATTACH PARTITION builds, while readers wait, what it does not find: each index of the parent, by OID, takes the first
--- index of the partition that is of its kind and still free, and that of a constraint only a constraint's. So within a
--- kind, the nth index of one must be like the nth of the other; one that is not is dropped, and built again at the end.
--- Indexes are alike if all that follows the table's name in their definitions is, or if their constraints are.
+-- The indexes that a table lacks, compared with its future parent: the name of each there, and the statement that creates
+-- it, which uses this name only if :named.
+-- ATTACH PARTITION builds missing indexes while readers wait. In the order of OIDs, it matches each index of the parent with
+-- the first free index of the partition of the same kind; an index of a constraint matches only an index of a constraint. So
+-- within a kind, the nth index of the partition must equal the nth index of the parent; otherwise it is dropped, and built
+-- again at the end. Indexes are equal if their definitions after the table's name are equal, or if their constraints are.
 WITH indexes AS (
     SELECT index.indrelid, index.indexrelid, class.relname, rule.definition AS rule, kind,
            row_number() OVER (PARTITION BY index.indrelid, kind ORDER BY index.indexrelid) AS number,
@@ -1106,7 +1110,7 @@ WITH indexes AS (
     JOIN pg_class AS class ON class.oid = index.indexrelid
     JOIN pg_class AS owner ON owner.oid = index.indrelid
     JOIN pg_namespace ON pg_namespace.oid = owner.relnamespace
-    -- What PostgreSQL compares (CompareIndexInfo).
+    -- The properties that PostgreSQL compares (CompareIndexInfo).
     CROSS JOIN LATERAL jsonb_build_array(
         index.indisunique, to_jsonb(index) -> 'indnullsnotdistinct', class.relam, index.indnkeyatts,
         ARRAY(SELECT pg_get_indexdef(index.indexrelid, place, false) FROM generate_series(1, index.indnatts::int) AS place),
@@ -1134,7 +1138,7 @@ WHERE wanted.indrelid = to_regclass(:parent)
 ORDER BY wanted.indexrelid;
 
 -- name: foreign_key_builds
--- The foreign keys that a table lacks to be like another: the name of each, and the statement that makes it.
+-- The foreign keys that a table lacks, compared with its future parent: the name of each, and the statement that adds it.
 SELECT rule.conname::text,
        CASE WHEN own.oid IS NULL
             THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', :child::text, rule.conname, pg_get_constraintdef(rule.oid))
@@ -1148,11 +1152,11 @@ WHERE rule.conrelid = to_regclass(:parent) AND rule.contype = 'f' AND rule.conpa
 SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) AS given (name));
 
 -- name: lock_builder
--- Only one session at a time can check who builds.
+-- The lock on this row lets only one session at a time check which session builds.
 INSERT INTO {ledger} (chunk) VALUES ('builder') ON CONFLICT (chunk) DO UPDATE SET chunk = excluded.chunk;
 
 -- name: claim_builds
--- Enter this session, by process id and start, as the one that builds, unless the session entered before still exists.
+-- Records this session, by process id and start, as the one that builds, unless the recorded session still exists.
 UPDATE {ledger} AS builder
 SET rows = own.pid, touched_at = own.backend_start
 FROM pg_catalog.pg_stat_activity AS own
@@ -1165,13 +1169,13 @@ WHERE chunk OPERATOR(pg_catalog.=) 'builder'
   );
 
 -- name: outlive_client
--- A session finishes the statement that it has begun, also when its client is gone. Then it ends, even if the client hangs.
+-- The session finishes its current statement even after its client has disconnected. Then it ends, even if the client hangs.
 SELECT set_config('client_connection_check_interval', '0', false),
        set_config('statement_timeout', '0', false),
        set_config('idle_session_timeout', :idle, false);
 
 -- name: make_statistics_rough
--- Of a tenth of the usual sample, in a tenth of the time; queries can be planned with them until the ANALYZE after a swap.
+-- A tenth of the usual sample takes a tenth of the time; it is enough to plan queries until the ANALYZE after a swap.
 SET default_statistics_target = 10;
 
 -- name: vacuum
@@ -1181,15 +1185,15 @@ VACUUM (ANALYZE) {table};
 ANALYZE {table};
 
 -- name: old_snapshots
--- Process ids of sessions with a snapshot that may not see every chunk of the ledger. While a transaction writes, the
--- xmin of all later snapshots is old too. Neither autovacuum (no role) nor a replication sender reads rows; type, state
--- and query of others' sessions are not shown.
+-- Process ids of sessions with a snapshot that may not see every chunk of the ledger. While a transaction writes, the xmin
+-- of all later snapshots is old too. Autovacuum (no role) and replication senders read no rows; the query does not rely on
+-- type, state and query of sessions, which PostgreSQL hides for other roles.
 SELECT activity.pid
 FROM pg_stat_activity AS activity
 WHERE activity.datname = current_database()
   AND activity.pid <> pg_backend_pid()
   AND activity.usesysid IS NOT NULL
-  -- Loads, which wait for one another, and builds.
+  -- Excluded: other loads, which wait for each other, and builds.
   AND NOT (activity.usename = current_user AND activity.application_name ~ '^demand-pipeline (build _[0-9a-f]{{12}}|[^ ]+)$')
   AND activity.pid NOT IN (SELECT pid FROM pg_stat_replication)
   AND age(activity.backend_xmin) >= (SELECT min(age(entry.xmin)) FROM {ledger} AS entry WHERE table_name IS NOT NULL)
@@ -1214,7 +1218,7 @@ SELECT format('COMMENT ON TABLE %s IS %L', :relation::text, :comment::text);
 SELECT obj_description(to_regclass(:relation), 'pg_class');
 
 -- name: previous_grants
--- The statements that let whoever may read a table read its former partition; nobody where policies hide rows.
+-- The statements that grant a table's readers access to its former partition; none if row-level security is enabled.
 WITH parent AS (
     SELECT oid, relacl, relowner FROM pg_class WHERE oid = to_regclass(:parent) AND NOT relrowsecurity
 ), readers AS (
@@ -1238,7 +1242,7 @@ FROM readers, pg_namespace
 WHERE nspname = :schema AND pg_has_role(nspowner, 'USAGE');
 
 -- name: last_loaded
--- How many rows the last run that was not rolled back has loaded into a table, and which run that was.
+-- Number of rows and name of the last run that loaded a table and was not rolled back.
 SELECT loaded, run_id
 FROM {schema}.pipeline_run_tables JOIN {schema}.pipeline_runs USING (run_id)
 WHERE table_name = :table AND status = 'committed'
@@ -1258,7 +1262,7 @@ SET status = :status, rolled_back_at = pg_catalog.clock_timestamp(), rolled_back
 WHERE run_id OPERATOR(pg_catalog.=) :run;
 
 -- name: common_columns
--- The columns that two tables have in common, of one type, in order.
+-- The columns with the same name and type in two tables, in order.
 SELECT current.attname::text
 FROM pg_attribute AS current
 JOIN pg_attribute AS previous
@@ -1268,7 +1272,7 @@ WHERE current.attrelid = to_regclass(:current) AND previous.attrelid = to_regcla
 ORDER BY current.attnum;
 
 -- name: count_differences
--- How many rows were added, removed and changed, and in each column.
+-- The numbers of added, removed and changed rows, and of changed values by column.
 SELECT count(*) FILTER (WHERE {was_added}), count(*) FILTER (WHERE {was_removed}), count(*) FILTER (WHERE {was_changed}),
        ARRAY[{changed_columns}]::bigint[]
 FROM {current} AS current FULL JOIN {previous} AS previous ON {is_same_key};
@@ -1316,8 +1320,8 @@ SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
 INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
 
 -- name: create_freshness
--- Whoever may use the schema may read the view, and sees the tables of which he may read any column. `tableoid` leads to
--- the schema that the view is in.
+-- Every role with USAGE on the schema may read the view, and sees the tables of which it may read any column. `tableoid`
+-- leads to the view's schema.
 CREATE VIEW {schema}.pipeline_freshness WITH (security_barrier) AS
 SELECT DISTINCT ON (loaded.table_name)
        loaded.table_name,
@@ -1340,8 +1344,8 @@ COMMENT ON VIEW {schema}.pipeline_freshness IS
 GRANT SELECT ON {schema}.pipeline_freshness TO PUBLIC;
 
 -- name: insert_run_attributes
--- The counts of all chunks, of the tables for which every chunk has some. A column that any item has a value for is not
--- absent; of too many attributes the most frequent stay.
+-- The sums of the counts of all chunks, for tables whose chunks all have counts. A column is absent only if no item has a
+-- value for it. If there are too many attributes, the most frequent ones are recorded.
 WITH counted AS (
     SELECT table_name, entry OPERATOR(pg_catalog.->>) 0 AS path, entry OPERATOR(pg_catalog.->>) 1 AS type,
            pg_catalog.sum((entry OPERATOR(pg_catalog.->>) 2)::bigint) AS items
@@ -1372,7 +1376,7 @@ GROUP BY table_name, found.path, found.type;
 SELECT path, type, items FROM {schema}.pipeline_run_attributes WHERE run_id = :run AND table_name = :table;
 
 -- name: run_before
--- The last run committed before this one, and not rolled back, that counted the attributes of the table.
+-- The last run committed before this one that counted the table's attributes and was not rolled back.
 SELECT run.run_id
 FROM {schema}.pipeline_runs AS run
 JOIN {schema}.pipeline_run_attributes AS attribute USING (run_id)
@@ -1388,7 +1392,7 @@ LIMIT 1;
 -- Operators' questions -------------------------------------------------------------------------------------------------
 
 -- name: server
--- The server, the session's role, and how the session is encrypted (null: not at all).
+-- The server's version, the session's role, and the session's TLS version (null: not encrypted).
 SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::int / 10000 AS major,
        role.rolname::text AS role,
@@ -1401,14 +1405,14 @@ WHERE role.rolname = current_user;
 SELECT has_database_privilege(current_database(), 'CREATE');
 
 -- name: schema_privileges
--- Nothing for a schema that does not exist.
+-- No row if the schema does not exist.
 SELECT has_schema_privilege(oid, 'USAGE') AS may_use, has_schema_privilege(oid, 'CREATE') AS may_create
 FROM pg_namespace
 WHERE nspname = :schema;
 
 -- name: incoming_foreign_keys
--- Foreign keys of other tables than those given: which table they refer to, whose they are, their names, and the
--- statements that drop them.
+-- Foreign keys from other tables to the given ones: the referenced table, the referring table, the name, and the statement
+-- that drops it.
 WITH given AS (SELECT to_regclass(name) AS relation FROM unnest(:relations::text[]) AS declared (name))
 SELECT relation.relname::text AS referred, rule.conrelid::regclass::text AS owner, quote_ident(rule.conname) AS name,
        format('ALTER TABLE %s DROP CONSTRAINT %I;', rule.conrelid::regclass, rule.conname) AS removal
@@ -1421,7 +1425,7 @@ WHERE rule.contype = 'f'
 ORDER BY 1, 2, 3;
 
 -- name: forced_row_security
--- Tables whose policies apply to their owner too, and the statements that change that.
+-- Tables whose policies also apply to their owner, and the statements that turn this off.
 SELECT relation.relname::text, format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', relation.oid::regclass)
 FROM pg_class AS relation
 WHERE relation.oid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) AS declared (name))
@@ -1430,8 +1434,8 @@ WHERE relation.oid IN (SELECT to_regclass(name) FROM unnest(:relations::text[]) 
 ORDER BY 1;
 
 -- name: triggers
--- Triggers of tables: table, name with when it fires, function with its owner, whether it fires at the events given as
--- bits of tgtype, and the statement that disables it.
+-- Triggers of tables: table, name and events of the trigger, function with its owner, whether it fires at the given events
+-- (bits of tgtype), and the statement that disables it.
 SELECT relation.relname::text,
        format('%I (%s, for each %s)', tgname,
               concat_ws(' or ', CASE WHEN tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN tgtype & 8 > 0 THEN 'DELETE' END,
@@ -1447,8 +1451,8 @@ JOIN pg_proc ON pg_proc.oid = tgfoid
 ORDER BY 1, 2;
 
 -- name: event_triggers
--- Event triggers that fire at statements of a load: name, message, state, and what to do. AWS DMS installs one, whose
--- function writes to awsdms_ddl_audit with the loader's privileges. An extension's works with any role.
+-- Event triggers that fire at statements of a load: name, message, state, and instruction. AWS DMS installs one, whose
+-- function writes to awsdms_ddl_audit with the loader's privileges. Event triggers of extensions work with any role.
 WITH fired AS (
     SELECT evtname, evtevent, evtowner, pg_event_trigger.oid, pg_proc.oid AS function, prosecdef,
            CASE WHEN proname = 'awsdms_intercept_ddl' AND NOT prosecdef THEN audit.oid END AS audit, pronamespace,
@@ -1486,8 +1490,8 @@ FROM judged
 ORDER BY 1;
 
 -- name: held_tables
--- Tables in the pipeline's schema that loads drop, or have left, and objects of others that forbid it: table, problem and
--- what to do. A run that still loads has such tables too.
+-- Tables in the pipeline's schema that loads drop or could not drop, and objects of others that prevent it: table, problem
+-- and instruction. A running load has such tables too.
 WITH droppable AS (
     SELECT relation.oid, relation.relname, relation.reltype, format('%I.%I', nspname, relation.relname) AS name
     FROM pg_class AS relation JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -1503,7 +1507,7 @@ SELECT DISTINCT relname::text,
                 FROM pg_constraint WHERE pg_constraint.oid = dependency.objid)
             WHEN dependency.classid = 'pg_proc'::regclass
             THEN format('DROP ROUTINE %s;', dependency.objid::regprocedure)
-            ELSE 'drop that' END
+            ELSE 'drop the dependent object' END
 FROM droppable
 JOIN pg_depend AS dependency ON dependency.deptype = 'n'
      AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = droppable.oid)
@@ -1529,7 +1533,7 @@ ORDER BY 1, 2;
 SELECT to_regclass(:relation) IS NOT NULL;
 
 -- name: last_runs
--- Of each table, the committed run that loaded it last.
+-- The committed run that loaded each table last.
 SELECT DISTINCT ON (loaded.table_name)
        loaded.table_name, run.run_id, run.execution_arn, run.started_at, run.committed_at,
        extract(epoch FROM clock_timestamp() - run.committed_at)::float8 AS age_seconds,
@@ -1539,8 +1543,8 @@ JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id AND run.status 
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: recorded_runs
--- What each run did to its tables: of the named runs, or of the last ones before a time that were not rolled back. Each
--- table comes with the run whose rows it has now.
+-- The counts of the named runs, or of the last runs before a time that were not rolled back: one row per run and table, with
+-- the run that loaded the table's current rows.
 SELECT run.run_id, run.execution_arn, run.started_at, run.committed_at, run.input::text, run.status,
        run.rolled_back_at, run.rolled_back_by, run.rolled_back_reason, holder.run_id,
        loaded.table_name, loaded.segments, loaded.chunks, loaded.scanned, loaded.staged, loaded.rejected,
@@ -1563,7 +1567,7 @@ LEFT JOIN (
 ORDER BY run.started_at DESC, run.run_id, loaded.table_name;
 
 -- name: loading_runs
--- Of each table, the run that loaded it: the given one, or the last that was not rolled back.
+-- The run that loaded each table: the given run, or the last run that was not rolled back.
 SELECT DISTINCT ON (loaded.table_name) loaded.table_name, loaded.run_id
 FROM {schema}.pipeline_run_tables AS loaded
 JOIN {schema}.pipeline_runs AS run ON run.run_id = loaded.run_id
@@ -1571,7 +1575,7 @@ WHERE loaded.run_id = :run OR (:run::text IS NULL AND run.status = 'committed')
 ORDER BY loaded.table_name, run.committed_at DESC;
 
 -- name: reject_reasons
--- Rejects by kind of reason, which ends where `:got` and the value that was found begin (`transform/reason.py`).
+-- Rejects by kind: the reason up to `:got`, which precedes the found value (`transform/reason.py`).
 WITH reject AS (
     SELECT *, row_number() OVER (PARTITION BY table_name, kind ORDER BY place) AS number
     FROM (
@@ -1589,7 +1593,7 @@ ORDER BY table_name, items DESC, kind
 LIMIT :most;
 
 -- name: rejects_relations
--- The tables that hold the rows of rejected_items, from one of this OID on: its partitions, or itself.
+-- The relations that contain the rows of rejected_items, from the given OID on: its partitions, or the table itself.
 SELECT pg_class.oid::bigint, format('%I.%I', nspname, relname)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind = 'r'
@@ -1599,8 +1603,8 @@ WHERE relkind = 'r'
 ORDER BY 1;
 
 -- name: rejected_items
--- In the order in which they are stored; the text of an item is made when its row is fetched. Of an item that is larger
--- than `:largest`, its beginning.
+-- In the order of storage; the text of an item is created when its row is fetched. An item larger than `:largest` is
+-- truncated.
 DECLARE rejects NO SCROLL CURSOR FOR
 SELECT place, run_id, table_name, item_key, reason,
        CASE WHEN octet_length(item) <= :largest THEN item ELSE left(item, :beginning) END, octet_length(item)
@@ -1614,7 +1618,7 @@ FROM (
         ORDER BY ctid
         LIMIT :rows
     ) AS page
-    OFFSET 0 -- so that the text is made once
+    OFFSET 0 -- so that the text is created once
 ) AS texts;
 
 -- name: fetch_rejected_items
@@ -1624,9 +1628,9 @@ FETCH {number} FROM rejects;
 CLOSE rejects;
 
 -- name: compare_rows
--- Which of the given rows the table does not have as they are: their position, whether their key is missing, and for
--- each column the expected and the found value where they differ. `*<>` compares what is stored: 1.0 is not 1.00.
--- The given columns have names of our own, since the table may have a column named `number`.
+-- The given rows that differ from the table's rows: the position, whether the key is missing, and for each column the
+-- expected and the found value if they differ. `*<>` compares stored values: 1.0 differs from 1.00.
+-- The given columns are renamed, since the table may have a column named `number`.
 SELECT incoming.number, target.{first_key} IS NULL AS missing, {differences}
 FROM (
     SELECT {values}, number

@@ -1,4 +1,4 @@
-"""A session with the warehouse, from settings and secrets."""
+"""Opens sessions with the warehouse, using settings and secrets."""
 
 from demand_pipeline.errors import (
     ConfigurationError,
@@ -21,25 +21,23 @@ def open_session(
 ) -> Connection:
     """Connect as the secret's user.
 
-    A secret that is unusable or refused is read again once: the one that was kept may have been rotated or corrected.
-    `run` names the session in `pg_stat_activity`. `renew` uses no secret that was read before. Raises what `connect`
-    and `read_credentials` raise, and for a session that writes DatabaseConnectionError if the server is a standby, as
-    it may be for a while after a failover.
+    A secret that is unusable or rejected is read again once: the cached one may have been rotated or corrected.
+    `run` names the session in `pg_stat_activity`. `renew` bypasses the cache of secrets. Raises the errors of `connect`
+    and `read_credentials`; for a session that writes, also DatabaseConnectionError if the server is a standby, as it
+    may be for a while after a failover.
     """
     connection = _connect(settings, run, timeouts, renew=renew)
     if writes and connection.facts.is_standby:
         connection.close()
-        raise DatabaseConnectionError(
-            f"{settings.host}:{settings.port}: the server is a standby, which refuses to write"
-        )
+        raise DatabaseConnectionError(f"{settings.host}:{settings.port}: the server is a standby, which cannot write")
     return connection
 
 
 def refuse_shared_sessions(connection: Connection, settings: PostgresSettings) -> None:
-    """Raise ConfigurationError if a pooler gives a client another session of the server in each transaction.
+    """Raise ConfigurationError if a pooler may use a different session of the server for each transaction.
 
-    Settings and locks of a session would be others'. A pooler takes the session that was used last, or first: the other
-    client finds the same one, or this one finds another.
+    Settings and locks of a session would then apply to other clients. A pooler picks the session that was used last, or
+    first: so either a second client gets the same session, or this client gets a different one.
     """
     if not connection.is_pooled:
         return
@@ -50,8 +48,8 @@ def refuse_shared_sessions(connection: Connection, settings: PostgresSettings) -
     if len(mine) > 1 or mine & theirs:
         found = f"process ids {sorted(mine)} for one client, {sorted(theirs)} for another"
         raise ConfigurationError(
-            f"{settings.host}:{settings.port}: expected a session of the server for each client, found a pooler that "
-            f"gives one to each transaction ({found}); name the server, or a pool in session mode (docs/deploy.md)"
+            f"{settings.host}:{settings.port}: a load needs its own session of the server, but this is a pooler in "
+            f"transaction mode ({found}); set the server itself, or a pool in session mode (docs/deploy.md)"
         )
 
 

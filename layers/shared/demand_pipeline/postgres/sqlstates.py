@@ -1,4 +1,4 @@
-"""What PostgreSQL's error codes mean here (its manual, appendix A)."""
+"""Maps PostgreSQL's error codes (its manual, appendix A) to this project's errors."""
 
 import re
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ from demand_pipeline.errors import (
     TransientError,
 )
 
-# Whole codes, also with the schema that the error is about, or classes (the first two characters).
+# Whole codes, optionally with the schema of the error, or classes (the first two characters).
 _ERRORS: dict[str, type[PipelineError]] = {
     "08": TransientError,  # connection exception
     "22": DatabaseDataError,  # data exception
     "23": RefusedRowError,  # integrity constraint violation
     "23505": DuplicateKeyError,  # unique_violation
-    "23505 pg_catalog": TransientError,  # somebody else has created a table or schema of the same name meanwhile
+    "23505 pg_catalog": TransientError,  # another session has just created a table or schema with the same name
     "25006": DatabaseConnectionError,  # read_only_sql_transaction: a standby
-    "25P03": TransientError,  # idle_in_transaction_session_timeout: this side was too slow, once
+    "25P03": TransientError,  # idle_in_transaction_session_timeout: the function paused for too long
     "25P04": DatabaseTimeoutError,  # transaction_timeout
     "28000": DatabaseAuthenticationError,  # invalid_authorization_specification
     "28P01": DatabaseAuthenticationError,  # invalid_password
@@ -42,14 +42,14 @@ _ERRORS: dict[str, type[PipelineError]] = {
     "57014": DatabaseTimeoutError,  # query_canceled
     "57P01": TransientError,  # admin_shutdown
     "57P02": TransientError,  # crash_shutdown
-    "57P03": TransientError,  # cannot_connect_now: it is starting
+    "57P03": TransientError,  # cannot_connect_now: the server is starting
     "57P05": TransientError,  # idle_session_timeout
 }
 
-# Whole codes, or classes, whose primary message quotes names, types and settings, but never a row's values, by the
-# templates in PostgreSQL's source. Everything else is withheld: of class 22 most ("invalid input syntax for type
-# bigint: …"), 38 and HV (whatever a function or another server says), XX000 (anything), P0001 and P0004 (a person's
-# text). Detail, hint and context are left out always: COPY quotes the line, a constraint the row, and both are items.
+# Whole codes, or classes, whose primary message quotes names, types and settings, but never a row's values, according
+# to the templates in PostgreSQL's source. Every other message is withheld: most of class 22 ("invalid input syntax for
+# type bigint: …"), 38 and HV (any text of a function or another server), XX000 (anything), P0001 and P0004 (a person's
+# text). Detail, hint and context are always left out: COPY quotes the line, a constraint the row, and both are items.
 _MESSAGES_WITHOUT_DATA = frozenset(
     {
         "08",  # connection
@@ -87,10 +87,10 @@ _MESSAGES_WITHOUT_DATA = frozenset(
     }
 )
 
-# Code of PL/pgSQL's RAISE and of other procedural languages: their text may quote a row under any code.
+# Source files of PL/pgSQL and other procedural languages: their messages may quote a row, whatever the code.
 _PROCEDURAL = re.compile(r"pl(?!an|aceholder)")
 
-# Statements that read no row, so that a text that an event trigger raises in one of them quotes none.
+# Statements that read no row, so that a message of an event trigger in one of them cannot quote a row.
 _DDL = re.compile(
     r"(?:ALTER|COMMENT|CREATE|DROP|GRANT|REVOKE)\b"
     r"(?!.*\b(?:ATTACH|CHECK|CONSTRAINT|DEFAULT|FOREIGN|GENERATED|INDEX|NOT NULL|USING)\b)",
@@ -101,23 +101,24 @@ _DDL = re.compile(
 _FUNCTION = re.compile(r"^(?:PL/pgSQL function ([\w.$\"]+\([^()\n]*\)) line|SQL function (\"[\w$]+\"))", re.MULTILINE)
 
 _ADVICE = {
-    # Server, role and database have a limit each; which one it was, the message says in the server's language.
-    "53300": "; a load has two connections, and each of LoadConcurrency functions has one: lower it, or raise "
-    "max_connections, or CONNECTION LIMIT of the role (ALTER ROLE) or the database (ALTER DATABASE), as named here"
+    # Server, role and database each have a limit; the message names the exceeded one, in the server's language.
+    "53300": "; a load uses two connections, and each of LoadConcurrency functions one: lower LoadConcurrency, or "
+    "raise the limit that the message names: max_connections, or CONNECTION LIMIT of the role (ALTER ROLE) or the "
+    "database (ALTER DATABASE)"
 }
 
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
 
 def failure(fields: Mapping[str, str], sql: str = "", explanation: str = "") -> PipelineError:
-    """The error for the server's answer to a statement, from an ErrorResponse's fields by their protocol letters."""
+    """Return the error for the server's ErrorResponse to a statement, given its fields by protocol letter."""
     code = fields.get("C", "")
     kind = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
     message = fields.get("M", "") if _is_without_data(code, fields, sql) else "message withheld, it may quote an item"
     places = [f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields]
     if function := _function(fields):
         is_event = _DDL.match(sql) is not None
-        places.append(f"function {function}{', which an event trigger calls' if is_event else ''}")
+        places.append(f"function {function}{', called by an event trigger' if is_event else ''}")
     where = f" ({', '.join(places)})" if places else ""
     error = kind(f"SQLSTATE {code}: {message}{where}{_ADVICE.get(code, '')}{explanation}")
     if isinstance(error, DatabaseError):
@@ -126,7 +127,7 @@ def failure(fields: Mapping[str, str], sql: str = "", explanation: str = "") -> 
 
 
 def _is_without_data(code: str, fields: Mapping[str, str], sql: str) -> bool:
-    if code == "42601" and "q" in fields:  # a function composed the statement, and the message quotes a part of it
+    if code == "42601" and "q" in fields:  # a function built the statement, and the message quotes a part of it
         return False
     if _PROCEDURAL.match(fields.get("F", "")):
         return _DDL.match(sql) is not None
@@ -134,6 +135,6 @@ def _is_without_data(code: str, fields: Mapping[str, str], sql: str) -> bool:
 
 
 def _function(fields: Mapping[str, str]) -> str | None:
-    """The outermost function in which the error occurred, if any."""
+    """Return the outermost function in which the error occurred, if any."""
     context = re.split("^COPY ", fields.get("W", ""), maxsplit=1, flags=re.MULTILINE)[0]
     return next((name for names in reversed(_FUNCTION.findall(context)) for name in names if name), None)

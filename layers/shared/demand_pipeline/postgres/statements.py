@@ -1,4 +1,4 @@
-"""SQL text: the statements of queries.sql by name, and the one function that quotes an identifier."""
+"""SQL text: the statements of queries.sql by name, and the only function that quotes an identifier."""
 
 import hashlib
 import re
@@ -14,25 +14,25 @@ _QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |^\n\n|\Z)", re.MULTILI
 
 
 class Sql(str):
-    """SQL that is composed already, of quoted identifiers and nothing else that comes from outside."""
+    """Finished SQL: the only external input in it are quoted identifiers."""
 
     __slots__ = ()
 
 
 def quote(name: str) -> Sql:
-    """An identifier as SQL takes it, whatever characters it has; raises ConfigurationError if it cannot be one."""
+    """Quote an identifier with any characters; raises ConfigurationError if it cannot be one."""
     if not name or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
         raise ConfigurationError(f"expected a PostgreSQL name of 1 to {MAX_NAME_BYTES} bytes, got {name!r:.200}")
     return Sql('"' + name.replace('"', '""') + '"')
 
 
 def qualified(schema: str, name: str) -> Sql:
-    """A quoted name with its schema, so that no search_path decides what is meant."""
+    """Return a quoted name with its schema, which does not depend on the search_path."""
     return Sql(f"{quote(schema)}.{quote(name)}")
 
 
 def suffixed(name: str, suffix: str) -> str:
-    """A name that ends in the suffix; one that is too long is cut, and a digest keeps it distinct."""
+    """Append the suffix to a name; a name that is too long is truncated, and a digest keeps it distinct."""
     if len((name + suffix).encode()) > MAX_NAME_BYTES:
         suffix = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
         name = name.encode()[: MAX_NAME_BYTES - len(suffix.encode())].decode(errors="ignore")
@@ -40,14 +40,14 @@ def suffixed(name: str, suffix: str) -> str:
 
 
 def listed(parts: Iterable[str], separator: str = ", ") -> Sql:
-    """Parts joined; those that are not SQL yet are quoted."""
+    """Join parts; quote the parts that are not SQL yet."""
     return Sql(separator.join([_composed(part) for part in parts]))
 
 
 def statement(name: str, **parts: str) -> Sql:
-    """The statement of that name in queries.sql; each `{part}` becomes SQL, or a quoted identifier.
+    """Return the named statement of queries.sql; each `{part}` becomes SQL, or a quoted identifier.
 
-    Values are not for this function: they go to the server as parameters.
+    Do not pass values: they go to the server as parameters.
     """
     return Sql(_queries()[name].format_map({part: _composed(value) for part, value in parts.items()}))
 

@@ -1,1 +1,1 @@
-"""Chunks in S3, written and read as streams."""
+"""Writes and reads chunks in S3 as streams."""

@@ -1,4 +1,4 @@
-"""Chunks in S3: their keys, and how they are written and read as streams."""
+"""Chunks in S3: their keys, and streams to write and read them."""
 
 import io
 import secrets
@@ -19,52 +19,52 @@ from demand_pipeline.s3.upload import Upload
 from demand_pipeline.tables import Table
 
 _READ_BYTES = 1 << 18
-# S3's metadata of a staged object: the fingerprint of the columns its rows have.
+# The metadata of a staged object: the fingerprint of its rows' columns.
 _COLUMNS = "columns"
 
 
 class ChunkKind(StrEnum):
-    """What a chunk's object holds."""
+    """The content of a chunk's object."""
 
     RAW = "raw"  # pages as DynamoDB sent them, one per line
     STAGED = "staged"  # rows, one JSON array per line
     REJECTS = "rejects"  # rejects: key, reason and the item itself, one per line
-    DRIFT = "drift"  # what the declaration does not expect: path, DynamoDB type and number of items, one per line
+    DRIFT = "drift"  # unexpected attributes: path, DynamoDB type and number of items, one per line
 
 
 def chunk_key(run: Run, kind: ChunkKind, table: str, segment: int, chunk: int) -> str:
-    """A new key for an attempt at a chunk.
+    """Return a new key for an attempt at a chunk.
 
-    Every attempt writes its own object, and the state machine passes on the key that it returned:
-    what a late attempt writes is never read.
+    Every attempt writes its own object, and the state machine passes on the key that the attempt returned.
+    So the object of a late attempt is never read.
     """
     attempt = secrets.token_hex(4)
     return f"{table_folder(run.id, run.started_at, kind, table)}{segment}/{chunk}-{attempt}.json.gz"
 
 
 def table_folder(run: str, started_at: datetime, kind: ChunkKind, table: str) -> str:
-    """The prefix of the keys of a run's chunks of a table."""
+    """Return the prefix of the keys of a run's chunks of a table."""
     return f"runs/{started_at:%Y-%m-%d}/{run}/{kind}/{table}/"
 
 
 def rejects_key(staged_key: str) -> str:
-    """The key of a staged chunk's rejects."""
+    """Return the key of a staged chunk's rejects."""
     return staged_key.replace(f"/{ChunkKind.STAGED}/", f"/{ChunkKind.REJECTS}/", 1)
 
 
 def drift_key(staged_key: str) -> str:
-    """The key of the counts of what a staged chunk's items have unexpectedly."""
+    """Return the key of a staged chunk's drift counts."""
     return staged_key.replace(f"/{ChunkKind.STAGED}/", f"/{ChunkKind.DRIFT}/", 1)
 
 
 def export_key(run: Run, table: str) -> str:
-    """Where `saveCsv` puts a loaded table."""
+    """Return the key of a table's export (`saveCsv`)."""
     return f"exports/{run.id}/{table}.csv.gz"
 
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """The staging bucket, through a client for S3 that knows the function's deadline."""
+    """The staging bucket, with an S3 client that respects the function's deadline."""
 
     bucket: str
     s3: Any
@@ -73,8 +73,8 @@ class Staging:
     def create(self, key: str, table: Table | None = None) -> Iterator[BinaryIO]:
         """Write a gzipped object as a stream; an error leaves no object behind.
 
-        Rows are written with their `table`, whose columns they are in the order of. Raises `TransientError` where a
-        fresh attempt may succeed.
+        For rows, pass the `table` whose columns they contain, in its order. Raises `TransientError` if a fresh attempt
+        may succeed.
         """
         metadata = {_COLUMNS: table.fingerprint} if table else {}
         with clients.translate_errors(f"writing {key}"), Upload(self.s3, self.bucket, key, metadata) as upload:
@@ -84,36 +84,36 @@ class Staging:
 
     @contextmanager
     def open(self, key: str, table: Table | None = None) -> Iterator[io.BufferedIOBase]:
-        """Read a gzipped object as a stream, its bytes decompressed.
+        """Read a gzipped object as a stream of decompressed bytes.
 
-        Raises `StagingError` if it is missing, cut short, or not of rows in the order of `table`, where one is given;
-        `TransientError` if the connection broke.
+        Raises `StagingError` if it is missing, truncated, or staged for different columns than those of `table`, if
+        given; `TransientError` if the connection broke.
         """
         try:
             with clients.translate_errors(f"reading {key}"):
                 answer = self.s3.get_object(Bucket=self.bucket, Key=key)
                 if table:
                     _check_columns(key, answer["Metadata"].get(_COLUMNS), table)
-                # As its own context manager it would be urllib3's stream, which checks neither length nor checksum.
+                # Its own context manager would return urllib3's stream, which checks neither length nor checksum.
                 with closing(answer["Body"]) as body:
                     try:
                         with gzip_format.reader(body) as stream:
                             yield stream
                     except gzip_format.DAMAGE:
-                        body.read(1)  # boto3 notices only when it reads the end that the transfer broke off
+                        body.read(1)  # boto3 detects a truncated transfer only when it reads the end
                         raise
         except ClientError as error:
             if clients.error_code(error) != "NoSuchKey":
                 raise
-            raise StagingError(f"{key}: expected an object in {self.bucket}, found none") from error
+            raise StagingError(f"{key}: the bucket {self.bucket} contains no such object") from error
         except gzip_format.DAMAGE as error:
-            raise StagingError(f"{key}: expected a whole gzip stream, got one that is cut short or damaged") from error
+            raise StagingError(f"{key}: the gzip stream is truncated or damaged") from error
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield an object's lines, without their ends, as `open` reads it; only a whole object comes to its end."""
+        """Yield an object's lines without line breaks; raises the errors of `open`, at the latest at the end."""
         with self.open(key) as stream:
-            # Iterating over a GzipFile would copy a page once more for each 128 KiB of it. `split` looks at every byte
-            # by itself, which takes 25 times as long as `find`.
+            # Iterating over a GzipFile would copy a page again for each 128 KiB of it. `split` checks every byte
+            # separately, which takes 25 times as long as `find`.
             parts: list[bytes] = []
             while block := stream.read1(_READ_BYTES):
                 start = 0
@@ -128,6 +128,6 @@ class Staging:
 def _check_columns(key: str, found: str | None, table: Table) -> None:
     if found != table.fingerprint:
         raise StagingError(
-            f"{key}: staged with other columns of {table.name} than those deployed now "
+            f"{key}: staged for different columns of {table.name} than those deployed now "
             f"(fingerprint {found or 'missing'}, expected {table.fingerprint}); start a new run"
         )

@@ -1,4 +1,4 @@
-"""A file that is uploaded to S3 while it is written, through a buffer of one part."""
+"""Uploads a file to S3 while it is written, through a buffer of one part."""
 
 import io
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Upload(io.RawIOBase):
     """A binary file that becomes the object `key` when `complete` is called, or nothing at all.
 
-    S3 keeps `metadata` with it. A small object is put in one request, a larger one part by part. boto3's
-    `upload_fileobj` wants a file to read from, which would need a thread and a pipe here.
+    S3 stores `metadata` with it. A small object is sent in one request, a larger one part by part. boto3's
+    `upload_fileobj` reads from a file, which would need a thread and a pipe here.
     """
 
     def __init__(self, s3: Any, bucket: str, key: str, metadata: Mapping[str, str]) -> None:
@@ -31,18 +31,18 @@ class Upload(io.RawIOBase):
         self._tags: list[str] = []
 
     def writable(self) -> bool:
-        """Tell io that this is a file to write to."""
+        """Return true, as io expects of a writable file."""
         return True
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Take bytes; a part is sent as soon as it is large enough."""
+        """Buffer bytes, and send a part as soon as it is large enough."""
         written = self._buffer.write(data)
         if self._buffer.tell() >= multipart.PART_BYTES:
             self._send_part()
         return written
 
     def complete(self) -> None:
-        """Make the object appear, whole."""
+        """Complete the upload: the whole object appears."""
         if self._upload is None:
             self._s3.put_object(Bucket=self._bucket, Key=self._key, Metadata=self._metadata, Body=self._body())
         else:
@@ -69,9 +69,9 @@ class Upload(io.RawIOBase):
         self._buffer.seek(0)
 
     def _body(self) -> BinaryIO:
-        """What was written since the last part: a file, because botocore copies bytes before it sends them over TLS.
+        """Return the bytes since the last part, as a file, because botocore copies bytes before it sends them over TLS.
 
-        The next part overwrites it: once glibc's malloc has freed a block of this size, it keeps such blocks.
+        The buffer is reused because glibc does not return freed blocks of this size to the system.
         """
         self._buffer.truncate()
         self._buffer.seek(0)
@@ -80,5 +80,5 @@ class Upload(io.RawIOBase):
     def _abort(self, upload: Multipart) -> None:
         try:
             upload.abort()
-        except Exception:  # noqa: BLE001 - the error that led here is the one to show
+        except Exception:  # noqa: BLE001 - the original error is the one to show
             logger.warning("multipart upload left to the lifecycle", extra={"key": upload.key})

@@ -1,1 +1,1 @@
-"""The scan: one segment's pages into raw chunks."""
+"""The scan: reads one segment's pages into raw chunks."""

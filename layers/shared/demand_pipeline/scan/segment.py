@@ -1,4 +1,4 @@
-"""Read one chunk of a segment: pages as DynamoDB sends them, streamed to S3."""
+"""Reads one chunk of a segment: streams DynamoDB's pages to S3 unchanged."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ from demand_pipeline.observability import emit_metrics, logger
 from demand_pipeline.s3 import gzip_format
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key
 
-# A page takes DynamoDB longer to send than the function to write, so a segment is read in two halves at once.
+# DynamoDB needs longer to send a page than the function to write it, so two halves of a segment are read concurrently.
 READERS = 2
 
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Keeps a segment within its share of read units: sleeps after reading ahead of its share."""
+    """Keeps a segment within its share of read units: sleeps after each page that exceeds the share."""
 
     units_per_second: float
     clock: Callable[[], float] = time.monotonic
@@ -29,11 +29,11 @@ class RateLimiter:
     _free_at: float = 0.0
 
     def seconds(self, units: float) -> float:
-        """How long it takes to earn read units; no limit, no time."""
+        """Return the seconds that a number of read units takes at the limit; zero without a limit."""
         return units / self.units_per_second if self.units_per_second > 0 else 0.0
 
     def spend(self, units: float) -> None:
-        """Account for a page's read units and wait until they have been earned; no limit, no wait."""
+        """Account for a page's read units and wait for their time; without a limit, do not wait."""
         if self.units_per_second <= 0:
             return
         now = self.clock()
@@ -42,10 +42,10 @@ class RateLimiter:
 
 
 def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> ScanResult:
-    """Write one raw chunk: it ends with the segment, at `chunk_bytes`, at `max_items` or before the deadline.
+    """Write one raw chunk, which ends at the segment's end, `chunk_bytes`, `max_items` or the deadline.
 
-    A page at least is read of each half, so that every chunk moves the segment on. Raises `SourceMismatchError`,
-    `TransientError` or the AWS error, by its name.
+    At least one page of each half is read, so that every chunk makes progress. Raises `SourceMismatchError`,
+    `TransientError` or the error of AWS.
     """
     if request.source_key is not None and (problem := request.table.key_problem(request.source_key)):
         raise SourceMismatchError(f"{request.source}: {problem}")
@@ -61,7 +61,7 @@ def scan_segment(request: ScanRequest, staging: Staging, deadline: Deadline) -> 
 
 
 def _start_keys(request: ScanRequest) -> Keys:
-    """Where the chunk begins. A limit on read units or on items needs one reader, which keeps it exactly."""
+    """Return where the chunk begins. A limit on read units or items allows only one reader, to be exact."""
     if request.start_keys is not None:
         return request.start_keys
     readers = 1 if request.read_units_per_second > 0 or request.max_items is not None else READERS
@@ -71,7 +71,7 @@ def _start_keys(request: ScanRequest) -> Keys:
 
 @dataclass
 class _Chunk:
-    """What was read of a chunk so far, what is being read, and what is `left` to the next one."""
+    """The state of a chunk: its counts so far, the running reads, and the keys `left` to the next chunk."""
 
     request: ScanRequest
     deadline: Deadline
@@ -88,7 +88,7 @@ class _Chunk:
         self._reading: dict[Future[Page], str] = {}
 
     def pages(self) -> Iterator[bytes]:
-        """Yield pages as they come; while one is written, the next of its half is read already."""
+        """Yield pages as they arrive; while the caller writes a page, the next page of its half is being read."""
         for segment, key in _start_keys(self.request).items():
             self._read_on(segment, key)
         while self._reading:
@@ -118,12 +118,12 @@ class _Chunk:
         return None if limit is None else max(0, limit - self.items)
 
     def _is_full(self, last: PageSummary) -> bool:
-        """Whether the chunk has its size or its time; another page must be earned before the deadline."""
+        """Whether the chunk has reached its size, or has no time for another page at the limit of read units."""
         self._limiter.spend(last.read_units)
         another = self._limiter.seconds(last.read_units)
         return self.size >= self.request.chunk_bytes or self.deadline.seconds_left() <= another
 
 
 def _one_line(page: bytes) -> bytes:
-    """A page as one line: between JSON's tokens a line break is only white space, inside strings it is escaped."""
+    """Return a page as one line: between JSON's tokens a line break is only white space, in strings it is escaped."""
     return page.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"

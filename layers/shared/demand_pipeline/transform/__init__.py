@@ -1,1 +1,1 @@
-"""Items into staged rows, by the data contract."""
+"""Converts items to staged rows, according to the data contract."""

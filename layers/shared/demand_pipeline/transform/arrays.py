@@ -1,4 +1,4 @@
-"""Arrays as they are staged: JSON strings holding PostgreSQL's array literals."""
+"""Converts arrays to their staged form: JSON strings that contain PostgreSQL's array literals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from demand_pipeline.transform.numbers import as_numeric, is_plain_number, sort_
 
 
 def text_array(kind: str, content: Any) -> str:
-    """An array literal of SS, or of L of S, as it is staged; raises ValueError for anything else."""
+    """Convert SS, or L of S, to a staged array literal; raises ValueError for anything else."""
     match kind:
         case "SS":
             elements = [array_element(element) for element in sorted(content)]
@@ -22,7 +22,7 @@ def text_array(kind: str, content: Any) -> str:
 
 
 def numeric_array(kind: str, content: Any) -> str:
-    """An array literal of NS, or of L of N, as it is staged; raises ValueError for anything else."""
+    """Convert NS, or L of N, to a staged array literal; raises ValueError for anything else."""
     match kind:
         case "NS":
             elements = sort_numbers(content)
@@ -43,15 +43,15 @@ def _array_element(value: AttributeValue, wanted: str, as_element: Callable[[str
 
 
 def text_set(elements: list[str]) -> str:
-    """The array literal of SS, faster where no element has anything to escape."""
+    """Convert SS to an array literal, faster if no element needs escaping."""
     plain = "".join(elements)
-    if len(json_string(plain)) != len(plain) + len('""'):  # something in it is to be escaped
+    if len(json_string(plain)) != len(plain) + len('""'):  # a character needs escaping
         return text_array("SS", elements)
     return '"{\\"' + '\\",\\"'.join(sorted(elements)) + '\\"}"'
 
 
 def numeric_list(elements: list[AttributeValue]) -> str:
-    """The array literal of L, faster where every element is a plain number; raises ValueError as `numeric_array`."""
+    """Convert L to an array literal, faster if all elements are plain numbers; raises ValueError for other types."""
     numbers = [element["N"] for element in elements if "N" in element]
     if len(numbers) != len(elements) or not all(map(is_plain_number, numbers)):
         return numeric_array("L", elements)

@@ -1,4 +1,4 @@
-"""Convert one raw chunk into a staged chunk, an object of drift counts, and one of rejects if there are any."""
+"""Converts one raw chunk to a staged chunk, an object of drift counts and, if there are any, an object of rejects."""
 
 import json
 from contextlib import ExitStack
@@ -18,11 +18,11 @@ from demand_pipeline.transform.rows import RejectError, RowMaker
 
 
 def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadline) -> TransformResult:
-    """Every item from `page` on becomes a staged row or a reject, and is counted.
+    """Convert every item from `page` on to a staged row or a reject, and count it.
 
-    It ends with the chunk, or before the deadline at the end of a page; at least one page is converted,
-    so that every call moves the chunk on. Raises `StagingError` if the raw chunk is missing or damaged,
-    `ReconciliationError` if it does not hold the items that the scan counted, `TransientError` where a
+    The conversion ends with the chunk, or at the end of a page before the deadline; at least one page is converted,
+    so that every call makes progress. Raises `StagingError` if the raw chunk is missing or damaged,
+    `ReconciliationError` if the number of items differs from the scan's count, `TransientError` if a
     fresh attempt may succeed.
     """
     key = chunk_key(request.run, ChunkKind.STAGED, request.table.name, request.segment, request.chunk)
@@ -46,14 +46,13 @@ def transform_chunk(request: TransformRequest, staging: Staging, deadline: Deadl
 def _check_items(request: TransformRequest, found: int, *, complete: bool) -> None:
     if found > request.items or (complete and found < request.items):
         raise ReconciliationError(
-            f"{request.key}: expected {request.items} items from page {request.page} on as the scan counted, "
-            f"got {found}"
+            f"{request.key}: expected {request.items} items from page {request.page} on, the scan's count, got {found}"
         )
 
 
 @dataclass
 class _Output:
-    """A staged object, an object of rejects once there are any, and the counts of both."""
+    """The staged object, the object of rejects once there are any, and the counts of both."""
 
     table: Table
     staging: Staging
@@ -74,7 +73,7 @@ class _Output:
 
     def convert(self, page: bytes, source: str) -> None:
         """Write a page's rows and rejects; raises StagingError if they are not DynamoDB's JSON."""
-        # What PostgreSQL cannot store comes as a `\u` escape only: U+0000, and half a surrogate pair.
+        # U+0000 and half a surrogate pair, which PostgreSQL cannot store, appear only as `\u` escapes.
         make_line = self._storable_line if b"\\u" in page else self._maker.line
         drift = self._maker.drift
         lines: list[str] = []
@@ -87,15 +86,15 @@ class _Output:
                 except RejectError as error:
                     self._reject(item, error.reason)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            # The error may quote an item, so only its class is named.
+            # The error may quote an item, so only its class is shown.
             raise StagingError(
-                f"{source}: expected one Scan response per line, items in DynamoDB's JSON, got {type(error).__name__}"
+                f"{source}: a line is not a Scan response with items in DynamoDB's JSON ({type(error).__name__})"
             ) from None
         self._rows.write("".join(lines).encode())
         self.staged += len(lines)
 
     def write_drift(self) -> None:
-        """Write what was counted of all items."""
+        """Write the drift counts of all items."""
         with self.staging.create(drift_key(self.key)) as stream:
             for count in self._maker.drift.result(self.scanned):
                 stream.write(json.dumps(count).encode() + b"\n")
@@ -106,7 +105,7 @@ class _Output:
         return line
 
     def _reject(self, item: Item, reason: Reason) -> None:
-        item_to_json(item)  # raises ValueError for an item that is not DynamoDB's JSON, before the load has to write it
+        item_to_json(item)  # raises ValueError now, not in the load, if an item is not DynamoDB's JSON
         key = {column.attribute: item[column.attribute] for column in self.table.key if column.attribute in item}
         line = json.dumps({"key": key, "reason": str(reason), **reason._asdict(), "item": item}).encode() + b"\n"
         if self._rejects is None:

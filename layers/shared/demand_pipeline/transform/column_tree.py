@@ -1,4 +1,4 @@
-"""Which attributes a table's columns read, as a tree, and what of an item they do not read."""
+"""The attributes that a table's columns read, as a tree, and the rest of an item that they do not read."""
 
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
@@ -7,13 +7,13 @@ from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.tables import Column, ItemPath, Table
 
 type ColumnTree = dict[str, "ColumnTree | None"]
-"""The attributes that columns read, as a tree: None where one reads the whole value, empty for elements of a list."""
+"""The attributes that columns read: None if a column reads the whole value, empty if columns read list elements."""
 
 
 def column_tree(table: Table) -> ColumnTree:
-    """The tree of everything the columns read; a column that reads a whole value covers those inside it.
+    """Return the tree of the attributes that the columns read; a column that reads a whole value covers its members.
 
-    It ends where a list's index comes: what columns read of its elements stays in the list.
+    The tree ends at a list's index: a list whose elements are read stays whole.
     """
     root: ColumnTree = {}
     for column in sorted(table.columns, key=lambda column: len(column.path)):
@@ -29,7 +29,7 @@ def column_tree(table: Table) -> ColumnTree:
 
 
 def unread(item: Item, tree: ColumnTree) -> Item:
-    """What no column reads: whole attributes, lists with elements read, and the rest of maps that were read in part."""
+    """Return the rest that no column reads: whole attributes, lists with elements read, and the rest of read maps."""
     rest: Item = {}
     for name, value in item.items():
         if name not in tree:
@@ -45,13 +45,13 @@ def unread(item: Item, tree: ColumnTree) -> Item:
 
 
 def leaf_columns(table: Table) -> dict[ItemPath, int]:
-    """The first column, by its number, of each attribute that the tree ends with: one that is read whole."""
+    """Return the number of the first column of each attribute that is read whole."""
     first = {column.path: i for i, column in reversed(tuple(enumerate(table.columns)))}
     return {path: first[path] for path, inner in _nodes(column_tree(table)) if inner is None}
 
 
 def map_paths(table: Table) -> set[ItemPath]:
-    """The attributes that the columns expect to be maps."""
+    """Return the attributes that the columns expect to be maps."""
     return {path for path, inner in _nodes(column_tree(table)) if inner}
 
 
@@ -62,7 +62,7 @@ def _nodes(tree: ColumnTree, path: ItemPath = ()) -> Iterator[tuple[ItemPath, Co
 
 
 def reader(column: Column) -> Callable[[Item], AttributeValue | None]:
-    """Look a column's value up: None if it is missing, or if something else than a map or a list is on the way."""
+    """Return a function that looks up a column's value: None if it is missing, or if its path leads nowhere."""
     first, path = column.attribute, column.path[1:]
     if not path:
         return lambda item: item.get(first)

@@ -1,7 +1,7 @@
-"""What each column type accepts and how a value becomes a staged one: one entry per type in `RULES`.
+"""The values that each column type accepts, and their conversion to staged values: one entry per type in `RULES`.
 
-A staged value is what COPY can take without parsing it: a JSON string, number, boolean or null;
-an array is a string holding PostgreSQL's array literal, a jsonb a string holding its text.
+COPY reads staged values without further parsing: each is a JSON string, number, boolean or null;
+an array is a string with PostgreSQL's array literal, a jsonb value a string with its text.
 """
 
 import base64
@@ -19,24 +19,24 @@ from demand_pipeline.transform.numbers import as_bigint, as_numeric, is_json_num
 from demand_pipeline.transform.times import date_text, epoch_text, timestamp_text
 
 type Converter = Callable[[AttributeValue], str]
-"""Makes a staged value of a typed value; raises ValueError if the column cannot take it."""
+"""Converts a typed value to a staged value; raises ValueError if the column does not accept it."""
 
 NULL = "null"
 
-# Dates and small numbers repeat a lot within a table. A text that takes more bytes than any of them is not kept.
+# Dates and small numbers repeat a lot within a table, so conversions are cached. Longer texts are not.
 _REMEMBERED = 4096
 _REMEMBERED_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """One column type: what it accepts (for people to read), and how it converts.
+    """One column type: a description of the values it `accepts`, and their conversion.
 
-    `convert` takes any DynamoDB type and its content; it raises ValueError for what the type does not accept.
-    `usual` are the DynamoDB types that attributes of such a column have as a rule, all of them if none is named: any
-    other is counted as drift, accepted or not.
-    `fast` are the usual cases as Python expressions, for the code that is generated per table: when `value`, a typed
-    value, is one of them, and what is staged for it then. The expressions may use the names in `FAST_NAMES`.
+    `convert` gets any DynamoDB type and its content; it raises ValueError if the type is not accepted.
+    `usual` are the expected DynamoDB types of such a column; empty means all. Any other type is counted as drift,
+    whether or not it is accepted.
+    `fast` are the usual cases as pairs of Python expressions, for the code that is generated per table: a condition on
+    the typed value `value`, and the staged value. The expressions may use the names in `FAST_NAMES`.
     """
 
     accepts: str
@@ -47,9 +47,9 @@ class TypeRule:
 
 
 def converter(column_type: ColumnType) -> Converter:
-    """The type's conversion, with what is the same for every type.
+    """Return the type's conversion, including the rules of all types.
 
-    NULL is null, and so is an empty string where the type does not keep it.
+    NULL becomes null, and so does an empty string unless the type keeps it.
     """
     rule = RULES[column_type]
 
@@ -120,7 +120,7 @@ def _bytea(kind: str, content: Any) -> str:
     try:
         return json_string("\\x" + base64.b64decode(content, validate=True).hex())
     except binascii.Error as error:
-        raise ValueError("no base64") from error
+        raise ValueError("not base64") from error
 
 
 def _bytea_fast(text: str) -> str:
@@ -142,7 +142,7 @@ RULES: dict[ColumnType, TypeRule] = {
         usual=frozenset({"N"}),
     ),
     ColumnType.BIGINT: TypeRule(
-        accepts="N or such S that is a whole number in range",
+        accepts="N, or S that is a plain decimal number: a whole number in range",
         convert=_bigint,
         fast=(("'N' in value", "bigint(value['N'])"),),
         usual=frozenset({"N"}),
@@ -193,7 +193,7 @@ RULES: dict[ColumnType, TypeRule] = {
 
 
 def _remembered(convert: Callable[[str], str]) -> Callable[[str], str]:
-    """The same conversion with its last results kept; a long text raises ValueError, and takes the slow path."""
+    """Cache the last results of a conversion; a long text raises ValueError, and takes the slow path."""
 
     @lru_cache(_REMEMBERED)
     def remembered(text: str) -> str:

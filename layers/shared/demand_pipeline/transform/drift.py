@@ -1,7 +1,7 @@
-"""What a chunk's items have that their declaration does not expect, counted by path and DynamoDB type, without values.
+"""Drift: counts the attributes of a chunk's items that the declaration does not expect, by path and DynamoDB type.
 
-That is attributes that no column reads, and attributes of another type than their column usually has. Both are off the
-fast path already, so what is usual costs nothing. Which columns no item has a value for is counted too.
+These are attributes that no column reads, and attributes of an unexpected type for their column. Both leave the
+fast path anyway, so usual items cost nothing. Columns without a value in any item are counted too. Values are not kept.
 """
 
 import json
@@ -16,23 +16,23 @@ from demand_pipeline.transform.column_types import RULES
 from demand_pipeline.transform.jsonb import sanitize
 
 MAX_ATTRIBUTES = 200
-"""How many are told apart per chunk. Names may be made of data, such as a map's keys; the others are one count."""
+"""The number of attributes counted separately per chunk; names may be data, like map keys. The rest is one count."""
 
 ALL, OTHERS = "", "*"
-"""Paths that no attribute has: of the item itself, and of what is more than MAX_ATTRIBUTES or has too long a name."""
+"""Special paths: the item itself, and all attributes beyond MAX_ATTRIBUTES or with too long a name."""
 
 NONE = "none"
-"""Instead of a type: the number of items, none of which has a value for the column."""
+"""Instead of a type: no item has a value for the column; the count is the number of items."""
 
 _MAX_PATH = 300
 _MAX_SHAPES = 1000
-_MAX_SHAPE_BYTES = 1 << 20  # of names, which may be an item's own; more where they are not ASCII
-_NAME_BYTES = 64  # of a name, next to its characters
+_MAX_SHAPE_BYTES = 1 << 20  # of names, which may be unique to an item; names that are not ASCII take more
+_NAME_BYTES = 64  # overhead of a name, besides its characters
 _is_plain = re.compile(r"\w+").fullmatch
 
 
 class AttributeCount(NamedTuple):
-    """How many items have an attribute (`path`) of a DynamoDB type."""
+    """The number of items with an attribute (`path`) of a DynamoDB type."""
 
     path: str
     type: str
@@ -49,32 +49,32 @@ class DriftCounter:
             i: (path, reader(table.columns[i]), RULES[table.columns[i].type].usual) for i, path in leaves.items()
         }
         self._partly_read = {name for name, inner in self._column_tree.items() if inner}
-        # Names of attributes, then as many types: how many items have exactly these.
+        # Keys: names of attributes, then their types. Values: the number of items with exactly these.
         self._shapes: dict[tuple[str, ...], int] = {}
         self._shape_bytes = 0
         self._counts: dict[tuple[ItemPath, str], int] = {}
         self._others = 0
         self.absent = set(self._columns)
-        """Numbers of the columns for which no item has had a value: as long as there are any, `look` at each item."""
+        """Numbers of the columns without a value so far: `look` at each item while there are any."""
 
     def look(self, item: Item) -> None:
-        """Which columns the item has a value for."""
+        """Remove the columns from `absent` for which the item has a value."""
         for i in tuple(self.absent):
             value = self._columns[i][1](item)
             if value is not None and "NULL" not in value:
                 self.absent.discard(i)
 
     def count(self, item: Item) -> None:
-        """All that there is to count in an item."""
+        """Count the unread attributes and unusual types of an item."""
         self.count_unread(unread(item, self._column_tree))
         self.count_types(item, self._columns)
 
     def count_unread(self, rest: Item) -> None:
-        """What no column reads of an item, as `unread` leaves it: whole attributes, and the rest of maps."""
+        """Count the attributes of an item that no column reads, which `unread` returns."""
         if not self._partly_read.isdisjoint(rest):
             self._add_members(rest, self._column_tree)
             return
-        # Items of a table are much alike: one count for all of an item's attributes takes a third of the time.
+        # Items of a table are similar: one count for all of an item's attributes takes a third of the time.
         shape = (*rest, *map(next, map(iter, rest.values())))
         try:
             self._shapes[shape] += 1
@@ -86,7 +86,7 @@ class DriftCounter:
             self._shape_bytes += size
 
     def count_types(self, item: Item, columns: Iterable[int]) -> None:
-        """Those of the columns whose value has another type than usual."""
+        """Count the columns whose value has an unusual type."""
         for i in columns:
             path, read, usual = self._columns[i]
             for kind in read(item) or ():
@@ -94,7 +94,7 @@ class DriftCounter:
                     self._add(path, kind)
 
     def result(self, items: int) -> Iterator[AttributeCount]:
-        """The counts of a chunk of so many items: of the items themselves first."""
+        """Yield the counts of a chunk with `items` items, the count of the items first."""
         self._add_shapes()
         yield AttributeCount(ALL, "M", items)
         for (path, kind), count in self._counts.items():
@@ -132,18 +132,18 @@ class DriftCounter:
 
 
 def _is_short(path: ItemPath) -> bool:
-    # The text of a path is at least as long as its names, and takes longer to make.
+    # The text of a path is at least as long as its names, and slower to build.
     return len("".join(map(str, path))) <= _MAX_PATH and len(path_text(path)) <= _MAX_PATH
 
 
 def path_text(path: ItemPath) -> str:
-    """A path as one text: names separated by dots, a name with other characters than letters and digits in quotes.
+    """Return a path as text: names separated by dots, and in quotes if they contain other than word characters.
 
-    What PostgreSQL cannot store is replaced, what is not printable escaped.
+    Characters that PostgreSQL cannot store are replaced; unprintable ones are escaped.
     """
     return ".".join(name if _is_plain(name) else _quoted(name) for name in (str(sanitize(step)) for step in path))
 
 
 def _quoted(name: str) -> str:
     text = json.dumps(name, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(name)  # it may steer a terminal
+    return text if text.isprintable() else json.dumps(name)  # it could control a terminal

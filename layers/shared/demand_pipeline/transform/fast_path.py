@@ -1,9 +1,9 @@
-"""The fast path: code generated from a table's declaration that makes the staged lines of usual items.
+"""The fast path: code generated from a table's declaration that builds the staged lines of usual items.
 
 The code expects the usual DynamoDB type for each column, a map wherever a path goes through one, and
-no attribute that no column reads. A value of another type, and any in a list, it leaves to the column's cell,
-attributes that are left over to `unread`; anything else raises one of `UNUSUAL`, and `rows`
-makes the line without it. The columns with a value of another case than the usual ones are counted at the end.
+no unread attributes. It passes values of a different type, and values in a list, to the column's cell, and
+unread attributes to `unread`. Anything else raises one of `UNUSUAL`, and `rows` then builds the line on the
+slow path. Columns with an unusual value are counted at the end.
 """
 
 import linecache
@@ -19,16 +19,16 @@ from demand_pipeline.transform.column_types import FAST_NAMES, RULES
 UNUSUAL = (AttributeError, LookupError, TypeError, ValueError)
 
 type Cell = Callable[[Item], str]
-"""Makes a part of an item's staged line."""
+"""Builds a part of an item's staged line."""
 
 type CountTypes = Callable[[Item, tuple[int, ...]], None]
 
 
 def compile_fast_path(table: Table, cells: Sequence[Cell], unread: Cell, count_types: CountTypes) -> Cell:
-    """A function that makes an item's staged line, or raises one of `UNUSUAL`.
+    """Return a function that builds an item's staged line, or raises one of `UNUSUAL`.
 
-    `cells` make any column's part of the line, `unread` that of `extra`. `count_types` gets the numbers of the columns
-    that a cell had to convert.
+    `cells` build the columns' parts of the line, `unread` builds the part of `extra`. `count_types` gets the numbers
+    of the columns that a cell converted.
     """
     names: dict[str, Any] = {**FAST_NAMES, "EMPTY": {}, "unread": unread, "count_types": count_types}
     names |= {f"cell_{i}": cell for i, cell in enumerate(cells)}
@@ -40,7 +40,7 @@ def compile_fast_path(table: Table, cells: Sequence[Cell], unread: Cell, count_t
 
 
 def source(table: Table) -> str:
-    """The text of that function: a block per map, with a block per attribute in it."""
+    """Return the function's source code: a block per map, which contains a block per attribute."""
     columns = range(len(table.columns))
     key = " + ".join([f"len(part_{i})" for i in columns if table.columns[i].key])
     body = list(_read_map(table, leaf_columns(table), column_tree(table)))
@@ -50,7 +50,7 @@ def source(table: Table) -> str:
         "others = ()",
         "map_0 = item",
         *body,
-        # An element of a list; a second column of an attribute, or of a map's member when another reads the whole map.
+        # Elements of lists, second columns of an attribute, and columns inside a map that another column reads whole.
         *[f"part_{i} = cell_{i}(item)" for i in columns if i not in read],
         f"if {key} > {MAX_KEY_BYTES // MAX_BYTES_A_CHARACTER}: raise LookupError",
         "extra = unread(item) if left_over else 'null'",
@@ -63,7 +63,7 @@ def source(table: Table) -> str:
 def _read_map(
     table: Table, leaves: dict[ItemPath, int], tree: ColumnTree, path: ItemPath = (), number: str = "0"
 ) -> Iterator[str]:
-    """Look up every member that is read; those and the missing ones make up the map, or something is left over."""
+    """Yield code that looks up every member to read; if the map has more members, something is left over."""
     yield f"get_{number} = map_{number}.get"
     yield f"missing_{number} = 0"
     for position, (name, inner) in enumerate(tree.items()):

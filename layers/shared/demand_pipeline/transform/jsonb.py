@@ -1,4 +1,4 @@
-"""Typed values as plain JSON text for jsonb: digits untouched, no float on the way."""
+"""Converts typed values to plain JSON text for jsonb: digits are unchanged, and never pass through float."""
 
 import re
 from json.encoder import encode_basestring
@@ -8,17 +8,17 @@ from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 from demand_pipeline.transform.numbers import as_json_number, is_plain_number, sort_numbers
 
 json_string = encode_basestring
-"""A string as JSON, other than ASCII as it is: the C encoder that json.dumps uses."""
+"""Encodes a string as JSON without escaping non-ASCII characters: the C encoder of json.dumps."""
 
-# PostgreSQL stores neither U+0000 nor, since its text is UTF-8, half a surrogate pair.
+# PostgreSQL cannot store U+0000 or, since its text is UTF-8, half a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 
 
 def to_json(value: AttributeValue) -> str:
-    """One typed value as JSON text: N as the number, B as base64 text, sets as sorted arrays.
+    """Convert one typed value to JSON text: N to a number, B to base64 text, sets to sorted arrays.
 
-    Raises ValueError for a type DynamoDB does not have, or an N that is no number.
+    Raises ValueError for a type that DynamoDB does not have, or an N that is not a number.
     """
     if "M" in value:
         return map_to_json(value["M"])
@@ -47,10 +47,10 @@ def _scalar_to_json(kind: str, content: Any) -> str:
 
 
 def map_to_json(item: Item) -> str:
-    """A map's or an item's members as a JSON object."""
+    """Convert the members of a map or an item to a JSON object."""
     members = []
     for name, value in item.items():
-        # Strings and plain numbers, which is what maps are full of, are written without another call.
+        # Strings and plain numbers, by far the most members, are written without another call.
         if "S" in value:
             members.append(f"{json_string(name)}:{json_string(value['S'])}")
         elif "N" in value and is_plain_number(number := value["N"]):
@@ -61,12 +61,12 @@ def map_to_json(item: Item) -> str:
 
 
 def item_to_json(item: Item) -> str:
-    """A whole item as a JSON object that PostgreSQL can store, whatever it holds."""
+    """Convert a whole item to a JSON object that PostgreSQL can store, whatever its content."""
     return map_to_json(sanitize(item))
 
 
 def sanitize(value: Any) -> Any:
-    """The same value with U+FFFD for every character that PostgreSQL cannot store."""
+    """Replace every character that PostgreSQL cannot store with U+FFFD."""
     if isinstance(value, str):
         return _UNSTORABLE.sub(REPLACEMENT, value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Decimal numbers as text: DynamoDB has up to 38 digits, so nothing here goes through float."""
+"""Decimal numbers as text: DynamoDB has up to 38 digits, so float is never used."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from decimal import Decimal
 from typing import Self
 
 _PLAIN = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
-# What nearly every number looks like; the bounds are DynamoDB's, so that any column takes it.
+# The form of nearly all numbers; the limits are DynamoDB's, so that every column accepts them.
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,37}+)(?:\.[0-9]{1,160}+)?+")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
-# PostgreSQL: numeric holds up to 131,072 digits before the decimal point and 16,383 after it.
+# PostgreSQL: numeric has up to 131,072 digits before the decimal point and 16,383 after it.
 _MAX_INTEGER_DIGITS = 131_072
 _MAX_SCALE = 16_383
-# No exponent beyond this fits any column; int() of an endless one would cost seconds.
+# A number with a longer exponent fits no column; int() of a very long one would take seconds.
 _MAX_EXPONENT_DIGITS = 9
 _BIGINT = range(-(2**63), 2**63)
 
@@ -28,67 +28,67 @@ class PlainDecimal:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Take an optional sign, digits with an optional fraction (`5.`, `.5`), an optional exponent.
+        """Parse an optional sign, digits with an optional fraction (`5.`, `.5`), and an optional exponent.
 
         Raises ValueError for anything else, spaces included.
         """
         match = _PLAIN.fullmatch(text)
         if match is None:
-            raise ValueError("no plain decimal number")
+            raise ValueError("not a plain decimal number")
         sign, whole, fraction, exponent = match.group(1), match.group(2), match.group(3) or "", match.group(4) or "0"
         if not whole and not fraction:
             raise ValueError("a number without digits")
         if len(exponent.lstrip("+-0")) > _MAX_EXPONENT_DIGITS:
-            raise ValueError("an exponent no column can hold")
+            raise ValueError("the exponent is too large for any column")
         return cls(sign == "-", (whole + fraction).lstrip("0"), int(exponent) - len(fraction))
 
     def scaled(self, power: int) -> int:
-        """The whole part of the number times ten to the `power`; what is cut is cut towards zero.
+        """Return the whole part of the number times ten to the `power`, truncated towards zero.
 
-        Raises ValueError above 10^30, which no column can hold.
+        Raises ValueError above 10^30, which is too large for any column.
         """
         if not self.digits:
             return 0
         shift = self.exponent + power
         if len(self.digits) + shift > 30:  # noqa: PLR2004 - as documented
-            raise ValueError("a number no column can hold")
+            raise ValueError("the number is too large for any column")
         magnitude = int(self.digits) * 10**shift if shift >= 0 else int(self.digits[:shift] or 0)
         return -magnitude if self.negative else magnitude
 
     def is_whole(self) -> bool:
-        """Whether nothing but zeros stands behind the decimal point."""
+        """Whether there are only zeros after the decimal point."""
         return self.exponent >= 0 or not self.digits[self.exponent :].strip("0")
 
 
 def as_numeric(text: str) -> str:
-    """Check that PostgreSQL's numeric takes a number, digits untouched; raises ValueError if not."""
+    """Check that numeric can store a number, and return it unchanged; raises ValueError if not."""
     number = PlainDecimal.parse(text)
     if number.digits and len(number.digits) + number.exponent > _MAX_INTEGER_DIGITS:
-        raise ValueError("more digits than numeric holds")
+        raise ValueError("more digits than numeric can store")
     if -number.exponent > _MAX_SCALE:
-        raise ValueError("more decimal places than numeric holds")
+        raise ValueError("more decimal places than numeric can store")
     return text
 
 
 def as_bigint(text: str) -> str:
-    """The digits of a whole number in bigint's range (`10.0` and `1E+3` are); raises ValueError otherwise."""
+    """Return the digits of a whole number in bigint's range, such as `10.0` or `1E+3`; raises ValueError otherwise."""
     number = PlainDecimal.parse(text)
     if not number.is_whole() or (value := number.scaled(0)) not in _BIGINT:
-        raise ValueError("no whole number in bigint's range")
+        raise ValueError("not a whole number in bigint's range")
     return str(value)
 
 
 def is_json_number(text: str) -> bool:
-    """Whether a number may stand in JSON as it is: `+5`, `.5`, `5.` and `007` may not."""
+    """Whether a number is valid in JSON unchanged: `+5`, `.5`, `5.` and `007` are not."""
     return _JSON_NUMBER.fullmatch(text) is not None
 
 
 is_plain_number = _PLAIN_NUMBER.fullmatch
-"""A match if a number has no exponent and stands in JSON and in any numeric column as it is; None otherwise."""
+"""Matches a number without an exponent that is valid unchanged in JSON and in any numeric column."""
 
 
 def as_json_number(text: str) -> str:
-    """A number as JSON writes it, every digit kept; raises ValueError if it is none."""
+    """Convert a number to JSON without losing a digit; raises ValueError if it is not a number."""
     if is_json_number(text):
         return text
     as_numeric(text)
@@ -99,9 +99,9 @@ def as_json_number(text: str) -> str:
 
 
 def sort_numbers(texts: list[str]) -> list[str]:
-    """Numbers in the order of their values; the sort is stable, and exact at any length.
+    """Sort numbers by value; the sort is stable, and exact at any length.
 
-    Raises ValueError if one is no number.
+    Raises ValueError if a text is not a number.
     """
     for text in texts:
         as_numeric(text)

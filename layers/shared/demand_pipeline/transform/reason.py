@@ -1,4 +1,4 @@
-"""The reason for a reject: its parts, and the one text that the warehouse and people get of them."""
+"""The reason for a reject: its parts, and the text that the warehouse stores and people read."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
@@ -9,7 +9,7 @@ _MAX_TEXT = 200
 
 
 class Reason(NamedTuple):
-    """The column, the expected type, and the value that was found, cut so that the text has at most 200 characters."""
+    """Column, expected type and found value, which is truncated so that the text has at most 200 characters."""
 
     column: str
     expected: str
@@ -17,29 +17,29 @@ class Reason(NamedTuple):
 
     @classmethod
     def of(cls, column: str, expected: str, found: str) -> Self:
-        """Cut what was found."""
+        """Return a reason whose found value is truncated."""
         whole = cls(column, expected, found)
         return cls(column, expected, found[: max(0, _MAX_TEXT - len(whole.kind + GOT))])
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Take a text apart that `str` has composed; the rest of a text that it has not is in `column`."""
+        """Split a text that `str` composed; any other text is returned as `column`."""
         kind, _, found = text.partition(GOT)
         column, _, expected = kind.partition(_EXPECTED)
         return cls(column, expected, found)
 
     @classmethod
     def read(cls, reject: Mapping[str, str]) -> Self:
-        """The reason of a line of a rejects object; lines of earlier versions have the text only."""
+        """Read the reason from a line of a rejects object; lines of earlier versions contain only the text."""
         if "column" not in reject:
             return cls.parse(reject["reason"])
         return cls(*[reject[field] for field in cls._fields])
 
     @property
     def kind(self) -> str:
-        """The reason without the rejected value, which is the same for many rejects."""
+        """The reason without the rejected value; many rejects share it."""
         return f"{self.column}{_EXPECTED}{self.expected}" if self.expected else self.column
 
     def __str__(self) -> str:
-        """The text."""
+        """Return the reason as text."""
         return (self.kind + GOT + self.found)[:_MAX_TEXT]

@@ -1,4 +1,4 @@
-"""Items into staged rows, by a table's declaration: one line of JSON, or a reason for the reject."""
+"""Converts items to staged rows according to a table's declaration: one line of JSON, or the reason for a reject."""
 
 import json
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from demand_pipeline.transform.reason import Reason
 
 
 class RejectError(ValueError):
-    """An item that does not fit its table, for a reason: column, expected type and found value."""
+    """An item does not fit its table; the reason contains column, expected type and found value."""
 
     def __init__(self, column: str, expected: str, found: str) -> None:
         self.reason = Reason.of(column, expected, found)
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class RowMaker:
-    """Makes the rows of one table; built once, called for each item. `drift` counts what they have unexpectedly."""
+    """Converts the items of one table; built once, called for each item. `drift` counts unexpected attributes."""
 
     def __init__(self, table: Table) -> None:
         self.drift = DriftCounter(table)
@@ -40,17 +40,17 @@ class RowMaker:
         self._fast_path = compile_fast_path(table, self._cells, self._counted_extra, self.drift.count_types)
 
     def make(self, item: Item) -> Row:
-        """Convert an item; raises `RejectError` if a column cannot take its value."""
+        """Convert an item; raises `RejectError` if a column does not accept its value."""
         line = self.line(item)
-        # JSON writes U+0000 as \u0000. A backslash before a plain "u0000" matches too; then nothing changes.
+        # JSON writes U+0000 as \u0000. An escaped backslash before "u0000" matches too, but sanitizing changes nothing.
         if "\\u0000" not in line and _is_utf8(line):
             return Row(line, sanitized=False)
         storable = sanitize(item)
         self._refuse_changed_key(item, storable)
-        return Row(self.slow_path(storable), sanitized=storable != item)  # not by `line`, which would count it again
+        return Row(self.slow_path(storable), sanitized=storable != item)  # not `line`, which would count drift twice
 
     def line(self, item: Item) -> str:
-        """The row of an item that PostgreSQL can store every character of, as its line only."""
+        """Convert an item whose characters PostgreSQL can all store; return the row's line."""
         try:
             return self._fast_path(item)
         except UNUSUAL:
@@ -64,7 +64,7 @@ class RowMaker:
         return line
 
     def slow_path(self, item: Item) -> str:
-        """The same line without compiled code: the reference for it, and the one that knows the reasons."""
+        """Build the same line without generated code: the reference for it, and the source of the rejects' reasons."""
         cells = [cell(item) for cell in self._cells]
         self._check_key(cells)
         return "[" + ",".join([*cells, self._extra(item)]) + "]\n"
@@ -74,7 +74,7 @@ class RowMaker:
         return json_string(_json("extra", rest)) if rest else NULL
 
     def _counted_extra(self, item: Item) -> str:
-        """The fast path's: an item that fails later than here would be counted twice, so nothing may."""
+        """Build and count `extra` on the fast path, as its last step: a later failure would count the item twice."""
         rest = unread(item, self._column_tree)
         if not rest:
             return NULL
@@ -83,7 +83,7 @@ class RowMaker:
         return staged
 
     def _refuse_changed_key(self, item: Item, storable: Item) -> None:
-        """A replaced character could make two source keys one row's."""
+        """Refuse a key with a replaced character, since two source keys could become the same key."""
         for column in self._key:
             if storable[column.attribute] != (found := item[column.attribute]):
                 expected = f"{column.type} without U+0000 or half a surrogate pair"
@@ -98,7 +98,7 @@ class RowMaker:
 
 
 def _stored_bytes(cell: str, column_type: ColumnType) -> int:
-    """The size of a staged value in PostgreSQL: JSON's escapes and quotes do not count, nor that bytea is in hex."""
+    """Return the size of a staged value in PostgreSQL, without JSON's escapes and quotes and the hex form of bytea."""
     text = str(json.loads(cell))
     if column_type is ColumnType.BYTEA:
         return len(bytes.fromhex(text.removeprefix("\\x")))
@@ -114,7 +114,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _cell(column: Column) -> Cell:
-    """The part of a row that one column is: look the value up, convert it, or say why not."""
+    """Return a function that builds a column's part of a row: it looks up and converts the value."""
     name, kind, is_key, read, convert = column.name, column.type, column.key, reader(column), converter(column.type)
 
     def cell(item: Item) -> str:
@@ -134,7 +134,7 @@ def _cell(column: Column) -> Cell:
 
 
 def _describe(value: AttributeValue) -> str:
-    """A found value for a reason: its DynamoDB type, and its text on one line."""
+    """Describe a found value for a reason: its DynamoDB type, and its text on one line."""
     [(kind, content)] = value.items()
     return f"{kind} {content!r}" if isinstance(content, str) else f"{kind} {_json_or_repr(value)}"
 

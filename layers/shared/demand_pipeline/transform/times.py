@@ -1,4 +1,4 @@
-"""Dates and timestamps as they are staged: JSON strings that PostgreSQL reads, timestamps in UTC."""
+"""Converts dates and timestamps to their staged form: JSON strings that PostgreSQL reads, timestamps in UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,22 +6,22 @@ from functools import lru_cache
 
 from demand_pipeline.transform.numbers import PlainDecimal
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, which the text says then
-_USUAL_DIGITS = 15  # of seconds and milliseconds alike
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC: the text gets a Z
+_USUAL_DIGITS = 15  # enough for seconds and for milliseconds
 _MILLISECONDS_FROM = 10**11
 _MICROSECONDS = 6
 _in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
 
 
 def date_text(text: str) -> str:
-    """A date, or the date of a timestamp in its own offset, as it is staged; raises ValueError if it is neither."""
+    """Convert a date, or a timestamp to its date in its own offset; raises ValueError if it is neither."""
     return f'"{datetime.fromisoformat(text).date().isoformat()}"'
 
 
 def timestamp_text(text: str) -> str:
-    """A timestamp as it is staged, in UTC, which it is taken for without an offset; raises ValueError if it is none."""
+    """Convert a timestamp to UTC; without an offset, it is UTC. Raises ValueError if it is not a timestamp."""
     moment = datetime.fromisoformat(text)
-    if _in_utc(text):  # as PostgreSQL reads it too
+    if _in_utc(text):  # PostgreSQL reads it too
         return f'"{text}"'
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     try:
@@ -31,9 +31,9 @@ def timestamp_text(text: str) -> str:
 
 
 def epoch_text(text: str) -> str:
-    """Seconds since 1970, or milliseconds from 10^11 on, as a staged timestamp; raises ValueError for no such number.
+    """Convert seconds since 1970, or milliseconds from 10^11 on, to a timestamp; raises ValueError for other numbers.
 
-    What is smaller than a microsecond is cut.
+    Fractions of a microsecond are truncated.
     """
     if text.isascii() and text.isdecimal() and len(text) <= _USUAL_DIGITS:
         number = int(text)
@@ -51,7 +51,7 @@ def epoch_text(text: str) -> str:
         raise ValueError("outside the years 1 to 9999") from error
 
 
-# Items of a table come in bursts, so hours come again and again: half the time that datetime takes for a whole moment.
+# Items come in bursts, so hours repeat; caching them halves the cost of building a datetime.
 @lru_cache(4096)
 def _hour(hours: int) -> str:
     return (_EPOCH + timedelta(hours=hours)).isoformat().removesuffix("00:00")

@@ -1,4 +1,4 @@
-"""What operators' commands ask of the warehouse and get back: one module per action, as in `operate/`.
+"""Questions of operators' commands to the warehouse, and the answers: one module per action, as in `operate/`.
 
-Commands read answers with the same classes, so a field that one side lacks is an error there.
+Commands read the answers with the same classes, so a missing or unknown field is an error.
 """

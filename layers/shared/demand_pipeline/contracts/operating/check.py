@@ -1,4 +1,4 @@
-"""The action `check`: whether a load could do its work."""
+"""The action `check`: whether a load would succeed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,17 +9,17 @@ from demand_pipeline.contracts.loading import Strategy
 
 
 class State(StrEnum):
-    """How a finding of a check is to be taken."""
+    """The severity of a finding."""
 
     OK = "ok"
-    WARNING = "warning"  # runs work, but not as they should, or not for ever
+    WARNING = "warning"  # runs succeed, but not as they should, or not for much longer
     FAILURE = "failure"  # a run would fail
-    SKIPPED = "skipped"  # could not be looked at
+    SKIPPED = "skipped"  # could not be checked
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `action` is what to do about it, a statement of SQL where one does it."""
+    """The result of one check; `action` is the instruction that fixes it, an SQL statement where possible."""
 
     subject: str
     state: State
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """Under which strategy the warehouse must be loadable."""
+    """The load strategy to check for."""
 
     strategy: Strategy
 
@@ -41,6 +41,6 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """What was found, in the order in which a load would meet it."""
+    """The findings, in the order in which a load would encounter them."""
 
     findings: tuple[Finding, ...]

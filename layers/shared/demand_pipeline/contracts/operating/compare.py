@@ -1,4 +1,4 @@
-"""The action `compare`: which rows of a table are not what a load would have written."""
+"""The action `compare`: which rows of a table differ from the rows that a load would write."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,17 +18,17 @@ class CompareRequest:
 
     @classmethod
     def read(cls, arguments: Fields) -> Self:
-        """Read the action's arguments; raises `InvalidEventError`, also if the asker has other columns."""
+        """Read the action's arguments; raises `InvalidEventError`, also if the caller declares other columns."""
         table = read_table(arguments)
         fingerprint = arguments.text("fingerprint")
         if fingerprint != table.fingerprint:
-            expected = f"{table.fingerprint}, that of the columns deployed now (deploy, or check out that commit)"
+            expected = f"{table.fingerprint}, as of the deployed columns (deploy, or check out the deployed commit)"
             raise InvalidEventError(arguments.path("fingerprint"), fingerprint, expected)
         width = len(table.stored_columns)
         rows = arguments.array("rows")
         for number, row in enumerate(rows):
             if not _is_row(row, width):
-                # Its values are an item's: they must not get into a log.
+                # The values are an item's: they must not get into a log.
                 place, found = f"{arguments.path('rows')}[{number}]", type(row).__name__
                 raise InvalidEventError(place, found, f"{width} strings or nulls")
         return cls(table, tuple(map(tuple, rows)))
@@ -36,7 +36,7 @@ class CompareRequest:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDifference:
-    """A column whose value is not the expected one: both as text, cut."""
+    """A column with an unexpected value; both values as text, truncated."""
 
     column: str
     expected: str | None
@@ -45,7 +45,7 @@ class ColumnDifference:
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """The row at `index` of the request: it is missing, or these columns differ."""
+    """The row at `index` of the request, which is missing in the table or differs in these columns."""
 
     index: int
     missing: bool
@@ -54,7 +54,7 @@ class RowDifference:
 
 @dataclass(frozen=True, slots=True)
 class CompareAnswer:
-    """The rows that differ. `compared` is how many rows were looked at: the rest is to be asked for again."""
+    """The rows that differ. `compared` is the number of rows that were compared; ask again for the rest."""
 
     compared: int
     differences: tuple[RowDifference, ...]

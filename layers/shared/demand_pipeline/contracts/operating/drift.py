@@ -1,4 +1,4 @@
-"""The action `drift`: what changed at the source of each table."""
+"""The action `drift`: the changes at the source of each table."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from demand_pipeline.contracts.loading import AttributeChange
 
 @dataclass(frozen=True, slots=True)
 class DriftRequest:
-    """Of which committed run; None is each table's last one."""
+    """The committed run to report on; None for each table's last run."""
 
     run: str | None
 
@@ -21,9 +21,9 @@ class DriftRequest:
 
 @dataclass(frozen=True, slots=True)
 class TableDrift:
-    """What changed at a table's source in a run; `items` were read, None if drift was not counted.
+    """The changes at a table's source in a run; `items` is the number of items read, None if drift was not counted.
 
-    `before` is the run that it is compared with, None if there is none.
+    `before` is the run to compare with, None if no earlier run counted drift.
     """
 
     table: str
@@ -35,6 +35,6 @@ class TableDrift:
 
 @dataclass(frozen=True, slots=True)
 class DriftAnswer:
-    """Every table that was loaded, in the order of the declarations."""
+    """All loaded tables, in the order of the declarations."""
 
     tables: tuple[TableDrift, ...]

@@ -1,4 +1,4 @@
-"""The actions `rollback` and `diff`: the rows before the last run, brought back or compared with."""
+"""The actions `rollback` and `diff`, which restore the rows before the last run or compare with them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +11,7 @@ from demand_pipeline.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """Who wants to roll back, and why; `run` is the run that is meant (None: the last, whichever it is)."""
+    """The author and the reason of a rollback; `run` is the expected last run (None: any)."""
 
     run: str | None
     by: str
@@ -25,7 +25,7 @@ class RollbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class RestoredTable:
-    """A table, and the run whose rows it has again; None if no run loaded them."""
+    """A table, and the run whose rows were restored; None if no run loaded them."""
 
     table: str
     run: str | None
@@ -33,7 +33,7 @@ class RestoredTable:
 
 @dataclass(frozen=True, slots=True)
 class RollbackAnswer:
-    """The run that was rolled back, and its tables."""
+    """The run that was rolled back, and the restored tables."""
 
     run: str
     tables: tuple[RestoredTable, ...]
@@ -41,7 +41,7 @@ class RollbackAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DiffRequest:
-    """Which table is compared with its previous rows, and how many keys of each kind are shown."""
+    """The table to compare with its previous rows, and the number of keys to show of each kind of difference."""
 
     table: Table
     samples: int
@@ -54,7 +54,7 @@ class DiffRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangedColumn:
-    """In how many rows a column has changed."""
+    """A column, and the number of rows in which it changed."""
 
     column: str
     rows: int
@@ -62,7 +62,7 @@ class ChangedColumn:
 
 @dataclass(frozen=True, slots=True)
 class ChangedRow:
-    """A row that has changed, by its key as JSON, and the columns in which it has."""
+    """The key of a changed row, as JSON, and the columns that changed."""
 
     key: str
     columns: tuple[str, ...]
@@ -70,9 +70,9 @@ class ChangedRow:
 
 @dataclass(frozen=True, slots=True)
 class DiffAnswer:
-    """How many rows were added, removed and changed, in which columns, and a few of them by their keys.
+    """Numbers of added, removed and changed rows, the changed columns, and the keys of a few rows of each kind.
 
-    `previous` says what the rows are compared with.
+    `previous` names the rows that the table is compared with.
     """
 
     table: str

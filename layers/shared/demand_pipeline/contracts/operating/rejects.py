@@ -1,4 +1,4 @@
-"""The actions `rejects` and `rejected_items`: why items were rejected, and the items themselves."""
+"""The actions `rejects` and `rejected_items`: the reasons for rejects, and the rejected items."""
 
 import re
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.request import read_samples
 from demand_pipeline.errors import InvalidEventError
 
-# A row's place: its table's number, a space, and as PostgreSQL writes it a block, and a row in it.
+# A row's place: its table's number, a space, and PostgreSQL's notation of a block and a row in it.
 _is_place = re.compile(r"[0-9]{1,10} \([0-9]{1,10},[0-9]{1,5}\)").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class RejectsRequest:
-    """Whose rejects: of one run and one table, or of every one that has any. `samples` are shown for each reason."""
+    """Which rejects: of one run and one table, or of all (None). `samples` is the number of samples per reason."""
 
     run: str | None
     table: str | None
@@ -30,7 +30,7 @@ class RejectsRequest:
 
 @dataclass(frozen=True, slots=True)
 class RejectSample:
-    """A rejected item's key, as JSON, and the reason in full, which quotes the value."""
+    """A rejected item's key, as JSON, and the full reason, which quotes the value."""
 
     key: str
     reason: str
@@ -38,7 +38,7 @@ class RejectSample:
 
 @dataclass(frozen=True, slots=True)
 class RejectReason:
-    """Rejects of a table with one reason, but for the value that was found."""
+    """Rejects of a table with the same reason, apart from the value found."""
 
     run: str
     table: str
@@ -49,7 +49,7 @@ class RejectReason:
 
 @dataclass(frozen=True, slots=True)
 class RejectsAnswer:
-    """Reasons by table, the most frequent first. `complete` is false if there are more than an answer can hold."""
+    """Reasons by table, the most frequent first. `complete` is false if not all of them fit into an answer."""
 
     reasons: tuple[RejectReason, ...]
     complete: bool
@@ -57,7 +57,7 @@ class RejectsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItemsRequest:
-    """A page of rejects, from the one `after` (an answer's `next`), or from the first."""
+    """A page of rejects that follows `after` (an answer's `next`); None for the first page."""
 
     run: str | None
     table: str | None
@@ -69,16 +69,16 @@ class RejectedItemsRequest:
         run, table = arguments.optional_text("run"), arguments.optional_text("table", among=tuple(TABLES))
         after = arguments.optional_text("after")
         if after is not None and not _is_place(after):
-            raise InvalidEventError(arguments.path("after"), after, "the field next of an answer")
+            raise InvalidEventError(arguments.path("after"), after, "the field `next` of an answer")
         return cls(run, table, after)
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """A row of `rejected_items`; `key` and `item` are JSON, as text, so that numbers keep their digits.
+    """A row of `rejected_items`; `key` and `item` are JSON text, so that numbers keep their digits.
 
-    An item that fits into no answer is cut: `item` is its beginning, and `whole` the folder in the staging bucket that
-    has it whole.
+    An item that is too large for an answer is truncated: `item` is its beginning, and `whole` is the folder of the
+    staging bucket that contains the whole item.
     """
 
     run: str
@@ -91,7 +91,7 @@ class RejectedItem:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItemsAnswer:
-    """A page; `next` asks for the following one, None after the last."""
+    """A page; pass `next` as `after` to get the following page. None after the last page."""
 
     items: tuple[RejectedItem, ...]
     next: str | None

@@ -1,4 +1,4 @@
-"""What every action has in common: its name, and the event that asks for it."""
+"""Common parts of all actions: their names, and the event that requests one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ _MOST_SAMPLES = 100
 
 
 class ActionName(StrEnum):
-    """What can be asked; `operate/` has one module per action."""
+    """All actions; `operate/` contains one module per action."""
 
     CHECK = "check"
     STATUS = "status"
@@ -27,7 +27,7 @@ class ActionName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperateRequest:
-    """An action, and its own arguments, which its module reads."""
+    """An action and its arguments, which the action's module reads."""
 
     action: ActionName
     arguments: Fields
@@ -40,7 +40,7 @@ class OperateRequest:
 
 
 def read_samples(arguments: Fields) -> int:
-    """How many samples of each kind are wanted: no more than an answer can hold."""
+    """Read the number of samples of each kind, which must fit into an answer."""
     samples = arguments.integer("samples")
     if samples > _MOST_SAMPLES:
         raise InvalidEventError(arguments.path("samples"), samples, f"at most {_MOST_SAMPLES}")

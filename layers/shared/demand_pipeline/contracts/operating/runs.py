@@ -1,4 +1,4 @@
-"""The action `runs`: what committed runs did to their tables, and whether their rows are still there."""
+"""The action `runs`: the counts of committed runs, and whether the tables still contain their rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,9 @@ from demand_pipeline.errors import InvalidEventError
 
 @dataclass(frozen=True, slots=True)
 class RunsRequest:
-    """The named runs, or without names the last ones that were started `before` a time in ISO 8601, at most so many.
+    """The named runs or, without names, the `most` last runs that started `before` an ISO 8601 time.
 
-    Runs that were rolled back are recorded too, but only given by name.
+    Runs that were rolled back are returned only by name.
     """
 
     runs: tuple[str, ...] | None
@@ -32,10 +32,10 @@ class RunsRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A committed run as the warehouse remembers it; times are ISO 8601 in UTC, `input` is JSON.
+    """A committed run as the warehouse recorded it; times are ISO 8601 in UTC, `input` is JSON.
 
-    `status` is that of `pipeline_runs`. `replaced_by` are the runs whose rows its tables have now, other than its own;
-    `holds` are the tables that still have its rows.
+    `status` is the status in `pipeline_runs`. `replaced_by` lists the later runs whose rows are in its tables now;
+    `holds` lists the tables that still contain the run's own rows.
     """
 
     run: str
@@ -54,7 +54,7 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunsAnswer:
-    """Runs, the last one first. `complete` is false if there are more than an answer can hold."""
+    """Runs, the last one first. `complete` is false if not all of them fit into an answer."""
 
     runs: tuple[RecordedRun, ...]
     complete: bool

@@ -1,4 +1,4 @@
-"""The action `status`: what each table holds, and since when."""
+"""The action `status`: the last run of each table, and its number of rows."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from demand_pipeline.contracts.fields import Fields
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """`count_rows` counts the rows, which takes as long as reading the tables."""
+    """`count_rows`: count the rows, which takes as long as reading the tables."""
 
     count_rows: bool
 
@@ -22,7 +22,7 @@ class StatusRequest:
 class TableStatus:
     """A table and the committed run that loaded it last; times are ISO 8601 in UTC.
 
-    `rows` is None if the table does not exist or was not counted. Without a run, all else is None.
+    `rows` is None if the table does not exist or was not counted. Without a run, all other fields are None.
     """
 
     table: str
@@ -38,6 +38,6 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """Every declared table, in the order of the declarations."""
+    """All declared tables, in the order of the declarations."""
 
     tables: tuple[TableStatus, ...]

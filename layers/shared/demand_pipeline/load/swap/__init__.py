@@ -1,1 +1,1 @@
-"""The load strategy `swap`: a run's shadow becomes the one partition of its table, in one moment, at any size."""
+"""The load strategy `swap`: a run's shadow becomes the only partition of its table, at once, whatever its size."""

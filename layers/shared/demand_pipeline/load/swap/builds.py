@@ -1,8 +1,8 @@
-"""Indexes and foreign keys of a shadow, and its VACUUM: they take as long as they take, and outlive their client.
+"""Indexes and foreign keys of a shadow, and its VACUUM: they may outlast the function that started them.
 
-PostgreSQL finishes what a session has begun when its client is gone, unless it is told to look for the client. So a
-call of the load starts a build, waits for it a while, hangs up, and the next call finds out how it ended. The ledger
-says what was started how often.
+PostgreSQL finishes a statement after its client has disconnected, unless `client_connection_check_interval` is set. So
+a call of the load starts a build, waits for a while and disconnects, and the next call checks the result. The ledger
+counts how often each build was started.
 """
 
 import time
@@ -34,14 +34,14 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """An index or a foreign key that a table lacks, and the statement that makes it."""
+    """An index or a foreign key that a table lacks, and the statement that creates it."""
 
     name: str
     statement: str
 
 
 def find_builds(connection: Connection, slot: Slot, table: Sql) -> list[Build]:
-    """The parts that a table lacks to become a slot's partition; PostgreSQL names its indexes."""
+    """Return the indexes and foreign keys that a table lacks to become a slot's partition; PostgreSQL names indexes."""
     if not is_missing(connection, slot.parent):
         foreign_keys = connection.query(statement("foreign_key_builds"), parent=slot.parent, child=table)
         return find_index_builds(connection, slot.parent, table) + [Build(*build) for build in foreign_keys]
@@ -52,23 +52,23 @@ def find_builds(connection: Connection, slot: Slot, table: Sql) -> list[Build]:
 
 
 def find_index_builds(connection: Connection, parent: Sql, table: Sql) -> list[Build]:
-    """The indexes that a table lacks to become a parent's partition."""
+    """Return the indexes that a table lacks to become a parent's partition."""
     builds = connection.query(statement("index_builds"), parent=parent, child=table, named=False)
     return [Build(*build) for build in builds]
 
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds what the shadows of a run's slots lack, one after the other, in a session of its own."""
+    """Builds what the shadows of a run's slots lack, one build after the other, in a separate session."""
 
     shadows: Shadows
     settings: PostgresSettings
     deadline: Deadline
 
     def build(self, slots: list[Slot]) -> bool:
-        """Go on with the builds; False if some are left for a later call.
+        """Continue the builds; False if some are left for a later call.
 
-        Raises DuplicateKeyError, DiskFullError, or the error of a build that has failed twice.
+        Raises DuplicateKeyError, DiskFullError, or the error of a build that failed twice.
         """
         seconds = max(1.0, min(_WAIT_SECONDS, self.deadline.seconds_left()))
         with open_session(self.settings, f"build {self.shadows.suffix}", Timeouts(statement=seconds)) as session:
@@ -80,7 +80,7 @@ class Builder:
             )
 
     def _wait_for_others(self, session: Connection, seconds: float) -> bool:
-        """Wait for the session of an earlier call, with or without its client."""
+        """Wait for the session of an earlier call, whether or not its client still exists."""
         end = time.monotonic() + seconds
         while not self._claim_builds(session):
             if time.monotonic() >= end:
@@ -105,7 +105,7 @@ class Builder:
             except (DatabaseDataError, RefusedRowError, DiskFullError):
                 raise
             except TransientError:
-                return False  # the wait is over, or the connection: the statement goes on
+                return False  # the time or the connection ended; the statement continues on the server
             except PipelineError as error:
                 if number == _TRIES:
                     self._forget_tries(slot, build.name)
@@ -119,14 +119,14 @@ class Builder:
             if self.shadows.claim_step(f"{_step(slot, name)}{number}"):
                 return number
         self._forget_tries(slot, name)
-        raise DatabaseError(f"{slot.name}: {name} was started {_TRIES} times, and ended without a result each time")
+        raise DatabaseError(f"{slot.name}: {name} was started {_TRIES} times, each time without a result")
 
     def _forget_tries(self, slot: Slot, name: str) -> None:
-        """The load fails: its redrive starts the build again."""
+        """Reset the count of tries, since the load fails: its redrive starts the build again."""
         self.shadows.forget_steps(_step(slot, name))
 
     def _vacuum(self, session: Connection, slot: Slot) -> bool:
-        """Make rough statistics, and a visibility map, without which index-only scans are slow; tried once."""
+        """Collect rough statistics and create the visibility map, which index-only scans need; tried once."""
         if self.shadows.claim_step(f"vacuum {slot.name}"):
             try:
                 session.execute(statement("make_statistics_rough"))

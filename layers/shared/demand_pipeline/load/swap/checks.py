@@ -1,4 +1,4 @@
-"""What a swap would break or lose is refused, with the cure, before anything is copied."""
+"""Refuses a swap that would break or lose something, before anything is copied; the error contains the cure."""
 
 from collections.abc import Iterable
 
@@ -12,9 +12,9 @@ from demand_pipeline.postgres.statements import statement
 
 
 def refuse_unswappable(connection: Connection, parents: Iterable[Slot], *, is_rehearsed: bool) -> None:
-    """Raise SwapRefusedError, which names all that is in the way, table by table, each with its cure."""
+    """Raise SwapRefusedError if a swap is impossible; it names all problems of all tables, each with its cure."""
     if problems := [
-        f"{slot.schema.name}: expected a table that can be swapped, found that {problem}"
+        f"{slot.schema.name} cannot be swapped: {problem}"
         for slot in parents
         for problem in find_swap_problems(connection, slot, is_rehearsed=is_rehearsed)
     ]:
@@ -22,10 +22,10 @@ def refuse_unswappable(connection: Connection, parents: Iterable[Slot], *, is_re
 
 
 def find_swap_problems(connection: Connection, slot: Slot, *, is_rehearsed: bool = False) -> list[Problem]:
-    """The problems that prevent a swap of a slot's parent; a missing parent has none.
+    """Return the problems that prevent a swap of a slot's parent; a missing parent has none.
 
-    Known cases come first: what a rehearsal finds is often their consequence. A plain table is rehearsed each time,
-    since what it got meanwhile, such as row-level security, would be lost.
+    Known cases come first, since a rehearsal often finds only their consequences. A plain table is rehearsed each
+    time, since later additions to it, such as row-level security, would be lost.
     """
     if is_missing(connection, slot.parent):
         return []

@@ -1,4 +1,4 @@
-"""What the last swap changed: rows of a table and of its former partition, compared by key."""
+"""Compares the rows of a table with the rows of its former partition, by key."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,16 +15,14 @@ from demand_pipeline.postgres.statements import Sql, listed, quote, statement
 
 
 def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> DiffAnswer:
-    """Compare a table with its former partition, in one reading of both; at most `samples` keys of each kind.
+    """Compare a table with its former partition; return the counts and at most `samples` keys of each kind.
 
-    Columns that only one of them has are left out. Values are the same if they are identical: 1.0 is not 1.00.
+    Only common columns are compared. Values are equal only if they are identical: 1.0 differs from 1.00.
     Raises RollbackError if there is no former partition.
     """
     slot = rows_slot(schema, table)
     if is_missing(connection, slot.previous):
-        raise RollbackError(
-            f"{slot.previous}: expected what the last run of {table.name} replaced, found no such table"
-        )
+        raise RollbackError(f"no previous rows of {table.name} are kept: {slot.previous} does not exist")
     columns = [
         str(name)
         for [name] in connection.query(statement("common_columns"), current=slot.parent, previous=slot.previous)
@@ -88,13 +86,13 @@ class _Comparison:
         return Sql(f"ROW(current.{quote(name)})::record *<> ROW(previous.{quote(name)})::record")
 
     def counts(self) -> Sql:
-        """The statement that counts."""
+        """Return the statement that counts the differences."""
         by_column = [Sql(f"count(*) FILTER (WHERE {self._in_both} AND {self._differs(name)})") for name in self.columns]
         conditions = {"was_added": self.added, "was_removed": self.removed, "was_changed": self.changed}
         return statement("count_differences", changed_columns=listed(by_column), **conditions, **self._tables)
 
     def sample(self, connection: Connection, side: str, wanted: Sql, count: int, samples: int) -> Iterator[list[Any]]:
-        """A few of the rows that were counted, which ends as soon as they are found: key, and changed columns."""
+        """Yield key and changed columns of a few counted rows; the query ends as soon as it has found them."""
         if not count:
             return
         literals = [Sql(f"CASE WHEN {self._differs(name)} THEN {_literal(name)} END") for name in self.columns]

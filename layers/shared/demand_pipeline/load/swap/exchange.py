@@ -1,4 +1,4 @@
-"""The moment of a swap: former partitions are detached and shadows attached, all tables in one transaction."""
+"""The exchange of a swap: detaches former partitions and attaches shadows, for all tables in one transaction."""
 
 from collections.abc import Callable
 
@@ -15,15 +15,15 @@ from demand_pipeline.postgres.statements import Sql, statement
 
 
 def lock_tables(connection: Connection, slots: list[Slot]) -> None:
-    """Lock writers out; readers go on."""
+    """Lock writers out of the slots' parents; readers continue."""
     lock_out_writers(connection, [slot.parent for slot in parents_of(slots)])
 
 
 def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, keep_previous: bool) -> None:
     """Make the shadows the partitions of their parents, at the end of the caller's transaction.
 
-    Each former partition is `<name>_previous` then. If it is not to be kept, or somebody still reads the table that has
-    that name, it is discarded. `alter` changes the parents under the lock.
+    Each former partition is renamed `<name>_previous`. It is discarded instead if previous rows are not kept, or if an
+    older table with that name is still in use. `alter` changes the parents under the lock.
     Readers are locked out from here to the commit.
     Raises LockTimeoutError, SwapRefusedError.
     """
@@ -43,7 +43,7 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
 
 
 def find_partition(connection: Connection, slot: Slot) -> tuple[Sql, str] | None:
-    """The partition in a slot's place: as SQL, and its name."""
+    """Return the partition with the slot's bound, quoted, and its name; None if there is none."""
     for relation, name, bound in connection.query(statement("partitions"), relation=slot.parent):
         if bound == slot.bound:
             return Sql(relation), str(name)
@@ -72,7 +72,7 @@ def _set_aside(shadows: Shadows, slot: Slot, partition: Sql, name: str, *, keep_
 
 
 def _empty_default(shadows: Shadows, slot: Slot, *, keep_previous: bool) -> None:
-    """Take a table's rejected items out of the partition of all others; readers see them until the commit."""
+    """Remove a table's rejected items from the default partition; readers see them until the commit."""
     connection = shadows.connection
     if keep_previous and is_missing(connection, slot.previous):
         connection.execute(statement("create_previous_like", previous=slot.previous, parent=slot.parent))

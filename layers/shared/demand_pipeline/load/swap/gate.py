@@ -1,4 +1,4 @@
-"""No snapshot may be older than the rows that a swap publishes: it would show the new partition empty or half full."""
+"""Waits until no snapshot is older than the rows that a swap publishes: it would show only some of them, or none."""
 
 import time
 
@@ -7,16 +7,17 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, statement
 
-# As patient as the lock attempts; the state machine comes back after LockTimeoutError.
+# About as long as the lock attempts take; the state machine retries after LockTimeoutError.
 _WAIT_SECONDS = 30.0
-# Short: while a transaction elsewhere writes, every snapshot looks as old as it, and a moment without any must be met.
+# Short: while any transaction writes, every snapshot looks as old as that transaction. The wait must hit a moment
+# without one.
 _PAUSE_SECONDS = 0.05
 
 
 def wait_for_snapshots(connection: Connection, ledger: Sql) -> None:
-    """Wait, outside of a transaction, for a moment at which every session sees all that the ledger has.
+    """Wait, outside of a transaction, until every session sees all rows that the ledger lists.
 
-    No snapshot from before can come back then: a transaction can import another one's only while that one has it.
+    No older snapshot can appear later: a transaction can import a snapshot only while another transaction uses it.
     Raises LockTimeoutError.
     """
     end = time.monotonic() + _WAIT_SECONDS
@@ -24,8 +25,8 @@ def wait_for_snapshots(connection: Connection, ledger: Sql) -> None:
         if time.monotonic() >= end:
             shown = ", ".join(map(str, waited_for))
             raise LockTimeoutError(
-                f"process ids {shown}: snapshots older than the new rows, which would show the tables empty; "
-                "end these transactions"
+                f"the snapshots of the processes {shown} are older than the new rows and would show the tables empty; "
+                "end their transactions"
             )
         logger.debug("old snapshots in use", sessions=len(waited_for))
         time.sleep(_PAUSE_SECONDS)

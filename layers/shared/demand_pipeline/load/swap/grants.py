@@ -1,6 +1,6 @@
 """Privileges on partitions, which bypass the grants and policies of their parent.
 
-Nobody but its owner may use a partition that is current. Whoever may read the table may read its former partition.
+Only its owner may use a current partition. Roles that may read a table may also read its former partition.
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from demand_pipeline.postgres.statements import Sql, statement
 
 
 def revoke_all(connection: Connection, relations: Iterable[Sql]) -> None:
-    """Leave each table to its owner, whoever granted what; missing tables are skipped.
+    """Revoke all privileges on the tables, whoever granted them, except for the owner's; skip missing tables.
 
-    This belongs before a commit that attaches a partition: nothing that fails later may leave a grant behind.
+    Call this before the commit that attaches a partition, so that no later failure can leave a grant behind.
     """
     connection.apply(connection.query(statement("revocations"), relations=list(relations)))
 
@@ -24,7 +24,7 @@ def revoke_partitions(connection: Connection, slots: Iterable[Slot]) -> None:
 
 
 def grant_previous(connection: Connection, slots: Iterable[Slot]) -> None:
-    """Let whoever may read the tables read their former partitions; the schema's owner alone can open the schema."""
+    """Grant readers of the tables access to the former partitions; only the schema's owner can grant USAGE on it."""
     for slot in slots:
         parts = {"parent": slot.parent, "previous": slot.previous, "schema": slot.pipeline}
         connection.apply(connection.query(statement("previous_grants"), **parts))

@@ -1,4 +1,4 @@
-"""Tables as partitioned parents: created so, or made so of a plain table, which becomes the first partition."""
+"""Partitioned parents: created from a declaration, or converted from a plain table, which becomes the partition."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ _COPY = "converted_parent"
 
 
 def is_missing(connection: Connection, relation: Sql) -> bool:
-    """Whether there is no such relation."""
+    """Whether the relation does not exist."""
     return not connection.query(statement("relation_kind"), relation=relation)
 
 
 def is_plain(connection: Connection, relation: Sql) -> bool:
-    """Whether it is a table without partitions."""
+    """Whether the relation is a table without partitions."""
     return connection.query(statement("relation_kind"), relation=relation) == [[_PLAIN]]
 
 
 def create_parent(connection: Connection, slot: Slot) -> None:
-    """Create a missing parent, as the table is declared, without a partition."""
+    """Create a missing parent from the table's declaration, without a partition for its rows."""
     partitioned = Sql(f" PARTITION BY {slot.partition_by}")
     connection.execute(create_table(slot.warehouse, slot.schema, partitioned))
     if slot.holds_rejects:
@@ -35,9 +35,9 @@ def create_parent(connection: Connection, slot: Slot) -> None:
 
 
 def create_parent_like(connection: Connection, slot: Slot, parent: Sql, *, foreign_keys: bool) -> None:
-    """Create an empty parent that is like the slot's table, with indexes and constraints of the same names.
+    """Create an empty parent like the slot's table, with the same names of indexes and constraints.
 
-    It belongs to this session's role. A foreign key locks writers out of the table that it refers to.
+    This session's role owns the parent. A foreign key locks writers out of the table that it refers to.
     """
     table = slot.parent
     connection.execute(statement("create_parent", parent=parent, table=table, partition_by=slot.partition_by))
@@ -51,10 +51,10 @@ def create_parent_like(connection: Connection, slot: Slot, parent: Sql, *, forei
 
 
 def convert(connection: Connection, slot: Slot, suffix: str) -> None:
-    """Put a parent in the place of a plain table, which the caller has locked, with the table as its partition.
+    """Replace a plain table, which the caller has locked, with a parent whose only partition it becomes.
 
-    The plain table's own indexes get names that end in the suffix. No row is read: what the parent demands, the plain
-    table has. Raises SwapRefusedError.
+    The plain table's indexes are renamed: the new names end in the suffix. No row is read, since the plain table
+    already has all constraints of the parent. Raises SwapRefusedError.
     """
     name, copy = slot.schema.name, qualified(slot.pipeline, _COPY)
     create_parent_like(connection, slot, copy, foreign_keys=True)
@@ -72,22 +72,22 @@ def convert(connection: Connection, slot: Slot, suffix: str) -> None:
 
 @contextmanager
 def refusing_builds(connection: Connection, before: Sequence[Sql], after: Sequence[Sql]) -> Iterator[None]:
-    """Attach tables within the block; raise SwapRefusedError if PostgreSQL built an index, for which readers waited.
+    """Raise SwapRefusedError if PostgreSQL builds an index when the block attaches tables, since readers would wait.
 
-    `before` and `after` are the tables by the names that they have before and after.
+    `before` and `after` are the names of the same tables before and after the block.
     """
     count = statement("count_indexes")
     expected = connection.query(count, relations=list(before))
     yield
     if connection.query(count, relations=list(after)) != expected:
         raise SwapRefusedError(
-            f"{', '.join(after)}: PostgreSQL built an index under the lock instead of taking one over, so nothing was "
-            "swapped; drop an index of the table that has the same columns as another one"
+            f"{', '.join(after)}: PostgreSQL built an index under the lock instead of using an existing one, so "
+            "nothing was swapped; if two indexes of the table have the same columns, drop one of them"
         )
 
 
 def move(connection: Connection, table: Sql, name: str, schema: str, new_name: str) -> None:
-    """Give a table of this name another schema, and the new name there."""
+    """Move a table with this name to another schema, and rename it there."""
     connection.execute(statement("move_table", table=table, schema=schema))
     if name != new_name:
         connection.execute(statement("rename_table", table=qualified(schema, name), new_name=new_name))

@@ -1,4 +1,4 @@
-"""The rows that the last swap has replaced: `<table>_previous`, until the next load of the table."""
+"""The rows that the last swap replaced: `<table>_previous`, until the next load of the table."""
 
 import secrets
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from demand_pipeline.postgres.statements import Sql, statement, suffixed
 
 
 def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) -> None:
-    """Discard what the tables' last swap has replaced, in a transaction of its own; raises StaleRunError."""
+    """Discard the tables' previous rows, in a separate transaction; raises StaleRunError."""
     connection, slots = shadows.connection, slots_of(shadows.warehouse, tables)
     if all(is_missing(connection, slot.previous) for slot in slots):
         return
@@ -30,9 +30,9 @@ def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) ->
 
 
 def discard_previous(shadows: Shadows, slots: list[Slot]) -> None:
-    """Discard the former partitions in the caller's transaction, which has nothing else to lock.
+    """Discard the former partitions in the caller's transaction, which holds no other locks on tables.
 
-    While somebody reads one, they stay: then the coming swap keeps no rows, and a rollback of its run is refused.
+    If one of them is in use, they stay: then the next swap keeps no previous rows, and its run cannot be rolled back.
     """
     if found := [slot for slot in slots if not is_missing(shadows.connection, slot.previous)]:
         try:
@@ -46,26 +46,26 @@ def discard_previous(shadows: Shadows, slots: list[Slot]) -> None:
 
 
 def discard(shadows: Shadows, slot: Slot, table: Sql, name: str) -> None:
-    """Name a slot's table of this name as the run's shadows are, with which it is dropped after the commit.
+    """Rename a slot's table like a shadow of the run, so that it is dropped with the shadows after the commit.
 
-    Dropping it takes the longer the larger it is.
+    Dropping a large table takes long.
     """
     suffix = f"_old_{secrets.token_hex(4)}{shadows.suffix}"
     move(shadows.connection, table, name, slot.pipeline, suffixed(slot.name, suffix))
 
 
 def describe(connection: Connection, slot: Slot, text: str) -> None:
-    """Write to the former partition what it is."""
+    """Set the comment of the former partition."""
     parts = {"relation": slot.previous, "comment": text}
     connection.apply(connection.query(statement("describe_previous"), **parts))
 
 
 def description(slot: Slot, run: str) -> str:
-    """What a partition is that a run has replaced."""
+    """Return the comment of a partition that a run replaced."""
     return f"What {slot.parent} had of {slot.table} before run {run}."
 
 
 def comment_on(connection: Connection, relation: Sql) -> str | None:
-    """A table's comment."""
+    """Return a table's comment."""
     [[comment]] = connection.query(statement("comment_on"), relation=relation)
     return None if comment is None else str(comment)

@@ -1,6 +1,6 @@
-"""A rehearsal: a swap of empty copies, which finds what a list of known cases does not.
+"""Rehearses a swap with empty copies, to find problems that the list of known cases does not contain.
 
-It is rolled back, and locks the table as a reader does.
+The rehearsal is rolled back, and takes only a reader's lock on the table.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, qualified, statement
 
-_OTHERWISE = "load it by truncate or merge"
+_OTHERWISE = "load it with truncate or merge"
 
 
 def rehearse(connection: Connection, slot: Slot) -> list[Problem]:
-    """Convert a copy of a table that exists, and swap a partition in; return what was lost, or else what failed."""
+    """Convert a copy of an existing table, and swap a partition in; return the properties lost, or else the failure."""
     problems: list[Problem] = []
     connection.execute("SAVEPOINT rehearsal")
     try:
         problems.extend(_rehearse(connection, slot))
     except (TransientError, LockTimeoutError, DatabaseTimeoutError):
-        raise  # nothing about the table
+        raise  # unrelated to the table
     except PipelineError as error:
         problems = problems or [Problem(f"a rehearsal with an empty copy of it failed: {error}", None, _OTHERWISE)]
     connection.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")

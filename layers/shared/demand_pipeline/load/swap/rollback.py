@@ -1,4 +1,4 @@
-"""The last run's tables as they were before it: their former partitions swapped back, all in one transaction."""
+"""Rolls the last run back: swaps the former partitions of all its tables back, in one transaction."""
 
 from collections.abc import Mapping
 
@@ -23,10 +23,10 @@ from demand_pipeline.tables import Table
 def roll_back(
     connection: Connection, schema: str, declared: Mapping[str, Table], wanted: RollbackRequest
 ) -> RollbackAnswer:
-    """Put back what the last run has replaced, in the caller's transaction.
+    """Restore the rows that the last run replaced, in the caller's transaction.
 
-    Columns, constraints and indexes that the tables got since are given to the former partitions first, while readers
-    go on. The run's own rows are `_previous` then. Raises RollbackError, LockTimeoutError
+    Columns, constraints and indexes that were added to the tables since are first added to the former partitions,
+    while readers continue. The run's own rows become `_previous`. Raises RollbackError, LockTimeoutError
     or SwapRefusedError.
     """
     acquire_load_lock(connection, schema)
@@ -56,39 +56,39 @@ def roll_back(
 def _find_last_run(
     connection: Connection, schema: str, declared: Mapping[str, Table], wanted: str | None
 ) -> tuple[str, list[Slot]]:
-    """The last committed run, and the slots of its tables, all of whose previous rows are there."""
+    """Return the last committed run, and the slots of its tables, after checking that their previous rows exist."""
     if is_missing(connection, qualified(schema, PIPELINE_RUNS.name)):
-        raise RollbackError(f"{schema}: expected a committed run, found none")
+        raise RollbackError(f"{schema}: no run is committed")
     for additions in prepare(connection, schema, CONTROL_TABLES).values():
         for addition in additions:
             connection.execute(addition)
     for run, status, at, by in connection.query(statement("last_run", schema=schema)):
         if status == ROLLED_BACK:
-            raise RollbackError(f"expected a last run to roll back, found that {run} was rolled back at {at} by {by}")
+            raise RollbackError(f"the last run, {run}, was already rolled back at {at} by {by}")
         if wanted not in (None, run):
-            raise RollbackError(f"expected the last run, which is {run}, got {wanted}")
+            raise RollbackError(f"only the last run ({run}) can be rolled back, not {wanted}")
         tables = [name for [name] in connection.query(statement("tables_of_run", schema=schema), run=run)]
         if gone := [name for name in tables if name not in declared]:
-            raise RollbackError(f"run {run}: expected declared tables, found {', '.join(gone)}")
+            raise RollbackError(f"run {run} loaded tables that are no longer declared: {', '.join(gone)}")
         slots = slots_of(schema, [TableSchema.of(declared[name]) for name in tables])
         for slot in slots:
             _check_previous(connection, slot, run)
         return run, slots
-    raise RollbackError(f"{schema}: expected a committed run, found none")
+    raise RollbackError(f"{schema}: no run is committed")
 
 
 def _check_previous(connection: Connection, slot: Slot, run: str) -> None:
     expected, found = description(slot, run), comment_on(connection, slot.previous)
     if is_missing(connection, slot.previous):
-        raise RollbackError(f"{slot.previous}: expected what run {run} has replaced, found no such table")
+        raise RollbackError(f"the rows that run {run} replaced are not kept: {slot.previous} does not exist")
     if found != expected:
-        raise RollbackError(f"{slot.previous}: expected what run {run} has replaced, found {found!r}")
+        raise RollbackError(f"{slot.previous} does not contain the rows that run {run} replaced, but: {found!r}")
 
 
 def _exchange(connection: Connection, slot: Slot, run: str) -> None:
-    """Swap the current partition and the previous one, whose names they exchange, too."""
+    """Swap the current and the previous partition, and exchange their names."""
     if not (found := find_partition(connection, slot)):
-        raise RollbackError(f"{slot.parent}: expected a partition {slot.bound}, found none")
+        raise RollbackError(f"{slot.parent} has no partition {slot.bound}")
     partition, name = found
     aside = f"{slot.name}_rolled_back"
     connection.execute(statement("detach", parent=slot.parent, partition=partition))
@@ -100,6 +100,6 @@ def _exchange(connection: Connection, slot: Slot, run: str) -> None:
 
 
 def _standing_run(connection: Connection, schema: str, table: str) -> str | None:
-    """The run whose rows a table has; None if no run has loaded them."""
+    """Return the run that loaded a table's rows; None if no run did."""
     runs = connection.query(statement("last_loaded", schema=schema), table=table)
     return str(runs[0][1]) if runs else None

@@ -1,4 +1,4 @@
-"""Shadows that become partitions: logged, and made like their parents, so that attaching one reads no row."""
+"""Shadows that become partitions: logged, and created like their parents, so that attaching one reads no row."""
 
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_all
@@ -11,14 +11,14 @@ _LOGGED = Sql("")
 
 
 def shadow_of(shadows: Shadows, slot: Slot) -> Sql:
-    """The shadow of a slot."""
+    """Return the shadow of a slot, quoted."""
     return shadows.rows(slot.name)
 
 
 def create_shadows(shadows: Shadows, slots: list[Slot]) -> None:
-    """Create what is missing of a run's shadows, and the ledger, in the caller's transaction.
+    """Create the missing shadows of a run, and the ledger, in the caller's transaction.
 
-    Autovacuum leaves a shadow alone: its lock would be in the way of the swap. Raises DatabasePrivilegeError.
+    Autovacuum is off for shadows, since its lock would block the swap. Raises DatabasePrivilegeError.
     """
     shadows.ensure_schema()
     for slot in slots:
@@ -28,7 +28,7 @@ def create_shadows(shadows: Shadows, slots: list[Slot]) -> None:
 
 
 def create_shadow(connection: Connection, slot: Slot, shadow: Sql) -> None:
-    """Create one shadow, which is its owner's alone."""
+    """Create one shadow, with privileges for its owner only."""
     if is_missing(connection, slot.parent):
         connection.execute(statement("create_logged_shadow", shadow=shadow, definition=slot.schema.definition()))
     else:
@@ -43,21 +43,21 @@ def create_shadow(connection: Connection, slot: Slot, shadow: Sql) -> None:
 
 
 def add_declared_columns(connection: Connection, slot: Slot, table: Sql) -> None:
-    """Add the columns of the declaration that a table lacks."""
+    """Add the declared columns that a table lacks."""
     columns = [Sql(f"ADD COLUMN IF NOT EXISTS {quote(name)} {kind}") for name, kind in slot.schema.types.items()]
     connection.execute(statement("alter_table", table=table, actions=listed(columns)))
 
 
 def align(connection: Connection, parent: Sql, table: Sql, kept: tuple[str, ...] = ()) -> None:
-    """Give a table the columns, NOT NULLs and CHECKs of the parent that it is to become a partition of.
+    """Give a table the columns, NOT NULLs and CHECKs of its future parent.
 
-    It keeps columns that the parent is still to get. What is new to a table of many rows is looked at row by row, under
-    an exclusive lock on that table alone.
+    The columns `kept` stay, since the parent will get them later. A new constraint is checked row by row, under an
+    exclusive lock on this table only.
     """
     alignment = connection.query(statement("alignment"), parent=parent, child=table, kept=list(kept))
     connection.apply(alignment)
 
 
 def copy_storage_settings(connection: Connection, source: Sql, target: Sql) -> None:
-    """Give a table the storage settings of another, and take away those of a shadow."""
+    """Copy the storage settings of another table to a table, and reset a shadow's settings."""
     connection.apply(connection.query(statement("storage_settings"), relation=source, target=target))

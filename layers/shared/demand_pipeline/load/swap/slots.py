@@ -1,8 +1,8 @@
-"""What a swap exchanges: for each table its rows and its rejected items, each one partition of a parent.
+"""Slots, the partitions that a swap exchanges: one for each table's rows, and one for its rejected items.
 
-A table's parent has one partition for all keys. `rejected_items` has one per table, and a default one for the rejects
-of other strategies' loads. Partitions lie in the pipeline's schema: `<table>_current`, and `<table>_previous` once
-they are replaced; those of rejected items are `rejects_<table>_…`.
+A table's parent has one partition for all keys. `rejected_items` has one partition per table, and a default partition
+for the rejects that other strategies load. Partitions are in the pipeline's schema: `<table>_current`, and
+`<table>_previous` after a swap; the partitions of rejected items are `rejects_<table>_…`.
 """
 
 from collections.abc import Iterable
@@ -13,19 +13,19 @@ from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import REJECTS_PREFIX, pipeline_schema
 from demand_pipeline.postgres.statements import Sql, qualified, quote
 
-# Bounds as PostgreSQL shows them (pg_get_expr of relpartbound).
+# Bounds in PostgreSQL's notation (pg_get_expr of relpartbound).
 EVERY_KEY = Sql("FOR VALUES FROM (MINVALUE) TO (MAXVALUE)")
 DEFAULT = Sql("DEFAULT")
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A partition to exchange, for a declared table: `bound` is its place in the parent, the table of `schema`.
+    """A partition to exchange, for a declared table: `bound` is its bound in the parent, the table of `schema`.
 
-    `name` is what the partition's names begin with.
+    `name` is the prefix of the partition's names.
 
-    `check` is what the bound demands of a row. A shadow has it as a CHECK, so that attaching it reads no row; None:
-    the primary key says it already. `first_name` and `first_bound` are for a plain table that is converted.
+    `check` is the condition that the bound imposes on a row. It is a CHECK of a shadow, so that attaching it reads no
+    row; None if the primary key implies it. `first_name` and `first_bound` apply to a plain table that is converted.
     """
 
     warehouse: str
@@ -41,7 +41,7 @@ class Slot:
 
     @property
     def parent(self) -> Sql:
-        """The table."""
+        """The parent, quoted."""
         return qualified(self.warehouse, self.schema.name)
 
     @property
@@ -51,37 +51,37 @@ class Slot:
 
     @property
     def current_name(self) -> str:
-        """The name of the partition, once a swap has attached it."""
+        """The name of the partition after a swap has attached it."""
         return f"{self.name}_current"
 
     @property
     def previous_name(self) -> str:
-        """The name of the partition that the last swap has detached."""
+        """The name of the partition that the last swap detached."""
         return f"{self.name}_previous"
 
     @property
     def current(self) -> Sql:
-        """The partition."""
+        """The current partition, quoted."""
         return qualified(self.pipeline, self.current_name)
 
     @property
     def previous(self) -> Sql:
-        """The former partition."""
+        """The former partition, quoted."""
         return qualified(self.pipeline, self.previous_name)
 
     @property
     def first(self) -> Sql:
-        """The partition that a conversion makes of a plain table."""
+        """The partition that a converted plain table becomes, quoted."""
         return qualified(self.pipeline, self.first_name)
 
     @property
     def holds_rejects(self) -> bool:
-        """Whether it is a part of `rejected_items`."""
+        """Whether the slot is a partition of `rejected_items`."""
         return self.check is not None
 
 
 def rows_slot(warehouse: str, schema: TableSchema) -> Slot:
-    """Where a table's rows are; partitioned by the key's first column, which no row lacks."""
+    """Return the slot of a table's rows, partitioned by the key's first column, which is never null."""
     column = schema.key[0]
     current = f"{schema.name}_current"
     by = Sql(f"RANGE ({quote(column)})")
@@ -89,8 +89,8 @@ def rows_slot(warehouse: str, schema: TableSchema) -> Slot:
 
 
 def rejects_slot(warehouse: str, table: str) -> Slot:
-    """Where a table's rejected items are."""
-    value = f"'{table}'"  # letters, digits and underscores: the declaration says so
+    """Return the slot of a table's rejected items."""
+    value = f"'{table}'"  # the declaration allows only letters, digits and underscores
     return Slot(
         warehouse,
         table,
@@ -106,12 +106,12 @@ def rejects_slot(warehouse: str, table: str) -> Slot:
 
 
 def slots_of(warehouse: str, tables: Iterable[TableSchema]) -> list[Slot]:
-    """The slots of tables: their rows', then their rejected items'."""
+    """Return the slots of the tables' rows, then the slots of their rejected items."""
     tables = list(tables)
     rows = [rows_slot(warehouse, table) for table in tables]
     return [*rows, *(rejects_slot(warehouse, table.name) for table in tables)]
 
 
 def parents_of(slots: Iterable[Slot]) -> list[Slot]:
-    """One slot for each parent."""
+    """Return one slot for each parent."""
     return list({slot.parent: slot for slot in slots}.values())

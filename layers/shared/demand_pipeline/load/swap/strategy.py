@@ -1,4 +1,4 @@
-"""The load strategy `swap`: shadows get all that their tables have, and take their partitions' place in one moment."""
+"""The load strategy `swap`: shadows get all indexes and constraints of their tables, and replace the partitions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,11 +27,11 @@ _BUILD_SECONDS = 30  # between calls that wait for builds
 
 @dataclass(frozen=True)
 class Swap(LoadStrategy):
-    """A load in which nothing that grows with the tables is one statement of one function."""
+    """A load without statements whose time grows with the tables and that must end within one function's time."""
 
     @cached_property
     def slots(self) -> list[Slot]:
-        """What is swapped: the tables' rows and their rejected items."""
+        """The slots of the tables' rows and of their rejected items."""
         return slots_of(self.context.shadows.warehouse, [table.schema for table in self.context.tables])
 
     def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
@@ -43,12 +43,12 @@ class Swap(LoadStrategy):
         for slot in missing:
             create_parent(connection, slot)
         additions = super().ensure_tables(schemas)
-        is_rehearsed = self.context.shadows.exist()  # by the call that created them
+        is_rehearsed = self.context.shadows.exist()  # then an earlier call has rehearsed the swap
         refuse_unswappable(connection, [slot for slot in parents if slot not in missing], is_rehearsed=is_rehearsed)
         return additions
 
     def count_previous(self, table: TableLoad) -> int:
-        """Count the rows if a limit depends on them; otherwise read what the last run has counted, if there was one."""
+        """Count the rows if a limit depends on the number; otherwise use the last run's count, if there is one."""
         if self.request.max_shrink_percent < ANY_SHRINKAGE:
             return count_rows(self.context.connection, table.target)
         warehouse = self.context.shadows.warehouse
@@ -56,29 +56,29 @@ class Swap(LoadStrategy):
         return int(loaded[0][0]) if loaded else count_rows(self.context.connection, table.target)
 
     def create_shadows(self) -> None:
-        """Create them like their parents."""
+        """Create shadows like their parents."""
         create_shadows(self.context.shadows, self.slots)
 
     def complete_shadows(self) -> Again | None:
-        """Build indexes, keys and foreign keys."""
+        """Build indexes, primary keys and foreign keys."""
         builder = Builder(self.context.shadows, self.context.settings, self.context.guard.deadline)
         return None if builder.build(self.slots) else Again(_BUILD_SECONDS, "indexes to build")
 
     def wait(self) -> Again | None:
-        """Wait for those who would not see the new rows; raises LockTimeoutError."""
+        """Wait for snapshots that would not show the new rows; raises LockTimeoutError."""
         if not self.request.dry_run:
             wait_for_snapshots(self.context.connection, self.context.shadows.ledger)
         return None
 
     def write(self) -> Again | None:
-        """Lock writers out of the tables; `Again` if somebody has given them an index since the builds."""
+        """Lock writers out of the tables; `Again` if an index was added to a table since the builds."""
         for table in self.context.tables:
             table.changes = Changes(inserted=table.rows, updated=0, deleted=table.previous_rows, rows=table.rows)
         if self.request.dry_run:
             return None
         connection, shadows = self.context.connection, self.context.shadows
         with self.context.guard.step(f"all {self.context.rows} rows checked, tables not yet swapped"):
-            discard_previous(shadows, self.slots)  # those of a run that was committed since the load made way
+            discard_previous(shadows, self.slots)  # of a run that committed after this load discarded them
             lock_tables(connection, self.slots)
             for slot in self.slots:
                 align(connection, slot.parent, shadows.rows(slot.name), slot.schema.names)
@@ -94,14 +94,14 @@ class Swap(LoadStrategy):
                 exchange(shadows, self.slots, self.context.add_columns, keep_previous=keep_previous)
 
     def settle(self) -> list[str]:
-        """Grants on the former rows, and statistics."""
+        """Grant access to the former rows, and analyse the tables."""
         return [] if self.request.dry_run else settle(self.context.connection, self.slots)
 
 
 def settle(connection: Connection, slots: list[Slot]) -> list[str]:
-    """After a commit: grants on the former rows, and the parents' statistics, which autovacuum does not make.
+    """Grant access to the former rows, and analyse the parents, since autovacuum does not.
 
-    Nothing of it fails the run.
+    This runs after a commit, so a failure does not fail the run.
     """
     try:
         grant_previous(connection, slots)
