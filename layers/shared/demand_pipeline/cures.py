@@ -113,7 +113,7 @@ RUN_CURES = (
     ),
     _cure(
         "SchemaMismatchError",
-        "a load cannot write a warehouse table as it is, such as for its key, a column's type or an incoming foreign key",
+        "a load cannot write a warehouse table as it is, such as for its key, a column's type or a reference to it",
         _redrive("run the statement in the message (docs/adopt.md)"),
         _new_run("correct the declaration and deploy"),
     ),
