@@ -20,7 +20,7 @@ class Console:
             self.rich.width = _LOG_WIDTH
 
     def say(self, text: str) -> None:
-        """Print a line as it is."""
+        """Print a line unchanged."""
         self.rich.print(escape(text), soft_wrap=True)
 
     @contextlib.contextmanager

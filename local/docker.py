@@ -9,7 +9,7 @@ _ANSWER_SECONDS = 10.0
 
 
 class DockerError(RuntimeError):
-    """No engine answers, or it failed; the message is one line."""
+    """No engine answers, or a command failed; the message is one line."""
 
 
 def bridge_address() -> str:
@@ -17,10 +17,10 @@ def bridge_address() -> str:
     [bridge] = json.loads(docker("network", "inspect", "bridge"))
     for config in bridge["IPAM"]["Config"]:
         network = ipaddress.ip_network(config["Subnet"])
-        if network.version == 4:  # noqa: PLR2004 - IPv4, what host-gateway stands for
-            # An engine that chose the network itself may not name the gateway; then it is the first address.
+        if network.version == 4:  # noqa: PLR2004 - IPv4, like host-gateway
+            # An engine that chose the network itself may omit the gateway; then it is the first address.
             return str(config.get("Gateway") or next(network.hosts()))
-    raise DockerError("docker network inspect bridge: expected an IPv4 network, got none")
+    raise DockerError("docker network inspect bridge: the bridge has no IPv4 network")
 
 
 def run_python(image: str, code: str) -> None:
@@ -34,9 +34,9 @@ def docker(*arguments: str, seconds: float = _ANSWER_SECONDS) -> str:
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=seconds)
     except FileNotFoundError:
-        raise DockerError("expected a docker command on the PATH, found none") from None
+        raise DockerError("there is no docker command on the PATH") from None
     except subprocess.TimeoutExpired:
-        raise DockerError(f"docker {arguments[0]}: expected an answer in {seconds:.0f} s, got none") from None
+        raise DockerError(f"docker {arguments[0]}: no answer within {seconds:.0f} s") from None
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip() and "--help'" not in line]
         raise DockerError(f"docker {arguments[0]}: {said[-1] if said else f'exit code {done.returncode}'}")

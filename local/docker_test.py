@@ -1,4 +1,4 @@
-"""Every sample event through `sam local invoke`: answers and warehouse compared with the emulator's tables."""
+"""Runs every sample event with `sam local invoke`, and compares answers and warehouse with the emulator's tables."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from local.sample_events import SampleEvent, function_events
 from local.stack import Stack
 
 type Difference = tuple[str, object, object]
-"""What was counted, the number expected and the number found."""
+"""A count's name, the expected number and the number found."""
 
 
 def find_image(console: Console) -> str:
@@ -33,23 +33,23 @@ def find_image(console: Console) -> str:
     try:
         docker.run_python(image, "")
     except docker.DockerError as failure:
-        message = f"the engine does not start a container: expected {image} to run Python, got {failure}"
+        message = f"the engine cannot run Python in {image}: {failure}"
         raise docker.DockerError(message) from None
     return image
 
 
 def check_that_containers_reach(stack: Stack, image: str) -> None:
-    """Raise DockerError if they do not: because of a firewall, or an engine on another machine."""
+    """Raise DockerError if containers cannot reach the stack: for a firewall, or an engine on another machine."""
     for name, port in stack.container_ports.items():
         try:
             docker.run_python(image, f"import socket; socket.create_connection(({docker.HOST!r}, {port}), 10)")
         except docker.DockerError as failure:
-            message = f"containers do not reach {name}: expected {docker.HOST}:{port} to answer, got {failure}"
+            message = f"containers cannot reach {name} at {docker.HOST}:{port}: {failure}"
             raise docker.DockerError(message) from None
 
 
 def run(stack: Stack, console: Console, invoke: Callable[[Stack, SampleEvent], Answer] = invoke) -> str:
-    """Invoke one event after the other; returns how many passed, raises InvokeError if one failed."""
+    """Invoke one event after the other and return how many passed; raises InvokeError if one failed."""
     checks = _Checks(stack, invoke)
     events = function_events()
     right = 0
@@ -77,7 +77,7 @@ class _Checks:
     invoke: Callable[[Stack, SampleEvent], Answer]
 
     def wrong(self, event: SampleEvent) -> list[Difference]:
-        """Invoke and return every count that is not as expected; raises InvokeError without an answer."""
+        """Invoke the function and return every unexpected count; raises InvokeError without an answer."""
         document = json.loads(event.path(self.stack.folder / "events").read_text())
         before = {table["table"]: self._rows(table["table"]) for table in document.get("tables", ())}
         answer = self.invoke(self.stack, event)
@@ -152,7 +152,7 @@ class _Checks:
         return int(self.stack.postgres.execute(f'SELECT count(*) FROM "{table}"'))  # noqa: S608 - a declaration's name
 
     def _items(self, event: dict[str, Any]) -> int:
-        """Count the items that a scan is to read: of the segment's parts, or of those given after their keys."""
+        """Count the items that a scan reads: in the segment's parts, or after the event's start keys."""
         dynamodb = self.stack.client("dynamodb")
         readers = READERS if event["maxItems"] is None else 1
         first, total = event["segment"] * readers, event["totalSegments"] * readers

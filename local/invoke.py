@@ -1,4 +1,4 @@
-"""`sam local invoke` of the deployed functions: its settings, the command, and its answer."""
+"""Runs the deployed functions with `sam local invoke`: its settings, the command, and its answer."""
 
 import contextlib
 import json
@@ -62,7 +62,7 @@ def write_settings(stack: Stack, variables: Variables) -> Path:
 
 
 def command(function: str, event: Path, settings: Path) -> list[str]:
-    """Return the command as a person types it."""
+    """Return the command as a person would type it."""
     return ["sam", "local", "invoke", function, "--config-file", str(settings), "--event", str(event)]
 
 
@@ -76,14 +76,14 @@ def invoke(stack: Stack, event: SampleEvent) -> Answer:
         [memory] = _MEMORY.findall(log)
     except (IndexError, ValueError):
         said = [line for line in log.splitlines() if line.strip()] or ["nothing"]
-        raise InvokeError(f"expected an answer on its last line, got {output or said[-1]!r:.500}") from None
+        raise InvokeError(f"the last line of its output is not an answer: {output or said[-1]!r:.500}") from None
     if "errorType" in payload:
         raise InvokeError(f"{payload['errorType']}: {payload.get('errorMessage')}")
     return Answer(payload, int(memory))
 
 
 def _run(line: list[str], environment: Mapping[str, str]) -> tuple[str, str]:
-    """Run sam and return its output and its log; an interrupt lets it stop its container first."""
+    """Run sam and return its output and its log; after an interrupt, sam can stop its container first."""
     with subprocess.Popen(
         line,
         cwd=PROJECT,

@@ -1,7 +1,7 @@
-"""The image in which `sam local invoke` runs Python functions: the registry's, or a substitute without a registry.
+"""The image in which `sam local invoke` runs Python functions: from the registry, or a substitute built here.
 
-The substitute has Lambda's folders, Python 3.13, the runtime client and boto3. It is not Amazon Linux: Python and the C
-library are this machine's.
+The substitute contains Lambda's folders, Python 3.13, the runtime client and boto3. It is not Amazon Linux: Python and
+the C library are this machine's.
 """
 
 import os
@@ -71,7 +71,7 @@ def _build_stand_in(image: str, reason: DockerError) -> None:
 
 
 def _fill(root: Path) -> None:
-    """Copy Python and its dependencies into a root file system, each library to the path where the loader finds it."""
+    """Copy Python and its dependencies into a root file system, each library to the path that the loader searches."""
     root.chmod(0o755)
     for folder in ("bin", "etc", "opt", "proc", "sys", "dev", "tmp", "var/lang/bin", "var/lang/lib", "var/task"):
         (root / folder).mkdir(parents=True, exist_ok=True)

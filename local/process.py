@@ -19,14 +19,14 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A pid, with the start in seconds after the boot to tell its process from a later one with the same pid."""
+    """A pid, with the start in seconds after the boot to distinguish its process from a later one with the same pid."""
 
     pid: int
     started: float
 
     @classmethod
     def of(cls, pid: int) -> Self:
-        """The identity of a running process; raises ProcessLookupError when there is none."""
+        """Return the identity of a running process; raises ProcessLookupError if there is none."""
         started = _started(pid)
         if started is None:
             raise ProcessLookupError(f"no process {pid}")
@@ -37,7 +37,7 @@ class ProcessId:
         return _started(self.pid) == self.started
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the process has ended; False when it still runs after `seconds`."""
+        """Wait until the process has ended; False if it still runs after `seconds`."""
         deadline = time.monotonic() + seconds
         while self.is_running():
             if time.monotonic() > deadline:
@@ -46,9 +46,9 @@ class ProcessId:
         return True
 
     def stop(self, signals: Sequence[signal.Signals], seconds: float, *, group: bool = False) -> None:
-        """Send one signal after the other, each with `seconds` to work; the last is SIGKILL in any case.
+        """Send one signal after the other, and wait `seconds` after each; the last is always SIGKILL.
 
-        With `group` the whole process group gets them: of a process that leads its own session.
+        With `group`, the signals go to the process group of a process that leads its own session.
         """
         for number in (*signals, signal.SIGKILL):
             if not self.is_running():
@@ -61,12 +61,12 @@ class ProcessId:
 
 
 def _started(pid: int) -> float | None:
-    """Seconds from the boot to the start of a running process; None if it has ended (or is a zombie)."""
-    with contextlib.suppress(ChildProcessError):  # reap our own child: an ended one stays a zombie otherwise
+    """Return the seconds from boot to the start of a running process; None if it has ended or is a zombie."""
+    with contextlib.suppress(ChildProcessError):  # reap our own child, which would otherwise stay a zombie
         os.waitpid(pid, os.WNOHANG)
     try:
         process = psutil.Process(pid)
-        # Not the time of day, which changes for all processes whenever the clock is set.
+        # Not the time of day, which changes for all processes when the clock is set.
         started = round(process.create_time() - psutil.boot_time(), 2)
         return None if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else started
     except psutil.NoSuchProcess:
@@ -78,7 +78,7 @@ _started_here: list[subprocess.Popen[bytes]] = []
 
 @atexit.register
 def _let_go() -> None:
-    """Popen warns if it is deleted before its process ends; these are meant to continue."""
+    """Mark the processes as ended: otherwise Popen would warn about processes that are meant to continue."""
     for process in _started_here:
         process.returncode = 0
 
@@ -86,7 +86,7 @@ def _let_go() -> None:
 def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one, its output appended to `log`.
 
-    It leads its own session: Ctrl-C in the terminal stops the command, not the servers.
+    The process leads its own session: Ctrl-C in the terminal stops the command, not the servers.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -97,7 +97,7 @@ def spawn(command: Sequence[str], log: Path, **arguments: Any) -> subprocess.Pop
 
 
 def command_line(pid: int) -> str:
-    """The program and its arguments, separated by spaces; empty if there is no such process."""
+    """Return the program and its arguments, separated by spaces; empty if the process does not exist."""
     try:
         return " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:
@@ -105,7 +105,7 @@ def command_line(pid: int) -> str:
 
 
 def free_port() -> int:
-    """A free TCP port of the loopback interface; another process may take it a moment later."""
+    """Return a free TCP port of the loopback interface; another process may take it a moment later."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

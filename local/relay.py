@@ -1,4 +1,4 @@
-"""Lets containers reach servers on the loopback interface: a process that relays TCP from the bridge's address.
+"""Makes servers on the loopback interface reachable for containers: a process relays TCP from the bridge's address.
 
 `python -m local.relay FD:PORT …` forwards connections from a listening socket to that port of 127.0.0.1.
 """
@@ -26,7 +26,7 @@ _BLOCK_BYTES = 1 << 16
 
 @dataclass
 class Relay:
-    """A running relay; `ports` maps each port of the loopback interface to the one at `address`."""
+    """A running relay; `ports` maps each port of the loopback interface to its port at `address`."""
 
     folder: Path
     address: str
@@ -35,7 +35,7 @@ class Relay:
 
     @classmethod
     def create(cls, folder: Path, address: str, targets: Iterable[int]) -> Self:
-        """Start a relay to the ports, on free ports; it runs on when this process ends.
+        """Start a relay to the ports, on free ports; it outlives this process.
 
         Raises OSError if the address does not belong to this machine.
         """
@@ -54,12 +54,12 @@ class Relay:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the relay that some process has started in the folder; FileNotFoundError when none has."""
+        """Return the relay that was started in the folder; raises FileNotFoundError if there is none."""
         state = json.loads((folder / _STATE).read_text())
         return cls(folder, state["address"], dict(state["ports"]), ProcessId(**state["process"]))
 
     def is_running(self) -> bool:
-        """Whether the very process that was started still runs."""
+        """Whether the process that was started still runs."""
         return self.process.is_running()
 
     def remove(self) -> None:
@@ -86,7 +86,7 @@ async def _relay(port: int, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until one side is done, and forward the end: the other direction may continue."""
+    """Copy until the reader ends, and forward the end: the other direction may continue."""
     while block := await reader.read(_BLOCK_BYTES):
         writer.write(block)
         await writer.drain()

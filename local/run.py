@@ -1,4 +1,4 @@
-"""A run on the local stack with the command line `demand`, and the check of what it loaded."""
+"""Starts a run on the local stack with the command line `demand`, and checks the loaded rows."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from local.stack import Stack
 
 
 class RunError(RuntimeError):
-    """The run failed, or what it loaded is not what was seeded."""
+    """The run failed, or the loaded rows differ from the seeded items."""
 
 
 def demand(stack: Stack, *words: str) -> int:
@@ -21,7 +21,7 @@ def demand(stack: Stack, *words: str) -> int:
 
 
 def refresh(stack: Stack) -> dict[str, Any]:
-    """Start a run, show it to its end, and return its description and parsed output; raises RunError if it failed."""
+    """Start a run, watch it to its end, and return its description and parsed output; raises RunError if it failed."""
     code = demand(stack, "run")
     states = stack.client("stepfunctions")
     [latest] = states.list_executions(stateMachineArn=stack.environment["STATE_MACHINE_ARN"], maxResults=1)[
@@ -34,7 +34,7 @@ def refresh(stack: Stack) -> dict[str, Any]:
 
 
 def check(stack: Stack, output: Mapping[str, Any], expected: Mapping[str, Mapping[str, int]]) -> None:
-    """Compare the run's counts and the warehouse's rows with what was seeded; raises RunError where they differ."""
+    """Compare the run's counts and the warehouse's rows with the seeded items; raises RunError if they differ."""
     wrong = []
     for table in output["tables"]:
         name = table["table"]

@@ -1,4 +1,4 @@
-"""`sam build` and `sam deploy` of the real template, without the user's AWS settings and home folder."""
+"""Builds and deploys the real template with SAM, without the user's AWS settings and home folder."""
 
 import json
 import os
@@ -14,7 +14,7 @@ STACK = "demand-pipeline-local"  # as in samconfig.toml
 
 
 class SamError(RuntimeError):
-    """`sam build` or `sam deploy` failed; the message carries its output."""
+    """`sam build` or `sam deploy` failed; the message contains its output."""
 
 
 def build(folder: Path, tell: Callable[[str], None]) -> None:
@@ -24,14 +24,14 @@ def build(folder: Path, tell: Callable[[str], None]) -> None:
 
 
 def deploy(folder: Path, aws: Mapping[str, str], parameters: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    """Deploy what `build` has built, with these parameters."""
+    """Deploy the output of `build` with these parameters."""
     template = folder / "build" / "template.yaml"
     arguments = ["--template-file", str(template), "--no-progressbar", "--parameter-overrides", *overrides(parameters)]
     _sam(["deploy", *_config(), *arguments], folder, aws, tell)
 
 
 def overrides(parameters: Mapping[str, str]) -> list[str]:
-    """Write parameters as SAM reads them: without quotes it refuses an empty value and cuts one at its first blank."""
+    """Quote parameters for SAM: without quotes it refuses empty values and truncates values at the first blank."""
     return [f'{name}="{value}"' for name, value in parameters.items()]
 
 
@@ -62,7 +62,7 @@ def _config() -> list[str]:
 
 
 def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    """Run sam and report each line; raises SamError with all of them."""
+    """Run sam and report each line; raises SamError with all lines."""
     folder.mkdir(parents=True, exist_ok=True)
     # otherwise sam asks pypi.org for a newer version, once a week
     (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))

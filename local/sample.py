@@ -1,8 +1,8 @@
-"""Sample data for any tables, made from their declarations alone.
+"""Generates sample data for any tables from their declarations alone.
 
-A value depends on the seed, its table, its column and its item's number: a new column changes no other value. There are
-also relations between the tables, attributes that no column reads, a string with U+0000, and a few items that must be
-rejected.
+A value depends on the seed, its table, its column and its item's number, so a new column changes no other value. The
+sample also contains relations between the tables, attributes that no column reads, a string with U+0000, and a few
+items that must be rejected.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from local.sample_relations import Relations, key_number
 from local.sample_values import SPOILT, ExampleError, Value, draw, identifies, numbered
 
 type Item = dict[str, Value]
-type Drawer = Callable[[int], Value | None]  # the attribute of the item of that number; None where it has none
+type Drawer = Callable[[int], Value | None]  # the attribute of the item with this number; None if it is missing
 
 _MISSING = 0.08  # share of the attributes
 _NULL = 0.03
@@ -32,7 +32,7 @@ _TAKE_ALMOST_ANYTHING = (ColumnType.TEXT, ColumnType.JSONB)
 class Sample:
     """Generates `size` items of the first table, and related items of the others.
 
-    Counts per warehouse table what a run must find: `items`, `rejected`, `sanitized`.
+    `items`, `rejected` and `sanitized` are the counts, by warehouse table, that a run must report.
     """
 
     size: int
@@ -54,14 +54,14 @@ class Sample:
                 yield table, self._item(table, drawers, number)
 
     def expected(self) -> dict[str, dict[str, int]]:
-        """Return what a run of these items must count, by warehouse table."""
+        """Return the counts that a run of these items must report, by warehouse table."""
         return {
             name: {"items": items, "rejected": self.rejected[name], "sanitized": self.sanitized[name]}
             for name, items in self.items.items()
         }
 
     def _drawer(self, relations: Relations, table: Table, column: Column, *, repeat: bool = True) -> Drawer:
-        """How an attribute is generated: as a key, from another table's keys, from another item, or independently."""
+        """Return a function that generates an attribute: as a key, from another table or item, or independently."""
         if repeat and (found := relations.repeated(table, column)):
             reference, owner, theirs = found
             refers_to = self._key_number(relations, table, reference)
@@ -75,7 +75,7 @@ class Sample:
         return lambda number: _perhaps(table, column, self._random(table, column.name, number))
 
     def _key_number(self, relations: Relations, table: Table, column: Column) -> Callable[[int], int]:
-        """The number of the key that an item has in a column, as its own or of the item that it refers to."""
+        """Return a function that maps an item's number to the number of the key in a column: its own or a reference."""
         owner = relations.owner(table, column)
         if column.key or owner is None:
             return lambda number: key_number(table, column, number)
@@ -97,7 +97,7 @@ class Sample:
         return item
 
     def _spoil(self, table: Table, drawn: Iterable[Column], item: Item, turn: int) -> None:
-        """Give a column a value that it rejects: each type in turn, in its first column."""
+        """Put an invalid value into a column: each type in turn, in its first column."""
         columns = {column.type: column for column in reversed(list(drawn)) if not column.key}
         types = list(SPOILT)
         for kind in types[turn % len(types) :] + types[: turn % len(types)]:
@@ -118,7 +118,7 @@ class Sample:
 
 
 def put(item: Item, column: Column, value: Value) -> None:
-    """Put a value where the column reads it, and create the maps and lists on its path."""
+    """Put a value at the column's path, and create the maps and lists on it."""
     place: Value = {"M": item}
     for step in column.path:
         place = _place(place, step)
@@ -127,7 +127,7 @@ def put(item: Item, column: Column, value: Value) -> None:
 
 
 def _place(container: Value, step: str | int) -> Value:
-    """The value at a name in a map or at an index in a list; made, with what is missing before it, where it is not."""
+    """Return the value at a name in a map or an index in a list; create it, and missing elements before it."""
     kind = "L" if isinstance(step, int) else "M"
     if kind not in container:
         container.clear()
@@ -140,7 +140,7 @@ def _place(container: Value, step: str | int) -> Value:
 
 
 def _drawn_columns(table: Table) -> list[Column]:
-    """The columns whose attributes are drawn: of those that read the same value, or a part of it, only one."""
+    """Return the columns to generate: only one of several columns that read the same value or a part of it."""
     by_path: dict[tuple[Any, ...], Column] = {}
     for column in sorted(table.columns, key=lambda column: (not column.key, column.type in _TAKE_ALMOST_ANYTHING)):
         by_path.setdefault(column.path, column)
@@ -149,7 +149,7 @@ def _drawn_columns(table: Table) -> list[Column]:
 
 
 def _perhaps(table: Table, column: Column, random: Random) -> Value | None:
-    """Draw a value, or NULL, or nothing at all. Raises ExampleError, naming the table too."""
+    """Draw a value, NULL or nothing. Raises ExampleError, which also names the table."""
     chance = random.random()
     if chance < _MISSING:
         return None
@@ -164,7 +164,7 @@ def _perhaps(table: Table, column: Column, random: Random) -> Value | None:
 
 
 def _put_extra(table: Table, item: Item, random: Random) -> None:
-    """Add what no column reads: an attribute of the item's own, and a member of a map that is partly read."""
+    """Add attributes that no column reads: a top-level attribute, and a member of a map that is partly read."""
     read = {column.path[:2] for column in table.columns}
     if _UNREAD not in {path[0] for path in read}:
         item[_UNREAD] = {"S": random.choice(["3.1.4", "3.2.0-rc1"])}

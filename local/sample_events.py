@@ -1,4 +1,4 @@
-"""Runnable copies of the sample events, with real keys and ARNs of a run on this stack."""
+"""Writes runnable copies of the sample events, with real keys and ARNs of a run on this stack."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ from local import seed
 from local.stack import PROJECT, Stack
 
 SAMPLES = PROJECT / "events"
-# By what the event's name starts with, in the order of a run.
+# By prefix of the event's name, in the order of a run.
 _FUNCTIONS = {
     "scan": "ScanSegment",
     "transform": "Transform{table}",
@@ -30,7 +30,7 @@ _FUNCTIONS = {
     "load": "LoadWarehouse",
     "operate": "OperateWarehouse",
 }
-# A chunk is copied into what its own run has prepared.
+# A chunk is copied into shadows that its own run has prepared.
 _RUNS = {"copy_chunk": "load_warehouse_prepare"}
 _EMPTY = "_empty_table"  # the suffix of samples of an empty table
 _NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
@@ -38,13 +38,13 @@ _NO_ITEMS = b'{"Items": [], "Count": 0, "ScannedCount": 0}\n'
 
 @dataclass(frozen=True, slots=True)
 class SampleEvent:
-    """A file in `events/` that a function takes; `function` is its logical id in the template."""
+    """A file in `events/` with a function's event; `function` is the function's logical id in the template."""
 
     name: str
     function: str
 
     def path(self, folder: Path) -> Path:
-        """Return the file in a folder of samples or copies."""
+        """Return the event's file in a folder of samples or copies."""
         return folder / f"{self.name}.json"
 
 
@@ -76,7 +76,7 @@ def write(stack: Stack, arn: str) -> Path:
 
 @dataclass
 class _Copies:
-    """Makes the copies from the sources, the staging bucket and the chunks of the run `arn` in it."""
+    """Creates the copies from the sources, and from the chunks of the run `arn` in the staging bucket."""
 
     stack: Stack
     arn: str
@@ -99,7 +99,7 @@ class _Copies:
         """Replace keys and ARNs of a sample; `number` orders the start times, everything else stays."""
         if "action" in event:
             if "run" in event["arguments"]:
-                event["arguments"]["run"] = None  # of whichever run there are
+                event["arguments"]["run"] = None  # any run
             if "before" in event["arguments"]:
                 event["arguments"]["before"] = self._moment(number)  # after all loads
             return event
@@ -125,12 +125,12 @@ class _Copies:
         return event
 
     def _moment(self, number: int) -> str:
-        """The start time of the event with this number."""
+        """Return the start time of the event with this number."""
         moment = self.now + timedelta(milliseconds=number)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _aim(self, event: dict[str, Any], *, empty: bool) -> None:
-        """Let a scan read the stack's own table, or an empty one, and start after existing keys."""
+        """Direct a scan to the stack's own table, or to an empty one, and to existing start keys."""
         table = TABLES[event["table"]]
         name = seed.source_name(table)
         if empty:
@@ -143,7 +143,7 @@ class _Copies:
             event["startKeys"][segment] = first.get("LastEvaluatedKey")
 
     def _raw_pages(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return a raw chunk of the table, from the sample's page on, or from its last."""
+        """Return a raw chunk of the table, from the sample's page or the chunk's last page on."""
         key = min(self._raw[event["table"]])
         items = [summarize_whole_page(page).items for page in self._staging.lines(key)]
         page = min(event["raw"]["page"], len(items) - 1)
@@ -163,7 +163,7 @@ class _Copies:
 
 
 def _base64(content: bytes) -> str:
-    """What a start key's binary part is in an event, as in DynamoDB's JSON."""
+    """Encode a start key's binary part for an event, as in DynamoDB's JSON."""
     return base64.b64encode(content).decode()
 
 

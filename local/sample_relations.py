@@ -16,13 +16,13 @@ _PARTITIONS = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
 
 @dataclass(frozen=True)
 class Relations:
-    """Tables of which the first has `size` items; one that refers to another has two for each of its keys."""
+    """Tables: the first has `size` items, and a table that refers to another has two items per key of the other."""
 
     tables: Sequence[Table]
     size: int
 
     def items(self, table: Table) -> int:
-        """How many items a table has."""
+        """Return the number of items of a table."""
         owner = self.owner(table, table.key[0])
         if owner is not None and table is not self.tables[0]:
             return 2 * self.partitions(owner)
@@ -30,11 +30,11 @@ class Relations:
         return 2 * self.size if refers and table is not self.tables[0] else self.size
 
     def partitions(self, table: Table) -> int:
-        """How many partition keys a table has: they are numbered from 1."""
+        """Return the number of partition keys of a table; they are numbered from 1."""
         return key_number(table, table.key[0], self.items(table))
 
     def owner(self, table: Table, column: Column) -> Table | None:
-        """The other table that has the column as its partition key, preferably as its whole key."""
+        """Return the other table whose partition key the column is, preferably its whole key."""
         if column.key and len(table.key) == 1:
             return None
         owners = [other for other in self.tables if _same_attribute(other.key[0], column)]
@@ -42,7 +42,7 @@ class Relations:
         return None if owner is table else owner
 
     def repeated(self, table: Table, column: Column) -> tuple[Column, Table, Column] | None:
-        """Where an identifier comes from: the column that refers to another table, that table and its column."""
+        """Return the origin of an identifier: the column that refers to another table, that table, and its column."""
         if column.key:
             return None
         for reference in table.columns:
@@ -56,7 +56,7 @@ class Relations:
 
 
 def key_number(table: Table, column: Column, number: int) -> int:
-    """The number of a key column's value in the item of a number; no two items of a table have the same key."""
+    """Return the number of a key column's value for an item's number; every item of a table has a different key."""
     if len(table.key) == 1:
         return number
     whole, rest = divmod(number - 1, len(_PARTITIONS))

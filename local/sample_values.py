@@ -1,4 +1,4 @@
-"""One attribute of the sample data: a typed DynamoDB value drawn from a column's type and examples."""
+"""Generates one attribute of the sample data: a typed DynamoDB value from a column's type and examples."""
 
 import base64
 import json
@@ -16,8 +16,8 @@ type Value = dict[str, Any]  # as boto3's client takes it: {"S": "text"}, {"N": 
 
 _IDENTIFIER_DIGITS = re.compile(r"[0-9]{4,}$")  # INV-2026/0815 is one of many, reviewer-7 one of few
 _LAST_DIGITS = re.compile(r"[0-9]+$")
-_IDENTIFIERS = 300  # different ones, the same in every column with the same example, so that they join
-_SPREAD = 48_271  # a prime: what the identifiers' digits are multiples of
+_IDENTIFIERS = 300  # different ones, shared by all columns with the same example, so that they join
+_SPREAD = 48_271  # a prime: identifiers' digits are multiples of it
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LARGE = 10**6  # an example this large shows its digits
 _LONGEST_NUMBER = 38  # digits; DynamoDB: numbers have up to 38 significant digits
@@ -33,7 +33,7 @@ class _Number:
 
 
 def draw(column: Column, random: Random) -> Value:
-    """Draw a value that the column takes: mostly in its usual form, sometimes in another valid form.
+    """Draw a value that the column accepts: mostly in its usual form, sometimes in another valid form.
 
     Raises ExampleError.
     """
@@ -45,7 +45,7 @@ def draw(column: Column, random: Random) -> Value:
 
 
 def numbered(column: Column, number: int) -> Value:
-    """Return a key's value, another one for each number from 1."""
+    """Return a key's value, a different one for each number from 1."""
     match column.type:
         case ColumnType.NUMERIC | ColumnType.BIGINT:
             return {"N": str(number)}
@@ -72,7 +72,7 @@ def _examples(column: Column) -> tuple[str, ...]:
 
 
 def typed(value: Any) -> Value:
-    """Return JSON (numbers as `_Number`) as DynamoDB types it."""
+    """Convert JSON (with numbers as `_Number`) to DynamoDB's typed JSON."""
     match value:
         case None:
             return {"NULL": True}
@@ -162,7 +162,7 @@ def _bytes(_column: Column, example: str, random: Random) -> Value:
     return _often(random, {"B": content}, {"S": base64.b64encode(content).decode()})
 
 
-# Default examples; that of a text column is its name.
+# Default examples; the example of a text column is its name.
 _EXAMPLE: dict[ColumnType, str] = {
     ColumnType.NUMERIC: "12.50",
     ColumnType.BIGINT: "10",
@@ -187,7 +187,7 @@ _DRAW: dict[ColumnType, Callable[[Column, str, Random], Value]] = {
     ColumnType.BYTEA: _bytes,
 }
 
-# A value that a column of each type must reject; jsonb takes anything.
+# A value that a column of each type must reject; jsonb accepts any value.
 SPOILT: dict[ColumnType, Value] = {
     ColumnType.DATE: {"S": "31/12/2026"},
     ColumnType.NUMERIC: {"S": "12,50"},

@@ -1,4 +1,4 @@
-"""The source tables in DynamoDB: created from the keys of the declarations, filled with the sample."""
+"""Creates the source tables in DynamoDB from the keys of the declarations, and fills them with the sample."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _WAVE = 2000  # items generated before they are written: limits the memory
 
 
 def source_name(table: Table) -> str:
-    """Return the local DynamoDB table's name, which is not the template's default: that is a parameter."""
+    """Return the local DynamoDB table's name, which differs from the parameter's default in the template."""
     return f"local-{table.source}"
 
 
@@ -27,7 +27,7 @@ def variable_name(table: Table) -> str:
 
 
 def create_tables(dynamodb: Any) -> None:
-    """Create the source tables; those that exist are dropped with their items first."""
+    """Create the source tables; existing ones are first dropped with their items."""
     existing = set(dynamodb.list_tables()["TableNames"])
     for table in TABLES.values():
         name = source_name(table)

@@ -1,7 +1,7 @@
 """The local stack: emulator, PostgreSQL and the deployed template, recorded in a state folder.
 
-A later command finds what an earlier one started, even after a crash: the record is a pid with its start time, so
-another process is never taken for ours.
+A later command finds the processes of an earlier one, even after a crash: each is recorded by pid and start time, so
+that no other process is mistaken for it.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from local.relay import Relay
 PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
 _DATABASE = "invoice-transactions-local-dw"
-# With the template's defaults small tables would have one segment and one chunk.
+# With the template's defaults, small tables would have one segment and one chunk.
 _SMALL = {
     "MinSegments": "2",
     "ChunkBytes": "1048576",
@@ -58,12 +58,12 @@ class Stack:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise StackError(f"another command is at work on {self.folder}") from None
+            raise StackError(f"another command is using {self.folder}") from None
         finally:
             os.close(handle)
 
     def up(self, console: Console, parameters: Mapping[str, str] | None = None) -> None:
-        """Start everything from scratch, stop what ran before, and deploy; leaves nothing behind if it fails."""
+        """Stop an earlier stack, start everything from scratch and deploy; leaves nothing behind if it fails."""
         self.down(console)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -88,7 +88,7 @@ class Stack:
             raise
 
     def down(self, console: Console) -> None:
-        """Stop what was started and remove the folder; does nothing if nothing was started."""
+        """Stop the stack and remove the folder; does nothing if no stack was started."""
         state = self._state()
         if state or self._emulator_folder.exists():
             with console.step("stopping the running stack"):
@@ -120,7 +120,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `env` in the folder exports: all that any client needs."""
+        """The variables that the folder's file `env` exports: everything that a client needs."""
         outputs = self._state()["outputs"]
         tables = {seed.variable_name(table): seed.source_name(table) for table in TABLES.values()}
         return {
@@ -135,17 +135,17 @@ class Stack:
 
     @property
     def container_ports(self) -> dict[str, int]:
-        """Where containers reach the emulator and PostgreSQL, by these names."""
+        """The ports at which containers reach the emulator and PostgreSQL, by these names."""
         try:
             ports = Relay.at(self._relay_folder).ports
-        except FileNotFoundError:  # no engine, or one like Docker Desktop's, which passes on to the loopback interface
+        except FileNotFoundError:  # no engine, or one like Docker Desktop, which forwards to the loopback interface
             ports = {}
         found = {"the emulator": self.emulator.port, "PostgreSQL": self.postgres.port}
         return {name: ports.get(port, port) for name, port in found.items()}
 
     @property
     def container_environment(self) -> dict[str, str]:
-        """What differs for a function in a container: the addresses of AWS and PostgreSQL."""
+        """The variables that differ for a function in a container: the addresses of AWS and PostgreSQL."""
         ports = self.container_ports
         return {
             "AWS_ENDPOINT_URL": f"http://{docker.HOST}:{ports['the emulator']}",
@@ -158,7 +158,7 @@ class Stack:
         return aws.client(service, self.emulator.client_environment())
 
     def _let_containers_in(self, console: Console) -> None:
-        """If an engine runs, relay from the address at which containers find this machine, and from no other."""
+        """If an engine runs, relay from the address at which containers reach this machine, and from no other."""
         try:
             address = docker.bridge_address()
         except docker.DockerError:
@@ -170,7 +170,7 @@ class Stack:
             console.say(f"not listening for containers on {address}, an address of another machine? {failure}")
 
     def _known_now(self) -> dict[str, str]:
-        """Return the values of the template's parameters that are known only now."""
+        """Return the values of the template's parameters that depend on the running stack."""
         postgres = self.postgres
         secrets = self.client("secretsmanager")
         login = json.dumps({"username": postgres.user, "password": postgres.password})
@@ -193,7 +193,7 @@ class Stack:
         return state
 
     def _record(self, **more: Any) -> None:
-        """Record what was just started."""
+        """Add values to the state file."""
         write_private(self._state_file, json.dumps(self._state() | more, indent=2))
 
     def _write_environment(self) -> None:

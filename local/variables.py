@@ -1,4 +1,4 @@
-"""The variables file of `sam local invoke --env-vars`; SAM ignores what the template does not declare.
+"""The variables file of `sam local invoke --env-vars`; SAM ignores variables that the template does not declare.
 
 `python -m local.variables FILE` checks one.
 """
@@ -17,11 +17,11 @@ from local.stack import PROJECT, Stack
 _ALL_FUNCTIONS = "Parameters"  # SAM's name for the variables of every function
 
 type Variables = dict[str, dict[str, str]]
-"""Values by function's logical id and variable."""
+"""Values by the function's logical id and variable."""
 
 
 class VariablesError(RuntimeError):
-    """A variables file with something that SAM would ignore; the message is one line."""
+    """A variables file contains something that SAM would ignore; the message is one line."""
 
 
 def deployed(stack: Stack) -> Variables:
@@ -35,11 +35,11 @@ def deployed(stack: Stack) -> Variables:
 
 
 def read(path: Path) -> Variables:
-    """Read a variables file; raises VariablesError that names what the template does not declare."""
+    """Read a variables file; raises VariablesError for a function or a variable that the template does not declare."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as failure:
-        raise VariablesError(f"{path}: expected a JSON file, got {failure}") from None
+        raise VariablesError(f"{path}: not a JSON file: {failure}") from None
     declared = _declared()
     declared[_ALL_FUNCTIONS] = set().union(*declared.values())
     for function, variables in _object(path, content).items():
@@ -53,7 +53,7 @@ def read(path: Path) -> Variables:
 
 
 def merged(variables: Variables, changes: Variables) -> Variables:
-    """Return the variables, overridden by those of a variables file."""
+    """Return the variables, overridden by the values of a variables file."""
     common = changes.get(_ALL_FUNCTIONS, {})
     return {
         function: values | {name: value for name, value in common.items() if name in values} | changes.get(function, {})

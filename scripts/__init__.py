@@ -1,1 +1,1 @@
-"""What a maintainer runs now and then, by hand."""
+"""Programs for maintainers: generators of files and pages, and tools that are run by hand."""

@@ -1,4 +1,4 @@
-"""The tables of docs/cost.md, and the file of measured figures that the model reads."""
+"""Generates the tables of docs/cost.md, and the file of measured figures that the cost model reads."""
 
 import json
 from dataclasses import asdict
@@ -20,21 +20,21 @@ _HOURS_PER_MONTH = 730
 
 
 def measured_file(results: Results | None = None) -> str:
-    """The content of demand/cost/measured.json; raises KeyError for a figure that was not measured."""
+    """Return the content of demand/cost/measured.json; raises KeyError for a figure that was not measured."""
     return json.dumps(asdict(measured(results or Results.load())), indent=2) + "\n"
 
 
 def basis() -> str:
-    """Where the figures come from."""
+    """Return the paragraph about the sources of the figures."""
     known = Measured.load()
     return (
-        f"CPU and sizes are those of the benchmark of {known.date}: items of {number(known.stored_bytes)} bytes "
-        f"each,\nas DynamoDB counts them. Prices are list prices of {PRICES.date} in {PRICES.region}."
+        f"CPU times and sizes are from the benchmark of {known.date}, with items of {number(known.stored_bytes)} bytes "
+        f"as\nDynamoDB counts them. Prices are list prices of {PRICES.date} in {PRICES.region}."
     )
 
 
 def costs(strategy: str) -> str:
-    """A column per size: each cost, the total and the time, with a load strategy."""
+    """Return a table with a column per size: each cost, the total and the time, for a load strategy."""
     runs = _runs(load_strategy=Strategy(strategy))
     rows = [
         ("table", *(f"{number(run.table_bytes / 1e9)} GB" for run in runs)),
@@ -51,7 +51,7 @@ def costs(strategy: str) -> str:
 
 
 def limits() -> str:
-    """A column per size: how much of each limit a run uses; what is above all of it is in bold."""
+    """Return a table with a column per size: the share of each limit that a run uses, in bold above the limit."""
     by_strategy = {strategy: _runs(load_strategy=strategy) for strategy in Strategy}
     of_load = {next(iter(runs[0].limits)): runs for runs in by_strategy.values()}
     rows = of_load | dict.fromkeys(by_strategy[Strategy.SWAP][0].limits, by_strategy[Strategy.SWAP])
@@ -60,7 +60,7 @@ def limits() -> str:
 
 
 def most_rows() -> str:
-    """A row per strategy: how many rows the tables of a run can have together."""
+    """Return a table with a row per strategy: the maximum number of rows of all tables of a run."""
     known, seconds = Measured.load(), Settings().usable_seconds
     most = {Strategy.TRUNCATE: known.truncate_us, Strategy.MERGE: known.merge_us}
     rows = [(f"`{strategy}`", f"{seconds / us:,.0f} million") for strategy, us in most.items()]
@@ -68,23 +68,23 @@ def most_rows() -> str:
 
 
 def long_wait() -> str:
-    """The number of rows from which on a truncate makes readers wait long."""
+    """Return the sentence about the number of rows above which a truncate makes readers wait long."""
     rows = LONG_WAIT / Measured.load().truncate_us
     return (
         f"With `truncate` readers wait while rows are written: some {LONG_WAIT} seconds for {rows:.1f} million rows of "
-        "the benchmark. For\nmore rows choose `merge` or `swap`; `demand estimate` says how long readers would wait."
+        "the benchmark. For\nmore rows choose `merge` or `swap`; `demand estimate` shows how long readers would wait."
     )
 
 
 def copying() -> str:
-    """A column per size: how long copying takes, by LoadConcurrency."""
+    """Return a table with a column per size: the time that copying takes, by LoadConcurrency."""
     settings = {str(number): _runs(load_concurrency=number) for number in _CONCURRENCIES}
     rows = [(name, *(duration(run.copying_seconds) for run in runs)) for name, runs in settings.items()]
     return markdown(("`LoadConcurrency`", *_head(_runs())[1:]), rows)
 
 
 def disk() -> str:
-    """A column per size: the disk space that each strategy needs."""
+    """Return a table with a column per size: the disk space that each strategy needs."""
     settings = {f"`{strategy}`": _runs(load_strategy=strategy) for strategy in Strategy}
     settings["`swap`, `KeepPrevious` false"] = _runs(load_strategy=Strategy.SWAP, keep_previous=False)
     rows = [(name, *(f"{number(run.disk_bytes / 1e9)} GB" for run in runs)) for name, runs in settings.items()]
@@ -92,19 +92,19 @@ def disk() -> str:
 
 
 def largest() -> str:
-    """Which settings the largest run fits with."""
+    """Return the sentence about the largest run that fits, and its settings."""
     run = largest_run(Measured.load())
     name, share = run.binding
     settings = run.settings
     return (
         f"**{run.items:,} items fit** with `LoadStrategy` {settings.load_strategy} and the defaults otherwise: "
         f"`LoadConcurrency` {settings.load_concurrency}, and\n`ChunkBytes`, which grows with such a table to "
-        f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. Used most is the limit "{name}": {_share(share)}.'
+        f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. The limit used most is "{name}": {_share(share)}.'
     )
 
 
 def standing() -> str:
-    """Monthly cost of the stack and its network if no run starts."""
+    """Return a table of the monthly cost of the stack and its network without any run."""
     alarms = len(ALARMS)
     rows = [
         (f"{alarms} alarms", dollars(0.10 * alarms), "$0.10 each; ten per account are free"),
@@ -122,14 +122,14 @@ def standing() -> str:
 
 
 def dollars(amount: float) -> str:
-    """Cents from a dollar on, two significant digits below."""
+    """Format an amount: in cents from one dollar on, with two significant digits below."""
     if amount >= 1:
         return f"${amount:,.2f}"
     return f"${amount:#.2g}" if amount >= _CENT / 100 else "under $0.0001"
 
 
 def duration(seconds: float) -> str:
-    """In seconds, minutes or hours."""
+    """Format a duration in seconds, minutes or hours."""
     if seconds >= 2 * _HOUR:
         return f"{number(seconds / _HOUR)} hours"
     return f"{seconds / _MINUTE:.0f} minutes" if seconds >= 2 * _MINUTE else f"{seconds:.0f} seconds"

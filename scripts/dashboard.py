@@ -1,7 +1,7 @@
-"""The CloudWatch dashboard of template.yaml: its widgets as JSON, one metric per line.
+"""Generates the CloudWatch dashboard of template.yaml: its widgets as JSON, one metric per line.
 
-`${…}` stands for what CloudFormation fills in. The functions' own metrics have the dimensions of
-`demand_pipeline.observability`, AWS's those that its documentation names.
+CloudFormation replaces `${…}`. The functions' own metrics have the dimensions of `demand_pipeline.observability`,
+the metrics of AWS have the dimensions in its documentation.
 """
 
 import json
@@ -33,7 +33,7 @@ ALARMS = (
 
 
 def body() -> str:
-    """The text of DashboardBody: JSON."""
+    """Return the JSON text of DashboardBody."""
     widgets = [_alarms(), *_placed(_graphs(), top=3)]
     return '{"widgets": [\n' + ",\n".join(map(_text, widgets)) + "\n]}\n"
 
@@ -117,7 +117,7 @@ def _alarms() -> Widget:
 
 
 def _placed(graphs: Sequence[Widget], top: int) -> list[Widget]:
-    """The graphs from the left to the right, row by row."""
+    """Place the graphs from left to right, row by row."""
     each_row = _COLUMNS // _WIDTH
     return [
         {
@@ -133,7 +133,7 @@ def _placed(graphs: Sequence[Widget], top: int) -> list[Widget]:
 
 
 def _text(widget: Widget) -> str:
-    """A widget as JSON, each entry of its longest list on a line of its own."""
+    """Return a widget as JSON, with each entry of its longest list on a separate line."""
     (name, entries) = list(widget["properties"].items())[-1]
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
     shown = {**widget, "properties": {**widget["properties"], name: "entries"}}

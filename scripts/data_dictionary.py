@@ -1,4 +1,4 @@
-"""docs/data-dictionary.md, generated from the declarations."""
+"""Generates docs/data-dictionary.md from the declarations."""
 
 import json
 import re
@@ -13,13 +13,13 @@ PAGE = Path("docs/data-dictionary.md")
 HEAD = """# Data dictionary
 
 Generated from the declarations in `layers/shared/demand_pipeline/builders/` by `make generate`; do not edit.
-A missing attribute or NULL becomes null; so does an empty string, except in `text` and `jsonb`. An item with a value of
-any other type than its column accepts is a reject, kept whole in `rejected_items`.
+A missing attribute or NULL becomes null; so does an empty string, except in `text` and `jsonb`. An item with a value
+that its column does not accept is a reject: `rejected_items` contains the whole item.
 """
 
 
 def render() -> str:
-    """The whole page as Markdown."""
+    """Return the whole page as Markdown."""
     return "\n".join([HEAD, *(_table(table) for table in TABLES.values())])
 
 
@@ -33,7 +33,7 @@ def _table(table: Table) -> str:
         "| column | type | from attribute | accepts | what it is | for example |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(column) for column in table.columns),
-        "| extra | jsonb | all that no other column reads | any type | the rest of the item, null if there is none | |",
+        "| extra | jsonb | all that no other column reads | any type | The rest of the item; null if it is empty. | |",
         "",
     ]
     return "\n".join(lines)
@@ -52,7 +52,7 @@ def _row(column: Column) -> str:
 
 
 def _attribute(path: ItemPath) -> str:
-    """Names separated by dots; an index in brackets, and so a name with other characters than letters and digits."""
+    """Return names separated by dots; indexes, and names with other than word characters, are in brackets."""
     if all(map(_is_plain, path)):
         return ".".join(map(str, path))
     steps = [f".{step}" if _is_plain(step) else f"[{json.dumps(step, ensure_ascii=False)}]" for step in path]

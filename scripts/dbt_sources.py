@@ -1,4 +1,4 @@
-"""dbt/sources.yml: the warehouse's tables as sources of a dbt project, generated from the declarations."""
+"""Generates dbt/sources.yml from the declarations: the warehouse's tables as sources of a dbt project."""
 
 import json
 import re
@@ -27,7 +27,7 @@ sources:
 
 
 def render() -> str:
-    """The whole file as YAML: texts are JSON strings, which YAML reads as they are."""
+    """Return the whole file as YAML: texts are JSON strings, which are valid YAML."""
     return _HEAD + "\n".join(line for table in TABLES.values() for line in _table(table)) + "\n"
 
 
@@ -37,7 +37,7 @@ def _table(table: Table) -> Iterator[str]:
     yield f"      - name: {table.name}"
     yield f"        description: {_text(table.description)}"
     yield "        config:"
-    # By the run that loaded it: an empty table is not stale, and old rows do not make it so.
+    # Freshness depends on the last run, not on the rows: a table that is empty or has only old rows is not stale.
     yield "          loaded_at_query: >-"
     yield f"            select max(committed_at) from {_SCHEMA}.{FRESHNESS}"  # noqa: S608 - names of our own
     yield f"            where table_name = '{table.name}'"
@@ -73,13 +73,13 @@ def _quoted(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A string that neither YAML nor Jinja takes for anything else."""
+    """Quote a string so that neither YAML nor Jinja interprets it."""
     escaped = re.sub(r"(\{[{%#]|[}%#]\})", r"{{ '\1' }}", text)
     return json.dumps(escaped, ensure_ascii=False)
 
 
 def _hours_without_success() -> int:
-    """The template's default: what is older raises an alarm."""
+    """Return the template's default age from which on a table raises an alarm."""
     [hours] = re.findall(
         r"\n  MaxHoursWithoutSuccess:\n    Type: String\n    Default: '(\d+)'", TEMPLATE.read_text("utf-8")
     )

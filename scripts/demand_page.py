@@ -1,4 +1,4 @@
-"""The regions of docs/demand.md: the commands with their options and examples, and the policies they need."""
+"""Generates the regions of docs/demand.md: the commands with their options and examples, and the policies they need."""
 
 import json
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ _READING = ("watch", "runs", "show", "logs", "config")
 
 
 def commands() -> str:
-    """A section per command, from its declaration."""
+    """Return a section per command, from its declaration."""
     group: Any = get_command(app)
     return "\n\n".join(_command(name, found) for name, found in all_commands("", group))
 
 
 def all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the commands by their whole names, those of groups within groups too."""
+    """Yield the commands by their full names, including commands of nested groups."""
     for name, found in group.commands.items():
         if hasattr(found, "commands"):
             yield from all_commands(f"{name} ", found)
@@ -28,14 +28,14 @@ def all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def shared_options() -> str:
-    """The options that all commands have."""
+    """Return a table of the options of all commands."""
     group: Any = get_command(app)
     names = {option.name for option in SHARED}
     return _options([option for option in next(iter(group.commands.values())).params if option.name in names])
 
 
 def permissions() -> str:
-    """The actions that each command needs."""
+    """Return a table of the actions that each command needs."""
     lines = ["| command | actions |", "| --- | --- |"]
     for name, needed in COMMANDS.items():
         actions = ", ".join(f"`{action}`" for action in dict.fromkeys(permission.action for permission in needed))
@@ -44,7 +44,7 @@ def permissions() -> str:
 
 
 def policies() -> str:
-    """The policy of those who only look, and of those who may do everything."""
+    """Return the policies of read-only users and of users of all commands."""
     policies = policy(_READING, without=("function",)), policy(COMMANDS)
     looking, all_of_them = (f"```json\n{_json(each)}\n```" for each in policies)
     named = ", ".join(f"`{name}`" for name in _READING)
@@ -52,7 +52,7 @@ def policies() -> str:
 
 
 def _json(document: dict[str, Any]) -> str:
-    """One statement per line, with its actions."""
+    """Format a policy with one statement per line."""
     statements = ",\n".join(f"    {json.dumps(statement)}" for statement in document["Statement"])
     return f'{{\n  "Version": "{document["Version"]}",\n  "Statement": [\n{statements}\n  ]\n}}'
 

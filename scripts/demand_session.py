@@ -1,6 +1,6 @@
 """Record the sessions of docs/demand.md: `make demo STRATEGY=swap`, then `python -m scripts.demand_session`.
 
-Not part of `make generate`: names and times are those of the day.
+This is not part of `make generate`, since names and times differ each time.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ _TABLE, _COLUMN = "cases", "page_count"  # a bigint
 
 
 def redrive(stack: Stack) -> Iterator[str]:
-    """A run that fails because a column has another type than its declaration, and its redrive after a fix."""
+    """Record a run that fails because a column's type differs from its declaration, and its redrive after a fix."""
     change = f"ALTER TABLE {_TABLE} ALTER COLUMN {_COLUMN} TYPE"
     stack.postgres.execute(f"{change} integer")
     try:
@@ -38,7 +38,7 @@ def redrive(stack: Stack) -> Iterator[str]:
 
 
 def rollback(stack: Stack) -> Iterator[str]:
-    """What a run has changed, the rows before it back, and forward again with the next run."""
+    """Record the changes of a run, the rollback to the rows before it, and the next run, which replaces them again."""
     changes.change_items(stack.client("dynamodb"))
     run.refresh(stack)
     yield record(stack, "demand diff --tables cases,templates --samples 3")
@@ -76,7 +76,7 @@ def record(stack: Stack, line: str) -> str:
 
 
 def main() -> None:
-    """Write the sessions into the page, in its order."""
+    """Write the sessions into the page, in the page's order."""
     stack = Stack()
     stack.require_up()
     if (strategy := sam.parameters(stack.client("cloudformation"))["LoadStrategy"]) != Strategy.SWAP:

@@ -1,6 +1,6 @@
-"""The sample events in `events/`: one per function and table, and a few for less common cases.
+"""Generates the sample events in `events/`: one per function and table, and a few for less common cases.
 
-They name an account and objects that do not exist; `make demo` writes runnable copies.
+They refer to an account and objects that do not exist; `make demo` writes runnable copies.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _KEY_VALUES = {
 
 
 def events() -> dict[str, Event]:
-    """Every sample event, by its file name without `.json`."""
+    """Return every sample event, by its file name without `.json`."""
     tables = list(TABLES.values())
     first, last, subset = tables[0], tables[-1], tables[-2:]
     compound = next((table for table in tables if len(table.key) > 1), first)
@@ -71,7 +71,7 @@ def events() -> dict[str, Event]:
 
 
 def render(name: str) -> str:
-    """The file of a sample event."""
+    """Return the content of a sample event's file."""
     return json.dumps(events()[name], indent=2, ensure_ascii=False) + "\n"
 
 
@@ -105,7 +105,7 @@ def _copy(table: Table, staged: int, rejected: int) -> Event:
 def _load(
     tables: list[Table], given: Event, staged: tuple[int, ...], rejected: int = 0, strategy: str = "truncate"
 ) -> Event:
-    """A load of one chunk per segment; `staged` has their row counts, `rejected` is the first chunk's."""
+    """Return the event of a load with one chunk per segment: `staged` are their row counts, `rejected` of the first."""
     limits = {"maxRejectPercent": 1, "maxShrinkPercent": 100}
     flags = dict.fromkeys(("dryRun", "saveCsv", "force"), False)
     settings = flags | {"strategy": strategy, "keepPrevious": True} | limits
@@ -140,7 +140,7 @@ def _operate(action: str, **arguments: Any) -> Event:
 
 
 def _row(table: Table) -> list[str | None]:
-    """A staged row that has only its key, as texts."""
+    """Return a staged row with only its key, as texts."""
     texts = {
         column.name: next(iter(value.values())) for column, value in zip(table.key, _key(table).values(), strict=True)
     }

@@ -1,4 +1,4 @@
-"""Write every generated file: `make generate`; with `--check` only compare.
+"""Writes every generated file: `make generate`. With `--check`, it only compares.
 
 The exit status is 1 if a file is stale or was edited by hand, or if a declaration is invalid.
 """
@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 try:
-    import demand_pipeline.builders  # noqa: F401 - before what derives from them
+    import demand_pipeline.builders  # noqa: F401 - before the modules that derive from them
 except Exception as error:
     if __name__ != "__main__":
         raise
-    # What a declaration cannot take is a ValueError that names table and column; Python's own errors need their line.
+    # An invalid declaration is a ValueError that names table and column; Python's own errors need their line.
     *_, where = traceback.extract_tb(error.__traceback__)
     place = "" if isinstance(error, ValueError | SyntaxError) else f"{Path(where.filename).name}:{where.lineno}: "
     sys.exit(place + " ".join(str(error).split()))
@@ -45,14 +45,14 @@ GENERATED: dict[Path, Callable[[], str]] = {
 
 
 def stale() -> dict[Path, str | None]:
-    """The generated files that are not what they should be, with what they should be: None if there should be none."""
+    """Return the generated files whose content is wrong, with the right content: None if the file should not exist."""
     files = {path: render() for path, render in GENERATED.items()}
     wrong: dict[Path, str | None] = {path: text for path, text in files.items() if _text(path) != text}
     return wrong | dict.fromkeys(_left_over())
 
 
 def _left_over() -> list[Path]:
-    """Sample events of tables that are no longer declared."""
+    """Return the sample events of tables that are no longer declared."""
     return [path for path in EVENTS.iterdir() if path not in GENERATED]
 
 
@@ -61,7 +61,7 @@ def _text(path: Path) -> str | None:
 
 
 def main() -> int:
-    """Write or compare; the answer is the exit status. What is wrong goes to standard error, in one line."""
+    """Write or compare the files and return the exit status. An error is one line on standard error."""
     try:
         return _report_stale() if "--check" in sys.argv[1:] else _write()
     except (ExampleError, regions.RegionError, state_machine.TooManyTablesError) as error:
@@ -76,7 +76,7 @@ def _report_stale() -> int:
 
 
 def _write() -> int:
-    """One file after the other, in order: some are made from those before them."""
+    """Write the files one after the other, in order: some are generated from earlier ones."""
     for path, render in GENERATED.items():
         if _text(path) != (text := render()):
             path.write_text(text, encoding="utf-8")

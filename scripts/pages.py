@@ -1,4 +1,4 @@
-"""The regions of README.md and the pages in docs/ that derive from the declarations."""
+"""Generates the regions of README.md and of pages in docs/ that derive from the declarations."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _COUNTS = ("scanned", "staged", "rejected", "sanitized", "loaded")
 
 
 def what_it_does() -> str:
-    """The first paragraph."""
+    """Return the README's first paragraph."""
     sources = ", ".join(f"`{table.source}`" for table in TABLES.values())
     tables = ", ".join(f"`{name}`" for name in TABLES)
     text = (
@@ -26,7 +26,7 @@ def what_it_does() -> str:
 
 
 def demo_result() -> str:
-    """What `make demo` counts, without what depends on the machine."""
+    """Return the counts that `make demo` prints, without the figures that depend on the machine."""
     sample = Sample(_DEMO_SIZE)
     for _ in sample:
         pass
@@ -42,13 +42,13 @@ def demo_result() -> str:
 
 
 def source_parameters() -> str:
-    """The parameters that name the source tables."""
+    """Return the sentence about the parameters that name the source tables."""
     names = ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
-    return _filled(f"The source tables are named by {names}. They are in the stack's region.")
+    return _filled(f"{names} are the names of the source tables, which are in the stack's region.")
 
 
 def invoke_commands() -> str:
-    """One command per kind of function."""
+    """Return one command per kind of function."""
     settings, events = "--config-file .local/samconfig.toml", ".local/events"
     return "\n".join(
         [
@@ -65,7 +65,7 @@ def invoke_commands() -> str:
 
 
 def first_look() -> str:
-    """The input of a run that changes nothing."""
+    """Return the input of a run that changes nothing."""
     look = {"tables": [_FIRST], "dryRun": True, "maxItems": 1000, "maxRejectPercent": 100}
     return f"```json\n{json.dumps(look)}\n```"
 
@@ -75,5 +75,5 @@ def _filled(text: str) -> str:
 
 
 def linked(text: str) -> str:
-    """Paths of pages as links from within docs/."""
+    """Replace paths of pages with links from within docs/."""
     return re.sub(r"docs/([\w.-]+)(#[\w-]+)?", lambda page: f"[{page[1]}]({page[1]}{page[2] or ''})", text)

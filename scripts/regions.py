@@ -1,4 +1,4 @@
-"""Regions of a file that cogapp writes between two markers; the rest is written by hand."""
+"""Generates regions of a file: cogapp writes them between two markers; the rest is written by hand."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ class RegionError(ValueError):
 
 
 def render(path: Path, module: str) -> str:
-    """The file with every region generated again; a region calls functions of the module by its name in `scripts`.
+    """Return the file with every region generated again; a region calls functions of a module in `scripts` by name.
 
-    Raises RegionError, and the ValueError of a declaration that the region's function cannot take.
+    Raises RegionError, and the ValueError of an invalid declaration.
     """
     cog = Cog()
     cog.options.prologue = f"from scripts import {module}"

@@ -1,6 +1,7 @@
-"""The regions of docs/runbook.md: a heading per error and per alarm, each with an anchor that alerts link to.
+"""Generates the regions of docs/runbook.md: a heading per error and per alarm, each with an anchor for links in alerts.
 
-What an error means comes from `demand_pipeline.cures`, what an alarm means from its description in template.yaml.
+The meaning of an error comes from `demand_pipeline.cures`, the meaning of an alarm from its description in
+template.yaml.
 """
 
 import re
@@ -21,7 +22,7 @@ from scripts.tables import markdown
 
 TEMPLATE = Path("template.yaml")
 _SIZES = (1, 10, 100, 1000)  # GB
-# How an alarm's description ends; the runbook need not link itself.
+# The end of an alarm's description, which the runbook omits: it need not link to itself.
 _LINK = re.compile(r"\s*Runbook: \S+$")
 
 _SAFE = {
@@ -42,9 +43,9 @@ _COMMANDS = {
 
 
 def error(name: str) -> str:
-    """The heading of an error: what it means, what to do, what is safe, and the command to continue with.
+    """Return the section of an error: its meaning, the instruction, the safe steps, and the command to continue with.
 
-    Raises KeyError if there is no cure of that name.
+    Raises KeyError if there is no cure with this name.
     """
     entry = next((entry for entry in (*RUN_CURES, *QUESTION_CURES) if name in entry.names), None)
     if entry is None:
@@ -53,36 +54,36 @@ def error(name: str) -> str:
 
 
 def alarm(*names: str) -> str:
-    """The heading of an alarm, or of several that mean the same for different tables, and its description.
+    """Return the section of an alarm, or of several alarms with the same meaning for different tables.
 
-    Raises KeyError if the template has no alarm of that name.
+    Raises KeyError if the template does not contain the alarm.
     """
     return "\n".join([*_heading(names), _description(names[0])])
 
 
 def table_alarms(prefix: str) -> str:
-    """The heading of the alarms that every table has one of: their names are the prefix and the table's name."""
+    """Return the section of the alarms that exist once per table: their names are the prefix and the table's name."""
     text = alarm(*(f"{prefix}{camel_case(table)}Alarm" for table in TABLES))
     return re.sub(rf"\b{next(iter(TABLES))}\b", "the table", text)
 
 
 def throttle_alarms() -> str:
-    """The heading of the alarms on throttled functions."""
+    """Return the section of the alarms on throttled functions."""
     return alarm(*(f"Throttled{name}Alarm" for name in FUNCTIONS))
 
 
 def slow_alarms() -> str:
-    """The heading of the alarms on functions near their time limit."""
+    """Return the section of the alarms on functions that come close to their time limit."""
     return alarm(*(f"Slow{name}Alarm" for name in LOADING))
 
 
 def others() -> str:
-    """Instructions for errors without a heading: those of AWS, and exceptions of Python."""
+    """Return the instructions for errors without a section: other errors of AWS, and exceptions of Python."""
     return "\n\n".join(["\n".join(_text(cure_of_run(name))) for name in ("Any.other", "AnyOther")])
 
 
 def sizes() -> str:
-    """How a run divides tables of several sizes with the template's defaults, and how long it takes."""
+    """Return a table of how a run divides tables of several sizes with the template's defaults, and of its times."""
     measured = Measured.load()
     runs = [Run((TableRun(round(size * 1e9 / measured.stored_bytes), size * 1e9, measured),)) for size in _SIZES]
     rows = [
@@ -111,9 +112,9 @@ def _text(entry: Cure) -> list[str]:
 
 
 def _heading(names: tuple[str, ...]) -> list[str]:
-    """A heading, and an anchor for each name, as Step Functions and CloudWatch write it.
+    """Return a heading, with an anchor for each name in the spelling of Step Functions and CloudWatch.
 
-    EventBridge puts the name into the link as it is, so a heading's own anchor, in lower case, would not do.
+    EventBridge uses the name in the link unchanged, so the heading's own anchor, in lower case, would not match.
     """
     return ["\n".join(f'<a id="{name}"></a>' for name in names), "", f"### {', '.join(names)}", ""]
 
@@ -125,7 +126,7 @@ def _sentence(text: str) -> str:
 def _description(name: str) -> str:
     text = _alarms()[name]["AlarmDescription"]
     text = _LINK.sub("", text["Fn::Sub"] if isinstance(text, dict) else text)
-    # One text for all tables.
+    # One text serves all tables.
     return re.sub(r"\$\{(\w+)\}", r"`\1`", text)
 
 

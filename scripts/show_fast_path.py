@@ -1,4 +1,4 @@
-"""Print the code that converts a table's usual items: `python -m scripts.show_fast_path cases`."""
+"""Prints the code that converts a table's usual items: `python -m scripts.show_fast_path cases`."""
 
 import sys
 
@@ -7,7 +7,7 @@ from demand_pipeline.transform import fast_path
 
 
 def main() -> int:
-    """Print the function of the table that is named; the answer is the exit status."""
+    """Print the function of the named table and return the exit status."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in TABLES:
         print(f"table: expected one of {', '.join(TABLES)}, got {name!r}", file=sys.stderr)

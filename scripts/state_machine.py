@@ -1,7 +1,7 @@
-"""The state machine's definition, generated from the three files next to it that are written by hand.
+"""Generates the state machine's definition from three hand-written files next to it.
 
 `machine.json` is the machine without its branches, `branch.json` is the branch of every table, and `retriers.json`
-names each retrier once: a state's `Retry` lists their names.
+defines each retrier once: a state's `Retry` lists their names.
 """
 
 import json
@@ -16,11 +16,12 @@ FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
 
 
-# The load's event lists a run's chunks (256 KiB), and each costs events of the history (25,000, retries included):
-# twelve for its scan and transform, seven for its copy.
-# This many segments, and this many more chunks, fit. The tables share them.
+# The load's event lists a run's chunks (limit: 256 KiB), and each chunk uses events of the history (limit: 25,000,
+# retries included): twelve for its scan and transform, seven for its copy.
+# This many segments, and this many more chunks, fit into both limits. The tables share them.
 RUN_CHUNKS = 360
-# IAM: a role's inline policies have at most 10,240 characters; the state machine's name each table and its function.
+# IAM: a role's inline policies have at most 10,240 characters; the state machine's policies list each table and its
+# function.
 MAX_TABLES = 20
 
 
@@ -29,12 +30,12 @@ class TooManyTablesError(ValueError):
 
     def __init__(self, tables: int) -> None:
         super().__init__(
-            f"expected at most {MAX_TABLES} tables in a stack, got {tables}: declare the others in another"
+            f"expected at most {MAX_TABLES} tables in a stack, got {tables}: declare the others in another stack"
         )
 
 
 def share() -> int:
-    """The maximum number of segments of a table, and of its chunks beyond one per segment.
+    """Return the maximum number of segments of a table, and of its chunks beyond one per segment.
 
     Raises TooManyTablesError.
     """
@@ -44,7 +45,7 @@ def share() -> int:
 
 
 def render() -> str:
-    """The whole definition as JSON, before the template's substitutions; raises TooManyTablesError."""
+    """Return the whole definition as JSON, before the template's substitutions; raises TooManyTablesError."""
     machine = _read("machine.json", {"tables": _quoted(TABLES), "list of tables": _listed(list(TABLES))})
     machine["States"]["Refresh"]["Branches"] = [_branch(table) for table in TABLES.values()]
     definition = _with_retriers(machine, json.loads((FOLDER / "retriers.json").read_text(encoding="utf-8")))
@@ -65,7 +66,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _read(file: str, values: dict[str, str]) -> dict[str, Any]:
-    """A file's JSON, with each `<name>` replaced by its value."""
+    """Read a JSON file, and replace each `<name>` with its value."""
     text = (FOLDER / file).read_text(encoding="utf-8")
     for name, value in {**values, "share": str(share())}.items():
         text = text.replace(f"<{name}>", value)

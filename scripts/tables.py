@@ -1,9 +1,9 @@
-"""Markdown tables."""
+"""Formats Markdown tables."""
 
 from collections.abc import Sequence
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text; the others are numbers, aligned to the right."""
+    """Return a table whose first column is text; the others are numbers, aligned to the right."""
     line = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))

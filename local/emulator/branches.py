@@ -1,4 +1,4 @@
-"""Parallel and Map states in JSONata: own variables, output, and siblings that are aborted when one fails."""
+"""Parallel and Map states in JSONata: separate variables, output, and aborted siblings after a failure."""
 
 import contextvars
 import copy
@@ -21,7 +21,7 @@ def _is_jsonata(state: Any, ctx: Any) -> bool:
 
 @replaces(sf, "_run_parallel_branches")
 def _run_parallel_branches(original: Function, state: Any, given: Any, execution: Any, ctx: Any) -> Any:
-    """AWS: Parallel takes Arguments, Output and Assign; a branch's variables are its own."""
+    """AWS: Parallel accepts Arguments, Output and Assign; each branch has its own variables."""
     if not _is_jsonata(state, ctx):
         return original(state, given, execution, ctx)
     arguments = sf._apply_jsonata_arguments(state, given, ctx)
@@ -34,7 +34,7 @@ def _run_parallel_branches(original: Function, state: Any, given: Any, execution
 
 @replaces(sf, "_run_map_items")
 def _run_map_items(original: Function, state: Any, given: Any, execution: Any, ctx: Any) -> Any:
-    """AWS: when one iteration fails, running ones are aborted and the others are not started."""
+    """AWS: if one iteration fails, running iterations are aborted and the others are not started."""
     processor = state.get("ItemProcessor", {})
     if not _is_jsonata(state, ctx) or processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":
         return original(state, given, execution, ctx)
@@ -49,7 +49,7 @@ def _run_map_items(original: Function, state: Any, given: Any, execution: Any, c
 
 
 def _run_together(name: str, jobs: Sequence[Callable[[], Any]], width: int) -> list[Any]:
-    """Run the jobs, `width` at a time; raises the first failure, whose siblings are stopped."""
+    """Run the jobs, `width` at a time; raises the first failure after stopping its siblings."""
     frame = current.get()
     group = frame.child(frame.visit(name)[-2:])
     results: list[Any] = [None] * len(jobs)
@@ -97,7 +97,7 @@ def _apply_state_assign(original: Function, state: Any, given: Any, ctx: Any, **
 
 @replaces(sf, "_apply_output_path")
 def _apply_output_path(original: Function, state: Any, value: Any, ctx: Any = None) -> Any:
-    """AWS: Succeed takes an Output."""
+    """AWS: Succeed accepts an Output."""
     if state.get("Type") == "Succeed" and _is_jsonata(state, ctx):
         return sf._apply_jsonata_output(state, value, ctx, default=value)
     return original(state, value, ctx)

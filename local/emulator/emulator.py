@@ -1,4 +1,4 @@
-"""Start and stop the emulator: one process on a free port of the loopback interface, state in memory only."""
+"""Starts and stops the emulator: one process on a free port of the loopback interface, with its state in memory."""
 
 import json
 import os
@@ -24,12 +24,12 @@ _STOP_SECONDS = 5.0
 
 
 class EmulatorError(RuntimeError):
-    """The emulator did not start; the message carries the end of its log."""
+    """The emulator did not start; the message contains the end of its log."""
 
 
 @dataclass
 class Emulator:
-    """A running emulator; `folder` holds its log and what its functions unpack."""
+    """A running emulator; `folder` contains its log and its unpacked functions."""
 
     folder: Path
     port: int
@@ -37,7 +37,7 @@ class Emulator:
 
     @classmethod
     def create(cls, folder: Path) -> Self:
-        """Start the emulator; it runs on when this process ends. Raises EmulatorError when it does not start."""
+        """Start the emulator, which outlives this process. Raises EmulatorError if it does not start."""
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         port = free_port()
         server = spawn(_COMMAND, folder / "log", cwd=_PROJECT, env=_environment(folder, port))
@@ -54,17 +54,17 @@ class Emulator:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the emulator that some process has started in the folder; FileNotFoundError when none has."""
+        """Return the emulator that was started in the folder; raises FileNotFoundError if there is none."""
         state = json.loads((folder / _STATE).read_text())
         return cls(folder, state["port"], ProcessId(**state["process"]))
 
     @property
     def endpoint(self) -> str:
-        """The URL that clients take as AWS_ENDPOINT_URL."""
+        """The URL for AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def client_environment(self) -> dict[str, str]:
-        """Return the `AWS_…` variables that make any client talk to the emulator."""
+        """Return the `AWS_…` variables that direct any client to the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
@@ -74,7 +74,7 @@ class Emulator:
         }
 
     def is_running(self) -> bool:
-        """Whether the very process that was started still runs."""
+        """Whether the process that was started still runs."""
         return self.process.is_running()
 
     def remove(self) -> None:
@@ -101,7 +101,7 @@ class Emulator:
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
-    """The emulator's environment, which its functions inherit: only the PATH is the user's."""
+    """Return the emulator's environment, which its functions inherit: only the PATH is the user's."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),

@@ -1,4 +1,4 @@
-"""Where the functions find AWS: at this emulator, even if their environment says otherwise.
+"""Directs the functions to this emulator, even if their environment sets another endpoint.
 
 The template declares AWS_ENDPOINT_URL as empty, which means AWS itself.
 """

@@ -1,4 +1,4 @@
-"""Where in an execution a thread is: needed to abort siblings and to recognise a task in a redrive."""
+"""A thread's position in an execution, needed to abort siblings and to recognise a task in a redrive."""
 
 from collections import Counter
 from contextvars import ContextVar
@@ -7,15 +7,15 @@ from typing import Self
 type Path = tuple[object, ...]
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: a sibling's is
+class Stopped(Exception):  # noqa: N818 - not an error: the sibling's failure is the error
     """The state ends without a result: a sibling has failed, or the execution was stopped."""
 
 
 class Frame:
-    """A running list of states: of the machine, a branch or an iteration; or a group of these that run together.
+    """The running states of the machine, a branch or an iteration; or a group of frames that run together.
 
-    `path` names it the same way in every redrive. A frame that replays adds no state to the history.
-    `last_event` is the number of its last event in the history, `arguments` are those of its latest task.
+    `path` is the same in every redrive. A frame that replays adds no state to the history.
+    `last_event` is the number of its last event in the history, `arguments` are the arguments of its latest task.
     """
 
     def __init__(self, path: Path = (), parent: Self | None = None, *, replays: bool = False) -> None:
@@ -29,11 +29,11 @@ class Frame:
         self._stopped = False
 
     def child(self, name: object) -> Self:
-        """Return the frame of a branch or an iteration, or of the group of them."""
+        """Return the frame of a branch, of an iteration, or of a group of them."""
         return type(self)((*self.path, name), self, replays=self._redriven)
 
     def visit(self, state: str) -> Path:
-        """Name one entry into a state: loops enter it more than once."""
+        """Return a name for this entry into a state: loops enter a state more than once."""
         self._visits[state] += 1
         return (*self.path, state, self._visits[state])
 
@@ -48,11 +48,11 @@ class Frame:
         self._stopped = True
 
     def is_stopped(self) -> bool:
-        """Whether this frame or one around it was stopped."""
+        """Whether this frame or a parent was stopped."""
         return self._stopped or (self.parent is not None and self.parent.is_stopped())
 
     def check(self) -> None:
-        """Raise Stopped in a frame that was stopped."""
+        """Raise Stopped if this frame was stopped."""
         if self.is_stopped():
             raise Stopped
 

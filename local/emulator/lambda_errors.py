@@ -26,7 +26,7 @@ def _invoke(original: Function, *arguments: Any, **named: Any) -> Any:
 
 @replaces(lambda_svc, "_execute_function_warm")
 def _execute_function_warm(original: Function, *arguments: Any, **named: Any) -> Any:
-    """AWS: an exception's class is the error's name; a runtime that died is Lambda.Unknown."""
+    """AWS: an exception's class is the error's name; a crashed runtime is Lambda.Unknown."""
     _last.response = {}
     outcome = original(*arguments, **named)
     body = outcome.get("body")

@@ -1,4 +1,4 @@
-"""Replace functions of ministack by name, so that a missing one is an error at the start."""
+"""Replaces functions of ministack by name, so that a missing one is an error at the start."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Function = Callable[..., Any]
 
 
 def replaces(owner: Any, name: str) -> Callable[[Function], Function]:
-    """Replace `owner.name` by the decorated function, which gets the original as its first argument."""
+    """Replace `owner.name` with the decorated function, which gets the original as its first argument."""
     original = getattr(owner, name)
 
     def replace(replacement: Function) -> Function:

@@ -32,9 +32,9 @@ sf._state_machines = _StateMachines()
 
 @replaces(sf, "_run_execution")
 def _run_execution(original: Function, arn: str) -> None:
-    """Every attempt at an execution has its own root: what remains of an earlier one stays stopped."""
+    """Give every attempt at an execution its own root, so that the rest of an earlier attempt stays stopped."""
     execution = sf._executions[arn]
-    # AWS: an update of the state machine changes neither definition nor role of what has started, redrives included.
+    # AWS: an update of the state machine changes neither definition nor role of started executions, redrives included.
     _machine.set(execution.setdefault("_machine", dict(sf._state_machines[execution["stateMachineArn"]])))
     execution["_root"] = root = Frame(replays=execution.get("redriveCount", 0) > 0)
     root.last_event = len(execution["events"])
@@ -44,7 +44,7 @@ def _run_execution(original: Function, arn: str) -> None:
 
 @replaces(sf, "_fail_execution")
 def _fail_execution(original: Function, execution: Any, error: str, cause: str) -> None:
-    """AWS: an execution that was stopped is ABORTED, whatever its states still report."""
+    """AWS: a stopped execution is ABORTED, whatever its states still report."""
     if not current.get().is_stopped():
         original(execution, error, cause)
 
@@ -61,7 +61,7 @@ def _stop_execution(original: Function, request: Any) -> Any:
 
 @replaces(sf, "_describe_execution")
 def _describe_execution(original: Function, request: Any) -> Any:
-    """AWS: DescribeExecution returns how often an execution was redriven, and whether it can be, or why not."""
+    """AWS: DescribeExecution returns the number of redrives, and whether an execution can be redriven or why not."""
     status, headers, body = original(request)
     execution = sf._executions.get(request.get("executionArn"))
     if execution is None:
@@ -74,7 +74,7 @@ def _describe_execution(original: Function, request: Any) -> Any:
 
 @replaces(eventbridge, "_put_events")
 def _put_events(original: Function, request: Any, **named: Any) -> Any:
-    """AWS: an event about an execution says of redrives what DescribeExecution says."""
+    """AWS: an event about an execution contains the same fields about redrives as DescribeExecution."""
     for entry in request["Entries"]:
         if entry.get("Source") == "aws.states":
             detail = json.loads(entry["Detail"])
@@ -92,7 +92,7 @@ def _redrives(execution: Any) -> dict[str, Any]:
 
 @replaces(sf, "handle_request")
 async def _handle_request(original: Function, *request: Any) -> Any:
-    """AWS: the API has RedriveExecution."""
+    """AWS: the API supports RedriveExecution."""
     _method, _path, headers, body, _query = request
     if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
         return sf._finalize_response(_redrive(json.loads(body)))
@@ -117,7 +117,7 @@ def _redrive(request: Any) -> Any:
 
 
 def _obstacle(execution: Any) -> str:
-    """Return AWS's message for why an execution cannot be redriven; empty if it can."""
+    """Return the message of AWS if an execution cannot be redriven; empty if it can."""
     if execution["stateMachineArn"] not in sf._state_machines:
         return "State machine is in DELETING status."
     if execution["status"] not in _REDRIVABLE:

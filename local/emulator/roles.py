@@ -16,9 +16,9 @@ _INVOKE = "arn:aws:states:::lambda:invoke"
 
 
 @replaces(app, "pin_request_origin")
-def _pin_request_origin(original: Function, address: str, _secure: bool) -> None:  # noqa: FBT001 - ministack's own
-    """AWS: requests use TLS. Here they use the loopback interface, which is as private."""
-    original(address, True)  # noqa: FBT003 - ministack's own
+def _pin_request_origin(original: Function, address: str, _secure: bool) -> None:  # noqa: FBT001 - ministack's signature
+    """AWS: requests use TLS. Here they use the loopback interface, which is just as private."""
+    original(address, True)  # noqa: FBT003 - ministack's signature
 
 
 @replaces(sf, "_invoke_resource")
@@ -31,7 +31,7 @@ def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
     elif resource == _DESCRIBE_TABLE:
         error, action, target = "DynamoDb.DynamoDbException", "dynamodb:DescribeTable", arguments["TableName"]
     else:
-        raise RuntimeError(f"fix local/emulator/roles.py: it does not know the permissions of {resource}")
+        raise RuntimeError(f"fix local/emulator/roles.py: the permissions of {resource} are missing")
     if denial := _denial(role, action, target):
         raise sf._ExecutionError(error, denial)
     return original(resource, arguments)
@@ -39,7 +39,7 @@ def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
 
 @replaces(eventbridge, "_invoke_target")
 def _invoke_target(original: Function, target: Any, event: Any, rule: Any, *view: Any) -> Any:
-    """AWS: a schedule may start what its role allows; otherwise it is not delivered."""
+    """AWS: a schedule may start only targets that its role allows; otherwise the event is not delivered."""
     scheduled = event.get("Source") == "aws.scheduler"
     if scheduled and (denial := _denial(target["RoleArn"], "states:StartExecution", target["Arn"])):
         raise PermissionError(denial)
@@ -47,7 +47,7 @@ def _invoke_target(original: Function, target: Any, event: Any, rule: Any, *view
 
 
 def _denial(role: str, action: str, resource: str) -> str:
-    """Return AWS's message for why a role may not do something; empty if it may."""
+    """Return the message of AWS if a role may not do something; empty if it may."""
     name = role.rpartition("/")[2]
     context = iam.EvalContext(
         principal_arn=role,

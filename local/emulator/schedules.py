@@ -1,4 +1,4 @@
-"""Schedules start at the time of their last update, within a second; ministack looks every 10."""
+"""Schedules start at the time of their last update, within a second; ministack checks every 10."""
 
 from typing import Any
 

@@ -9,12 +9,12 @@ _MADE_FOR = "1.5.33"
 
 
 def main() -> None:
-    """Serve on BIND_HOST and GATEWAY_PORT until told to stop."""
+    """Serve on BIND_HOST and GATEWAY_PORT until the process is stopped."""
     if (found := version("ministack")) != _MADE_FOR:
-        raise SystemExit(f"local/emulator is made for ministack {_MADE_FOR}, found {found}: check its patches")
+        raise SystemExit(f"local/emulator patches ministack {_MADE_FOR}, found {found}: check the patches")
     from ministack.app import main as serve  # noqa: PLC0415
 
-    # After the check, because they replace functions of that version.
+    # After the check, because the modules replace functions of that version.
     from local.emulator import branches, endpoint, lambda_errors, redrive, roles, schedules, sizes, tasks  # noqa: F401, PLC0415
 
     serve()

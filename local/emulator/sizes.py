@@ -21,7 +21,7 @@ def _set_item(original: Function, table: dict[str, Any], partition: str, sort: s
 
 @replaces(dynamodb, "_remove_item")
 def _remove_item(original: Function, table: dict[str, Any], partition: str, sort: str) -> Any:
-    """AWS: the same."""
+    """AWS: TableSizeBytes shrinks with every removed item (here at once)."""
     size = table.get("TableSizeBytes", 0)
     old = original(table, partition, sort)
     table["TableSizeBytes"] = size - _bytes(old)
@@ -32,7 +32,7 @@ def _remove_item(original: Function, table: dict[str, Any], partition: str, sort
 def _add_consumed_capacity(
     original: Function, result: dict[str, Any], request: dict[str, Any], *more: Any, **named: Any
 ) -> None:
-    """AWS: a Scan or Query pays for the bytes of its items, in steps of 4 KB; eventually consistent, half of it."""
+    """AWS: a Scan or Query pays for its items' bytes, in steps of 4 KB; half of it if it is eventually consistent."""
     original(result, request, *more, **named)
     if "Items" in result and "ConsumedCapacity" in result and not named.get("index_name"):
         steps = max(1, ceil(sum(map(_bytes, result["Items"])) / _HALF_UNIT_BYTES))

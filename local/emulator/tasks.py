@@ -21,7 +21,7 @@ _task: ContextVar[tuple[dict[str, Any], Path]] = ContextVar("task")
 
 
 def current_task() -> tuple[dict[str, Any], Path]:
-    """Return the execution and the name in it of the task that this thread works on."""
+    """Return the execution and the name of the task that this thread works on."""
     return _task.get()
 
 
@@ -78,7 +78,7 @@ def _invoke_resource_with_timeout(_original: Function, resource: str, arguments:
 
 @replaces(sf, "_scaled_sleep")
 def _scaled_sleep(_original: Function, seconds: float) -> None:
-    """AWS: a waiting state is aborted immediately, also while it waits for a retry."""
+    """AWS: a waiting state is aborted immediately, even while it waits for a retry."""
     frame = current.get()
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -105,9 +105,9 @@ def _apply_jsonata_arguments(original: Function, *given: Any) -> Any:
 
 @replaces(sf, "_add_event")
 def _add_event(original: Function, execution: Any, kind: str, details: Any = None) -> Any:
-    """AWS: an event names the one before it in its branch, and a scheduled task its arguments.
+    """AWS: an event names the previous event of its branch, and a scheduled task its arguments.
 
-    A redrive continues the history; states that succeeded before do not enter it again.
+    A redrive continues the history, without the states that succeeded before.
     """
     frame = current.get(None)
     if frame is None:

@@ -37,9 +37,9 @@ def test_the_last_line_is_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("output", "log", "message"),
     [
         ('{"errorType": "StagingError", "errorMessage": "k: none"}', REPORT, "StagingError: k: none"),
-        ("", "Error: No response\n\n", "expected an answer on its last line, got 'Error: No response'"),
-        ("not JSON", REPORT, "expected an answer on its last line, got 'not JSON'"),
-        ("", "", "expected an answer on its last line, got 'nothing'"),
+        ("", "Error: No response\n\n", "the last line of its output is not an answer: 'Error: No response'"),
+        ("not JSON", REPORT, "the last line of its output is not an answer: 'not JSON'"),
+        ("", "", "the last line of its output is not an answer: 'nothing'"),
     ],
 )
 def test_anything_else_is_an_error_of_one_line(

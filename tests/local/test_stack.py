@@ -108,7 +108,7 @@ def test_two_commands_at_once_are_refused(folder: Path) -> None:
     with Stack(folder).locked(), command(folder, "down") as second:
         output = second.communicate(timeout=BUSY_SECONDS)[0]
     assert second.returncode == 1
-    assert "another command is at work" in output
+    assert "another command is using" in output
 
 
 def test_a_command_without_a_stack_says_how_to_start_one(folder: Path) -> None:

@@ -33,7 +33,7 @@ def written(folder: Path, content: Any) -> Path:
         ({"ScanSegmnet": {}}, rf"expected one of {NAMES}, got 'ScanSegmnet'"),
         ({"ScanSegment": "x"}, "ScanSegment: expected an object, got 'x'"),
         ([], r"expected an object, got \[\]"),
-        ("{", "expected a JSON file, got Expecting property name .*"),
+        ("{", "not a JSON file: Expecting property name .*"),
     ],
 )
 def test_what_sam_would_ignore_is_named(tmp_path: Path, content: Any, message: str) -> None:
@@ -43,7 +43,7 @@ def test_what_sam_would_ignore_is_named(tmp_path: Path, content: Any, message: s
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VariablesError, match=r"expected a JSON file, got .*No such file"):
+    with pytest.raises(VariablesError, match=r"not a JSON file: .*No such file"):
         variables.read(tmp_path / "none.json")
 
 
