@@ -1,13 +1,15 @@
 # Every target installs what it needs. The only prerequisites are Python 3 with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
 STRATEGY ?= truncate
 BENCH := pandas dlt singer-tap singer-target chart
 AUDIT_SERVICE ?= pypi
+# make audit reads every other lock: these environments never hold credentials of a real account.
+WITHOUT_CREDENTIALS := bench-% browser checkov dbt emulator supply
+AUDITED := $(wildcard layers/shared/*.txt) $(filter-out $(WITHOUT_CREDENTIALS:%=requirements/%.txt),$(wildcard requirements/*.txt))
 SBOM ?= sbom.cdx.json
 
 help:  ## list the targets
@@ -53,13 +55,14 @@ lint: setup .venv-checkov/.stamp  ## check style, types, words, generated files,
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
-audit: .venv-supply/.stamp  ## look for known vulnerabilities in what runs in Lambda (asks PyPI; AUDIT_SERVICE=osv)
-	.venv-supply/bin/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip \
-		--requirement layers/shared/requirements.txt --requirement layers/shared/native.txt
+audit: .venv-supply/.stamp  ## look for known vulnerabilities in what runs in Lambda or with credentials (asks PyPI; AUDIT_SERVICE=osv)
+	@# One call per lock: they may name different versions of a package.
+	@failed=0; for lock in $(AUDITED); do echo "$$lock"; .venv-supply/bin/pip-audit --strict --progress-spinner off \
+		--vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --requirement $$lock || failed=1; done; exit $$failed
 
-sbom: .venv-supply/.stamp  ## write the bill of materials of what runs in Lambda (CycloneDX, SBOM=sbom.cdx.json)
-	@PYTHONWARNINGS=ignore .venv-supply/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type library --output-reproducible \
-		--spec-version 1.6 --output-file $(SBOM) layers/shared/requirements.txt
+sbom: .venv-supply/.stamp .venv-layer/.stamp  ## write the bill of materials of what runs in Lambda (CycloneDX, SBOM=sbom.cdx.json)
+	@.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--spec-version 1.6 .venv-layer/bin/python | .venv-supply/bin/python -m scripts.sbom > $(SBOM)
 
 format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
@@ -75,7 +78,7 @@ lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/native.in -o layers/shared/native.txt
-	for name in dev sam emulator runtime checkov supply browser dbt $(BENCH:%=bench-%); do \
+	for name in uv dev sam emulator runtime checkov supply browser dbt $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@# Only if npm is installed: package.json names the servers' versions, this records their hashes.
@@ -84,20 +87,22 @@ lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
 
 setup: .venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp
 
-$(UV):  # uv is fetched from PyPI when it is missing
-	@echo "fetching uv $(UV_VERSION)"
-	@python3 -m venv .venv-uv && .venv-uv/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+$(UV): requirements/uv.txt  # pip fetches uv, with its hashes; uv fetches the rest
+	@echo "fetching uv"
+	@python3 -m venv .venv-uv && .venv-uv/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
+	@touch $@
 
 .venv/.stamp: requirements/dev.txt
 .venv-sam/.stamp: requirements/sam.txt
 .venv-emulator/.stamp: requirements/emulator.txt
 .venv-checkov/.stamp: requirements/checkov.txt
 .venv-supply/.stamp: requirements/supply.txt
+.venv-layer/.stamp: layers/shared/requirements.txt layers/shared/native.txt
 .venv-browser/.stamp: requirements/browser.txt
 .venv-dbt/.stamp: requirements/dbt.txt
 BENCH_STAMPS := $(BENCH:%=.venv-bench-%/.stamp)
 $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
-.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp .venv-browser/.stamp .venv-dbt/.stamp $(BENCH_STAMPS): $(UV) .python-version
+.venv/.stamp .venv-sam/.stamp .venv-emulator/.stamp .venv-checkov/.stamp .venv-supply/.stamp .venv-layer/.stamp .venv-browser/.stamp .venv-dbt/.stamp $(BENCH_STAMPS): .python-version | $(UV)
 	@echo "setting up $(@D)"
 	@$(UV) venv -q --clear $(@D)
 	@$(UV) pip sync -q --require-hashes --compile-bytecode --python $(@D)/bin/python $(filter %.txt,$^)

@@ -4,22 +4,27 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.sbom import locked
+
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "requirements.txt"
 NATIVE = ROOT / "layers" / "shared" / "native.txt"
 LOCKS = [LAYER, NATIVE, *sorted((ROOT / "requirements").glob("*.txt"))]
-PACKAGE = re.compile(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
-
-
-def locked(path: Path) -> dict[tuple[str, str], set[str]]:
-    """The hashes of every package and version that a lock names."""
-    found = PACKAGE.findall(path.read_text(encoding="utf-8"))
-    return {(name, version): set(re.findall(r"sha256:(\w+)", hashes)) for name, version, hashes in found}
+# Of the packages' metadata: an SPDX identifier or a trove classifier. None of them restricts how a program may be used.
+LICENCES = {
+    "Apache-2.0",
+    "License :: OSI Approved :: Apache Software License",
+    "License :: OSI Approved :: BSD License",
+    "MIT",
+    "MIT-0",
+    "PSF-2.0",
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +84,56 @@ def test_every_environment_is_locked() -> None:
     assert {path.stem for path in LOCKS[1:]} == declared
 
 
+def test_nothing_is_installed_without_hashes_but_the_project_itself() -> None:
+    files = [
+        path for name in ("Makefile", "*.mk", "*.yml", "run") for path in ROOT.rglob(name) if ".venv" not in str(path)
+    ]
+    texts = [path.read_text("utf-8").replace("\\\n", "") for path in files]
+    lines = [line for text in texts for line in re.findall(r".*\bpip (?:install|sync)\b.*", text)]
+    assert len(lines) > 3
+    assert [line for line in lines if "--require-hashes" not in line and "--editable ." not in line] == []
+
+
+def test_the_audit_reads_the_lock_of_whatever_runs_with_credentials() -> None:
+    shown = subprocess.run(["make", "-s", "-n", "audit"], cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S607
+    [audited] = re.findall(r"for lock in (.*?); do", shown)
+    expected = {"layers/shared/requirements.txt", "layers/shared/native.txt"}  # in Lambda
+    expected |= {
+        f"requirements/{name}.txt" for name in ("dev", "runtime", "sam", "uv")
+    }  # demand, sam, what installs them
+    assert set(audited.split()) == expected
+
+
 @pytest.mark.long
 @pytest.mark.xdist_group("sbom")
-def test_the_bill_of_materials_names_every_package_of_the_layer_with_version_and_hashes(
+def test_the_bill_of_materials_names_the_project_and_every_package_with_licence_hashes_and_dependencies(
     written: dict[str, Any],
 ) -> None:
-    assert (written["bomFormat"], written["metadata"]["component"]["name"]) == ("CycloneDX", "demand-pipeline")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    root = written["metadata"]["component"]
+    assert (root["name"], root["version"]) == (project["name"], project["version"])
+    assert [entry["license"]["id"] for entry in root["licenses"]] == [project["license"]]
     named = {
-        (component["name"], component["version"]): {
+        (component["name"], component["version"]): [
             entry["content"]
             for reference in component["externalReferences"]
+            if reference["type"] == "distribution"
             for entry in reference["hashes"]
-            if entry["alg"] == "SHA-256"
-        }
+        ]
         for component in written["components"]
     }
-    assert named == locked(LAYER)
-    assert {component["purl"] for component in written["components"]} == {
-        f"pkg:pypi/{name}@{version}" for name, version in named
-    }
+    assert named == locked(LAYER) | locked(NATIVE)
+    for component in written["components"]:
+        assert component["purl"] == f"pkg:pypi/{component['name']}@{component['version']}"
+        assert component["scope"] == ("optional" if component["name"] == "isal" else "required")
+        assert {name for entry in component["licenses"] for name in entry["license"].values()} - {
+            "declared"
+        } <= LICENCES
+    needs = {entry["ref"]: entry.get("dependsOn", []) for entry in written["dependencies"]}
+    names = {component["bom-ref"]: component["name"] for component in written["components"]}
+    assert {names[ref] for ref in needs[root["bom-ref"]]} == {"aws-lambda-powertools", "pg8000"}
+    reached = {ref for refs in needs.values() for ref in refs}
+    assert {name for ref, name in names.items() if ref not in reached} == {"isal"}
 
 
 @pytest.mark.long
