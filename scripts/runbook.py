@@ -1,89 +1,93 @@
-"""Generates the regions of docs/runbook.md: a heading per error and per alarm, each with an anchor for links in alerts.
+"""Generates the regions of docs/runbook.md: a table of the errors and one of the alarms, with the anchors that alerts link to.
 
-The meaning of an error comes from `demand_pipeline.cures`, the meaning of an alarm from its description in
-template.yaml.
+An error is explained by `demand_pipeline.cures`, an alarm by its description in template.yaml.
+A name links to its section if the page has one.
 """
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cure import READING, Cure, Then
+from demand_pipeline.cure import Cure
 from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
-from scripts.dashboard import FUNCTIONS, LOADING
+from scripts.dashboard import FUNCTIONS
 from scripts.pages import linked
 from scripts.tables import markdown
 
+PAGE = Path("docs/runbook.md")
 TEMPLATE = Path("template.yaml")
+# A question that fails with the name of a run's error is explained by the command that asked it.
+EXPLAINED = sorted(
+    (*RUN_CURES, *(entry for entry in QUESTION_CURES if "RollbackError" in entry.names)),
+    key=lambda entry: ("." in entry.names[0], entry.names[0]),
+)
 _SIZES = (1, 10, 100, 1000)  # GB
-# The end of an alarm's description, which the runbook omits: it need not link to itself.
+# How an alarm's description ends; the runbook need not link itself.
 _LINK = re.compile(r"\s*Runbook: \S+$")
-
-_SAFE = {
-    (Then.REDRIVE,): "a redrive, as often as you like: it repeats only what failed",
-    (Then.NEW_RUN,): "a new run, as often as you like; a redrive would fail in the same way",
-    (Then.NEW_INPUT,): "a new run, as often as you like; a redrive would fail in the same way",
-    (Then.REDRIVE, Then.NEW_RUN): "both: neither changes a table before its commit",
-    (Then.NOTHING,): "waiting: the warehouse is unchanged",
-}
-_COMMANDS = {
-    Then.REJECTS: "`demand rejects RUN`",
-    Then.LOGS: "`demand logs RUN --errors`",
-    Then.REDRIVE: "`demand redrive RUN`",
-    Then.NEW_RUN: "`demand run`",
-    Then.NEW_INPUT: "`demand run` with the right options",
-    Then.NOTHING: "nothing",
-}
+_EACH = re.compile(rf"(.+?)({'|'.join([*FUNCTIONS, *map(camel_case, TABLES)])})Alarm")
 
 
-def error(name: str) -> str:
-    """Return the section of an error: its meaning, the instruction, the safe steps, and the command to continue with.
-
-    Raises KeyError if there is no cure with this name.
-    """
-    entry = next((entry for entry in (*RUN_CURES, *QUESTION_CURES) if name in entry.names), None)
-    if entry is None:
-        raise KeyError(name)
-    return "\n".join([*_heading(entry.names), *_text(entry)])
-
-
-def alarm(*names: str) -> str:
-    """Return the section of an alarm, or of several alarms with the same meaning for different tables.
-
-    Raises KeyError if the template does not contain the alarm.
-    """
-    return "\n".join([*_heading(names), _description(names[0])])
+def errors() -> str:
+    """One row per entry of the cures."""
+    rows = [_error(entry) for entry in EXPLAINED]
+    others = [
+        ("any other name with a dot", *_explained(cure_of_run("Any.other"))),
+        ("any other name", *_explained(cure_of_run("AnyOther"))),
+    ]
+    return _table(("error", "meaning", "what to do"), [*rows, *others])
 
 
-def table_alarms(prefix: str) -> str:
-    """Return the section of the alarms that exist once per table: their names are the prefix and the table's name."""
-    text = alarm(*(f"{prefix}{camel_case(table)}Alarm" for table in TABLES))
-    return re.sub(rf"\b{next(iter(TABLES))}\b", "the table", text)
+def alarms() -> str:
+    """One row per alarm; alarms that differ only in the table or function that they watch have one row together."""
+    alarms = _alarms()
+    rows = []
+    for name, group in groupby(alarms, family):
+        names = list(group)
+        anchors = "".join(map(_anchor, names))
+        # One text for all tables.
+        meaning = re.sub(rf"\b{next(iter(TABLES))}\b", "the table", alarms[names[0]])
+        rows.append((anchors + _linked(name, name), meaning))
+    return _table(("alarm", "meaning"), rows)
 
 
-def throttle_alarms() -> str:
-    """Return the section of the alarms on throttled functions."""
-    return alarm(*(f"Throttled{name}Alarm" for name in FUNCTIONS))
+def family(alarm: str) -> str:
+    """The alarm's name, with `…` for a table or a function."""
+    return _EACH.sub(r"\1…Alarm", alarm)
 
 
-def slow_alarms() -> str:
-    """Return the section of the alarms on functions that come close to their time limit."""
-    return alarm(*(f"Slow{name}Alarm" for name in LOADING))
+def _error(entry: Cure) -> tuple[str, ...]:
+    return "<br>".join(_anchor(name) + _linked(name, entry.names[0]) for name in entry.names), *_explained(entry)
 
 
-def others() -> str:
-    """Return the instructions for errors without a section: other errors of AWS, and exceptions of Python."""
-    return "\n\n".join(["\n".join(_text(cure_of_run(name))) for name in ("Any.other", "AnyOther")])
+def _explained(entry: Cure) -> tuple[str, str]:
+    return _sentence(entry.meaning), _sentence(linked(entry.action))
+
+
+def _anchor(name: str) -> str:
+    """EventBridge puts the name into a link as it is, so a heading's own anchor, in lower case, would not do."""
+    return f'<a id="{name}"></a>'
+
+
+def _linked(name: str, section: str) -> str:
+    """The name, as a link if the page has this section."""
+    if f"\n### {section}\n" not in PAGE.read_text(encoding="utf-8"):
+        return name
+    return f"[{name}](#{re.sub(r'[^a-z0-9]', '', section.lower())})"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
 def sizes() -> str:
-    """Return a table of how a run divides tables of several sizes with the template's defaults, and of its times."""
+    """How a run divides tables of several sizes with the template's defaults, and how long it takes."""
     measured = Measured.load()
     runs = [Run((TableRun(round(size * 1e9 / measured.stored_bytes), size * 1e9, measured),)) for size in _SIZES]
     rows = [
@@ -99,41 +103,17 @@ def sizes() -> str:
     return markdown(("table", "segments", "chunks", "scan and transform", "load"), rows)
 
 
-def _text(entry: Cure) -> list[str]:
-    first = [_COMMANDS[then] for then in entry.then if then in READING]
-    after = tuple(then for then in entry.then if then not in READING)
-    return [
-        _sentence(entry.meaning),
-        "",
-        f"- **Do**: {linked(entry.action)}.",
-        f"- **Safe**: {_SAFE[after]}.",
-        f"- **Then**: {', then '.join([*first, ' or '.join([_COMMANDS[then] for then in after])])}.",
-    ]
-
-
-def _heading(names: tuple[str, ...]) -> list[str]:
-    """Return a heading, with an anchor for each name in the spelling of Step Functions and CloudWatch.
-
-    EventBridge uses the name in the link unchanged, so the heading's own anchor, in lower case, would not match.
-    """
-    return ["\n".join(f'<a id="{name}"></a>' for name in names), "", f"### {', '.join(names)}", ""]
-
-
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _description(name: str) -> str:
-    text = _alarms()[name]["AlarmDescription"]
-    text = _LINK.sub("", text["Fn::Sub"] if isinstance(text, dict) else text)
-    # One text serves all tables.
-    return re.sub(r"\$\{(\w+)\}", r"`\1`", text)
-
-
-def _alarms() -> dict[str, dict[str, Any]]:
-    template = cfn_yaml.load(str(TEMPLATE))
-    return {
-        name: resource["Properties"]
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    }
+def _alarms() -> dict[str, str]:
+    """The description of every alarm, without its link."""
+    found = {}
+    for name, resource in cfn_yaml.load(str(TEMPLATE))["Resources"].items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            text = resource["Properties"]["AlarmDescription"]
+            found[name] = re.sub(
+                r"\$\{(\w+)\}", r"`\1`", _LINK.sub("", text["Fn::Sub"] if isinstance(text, dict) else text)
+            )
+    return found

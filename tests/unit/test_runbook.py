@@ -1,4 +1,4 @@
-"""The runbook has a heading for whatever an alert can link to."""
+"""The runbook has a row for whatever an alert can link to."""
 
 import inspect
 import re
@@ -9,47 +9,43 @@ from botocore.exceptions import ClientError
 
 from demand.cli.app import EXAMPLES
 from demand_pipeline import errors
-from demand_pipeline.cures import QUESTION_CURES, RUN_CURES
 from scripts import runbook
 from tests.template.loaded import resources
 
 PAGE = Path("docs/runbook.md").read_text(encoding="utf-8")
 ERRORS = [name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind is not errors.PipelineError]
 RAISED = [name for name in ERRORS if getattr(errors, name).__module__ == errors.__name__]
-# A question that fails as a run does has no heading of its own.
-EXPLAINED = [*RUN_CURES, *[entry for entry in QUESTION_CURES if "RollbackError" in entry.names]]
-NAMED = [name for entry in EXPLAINED for name in entry.names]
+NAMED = [name for entry in runbook.EXPLAINED for name in entry.names]
 ALARMS = list(resources("AWS::CloudWatch::Alarm"))
-ANCHORED = r'((?:<a id="[\w.]+"></a>\n)+)\n### (.+)\n'
-
-
-def sections() -> dict[str, str]:
-    """The text below a heading, by each of its anchors."""
-    parts = re.split(ANCHORED, PAGE)
-    return {
-        name: re.split(r"^##+ ", text, flags=re.MULTILINE)[0]
-        for anchors, text in zip(parts[1::3], parts[3::3], strict=True)
-        for name in re.findall('id="(.+?)"', anchors)
-    }
+ROWS = re.findall(r"^\| (<a id=.+)$", PAGE, re.MULTILINE)
+SECTIONS = dict(re.findall(r"^### (\S+)\n\n(.+?)(?=\n##)", PAGE, re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize("name", sorted({*RAISED, *NAMED, ClientError.__name__, *ALARMS}))
-def test_every_error_and_every_alarm_has_a_heading_that_says_what_to_do_and_what_is_safe(name: str) -> None:
+def test_every_error_and_every_alarm_has_one_row_that_shows_its_name(name: str) -> None:
     assert PAGE.count(f'<a id="{name}"></a>') == 1
-    assert any(name in heading.split(", ") for _, heading in re.findall(ANCHORED, PAGE))
-    text = sections()[name]
-    assert [text.count(f"- **{word}**: ") for word in ("Do", "Safe", "Then")] == [1, 1, 1]
+    [row] = [row for row in ROWS if f'<a id="{name}"></a>' in row]
+    shown = re.sub(r"<.*?>|\(#\w+\)", " ", row.split(" | ")[0])
+    assert re.search(rf"(^|[ [])({re.escape(name)}|{runbook.family(name)})([] ]|$)", shown)
 
 
-def test_every_entry_of_the_cures_is_on_the_page_once() -> None:
-    assert [PAGE.count(f"### {', '.join(entry.names)}\n") for entry in EXPLAINED] == [1] * len(EXPLAINED)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: re.findall(r'id="(.+?)"', row)[0])
+def test_a_row_links_to_its_section_if_there_is_one(row: str) -> None:
+    first = runbook.family(re.findall(r'id="(.+?)"', row)[0])
+    assert set(re.findall(r"\]\(#(\w+)\)", row.split(" | ", maxsplit=1)[0])) == (
+        {re.sub(r"\W", "", first.lower())} if first in SECTIONS else set()
+    )
 
 
-def test_a_region_of_no_error_or_alarm_is_refused() -> None:
-    with pytest.raises(KeyError):
-        runbook.error("Lambda.NewException")
-    with pytest.raises(KeyError):
-        runbook.alarm("NoSuchAlarm")
+def test_every_section_below_a_table_belongs_to_one_of_its_rows() -> None:
+    rows = {runbook.family(re.findall(r'id="(.+?)"', row)[0]) for row in ROWS}
+    assert SECTIONS.keys() - rows == set()
+    assert len(SECTIONS) > 30
+
+
+@pytest.mark.parametrize("name", sorted({runbook.family(alarm) for alarm in ALARMS}))
+def test_every_alarm_has_a_section_with_what_to_do_what_is_safe_and_what_then(name: str) -> None:
+    assert [SECTIONS[name].count(f"- **{word}**: ") for word in ("Do", "Safe", "Then")] == [1, 1, 1]
 
 
 # Of the strategy that keeps the rows of the run before.
