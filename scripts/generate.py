@@ -27,7 +27,7 @@ EVENTS = Path("events")
 # Files with generated regions, and the module that writes them.
 WITH_REGIONS = {
     Path("template.yaml"): "template",
-    **{Path(page): "pages" for page in ("README.md", "docs/deploy.md", "docs/develop.md", "docs/operate.md")},
+    **{Path(page): "pages" for page in ("README.md", "docs/deploy.md", "docs/develop.md")},
     Path("docs/runbook.md"): "runbook",
     Path("docs/performance.md"): "performance",
     Path("docs/cost.md"): "cost_page",

@@ -1,6 +1,5 @@
 """Generates the regions of README.md and of pages in docs/ that derive from the declarations."""
 
-import json
 import re
 from textwrap import fill
 
@@ -11,18 +10,6 @@ from local.sample import Sample
 _FIRST = next(iter(TABLES))
 _DEMO_SIZE = 1000
 _COUNTS = ("scanned", "staged", "rejected", "sanitized", "loaded")
-
-
-def what_it_does() -> str:
-    """Return the README's first paragraph."""
-    sources = ", ".join(f"`{table.source}`" for table in TABLES.values())
-    tables = ", ".join(f"`{name}`" for name in TABLES)
-    text = (
-        f"Refreshes the Invoice Transactions warehouse on a schedule: the DynamoDB tables {sources} become the "
-        f"PostgreSQL tables {tables} in `invoice-transactions-{{env}}-dw`. A run commits completely or leaves "
-        "yesterday's data untouched, however large the tables are and wherever it fails."
-    )
-    return _filled(text)
 
 
 def demo_result() -> str:
@@ -44,7 +31,8 @@ def demo_result() -> str:
 def source_parameters() -> str:
     """Return the sentence about the parameters that name the source tables."""
     names = ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
-    return _filled(f"{names} are the names of the source tables, which are in the stack's region.")
+    text = f"The source tables are named by {names}. They are in the stack's region."
+    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def invoke_commands() -> str:
@@ -62,16 +50,6 @@ def invoke_commands() -> str:
             "```",
         ]
     )
-
-
-def first_look() -> str:
-    """Return the input of a run that changes nothing."""
-    look = {"tables": [_FIRST], "dryRun": True, "maxItems": 1000, "maxRejectPercent": 100}
-    return f"```json\n{json.dumps(look)}\n```"
-
-
-def _filled(text: str) -> str:
-    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def linked(text: str) -> str:

@@ -3,10 +3,12 @@
 import ast
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.tables import Column
 from local.invoke import command
 from local.sample_events import function_events
@@ -16,6 +18,10 @@ OPERATE = Path("docs/operate.md").read_text(encoding="utf-8")
 RUNBOOK = Path("docs/runbook.md").read_text(encoding="utf-8")
 DEVELOP = Path("docs/develop.md").read_text(encoding="utf-8")
 GUIDES = README + OPERATE + RUNBOOK + DEVELOP + Path("CONTRIBUTING.md").read_text(encoding="utf-8")
+CHANGELOG = Path("CHANGELOG.md").read_text(encoding="utf-8")
+UPGRADE = Path("docs/upgrade.md").read_text(encoding="utf-8")
+PAGES = [path.read_text(encoding="utf-8") for path in Path("docs").iterdir() if path.suffix in {".md", ".sql"}]
+SERVERS = json.loads(Path("requirements/postgres/package.json").read_text(encoding="utf-8"))["optionalDependencies"]
 DEFINITION = Path("statemachine/demand_pipeline.asl.json").read_text(encoding="utf-8")
 MAKEFILE = Path("Makefile").read_text(encoding="utf-8")
 ASL = json.loads(DEFINITION)
@@ -69,3 +75,36 @@ PARAMETERS = r"`((?:Max|Min)[A-Z]\w+|ChunkBytes|SourceAccountId|Postgres\w+|\w+T
 @pytest.mark.parametrize("name", sorted(set(re.findall(PARAMETERS, PROSE))))
 def test_every_parameter_that_is_named_exists(name: str) -> None:
     assert re.search(rf"^  {name}:", Path("template.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_first_lines_name_the_version_the_licence_and_what_is_tested() -> None:
+    [line] = re.findall(r"^Version .*$", README, re.MULTILINE)
+    version, licence, servers, python, *_ = line.split(" · ")
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+    assert (version, licence) == (f"Version {project['version']}", project["license"])
+    assert Path("LICENSE").read_text("utf-8").split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    tested = sorted(int(name.partition("-")[2]) for name in SERVERS if name.startswith("x64-"))
+    assert servers == f"PostgreSQL {tested[0]} to {tested[-1]}"
+    assert tested == list(range(tested[0], tested[-1] + 1))
+    needed = project["requires-python"].removeprefix(">=")
+    assert (python, Path(".python-version").read_text("utf-8").strip()) == (f"Python {needed} or newer", needed)
+    assert f"Runtime: python{needed}\n" in Path("template.yaml").read_text("utf-8")
+
+
+def test_every_page_names_the_same_range_of_postgresql() -> None:
+    named = re.findall(r"PostgreSQL (\d+) to (\d+)", "\n".join([GUIDES, CHANGELOG, *PAGES]))
+    assert len(named) > 4
+    assert len(set(named)) == 1
+
+
+def test_the_newest_release_is_the_project_s_version_and_dated() -> None:
+    version, date = re.findall(r"^## (\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)$", CHANGELOG, re.MULTILINE)[0]
+    assert version == tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert date.startswith("20")
+
+
+def test_the_upgrade_page_ends_with_the_newest_version_and_contract() -> None:
+    version = re.findall(r"^## (\d+\.\d+\.\d+) ", CHANGELOG, re.MULTILINE)[0]
+    versions, contracts = [part.partition("\n\n##")[0] for part in re.split(r"\| --- .*\n", UPGRADE)[1:]]
+    assert versions.strip().splitlines()[-1].startswith(f"| {version} | {CONTRACT} |")
+    assert contracts.strip().splitlines()[-1].startswith(f"| {CONTRACT} |")
