@@ -15,7 +15,7 @@ from scripts import words
 
 DOCUMENTS = {
     str(path): path.read_text(encoding="utf-8")
-    for path in [*sorted(Path().glob("*.md")), *sorted(Path("docs").glob("*.md"))]
+    for path in [*sorted(Path().glob("*.md")), *sorted(Path("docs").glob("*.md")), Path("campaigns/README.md")]
 }
 TEXT = re.sub(r" \\\n\s*", " ", "\n".join(DOCUMENTS.values()))
 OF_EVERY_COMMAND = {"query", "output", "region", "profile"}
