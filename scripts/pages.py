@@ -31,7 +31,7 @@ def demo_result() -> str:
 def source_parameters() -> str:
     """Return the sentence about the parameters that name the source tables."""
     names = ", ".join(f"`{camel_case(table.source)}Table`" for table in TABLES.values())
-    text = f"The source tables are named by {names}. They are in the stack's region."
+    text = f"{names} are the names of the source tables, which are in the stack's region."
     return fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 

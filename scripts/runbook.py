@@ -1,4 +1,4 @@
-"""Generates the regions of docs/runbook.md: a table of the errors and one of the alarms, with the anchors that alerts link to.
+"""Generates the regions of docs/runbook.md: a table of errors and one of alarms, with the anchors that alerts link to.
 
 An error is explained by `demand_pipeline.cures`, an alarm by its description in template.yaml.
 A name links to its section if the page has one.
