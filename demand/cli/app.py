@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from demand.aws import Clients
@@ -18,10 +20,68 @@ from demand.config import Config, Flags, find_config
 from demand.errors import DemandError, UsageError, from_aws, named_error
 from demand.stack import Stack, find_stack
 from demand.warehouse import Warehouse, directly, through_function
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.errors import PipelineError
+
+# The groups of demand --help.
+PANELS = {
+    "See the state": ("status", "runs", "show", "logs", "locks", "explain", "report"),
+    "Start and continue runs": ("estimate", "run", "watch", "redrive", "stop", "pause", "resume"),
+    "Check and restore rows": ("verify", "drift", "diff", "rollback", "rejects"),
+    "Set up": ("doctor", "infer", "config"),
+}
+
+
+def panel(name: str) -> str:
+    """The group of a command, or of a group of commands such as `rejects`; raises StopIteration if it has none."""
+    return next(title for title, names in PANELS.items() if name.split()[0] in names)
+
+
+def _refuse_empty(command: Any, ctx: Any, args: Sequence[str]) -> None:
+    """Raise UsageError for an empty value, which most often comes from a variable of a script that is not set."""
+    given, _, order = command.make_parser(ctx).parse_args(list(args))
+    for parameter in order:
+        value = given.get(parameter.name or "")
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and not each.strip(" ,") for each in values):
+            metavar = str(getattr(parameter, "metavar", "")).strip("[]")
+            name = parameter.opts[0] if parameter.opts[0].startswith("-") else metavar
+            raise UsageError(f"{name}: expected a value, got an empty one", f"{ctx.command_path} --help")
+
+
+def _hide_type_of_flags[Parameters: Sequence[Any]](parameters: Parameters) -> Parameters:
+    """Without a metavar, the help would show <bool> next to each flag."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+class _Command(TyperCommand):
+    """A command that refuses empty values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_empty(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _hide_type_of_flags(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """A group of commands that refuses empty values of its own options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_empty(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _hide_type_of_flags(super().get_params(ctx))
+
 
 app = typer.Typer(
     name="demand",
+    cls=Group,
     help="Runs the demand pipeline, watches it, and explains what happened. demand COMMAND --help has examples.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -30,9 +90,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _callback() -> None:
-    """Make it a group, even of one command."""
+_KIND = inspect.Parameter.KEYWORD_ONLY
 
 
 def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Parameter:
@@ -40,7 +98,7 @@ def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Par
     default = False if kind is bool else None
     word = f"--{name.replace('_', '-')}"
     option = typer.Option(word, metavar=metavar, help=text, rich_help_panel="Options of every command")
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+    return inspect.Parameter(name, _KIND, default=default, annotation=Annotated[kind, option])
 
 
 SHARED = (
@@ -54,6 +112,30 @@ SHARED = (
     _option("json", bool, None, "Write the result, or the error, as JSON."),
     _option("debug", bool, None, "Show the traceback of an error."),
 )
+
+
+def _declare(function: Callable[..., Any], own: Sequence[inspect.Parameter]) -> None:
+    """Give a function its own parameters, the shared options and typer's context, as typer reads them."""
+    context = inspect.Parameter("ctx", _KIND, annotation=typer.Context)
+    parameters = [*own, *SHARED, context]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"demand {version('demand-pipeline')}, contract {CONTRACT}, Python {python_version()}")
+        raise typer.Exit
+
+
+def _before_the_command(ctx: typer.Context, **given: Any) -> None:
+    """Keep the shared options that stand before the command's name."""
+    ctx.obj = given
+
+
+_VERSION = typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+_declare(_before_the_command, [inspect.Parameter("version", _KIND, default=False, annotation=Annotated[bool, _VERSION])])
+app.callback()(_before_the_command)
 
 
 def check_range(option: str, value: float | None, low: float, high: float | None = None) -> None:
@@ -100,21 +182,6 @@ class Shell:
         return directly(self.stack, self.config) if direct else through_function(self.stack)
 
 
-class _Command(TyperCommand):
-    """A command that refuses empty values. Most often they come from a variable of a script that is not set."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given, _, order = self.make_parser(ctx).parse_args(list(args))
-        for parameter in order:
-            value = given.get(parameter.name or "")
-            values = value if isinstance(value, list) else [value]
-            if any(isinstance(each, str) and not each.strip(" ,") for each in values):
-                metavar = str(getattr(parameter, "metavar", "")).strip("[]")
-                name = parameter.opts[0] if parameter.opts[0].startswith("-") else metavar
-                raise UsageError(f"{name}: expected a value, got an empty one", f"{ctx.command_path} --help")
-        return super().parse_args(ctx, args)
-
-
 EXAMPLES: dict[str, tuple[str, ...]] = {}
 """Command lines by command, for the help and the page."""
 
@@ -130,10 +197,10 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
 
     def register(function: Command) -> Command:
         _shell, *own = inspect.signature(function).parameters.values()
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*SHARED]
 
-        def call(**given: Any) -> int:
-            shared = {option.name: given.pop(option.name) for option in SHARED}
+        def call(ctx: typer.Context, **given: Any) -> int:
+            before = ctx.find_root().obj
+            shared = {option.name: given.pop(option.name) or before[option.name] for option in SHARED}
             output = Output(json_wanted=shared.pop("json"))
             del shared["debug"]  # main reads it, for errors in the arguments too
             try:
@@ -143,11 +210,10 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
                 return INTERRUPTED
 
         call.__doc__ = function.__doc__
-        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
-        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        _declare(call, [parameter.replace(kind=_KIND) for parameter in own])
         EXAMPLES[name] = tuple(examples)
         epilog = "\n".join(["\b", "Examples", *(f"  $ {line}" for line in examples)])
-        group.command(name.rpartition(" ")[2], cls=_Command, epilog=epilog)(call)
+        group.command(name.rpartition(" ")[2], cls=_Command, epilog=epilog, rich_help_panel=panel(name))(call)
         return function
 
     return register

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 from rich.text import Text
-from typer.core import TyperGroup
 
-from demand.cli.app import Shell, app, check_range, command
+from demand.cli.app import Group, Shell, app, check_range, command, panel
 from demand.cli.options import Direct, RunName, table_list, table_names
 from demand.cli.output import Column, table
 from demand.errors import UsageError
@@ -24,7 +23,7 @@ from demand_pipeline.transform.reason import Reason
 _LIST = "list"
 
 
-class _ListByDefault(TyperGroup):
+class _ListByDefault(Group):
     """A group in which `demand rejects RUN` is `demand rejects list RUN`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -33,7 +32,7 @@ class _ListByDefault(TyperGroup):
 
 
 group = typer.Typer(cls=_ListByDefault, help="List rejected items by reason, export them, convert them again.")
-app.add_typer(group, name="rejects")
+app.add_typer(group, name="rejects", rich_help_panel=panel("rejects"))
 
 InWarehouse = Annotated[
     bool,
