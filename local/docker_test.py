@@ -107,7 +107,9 @@ class _Checks:
         yield "staged and rejected", answer["scanned"], answer["staged"] + answer["rejected"]
         yield "rows in the staged chunk", answer["staged"], sum(1 for _ in self._staging.lines(answer["key"]))
 
-    def _operate(self, event: dict[str, Any], answer: dict[str, Any]) -> Iterator[Difference]:
+    def _operate(  # noqa: C901 - a branch per action
+        self, event: dict[str, Any], answer: dict[str, Any]
+    ) -> Iterator[Difference]:
         action = event["action"]
         if action == "status":
             for table in answer["tables"]:
@@ -125,6 +127,8 @@ class _Checks:
             earlier = f"FROM pipeline_runs WHERE started_at < '{asked['before']}' ORDER BY started_at DESC"
             query = f"SELECT run_id {earlier} LIMIT {asked['most']}"
             yield "runs", self.stack.postgres.execute(query).splitlines(), [run["run"] for run in answer["runs"]]
+        elif action == "locks":
+            yield "all locks", True, answer["complete"]
         elif action == "diff":
             yield "table", event["arguments"]["table"], answer["table"]
         elif action == "rollback":

@@ -10,6 +10,7 @@ from demand.cli import estimate
 from demand.cli import run
 from demand.cli import runs
 from demand.cli import logs
+from demand.cli import locks
 from demand.cli import redrive
 from demand.cli import rejects
 from demand.cli import verify

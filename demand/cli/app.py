@@ -34,7 +34,7 @@ PANELS = {
 
 def panel(name: str) -> str:
     """The group of a command, or of a group of commands such as `rejects`; raises StopIteration if it has none."""
-    return next(title for title, names in PANELS.items() if name.split()[0] in names)
+    return next(title for title, names in PANELS.items() if name.partition(" ")[0] in names)
 
 
 def _refuse_empty(command: Any, ctx: Any, args: Sequence[str]) -> None:
@@ -72,10 +72,12 @@ class Group(TyperGroup):
     """A group of commands that refuses empty values of its own options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands before the command's name; raises UsageError."""
         _refuse_empty(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """Its options, as the help shows them."""
         return _hide_type_of_flags(super().get_params(ctx))
 
 
@@ -133,8 +135,10 @@ def _before_the_command(ctx: typer.Context, **given: Any) -> None:
     ctx.obj = given
 
 
-_VERSION = typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
-_declare(_before_the_command, [inspect.Parameter("version", _KIND, default=False, annotation=Annotated[bool, _VERSION])])
+_VERSION = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+]
+_declare(_before_the_command, [inspect.Parameter("version", _KIND, default=False, annotation=_VERSION)])
 app.callback()(_before_the_command)
 
 

@@ -17,6 +17,7 @@ _RESET = """
     ALTER DATABASE "{database}" OWNER TO {owner};
     ALTER DATABASE "{database}" RESET ALL;
     ALTER ROLE {owner} RESET ALL;
+    REVOKE pg_read_all_stats FROM {owner};
     GRANT ALL ON DATABASE "{database}" TO {owner};
     GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO PUBLIC;
     DO $$ DECLARE name text; BEGIN

@@ -3,9 +3,11 @@
 Only the first word of a session's statement is shown: the rest may quote an item.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from demand_pipeline.contracts.operating.locks import TableLock
 from demand_pipeline.errors import LockTimeoutError, PipelineError
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, listed, statement
@@ -27,24 +29,36 @@ OF_ROWS, OF_WRITERS, OF_LOADS = EVERY_MODE[1:], EVERY_MODE[2:], EVERY_MODE[3:]
 
 
 def name_sessions(connection: Connection, pids: Iterable[int]) -> str:
-    """Describe sessions in one line, with the statements that end them; empty if they have ended."""
-    return _in_one_line(list(_describe_sessions(connection, pids).values()))
+    """Sessions in one line, with the statements that end them; empty if they have ended."""
+    return _in_one_line([(text, end) for text, end, _ in _describe_sessions(connection, pids).values()])
+
+
+def find_locks(
+    connection: Connection, modes: Sequence[str], tables: Sequence[Sql] = (), schemas: Sequence[str] = ()
+) -> list[TableLock]:
+    """Every lock in these modes on tables, or on all tables of schemas: granted ones first, then the oldest first."""
+    _forget_activity(connection)
+    found = connection.query(
+        statement("lock_holders"), relations=list(tables), schemas=list(schemas), modes=list(modes)
+    )
+    sessions = _describe_sessions(connection, [pid for pid, *_ in found if pid])
+    locks = []
+    for pid, table, mode, granted, age, *prepared in found:
+        holder, end, is_own = sessions.get(pid, (*prepared, False))
+        if holder:
+            words = re.findall("[A-Z][a-z]+", mode.removesuffix("Lock"))
+            locks.append(TableLock(table, " ".join(words).upper(), granted, pid, holder, age, end, is_own))
+    return locks
 
 
 def name_holders(
     connection: Connection, modes: Sequence[str], tables: Sequence[Sql] = (), schemas: Sequence[str] = ()
 ) -> str:
-    """Describe in one line who holds or awaits locks in these modes, on tables or on all tables of schemas."""
-    found = connection.query(
-        statement("lock_holders"), relations=list(tables), schemas=list(schemas), modes=list(modes)
-    )
-    sessions = _describe_sessions(connection, [pid for pid, *_ in found if pid])
-    holders = []
-    for pid, table, *prepared in found:
-        holder, cure = sessions.get(pid, prepared)
-        if holder:
-            holders.append((f"{holder} on {table}", cure))
-    return _in_one_line(holders)
+    """Everybody who holds or waits for locks in these modes, on tables or on all tables of schemas, in one line."""
+    first: dict[str, TableLock] = {}
+    for lock in find_locks(connection, modes, tables, schemas):
+        first.setdefault(lock.holder, lock)
+    return _in_one_line([(f"{lock.holder} on {lock.table}", lock.end) for lock in first.values()])
 
 
 def held(connection: Connection, waited_for: str, modes: Sequence[str], tables: Sequence[Sql]) -> LockTimeoutError:
@@ -75,11 +89,15 @@ def holders_named(connection: Connection, *schemas: str) -> Iterator[None]:
         raise LockTimeoutError(f"{error}; locks are held by {holders}") from error
 
 
-def _describe_sessions(connection: Connection, pids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
-    """Return, by process id, a description and the statement that ends the session (None for the pipeline's own)."""
-    connection.query(statement("forget_activity"))
+def _describe_sessions(connection: Connection, pids: Iterable[int]) -> dict[int, tuple[str, str | None, bool]]:
+    """By process id: a description, the statement that ends the session, and whether it is the pipeline's own."""
+    _forget_activity(connection)
     found = connection.query(statement("describe_sessions"), pids=list(pids))
-    return {pid: (text, cure) for pid, text, cure in found}
+    return {pid: (text, end, is_own) for pid, text, end, is_own in found}
+
+
+def _forget_activity(connection: Connection) -> None:
+    connection.query(statement("forget_activity"))
 
 
 def _in_one_line(holders: Sequence[tuple[str, str | None]]) -> str:

@@ -10,7 +10,7 @@ from demand_pipeline.contracts.operating.request import ActionName, OperateReque
 from demand_pipeline.load.holders import holders_named
 from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.observability import logger
-from demand_pipeline.operate import check, compare, drift, previous, rejects, runs, status
+from demand_pipeline.operate import check, compare, drift, locks, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session, refuse_shared_sessions
 from demand_pipeline.postgres.statements import statement
@@ -44,6 +44,7 @@ ACTIONS = {
     ActionName.COMPARE: Action(compare.answer),
     ActionName.DRIFT: Action(drift.answer),
     ActionName.RUNS: Action(runs.answer),
+    ActionName.LOCKS: Action(locks.answer),
     ActionName.ROLLBACK: Action(previous.answer_rollback, writes=True, finish=previous.finish_rollback),
     ActionName.DIFF: Action(previous.answer_diff),
 }

@@ -179,35 +179,40 @@ WHERE granted
   AND pid IS DISTINCT FROM pg_backend_pid();
 
 -- name: lock_holders
--- The holders of locks in some modes, and the sessions that wait for such locks, on relations, on their partitions, or on
--- any relation of schemas: process id and one relation; for a prepared transaction also a description, and the statement
--- that ends it. A prepared transaction is joined to its locks by the lock on its own transaction id.
+-- Who holds, or waits for, locks in some modes on relations, on their partitions, or on the tables of schemas: process id,
+-- relation, the strongest of the modes, whether it is granted, and the age of the transaction; for a prepared transaction
+-- also a description, and the statement that ends it. The lock of a prepared transaction on its own transaction id
+-- connects it with its other locks. The modes come from the weakest on.
 WITH RECURSIVE locked AS (
     SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
     UNION
     SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE nspname = ANY (:schemas::text[])
+    WHERE nspname = ANY (:schemas::text[]) AND relkind IN ('r', 'p')
     UNION
     SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
 )
-SELECT lock.pid, min(lock.relation::regclass::text),
+SELECT lock.pid, lock.relation::regclass::text AS name,
+       (array_agg(lock.mode ORDER BY array_position(:modes::text[], lock.mode) DESC))[1], lock.granted,
+       extract(epoch FROM clock_timestamp() - coalesce(activity.xact_start, prepared))::float8 AS age,
        'prepared transaction ' || quote_literal(gid) || ' (role ' || owner || ', since ' || date_trunc('second', prepared) || ')',
        'ROLLBACK PREPARED ' || quote_literal(gid) || ';'
 FROM pg_locks AS lock
 LEFT JOIN pg_locks AS own ON lock.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
                          AND own.virtualtransaction = lock.virtualtransaction
 LEFT JOIN pg_prepared_xacts AS transaction ON transaction.transaction = own.transactionid
+LEFT JOIN pg_stat_activity AS activity ON activity.pid = lock.pid
 WHERE lock.locktype = 'relation'
   AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND lock.relation IN (SELECT relation FROM locked)
   AND lock.mode = ANY (:modes::text[])
   AND lock.pid IS DISTINCT FROM pg_backend_pid()
-GROUP BY lock.pid, lock.virtualtransaction, gid, owner, prepared
-ORDER BY bool_or(lock.granted) DESC, lock.pid NULLS FIRST;
+GROUP BY lock.pid, lock.virtualtransaction, gid, owner, prepared, activity.xact_start, lock.relation, lock.granted
+ORDER BY lock.granted DESC, age DESC NULLS LAST, lock.pid NULLS FIRST, name;
 
 -- name: describe_sessions
--- Each session's process id, description, and the statement that ends it (null for the pipeline's own sessions and for
--- autovacuum). PostgreSQL shows state, time and statement only to the session's role and members of pg_read_all_stats.
+-- Each session's process id, description, the statement that ends it (null for the pipeline's own sessions and for
+-- autovacuum), and whether it is the pipeline's own. PostgreSQL shows state, time and statement only to the session's role
+-- and members of pg_read_all_stats.
 SELECT pid,
        format('process %s (%s)', pid, concat_ws(', ',
            coalesce('role ' || usename, 'autovacuum or another process of the server'),
@@ -215,9 +220,10 @@ SELECT pid,
            state || ' since ' || date_trunc('second', state_change),
            upper(substring(query FROM '^(?:SET search_path = [^;]*;)?\s*([[:alpha:]]{{1,20}})\M')),
            'waits for ' || nullif(array_to_string(pg_blocking_pids(pid), ' and '), ''))),
-       CASE WHEN usename <> current_user OR (usename = current_user AND application_name NOT LIKE 'demand-pipeline %')
-            THEN format('SELECT pg_terminate_backend(%s);', pid) END
+       CASE WHEN NOT is_own THEN format('SELECT pg_terminate_backend(%s);', pid) END,
+       coalesce(is_own, false)
 FROM pg_stat_activity
+CROSS JOIN LATERAL (SELECT usename = current_user AND application_name LIKE 'demand-pipeline %') AS found (is_own)
 WHERE pid = ANY (:pids::int[])
 ORDER BY xact_start;
 

@@ -21,6 +21,7 @@ class ActionName(StrEnum):
     COMPARE = "compare"
     DRIFT = "drift"
     RUNS = "runs"
+    LOCKS = "locks"
     ROLLBACK = "rollback"
     DIFF = "diff"
 
