@@ -88,6 +88,7 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     "show": (*_FIND, *_RECEIPT),
     "logs": (*_FIND, *_HISTORY, *_RESOURCES, Permission("logs:FilterLogEvents", "logs")),
     "locks": _WAREHOUSE,
+    "explain": (),
     "redrive": (*_FIND, *_RECEIPT, Permission("states:RedriveExecution", "runs")),
     "stop": (*_FIND, Permission("states:StopExecution", "runs")),
     "rejects list": (*_FIND, *_REJECTS, _ASK),

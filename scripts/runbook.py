@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cfnlint.decode import cfn_yaml
 
+from demand import explain
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Cure
@@ -31,7 +32,6 @@ EXPLAINED = sorted(
 _SIZES = (1, 10, 100, 1000)  # GB
 # How an alarm's description ends; the runbook need not link itself.
 _LINK = re.compile(r"\s*Runbook: \S+$")
-_EACH = re.compile(rf"(.+?)({'|'.join([*FUNCTIONS, *map(camel_case, TABLES)])})Alarm")
 
 
 def errors() -> str:
@@ -101,6 +101,26 @@ def sizes() -> str:
         for run in runs
     ]
     return markdown(("table", "segments", "chunks", "scan and transform", "load"), rows)
+
+
+def _text(entry: Cure) -> list[str]:
+    statements = dict.fromkeys(text for name in entry.names for text in explain.statements(name))
+    return [
+        _sentence(entry.meaning),
+        "",
+        f"- **Do**: {linked(entry.action)}.",
+        f"- **Safe**: {explain.what_is_safe(entry)}.",
+        f"- **Then**: {explain.commands(entry)}.",
+        *(f"\n```sql\n{text}\n```" for text in statements),
+    ]
+
+
+def _heading(names: tuple[str, ...]) -> list[str]:
+    """A heading, and an anchor for each name, as Step Functions and CloudWatch write it.
+
+    EventBridge puts the name into the link as it is, so a heading's own anchor, in lower case, would not do.
+    """
+    return ["\n".join(f'<a id="{name}"></a>' for name in names), "", f"### {', '.join(names)}", ""]
 
 
 def _sentence(text: str) -> str:

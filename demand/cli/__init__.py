@@ -11,6 +11,7 @@ from demand.cli import run
 from demand.cli import runs
 from demand.cli import logs
 from demand.cli import locks
+from demand.cli import explain
 from demand.cli import redrive
 from demand.cli import rejects
 from demand.cli import verify

@@ -110,10 +110,15 @@ _ADVICE = {
 _NAMES = (("s", "schema"), ("t", "table"), ("c", "column"), ("n", "constraint"))
 
 
+def kind_of(code: str, schema: str | None = None) -> type[PipelineError]:
+    """The error that a SQLSTATE becomes, in general or where it is about an object of a schema."""
+    return _ERRORS.get(f"{code} {schema}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
+
+
 def failure(fields: Mapping[str, str], sql: str = "", explanation: str = "") -> PipelineError:
     """Return the error for the server's ErrorResponse to a statement, given its fields by protocol letter."""
     code = fields.get("C", "")
-    kind = _ERRORS.get(f"{code} {fields.get('s')}") or _ERRORS.get(code) or _ERRORS.get(code[:2]) or DatabaseError
+    kind = kind_of(code, fields.get("s"))
     message = fields.get("M", "") if _is_without_data(code, fields, sql) else "message withheld, it may quote an item"
     places = [f"{name} {fields[letter]}" for letter, name in _NAMES if letter in fields]
     if function := _function(fields):

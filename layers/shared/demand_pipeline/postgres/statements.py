@@ -31,6 +31,11 @@ def qualified(schema: str, name: str) -> Sql:
     return Sql(f"{quote(schema)}.{quote(name)}")
 
 
+def literal(text: str) -> Sql:
+    """A text as a constant, for where a statement takes no parameter."""
+    return Sql("'" + text.replace("'", "''") + "'")
+
+
 def suffixed(name: str, suffix: str) -> str:
     """Append the suffix to a name; a name that is too long is truncated, and a digest keeps it distinct."""
     if len((name + suffix).encode()) > MAX_NAME_BYTES:

@@ -11,7 +11,7 @@ from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.previous import comment_on
 from demand_pipeline.load.swap.slots import rows_slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, quote, statement
+from demand_pipeline.postgres.statements import Sql, listed, literal, quote, statement
 
 
 def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> DiffAnswer:
@@ -95,7 +95,7 @@ class _Comparison:
         """Yield key and changed columns of a few counted rows; the query ends as soon as it has found them."""
         if not count:
             return
-        literals = [Sql(f"CASE WHEN {self._differs(name)} THEN {_literal(name)} END") for name in self.columns]
+        literals = [Sql(f"CASE WHEN {self._differs(name)} THEN {literal(name)} END") for name in self.columns]
         sample = statement(
             "sample_differences",
             key=listed([Sql(f"{side}.{quote(name)}") for name in self.key]),
@@ -104,7 +104,3 @@ class _Comparison:
             **self._tables,
         )
         yield from connection.query(sample, samples=min(samples, count))
-
-
-def _literal(text: str) -> Sql:
-    return Sql("'" + text.replace("'", "''") + "'")

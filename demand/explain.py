@@ -1,0 +1,156 @@
+"""The runbook's entry of an error or an alarm, from the same values as the page. It makes no call."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from demand.config import Config
+from demand_pipeline.builders import TABLES
+from demand_pipeline.cure import READING, Cure, Then
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, STATEMENTS, cure_of_question, cure_of_run
+from demand_pipeline.load.shadows import pipeline_schema
+from demand_pipeline.postgres.sqlstates import kind_of
+from demand_pipeline.postgres.statements import Sql, listed, literal, quote, statement
+
+DEFAULT_SCHEMA = "public"  # of template.yaml
+# Within an installed tool, and within a checkout.
+_PAGES = (Path(__file__).with_name("runbook.md"), Path(__file__).parents[1] / "docs" / "runbook.md")
+_SIMILAR, _LIKENESS = 3, 0.75
+_ANCHOR = re.compile(r'<a id="([\w.]+)"></a>')
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
+_IS_SQLSTATE = re.compile(r"[0-9A-Z]{5}").fullmatch
+
+_SAFE = {
+    (Then.REDRIVE,): "a redrive, as often as you like: it repeats only what failed",
+    (Then.NEW_RUN,): "a new run, as often as you like; a redrive would fail in the same way",
+    (Then.NEW_INPUT,): "a new run, as often as you like; a redrive would fail in the same way",
+    (Then.REDRIVE, Then.NEW_RUN): "both: neither changes a table before its commit",
+    (Then.NOTHING,): "waiting: the warehouse is unchanged",
+    (Then.REPEAT,): "to repeat the command: it changed nothing",
+}
+_COMMANDS = {
+    Then.REJECTS: "`demand rejects RUN`",
+    Then.LOGS: "`demand logs RUN --errors`",
+    Then.REDRIVE: "`demand redrive RUN`",
+    Then.NEW_RUN: "`demand run`",
+    Then.NEW_INPUT: "`demand run` with the right options",
+    Then.NOTHING: "nothing",
+    Then.REPEAT: "the command again",
+}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The meaning of an error where it is met, in a run or in an operator's command, and how to continue."""
+
+    met_in: str
+    names: tuple[str, ...]
+    meaning: str
+    do: str
+    safe: str
+    then: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The entry of a name: an alarm has notes only.
+
+    `sqlstate` is what was asked for, if `name` is the error that it becomes. `notes` are Markdown. `similar` are names
+    that may have been meant, where this one has no entry of its own.
+    """
+
+    name: str
+    sqlstate: str | None
+    advice: tuple[Advice, ...]
+    sql: tuple[str, ...]
+    schema: str
+    notes: str
+    similar: tuple[str, ...]
+
+
+def explain(given: str, schema: str = DEFAULT_SCHEMA) -> Explanation:
+    """Explain an error, a SQLSTATE or an alarm by its name; for an unknown name, where to look and what is similar."""
+    page = read_page()
+    known = {name: name for entry in (*RUN_CURES, *QUESTION_CURES) for name in entry.names}
+    known |= {name: name for name in _ANCHOR.findall(page)}
+    sqlstate = given.upper() if _IS_SQLSTATE(given.upper()) and given not in known else None
+    wanted = kind_of(sqlstate).__name__ if sqlstate else given
+    name = known.get(wanted) or {each.lower(): each for each in known}.get(wanted.lower(), wanted)
+    of_run, of_question = (any(name in entry.names for entry in cures) for cures in (RUN_CURES, QUESTION_CURES))
+    advice = []
+    if of_run or name not in known:
+        advice.append(_advice("a run", cure_of_run(name)))
+    if of_question:
+        advice.append(_advice("an operator's command", cure_of_question(name)))
+    similar = [] if name in known else get_close_matches(name, known, _SIMILAR, _LIKENESS)
+    notes = _notes(page, name, is_error=bool(advice))
+    return Explanation(name, sqlstate, tuple(advice), statements(name, schema), schema, notes, tuple(similar))
+
+
+def statements(name: str, schema: str = DEFAULT_SCHEMA) -> tuple[str, ...]:
+    """SQL that shows more about an error, for the tables in a schema."""
+    schemas = [literal(quote(each)) for each in (schema, pipeline_schema(schema))]
+    parts = {
+        "schema": quote(schema),
+        "tables": listed([literal(table) for table in TABLES]),
+        "namespaces": listed([Sql(f"to_regnamespace({each})") for each in schemas]),
+    }
+    return tuple(statement(each, **parts) for each in STATEMENTS.get(name, ()))
+
+
+def what_is_safe(entry: Cure) -> str:
+    """What may be done without a further look."""
+    return _SAFE[tuple(then for then in entry.then if then not in READING)]
+
+
+def commands(entry: Cure) -> str:
+    """The commands to continue with; `RUN` stands for the run's name."""
+    first = [_COMMANDS[then] for then in entry.then if then in READING]
+    last = " or ".join([_COMMANDS[then] for then in entry.then if then not in READING])
+    return ", then ".join([*first, last])
+
+
+def schema_of(config: Config) -> str:
+    """The schema that samconfig.toml gives to the stack; the template's default where it gives none."""
+    if config.config_file.value is None:
+        return DEFAULT_SCHEMA
+    content = tomllib.loads(Path(config.config_file.value).read_text(encoding="utf-8"))
+    section = content.get(config.config_env.value or "", {})
+    given = [section.get(command, {}).get("parameters", {}) for command in ("global", "deploy")]
+    overrides = [text for group in given for text in _listed(group.get("parameter_overrides", []))]
+    found = re.search(r"\bPostgresSchema=[\"']*(\w+)", "\n".join(overrides))
+    is_of_stack = any(group.get("stack_name") == config.stack.value for group in given)
+    return found[1] if found and is_of_stack else DEFAULT_SCHEMA
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def read_page() -> str:
+    """The runbook; empty if it is not there."""
+    return next((page.read_text(encoding="utf-8") for page in _PAGES if page.is_file()), "")
+
+
+def _advice(met_in: str, entry: Cure) -> Advice:
+    return Advice(met_in, entry.names, entry.meaning, entry.action, what_is_safe(entry), commands(entry))
+
+
+def _notes(page: str, name: str, *, is_error: bool) -> str:
+    """The text below a name's heading, but for what the values say already."""
+    _, _, rest = page.partition(f'<a id="{name}"></a>\n')
+    below = rest.partition("\n### ")[2].partition("\n")[2]
+    text = re.split(r"^(?:<a id=|#|<!-- \[\[\[cog)", below, maxsplit=1, flags=re.MULTILINE)[0]
+    generated, end, written = text.partition("<!-- [[[end]]] -->\n")
+    return _LINK.sub(_without_link, written if end and is_error else generated + written).strip()
+
+
+def _without_link(link: re.Match[str]) -> str:
+    """A link's text, and the page that it leads to."""
+    text, target = link.groups()
+    page = target if target.startswith("https:") else f"docs/{target}"
+    if target.startswith("#"):
+        return text
+    return page if target.startswith(text) else f"{text} ({page})"
