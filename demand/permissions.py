@@ -20,6 +20,7 @@ RESOURCES = {
     "logs": f"arn:aws:logs:{_RUN_PLACE}:log-group:/aws/lambda/STACK/*:*",
     "schedule": f"arn:aws:scheduler:{_RUN_PLACE}:schedule/default/STACK-Schedule-*",
     "schedule role": "arn:aws:iam::ACCOUNT:role/STACK-ScheduleRole-*",
+    "alarms": f"arn:aws:cloudwatch:{_RUN_PLACE}:alarm:STACK-*",
     "dead letters": f"arn:aws:sqs:{_RUN_PLACE}:STACK-ScheduleDeadLetters-*",
     "topic": f"arn:aws:sns:{_RUN_PLACE}:STACK-AlarmTopic-*",
     "bucket": "arn:aws:s3:::BUCKET",
@@ -80,7 +81,13 @@ _DOCTOR = (
     Permission("access-analyzer:ValidatePolicy", "account"),
 )
 
+_STATUS = (
+    *(*_FIND, _ASK, Permission("cloudformation:ListStackResources", "stack")),
+    *(Permission("scheduler:GetSchedule", "schedule"), Permission("cloudwatch:DescribeAlarms", "alarms")),
+)
+
 COMMANDS: dict[str, tuple[Permission, ...]] = {
+    "status": _STATUS,
     "run": (*_STACK, *_START, *_RECEIPT),
     "watch": (*_FIND, *_RECEIPT),
     "estimate": (*_FIND, Permission("dynamodb:DescribeTable", "tables")),

@@ -6,6 +6,7 @@ A module declares its commands with `command`, and is imported here.
 # The order of demand --help.
 # isort: off
 from demand.cli.app import main
+from demand.cli import status
 from demand.cli import estimate
 from demand.cli import run
 from demand.cli import runs
