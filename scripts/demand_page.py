@@ -9,7 +9,7 @@ from typer.main import get_command
 from demand.cli.app import EXAMPLES, SHARED, app
 from demand.permissions import COMMANDS, policy
 
-_READING = ("watch", "runs", "show", "logs", "config")
+_READING = ("status", "watch", "runs", "show", "logs", "config")
 
 
 def commands() -> str:
@@ -39,7 +39,7 @@ def permissions() -> str:
     lines = ["| command | actions |", "| --- | --- |"]
     for name, needed in COMMANDS.items():
         actions = ", ".join(f"`{action}`" for action in dict.fromkeys(permission.action for permission in needed))
-        lines.append(f"| `demand {name}` | {actions} |")
+        lines.append(f"| `demand {name}` | {actions or 'none'} |")
     return "\n".join(lines)
 
 

@@ -54,6 +54,18 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
+ALARM = {"Namespace": "AWS/States", "MetricName": "ExecutionsFailed", "Statistic": "Sum", "Period": 300,
+         "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0}  # fmt: skip
+RESOURCES = {
+    "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
+    "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
+    "RunFailedAlarm": ("AWS::CloudWatch::Alarm", f"{STACK}-RunFailedAlarm-1A2B"),
+    "NoSuccessCasesAlarm": ("AWS::CloudWatch::Alarm", f"{STACK}-NoSuccessCasesAlarm-3C4D"),
+}
+# IAM's prefix where it differs from the one that signs requests.
+PREFIXES = {"monitoring": "cloudwatch"}
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command answered."""
@@ -223,12 +235,21 @@ def clients_recorded(fakes: dict[str, Any], calls: list[str]) -> Iterator[None]:
         if service in fakes:
             return fakes[service]
         made = make(clients, service)
-        prefix = made.meta.service_model.signing_name
+        signing = made.meta.service_model.signing_name
+        prefix = PREFIXES.get(signing, signing)
         made.meta.events.register("before-call", lambda model, **_: calls.append(f"{prefix}:{model.name}"))
         return made
 
     with mock.patch.object(Clients, "_make", recording):
         yield
+
+
+def create_resources(client: Callable[[str], Any]) -> None:
+    client("logs").create_log_group(logGroupName=LOG_GROUP)
+    client("scheduler").create_schedule(**SCHEDULE)
+    for kind, name in RESOURCES.values():
+        if kind == "AWS::CloudWatch::Alarm":
+            client("cloudwatch").put_metric_alarm(AlarmName=name, ActionsEnabled="NoSuccess" not in name, **ALARM)
 
 
 @contextmanager
@@ -264,18 +285,13 @@ def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     around = settings.pop("around", None)
     with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, "OperateWarehouseName": "operate"}
-        resources = {
-            "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
-            "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
-        }
-        cloudformation = CloudFormation(outputs, resources)
+        cloudformation = CloudFormation(outputs, RESOURCES)
         fakes = {"cloudformation": cloudformation, "lambda": Denied(cloudformation.calls)}
         with clients_recorded(fakes, cloudformation.calls):
             stack = Stack(machine, cloudformation.calls)
-            stack.client("logs").create_log_group(logGroupName=LOG_GROUP)
+            create_resources(stack.client)
             where = {"LocationConstraint": REGION}
             stack.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
-            stack.client("scheduler").create_schedule(**SCHEDULE)
             yield stack
 
 
@@ -319,7 +335,7 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
 
     with Machine(one_at_a_time(real_functions.handlers()), around=around) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": REAL_BUCKET, "OperateWarehouseName": FUNCTION}
-        cloudformation = CloudFormation(outputs, {})
+        cloudformation = CloudFormation(outputs, RESOURCES)
         named = {f"{camel_case(table.source)}Table": table.source for table in TABLES.values()}
         cloudformation._stack["Parameters"] += [{"ParameterKey": n, "ParameterValue": v} for n, v in named.items()]
         calls = cloudformation.calls
@@ -333,7 +349,8 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
 
         with clients_recorded(fakes, calls), redriving(machine):
             client: Any = boto3.client
-            yield Real(warehouse, alone, client("dynamodb"), calls, lost, machine)
+            create_resources(client)
+            yield Real(warehouse, alone, client("dynamodb"), calls, lost)
 
 
 def case(number: int, **attributes: Any) -> dict[str, Any]:

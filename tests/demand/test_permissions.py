@@ -15,7 +15,7 @@ from tests.demand.conftest import Demand, Stack, counting, deployed
 from tests.support.waiting import wait_for
 
 # Those that need a run and nothing else; moto has no RedriveExecution, and others have tests of their own.
-OF_A_RUN = ("watch", "runs", "show", "logs", "pause", "resume", "config")
+OF_A_RUN = ("status", "watch", "runs", "show", "logs", "locks", "pause", "resume", "config")
 PASSED_ON = {"iam:PassRole"}  # checked by AWS within another call
 
 
