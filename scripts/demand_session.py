@@ -48,7 +48,12 @@ def rollback(stack: Stack) -> Iterator[str]:
     yield record(stack, "demand diff --tables cases --samples 0")
 
 
-SESSIONS: dict[str, Callable[[Stack], Iterator[str]]] = {"redrive": redrive, "rollback": rollback}
+def status(stack: Stack) -> Iterator[str]:
+    """The state of a stack after a run."""
+    yield record(stack, "demand status")
+
+
+SESSIONS: dict[str, Callable[[Stack], Iterator[str]]] = {"redrive": redrive, "rollback": rollback, "status": status}
 
 
 def record(stack: Stack, line: str) -> str:

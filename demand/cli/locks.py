@@ -1,13 +1,13 @@
 """`demand locks`: who holds what on the warehouse's tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, command
 from demand.cli.options import Direct
-from demand.cli.output import Column, duration, table
+from demand.cli.output import duration, facts
 from demand_pipeline.contracts.operating.locks import LocksAnswer, TableLock
 from demand_pipeline.contracts.operating.request import ActionName
 
@@ -16,33 +16,26 @@ from demand_pipeline.contracts.operating.request import ActionName
 def locks(shell: Shell, direct: Direct = False) -> None:
     """List who holds locks on the warehouse's tables or waits for them, with the statements that end them."""
     found = shell.warehouse(direct=direct).ask(LocksAnswer, ActionName.LOCKS)
-    shell.output.show(found, *_parts(found))
+    holders: dict[str, list[TableLock]] = {}
+    for lock in found.locks:
+        holders.setdefault(lock.holder, []).append(lock)
+    parts = [part for holder, held in holders.items() for part in _parts(holder, held)]
+    shell.output.show(found, *(parts or [Text("nobody holds a lock on the warehouse's tables")]))
+    if not found.complete:
+        shell.output.note("there are more locks than an answer can hold")
     if any(lock.end and lock.age_seconds is None for lock in found.locks):
         shell.output.note("PostgreSQL shows ages only to members of pg_read_all_stats: grant it to the loader's role")
 
 
-def describe(lock: TableLock) -> str:
-    """A lock and its holder in words."""
-    age = f" for {duration(lock.age_seconds)}" if lock.age_seconds is not None else ""
-    return f"{lock.mode} on {lock.table}{age}: {lock.holder}"
-
-
-def _parts(found: LocksAnswer) -> Iterator[RenderableType]:
-    if not found.locks:
-        yield Text("nobody holds a lock on the warehouse's tables")
-        return
+def _parts(holder: str, held: Sequence[TableLock]) -> Iterator[RenderableType]:
+    first = held[0]
+    yield Text(holder, style="bold")
     rows = [
-        [lock.table, lock.mode, "held" if lock.is_granted else "waits", duration(lock.age_seconds), lock.holder]
-        for lock in found.locks
+        ("holds", ", ".join([lock.what for lock in held if lock.is_granted])),
+        ("waits for", ", ".join([lock.what for lock in held if not lock.is_granted])),
+        ("age", "" if first.age_seconds is None else duration(first.age_seconds)),
+        ("end with", first.end or ""),
+        ("wait", "" if first.end else "it is a session of the pipeline, or a process of the server"),
     ]
-    columns = [
-        Column("table"),
-        Column("mode"),
-        Column("state", whole=True),
-        Column("age", number=True),
-        Column("holder"),
-    ]
-    yield table("" if found.complete else "some of the locks", columns, rows)
-    if ends := dict.fromkeys(lock.end for lock in found.locks if lock.end):
-        yield Text("to end a holder, as its own role, a member of pg_signal_backend, or the owner of the transaction:")
-        yield from (Text(end) for end in ends)
+    yield facts([row for row in rows if row[1]])
+    yield ""

@@ -1,8 +1,8 @@
 """`demand status`: the state of the stack on one screen, and as an exit code for monitors."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from time import sleep
 from typing import Annotated
 
 import typer
@@ -10,12 +10,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, command
-from demand.cli.locks import describe
 from demand.cli.options import Direct
 from demand.cli.output import FAILED, SUCCESS, UNUSABLE, Column, duration, facts, moment, status, table
 from demand.runs.options import pasted
 from demand.schedule import ENABLED
 from demand.status import RunState, Status, look
+from demand_pipeline.contracts.operating.locks import TableLock
 
 WATCH_SECONDS = 10.0
 
@@ -35,7 +35,7 @@ def show_status(shell: Shell, watch: Watch = False, direct: Direct = False) -> i
             shell.output.show(found, *_parts(found))
         if not watch:
             return FAILED if found.problems else UNUSABLE if found.unknown else SUCCESS
-        time.sleep(WATCH_SECONDS)
+        sleep(WATCH_SECONDS)
 
 
 def _parts(found: Status) -> Iterator[RenderableType]:
@@ -43,7 +43,7 @@ def _parts(found: Status) -> Iterator[RenderableType]:
     if found.tables is not None:
         columns = [
             *(Column("table", whole=True), Column("age", number=True)),
-            *(Column(name, number=True, optional=True) for name in ("rows", "rejected")),
+            *(Column(name, number=True, optional=True) for name in ("loaded", "rejected")),
             Column("of run", whole=True, optional=True),
         ]
         rows = [[each.table, duration(each.age_seconds), each.loaded, each.rejected, each.run] for each in found.tables]
@@ -71,7 +71,7 @@ def _facts(found: Status) -> Iterator[tuple[str, object]]:
         fired = [f"{alarm.name} since {moment(alarm.since)}" for alarm in found.alarms.fired]
         yield "alarms", f"{', '.join(fired) or 'none'} of {found.alarms.total} in the state ALARM"
     if "locks" not in missing:
-        yield "oldest lock", describe(found.oldest_lock) if found.oldest_lock else "none"
+        yield "oldest lock", _lock(found.oldest_lock) if found.oldest_lock else "none"
 
 
 def _run(run: RunState) -> Text:
@@ -79,3 +79,8 @@ def _run(run: RunState) -> Text:
     return Text.assemble(
         f"{run.name} ", status(run.status), f"{in_warehouse}, {moment(run.started)}, took {duration(run.seconds)}"
     )
+
+
+def _lock(lock: TableLock) -> str:
+    age = f" for {duration(lock.age_seconds)}" if lock.age_seconds is not None else ""
+    return f"{lock.what}{age}: {lock.holder}"

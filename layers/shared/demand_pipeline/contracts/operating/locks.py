@@ -21,6 +21,11 @@ class TableLock:
     end: str | None
     is_own: bool
 
+    @property
+    def what(self) -> str:
+        """The lock without its holder."""
+        return f"{self.mode} on {self.table}"
+
 
 @dataclass(frozen=True, slots=True)
 class LocksAnswer:
