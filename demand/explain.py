@@ -139,12 +139,21 @@ def _advice(met_in: str, entry: Cure) -> Advice:
 
 
 def _notes(page: str, name: str, *, is_error: bool) -> str:
-    """The text below a name's heading, but for what the values say already."""
-    _, _, rest = page.partition(f'<a id="{name}"></a>\n')
-    below = rest.partition("\n### ")[2].partition("\n")[2]
-    text = re.split(r"^(?:<a id=|#|<!-- \[\[\[cog)", below, maxsplit=1, flags=re.MULTILINE)[0]
-    generated, end, written = text.partition("<!-- [[[end]]] -->\n")
-    return _LINK.sub(_without_link, written if end and is_error else generated + written).strip()
+    """Return what the page adds: the section that a name's row links to and, for an alarm, the row's meaning."""
+    [row] = re.findall(rf'^\| (.*<a id="{re.escape(name)}"></a>.*) \|$', page, re.MULTILINE) or [""]
+    cells = row.split(" | ")
+    parts = [] if is_error else cells[1:2]
+    for target in re.findall(r"\]\(#([a-z0-9]+)\)", cells[0])[:1]:
+        sections = re.split(r"^(#{2,3} .+)$", page, flags=re.MULTILINE)
+        parts += [
+            text for heading, text in zip(sections[1::2], sections[2::2], strict=True) if _anchor(heading) == target
+        ]
+    return _LINK.sub(_without_link, "\n\n".join(part.strip() for part in parts))
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading of one word."""
+    return re.sub(r"[^a-z0-9]", "", heading.lower())
 
 
 def _without_link(link: re.Match[str]) -> str:

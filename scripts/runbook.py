@@ -15,7 +15,7 @@ from demand import explain
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Cure
-from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_run
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, STATEMENTS, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.dashboard import FUNCTIONS
@@ -32,6 +32,7 @@ EXPLAINED = sorted(
 _SIZES = (1, 10, 100, 1000)  # GB
 # How an alarm's description ends; the runbook need not link itself.
 _LINK = re.compile(r"\s*Runbook: \S+$")
+_EACH = re.compile(rf"(.+?)({'|'.join([*FUNCTIONS, *map(camel_case, TABLES)])})Alarm")
 
 
 def errors() -> str:
@@ -55,6 +56,15 @@ def alarms() -> str:
         meaning = re.sub(rf"\b{next(iter(TABLES))}\b", "the table", alarms[names[0]])
         rows.append((anchors + _linked(name, name), meaning))
     return _table(("alarm", "meaning"), rows)
+
+
+def queries() -> str:
+    """Return the SQL that shows more about errors, each statement once, below the names of its errors."""
+    asked: dict[str, list[str]] = {}
+    for name in STATEMENTS:
+        for text in explain.statements(name):
+            asked.setdefault(text, []).append(_linked(name, name))
+    return "\n\n".join(f"{', '.join(names)}:\n\n```sql\n{text}\n```" for text, names in asked.items())
 
 
 def family(alarm: str) -> str:
@@ -101,26 +111,6 @@ def sizes() -> str:
         for run in runs
     ]
     return markdown(("table", "segments", "chunks", "scan and transform", "load"), rows)
-
-
-def _text(entry: Cure) -> list[str]:
-    statements = dict.fromkeys(text for name in entry.names for text in explain.statements(name))
-    return [
-        _sentence(entry.meaning),
-        "",
-        f"- **Do**: {linked(entry.action)}.",
-        f"- **Safe**: {explain.what_is_safe(entry)}.",
-        f"- **Then**: {explain.commands(entry)}.",
-        *(f"\n```sql\n{text}\n```" for text in statements),
-    ]
-
-
-def _heading(names: tuple[str, ...]) -> list[str]:
-    """A heading, and an anchor for each name, as Step Functions and CloudWatch write it.
-
-    EventBridge puts the name into the link as it is, so a heading's own anchor, in lower case, would not do.
-    """
-    return ["\n".join(f'<a id="{name}"></a>' for name in names), "", f"### {', '.join(names)}", ""]
 
 
 def _sentence(text: str) -> str:

@@ -350,7 +350,7 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
         with clients_recorded(fakes, calls), redriving(machine):
             client: Any = boto3.client
             create_resources(client)
-            yield Real(warehouse, alone, client("dynamodb"), calls, lost)
+            yield Real(warehouse, alone, client("dynamodb"), calls, lost, machine)
 
 
 def case(number: int, **attributes: Any) -> dict[str, Any]:
