@@ -1,11 +1,13 @@
 """The items that a run loaded: its raw chunks, whole or a sample of them."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from demand.errors import DemandError
 from demand.runs.history import History
-from demand.runs.tasks import Attempt, Kind, Outcome, Tasks
+from demand.runs.tasks import Kind, Outcome, Tasks
 from demand.stack import Stack
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 
@@ -23,19 +25,36 @@ class RawChunk:
 def raw_chunks(stack: Stack, arn: str) -> dict[str, tuple[RawChunk, ...]]:
     """The raw chunks of a run that was loaded, by table: those whose rows the load was given.
 
-    Other attempts may have written chunks too, which nothing read.
+    Other attempts may have written chunks too, which nothing read. Raises DemandError for a history that does not
+    show where the rows of a chunk came from.
     """
     tasks = Tasks()
     tasks.add(History(stack.client("stepfunctions"), arn).update())
-    done = [attempt for attempt in tasks.attempts if attempt.outcome is Outcome.SUCCEEDED]
-    items = {attempt.answer["key"]: int(attempt.answer["items"]) for attempt in done if attempt.kind is Kind.SCAN}
-    loaded = {key for attempt in done if attempt.kind is Kind.LOAD for key in _staged_keys(attempt)}
+    done = [task for task in tasks.attempts if task.outcome is Outcome.SUCCEEDED]
+    items = {task.answer.get("key"): task.answer.get("items") for task in done if task.kind is Kind.SCAN}
+    raw = {task.answer.get("key"): task.request["raw"].get("key") for task in done if task.kind is Kind.TRANSFORM}
     found: dict[str, dict[str, RawChunk]] = {}
-    for attempt in done:
-        if attempt.kind is Kind.TRANSFORM and attempt.answer["key"] in loaded:
-            key = attempt.request["raw"]["key"]
-            found.setdefault(str(attempt.table), {})[key] = RawChunk(key, items[key])
+    for table in (table for task in done if task.kind is Kind.LOAD for table in task.request["tables"]):
+        chunks = found.setdefault(table["table"], {})
+        for staged in _staged_keys(table):
+            key = raw.get(staged)
+            if key is None or items.get(key) is None:
+                lacking = "transform" if key is None else "scan"
+                raise _incomplete(arn, f"does not show the result of the {lacking} behind {staged}")
+            chunks[key] = RawChunk(key, int(items[key]))
     return {table: tuple(chunks.values()) for table, chunks in found.items()}
+
+
+def chunks_of(chunks: Mapping[str, tuple[RawChunk, ...]], arn: str, table: str) -> tuple[RawChunk, ...]:
+    """The chunks of one table; raises DemandError if the run's history does not show its load."""
+    if table not in chunks:
+        raise _incomplete(arn, f"does not show the load of {table}")
+    return chunks[table]
+
+
+def _incomplete(arn: str, lack: str) -> DemandError:
+    message = f"the history of run {arn.rpartition(':')[2]} {lack}"
+    return DemandError("IncompleteHistory", message, "demand run, then demand verify")
 
 
 def read_items(stack: Stack, chunks: Sequence[RawChunk]) -> Iterator[Item]:
@@ -63,7 +82,6 @@ def sample_items(stack: Stack, chunks: Sequence[RawChunk], size: int, draw: rand
     return kept
 
 
-def _staged_keys(load: Attempt) -> Iterator[str]:
-    for table in load.request["tables"]:
-        for segment in table["segments"]:
-            yield from (chunk["key"] for chunk in segment["chunks"])
+def _staged_keys(table: Mapping[str, Any]) -> Iterator[str]:
+    for segment in table["segments"]:
+        yield from (chunk["key"] for chunk in segment["chunks"])

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from demand.errors import DemandError, from_aws
 from demand.stack import Stack
-from demand.verify.raw import RawChunk, raw_chunks, read_items, sample_items
+from demand.verify.raw import RawChunk, chunks_of, raw_chunks, read_items, sample_items
 from demand.verify.rows import Difference, ExpectedRow, cells_of, differences, key_of
 from demand.verify.source import Digests, SinceThen, digest, identity, since_then, since_then_of
 from demand.warehouse import Warehouse
@@ -87,7 +87,7 @@ class Comparison:
             if table.arn not in chunks:
                 chunks[table.arn] = raw_chunks(self.stack, table.arn)
             tell(f"comparing {name} with run {table.run}")
-            done.append(self._table(table, chunks[table.arn].get(name, ())))
+            done.append(self._table(table, chunks_of(chunks[table.arn], table.arn, name)))
         for name, table in self._status().items():
             if (table.run, table.committed_at) != (before[name].run, before[name].committed_at):
                 message = f"run {table.run} was committed during the comparison"
