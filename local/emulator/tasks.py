@@ -3,6 +3,7 @@
 import contextvars
 import copy
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ _PAYLOAD_LIMIT = 256 * 1024  # bytes; Step Functions: maximum input or output of
 _DEFAULT_TIMEOUT = 99999999  # seconds; Amazon States Language: a Task without TimeoutSeconds
 
 _task: ContextVar[tuple[dict[str, Any], Path]] = ContextVar("task")
+_numbering = threading.Lock()
 
 
 def current_task() -> tuple[dict[str, Any], Path]:
@@ -105,17 +107,19 @@ def _apply_jsonata_arguments(original: Function, *given: Any) -> Any:
 
 @replaces(sf, "_add_event")
 def _add_event(original: Function, execution: Any, kind: str, details: Any = None) -> Any:
-    """AWS: an event names the previous event of its branch, and a scheduled task its arguments.
+    """AWS: events have different numbers; each names the previous one of its branch, and a task its arguments.
 
     A redrive continues the history, without the states that succeeded before.
     """
     frame = current.get(None)
     if frame is None:
-        return original(execution, kind, details)
+        with _numbering:
+            return original(execution, kind, details)
     if frame.replays and kind.endswith(("StateEntered", "StateExited")):
         return None
     if kind == "TaskScheduled":
         details["taskScheduledEventDetails"]["parameters"] = json.dumps(frame.arguments)
-    event = original(execution, kind, {"previousEventId": frame.last_event, **(details or {})})
+    with _numbering:  # ministack takes the length of the list, and branches add to it at the same time
+        event = original(execution, kind, {"previousEventId": frame.last_event, **(details or {})})
     frame.last_event = event["id"]
     return event

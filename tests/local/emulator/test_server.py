@@ -1,5 +1,7 @@
 """The emulator as a process: its version, its start, its end, and the way its functions reach it."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,3 +40,23 @@ def test_nothing_is_left_of_an_emulator_that_was_removed(tmp_path: Path) -> None
     assert emulator.is_running()
     Emulator.at(emulator.folder).remove()
     assert (emulator.is_running(), emulator.folder.exists()) == (False, False)
+
+
+# Branches that add events at the same time, each in the middle of the others.
+BRANCHES = """
+import threading, time
+import local.emulator.tasks
+from ministack.services import stepfunctions as sf
+now = sf.now_iso
+sf.now_iso = lambda: (time.sleep(0.02), now())[1]
+execution = {"events": []}
+branches = [threading.Thread(target=sf._add_event, args=(execution, "PassStateEntered")) for _ in range(8)]
+[branch.start() for branch in branches]
+[branch.join() for branch in branches]
+print([event["id"] for event in execution["events"]])
+"""
+
+
+def test_events_of_branches_have_different_numbers() -> None:
+    command = [emulator_module._COMMAND[0], "-c", BRANCHES]
+    assert json.loads(subprocess.check_output(command, text=True)) == [*range(1, 9)]
