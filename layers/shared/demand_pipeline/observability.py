@@ -1,5 +1,6 @@
 """The functions' logger, their metrics, and the fields of every log record."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from demand_pipeline.settings import stack_name
 SERVICE = "demand-pipeline"
 NAMESPACE = "DemandPipeline"
 
-logger = Logger(service=SERVICE)
+# Powertools would also take the level from LOG_LEVEL, which a shell may have for another program.
+logger = Logger(service=SERVICE, level=os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
