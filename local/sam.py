@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from local import caller
+
 _PROJECT = Path(__file__).parents[1]
 _PROGRAMS = _PROJECT / ".venv-sam" / "bin"
 STACK = "demand-pipeline-local"  # as in samconfig.toml
@@ -89,16 +91,11 @@ def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Calla
 
 
 def environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment (with pip's settings and proxies), but with the given AWS settings only."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
-    direct = [environment.get("NO_PROXY") or environment.get("no_proxy", ""), "127.0.0.1", "localhost"]
+    """Return what is kept of our environment, such as pip's settings and proxies, and the given AWS settings."""
+    environment = caller.kept(os.environ)
     return {
         **environment,
         "PATH": f"{_PROGRAMS}{os.pathsep}{environment.get('PATH', os.defpath)}",  # the builder calls its python and pip
-        "NO_PROXY": ",".join(filter(None, direct)),
-        "no_proxy": ",".join(filter(None, direct)),
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.5",  # seconds between checks of the deployment
         "__SAM_CLI_APP_DIR": str(folder),  # its state, otherwise in the home folder

@@ -26,6 +26,16 @@ from local.relay import Relay
 PROJECT = Path(__file__).parents[1]
 DEFAULT_FOLDER = PROJECT / ".local"
 _DATABASE = "invoice-transactions-local-dw"
+_FORGET = r"""# The shell's own settings of AWS, PostgreSQL and demand would win over those below.
+for _name in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p; s/^\(PG[A-Z]*\)=.*/\1/p; s/^\(DEMAND_[A-Z_]*\)=.*/\1/p'); do
+  unset "$_name"
+done
+unset _name
+# No proxy can reach this machine's loopback interface.
+NO_PROXY="127.0.0.1,localhost,${NO_PROXY:-${no_proxy-}}"
+no_proxy="$NO_PROXY"
+export NO_PROXY no_proxy
+"""
 # With the template's defaults, small tables would have one segment and one chunk.
 _SMALL = {
     "MinSegments": "2",
@@ -198,4 +208,4 @@ class Stack:
 
     def _write_environment(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
-        write_private(self.folder / "env", "".join(lines))
+        write_private(self.folder / "env", "".join([_FORGET, *lines]))

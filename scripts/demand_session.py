@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from demand_pipeline.contracts.loading import Strategy
-from local import changes, run, sam
+from local import caller, changes, run, sam
 from local.stack import Stack
 
 PAGE = Path("docs/demand.md")
@@ -82,6 +82,7 @@ def record(stack: Stack, line: str) -> str:
 
 def main() -> None:
     """Write the sessions into the page, in the page's order."""
+    caller.forget()
     stack = Stack()
     stack.require_up()
     if (strategy := sam.parameters(stack.client("cloudformation"))["LoadStrategy"]) != Strategy.SWAP:

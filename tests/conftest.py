@@ -24,7 +24,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS of one test, with the staging bucket; nothing of it reaches the network."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with aws_in_process():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto_session())
         credentials.secrets.cache_clear()

@@ -93,8 +93,6 @@ type Deployed = Callable[..., Any]
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """A shell with credentials, away from any samconfig.toml."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "DEMAND_STACK", "DEMAND_REGION", "DEMAND_CONFIG_ENV"):
-        monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_REGION", REGION)

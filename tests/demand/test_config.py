@@ -1,9 +1,13 @@
 """Where the settings come from."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from demand.aws import Clients
 from demand.config import Config, Flags, find_config
 from demand.errors import UsageError
 
@@ -73,3 +77,21 @@ def test_a_file_that_is_not_toml_is_named(checkout: Path) -> None:
 def test_without_any_stack_the_places_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no stack: not in --stack, DEMAND_STACK, samconfig.toml \[default\]"):
         _ = find_config(Flags(), {}, tmp_path).stack_name
+
+
+def test_a_profile_of_the_shell_counts_for_a_real_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_text(
+        "[profile me]\nregion = eu-north-1\naws_access_key_id = mine\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "me")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anothers")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    client = Clients(find_config(Flags(), folder=tmp_path))("stepfunctions")
+    assert (client.meta.region_name, client._request_signer._credentials.access_key) == ("eu-north-1", "mine")
+    client.close()
+
+
+def test_a_log_level_of_another_program_does_not_stop_a_command() -> None:
+    command = [sys.executable, "-m", "demand", "--help"]
+    subprocess.run(command, env={**os.environ, "LOG_LEVEL": "verbose"}, check=True, capture_output=True)

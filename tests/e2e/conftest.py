@@ -73,8 +73,6 @@ def exported(stack: Stack) -> Mapping[str, str]:
 @pytest.fixture
 def client(exported: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Clients as anybody makes them, from the environment alone."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
     for name, value in exported.items():
         monkeypatch.setenv(name, value)
     made = []

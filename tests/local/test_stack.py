@@ -17,6 +17,7 @@ from local.emulator.emulator import Emulator
 from local.postgres import PostgresServer
 from local.relay import Relay
 from local.stack import PROJECT, Stack, StackError
+from tests.support.nonsense import DEAD_PROXY, NONSENSE
 
 pytestmark = pytest.mark.xdist_group("stack")
 BUSY_SECONDS = 180  # commands take a few seconds, but not on a busy machine
@@ -27,13 +28,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def command(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "local", "--folder", str(folder), *arguments]
     path = os.pathsep.join([str(PROJECT), str(PROJECT / "layers" / "shared")])
     return subprocess.Popen(
         line,
         cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -81,6 +82,15 @@ def test_a_command_that_is_interrupted_leaves_nothing(folder: Path, number: sign
         up.send_signal(number)
         assert up.wait(30) == status
     assert nothing_is_left(folder, *parts)
+
+
+def test_the_demo_runs_in_a_shell_with_other_settings(folder: Path) -> None:
+    with command(folder, "demo", "--size", "10", **NONSENSE, **DEAD_PROXY) as demo:
+        output = demo.communicate(timeout=BUSY_SECONDS)[0]
+    with command(folder, "down", **NONSENSE) as down:
+        assert down.wait(BUSY_SECONDS) == 0
+    assert demo.returncode == 0, output[-5000:]
+    assert not folder.exists()
 
 
 def test_down_cleans_up_after_a_command_that_was_killed(folder: Path) -> None:

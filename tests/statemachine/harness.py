@@ -9,7 +9,6 @@ Retries do not sleep: their pauses are written down. `interpreter.py` has what m
 
 import copy
 import json
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from unittest import mock
 
 import boto3
 from moto import mock_aws
@@ -124,9 +122,6 @@ class Machine(ExitStack):
     def __enter__(self) -> Self:
         """Patch moto, and create the state machine in it."""
         super().__enter__()
-        self.enter_context(mock.patch.dict(os.environ))
-        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):  # a shell may still have those of the local stack
-            os.environ.pop(name, None)
         self.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
         self.enter_context(patched(self._run_task, self.pauses.append))
         self._client = boto3.client("stepfunctions", region_name=REGION)
