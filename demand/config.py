@@ -65,7 +65,7 @@ def find_config(flags: Flags, environment: Mapping[str, str] | None = None, fold
     env = Setting("config_env", section, env.source if env.value else "default")
 
     def find(name: str, flag: str | None, key: str, *aws: str) -> Setting:
-        in_file = (f"{FILE} [{section}]", values.get(key))
+        in_file = (f"{FILE} [{section}]", str(values[key]) if key in values else None)
         variable = _variable(variables, f"DEMAND_{name.upper()}")
         ours = [in_file, variable] if flags.config_env else [variable, in_file]
         return _first(name, [(f"--{name}", flag), *ours, *(_variable(variables, other) for other in aws)])
@@ -78,6 +78,11 @@ def find_config(flags: Flags, environment: Mapping[str, str] | None = None, fold
         config_env=env,
         config_file=file,
     )
+
+
+def sam_parameters(config: Config) -> dict[str, Any]:
+    """Everything that the file sets for `sam deploy` in this environment; nothing without a file."""
+    return _read(config.config_file, config.config_env.value or _DEFAULT_ENVIRONMENT, wanted=False)
 
 
 def _variable(variables: Mapping[str, str], name: str) -> tuple[str, str | None]:
@@ -108,7 +113,7 @@ def _config_file(flags: Flags, variables: Mapping[str, str], folder: Path) -> Se
     return Setting("config_file", None, f"no {FILE} in {folder} or above")
 
 
-def _read(file: Setting, section: str, *, wanted: bool) -> dict[str, str]:
+def _read(file: Setting, section: str, *, wanted: bool) -> dict[str, Any]:
     """SAM's parameters of an environment: those of `deploy` come before the global ones."""
     if file.value is None:
         if wanted:
@@ -122,10 +127,9 @@ def _read(file: Setting, section: str, *, wanted: bool) -> dict[str, str]:
     if section not in content and wanted:
         there = ", ".join(name for name, value in content.items() if isinstance(value, dict))
         raise UsageError(f"--config-env {section}: {file.value} has {there or 'no environments'}")
-    return {name: str(value) for group in _groups(content.get(section)) for name, value in group.items()}
+    return {name: value for group in _groups(content.get(section)) for name, value in group.items()}
 
 
 def _groups(section: Any) -> Iterator[dict[str, Any]]:
     for group in ("global", "deploy"):
-        parameters = section.get(group, {}).get("parameters", {}) if isinstance(section, dict) else {}
-        yield {name: value for name, value in parameters.items() if isinstance(value, str | int | bool)}
+        yield section.get(group, {}).get("parameters", {}) if isinstance(section, dict) else {}

@@ -62,6 +62,7 @@ _WAREHOUSE = (*_STACK, _ASK)
 _DOCTOR = (
     *_WAREHOUSE,
     Permission("sts:GetCallerIdentity", "account"),
+    Permission("cloudformation:GetTemplateSummary", "stack"),
     Permission("dynamodb:DescribeTable", "tables"),
     Permission("dynamodb:GetResourcePolicy", "tables"),
     Permission("kms:DescribeKey", "keys"),

@@ -16,7 +16,8 @@ _WORDS = {State.OK: "OK", State.WARNING: "WARNING", State.FAILURE: "FAILURE", St
 def doctor(shell: Shell, direct: Direct = False) -> int:
     """Look at everything that a run needs, and say what to do where something is missing. Changes nothing."""
     findings = []
-    for finding in examine(shell.clients, lambda: shell.stack, lambda _: shell.warehouse(direct=direct)):
+    ask = lambda _: shell.warehouse(direct=direct)  # noqa: E731
+    for finding in examine(shell.clients, lambda: shell.stack, ask, lambda: shell.config):
         findings.append(finding)
         if not shell.output.json:
             shell.output.results.print(_line(finding), soft_wrap=True)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from demand.doctor import account, operations, source, validation
+from demand.config import Config
+from demand.doctor import account, operations, parameters, source, validation
 from demand.doctor.finding import made
 from demand.doctor.warehouse import warehouse
 from demand.stack import Stack
@@ -24,7 +25,10 @@ class Diagnosis:
 
 
 def examine(
-    clients: Callable[[str], Any], find_stack: Callable[[], Stack], ask: Callable[[Stack], Warehouse]
+    clients: Callable[[str], Any],
+    find_stack: Callable[[], Stack],
+    ask: Callable[[Stack], Warehouse],
+    find_config: Callable[[], Config],
 ) -> Iterator[Finding]:
     """Look at everything, and yield what is found as it is found. Without credentials or a stack there is no more."""
     identity = list(made("credentials", lambda: account.credentials(clients)))
@@ -35,6 +39,7 @@ def examine(
     yield from made("stack", lambda: _found(find_stack, found))
     for stack in found:
         for subject, check in (
+            ("parameters", lambda stack: parameters.parameters(stack, find_config())),
             ("source tables", source.source_tables),
             ("concurrency", account.concurrency),
             ("secrets", operations.secrets),

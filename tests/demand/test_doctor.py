@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from demand.config import Config, Flags, find_config
 from demand.doctor.diagnosis import examine
 from demand.permissions import COMMANDS
 from demand.stack import Stack
@@ -25,6 +27,10 @@ pytestmark = pytest.mark.long
 
 ACCOUNT = "123456789012"
 FIRST = next(iter(TABLES.values()))
+SAMCONFIG = """[default.deploy.parameters]
+stack_name = "test"
+parameter_overrides = ["LoadStrategy=truncate"]
+"""
 ROLES = {"ScanSegmentRoleArn": "dynamodb:Scan", "DemandPipelineRoleArn": "dynamodb:DescribeTable"}
 
 
@@ -35,6 +41,9 @@ class CloudFormation:
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         return {"Stacks": [{"StackName": StackName, "StackStatus": self.status}]}
+
+    def get_template_summary(self, **_: Any) -> dict[str, Any]:
+        return {"Parameters": [{"ParameterKey": "LoadStrategy", "DefaultValue": "truncate"}]}
 
     def get_paginator(self, _: str) -> Any:
         schedule = {"LogicalResourceId": "Schedule", "ResourceType": "AWS::Scheduler::Schedule"}
@@ -86,6 +95,7 @@ class SetUp:
     monkeypatch: pytest.MonkeyPatch
     parameters: dict[str, str]
     outputs: dict[str, str]
+    config: Config
     functions: Lambda = field(default_factory=Lambda)
     cloudformation: CloudFormation = field(default_factory=CloudFormation)
     validation: Validation = field(default_factory=Validation)
@@ -105,7 +115,7 @@ class SetUp:
 
     def findings(self) -> list[Finding]:
         stack = Stack("test", REGION, self.outputs, self.parameters, self.client)
-        return list(examine(self.client, lambda: stack, through_function))
+        return list(examine(self.client, lambda: stack, through_function, lambda: self.config))
 
 
 def aws(service: str) -> Any:
@@ -114,7 +124,7 @@ def aws(service: str) -> Any:
 
 
 @pytest.fixture
-def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetUp]:
+def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SetUp]:
     for name, value in variables(warehouse.settings).items():
         monkeypatch.setenv(name, value)
     client: Any = boto3.client
@@ -155,7 +165,9 @@ def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> I
         "ScheduleDeadLettersUrl": queue,
         **{output: f"arn:aws:iam::{ACCOUNT}:role/{output}" for output in ROLES},
     }
-    yield SetUp(warehouse, monkeypatch, parameters, outputs)
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text(SAMCONFIG)
+    yield SetUp(warehouse, monkeypatch, parameters, outputs, find_config(Flags(config_file=samconfig), {}))
     warehouse.sql(f"ALTER ROLE {warehouse.server.user} PASSWORD '{warehouse.server.password}'")
 
 
@@ -260,6 +272,7 @@ type Break = Callable[[SetUp], object]
 BROKEN: dict[str, tuple[Break, str, State, str]] = {
     "a rolled back stack": (lambda s: setattr(s.cloudformation, "status", "UPDATE_ROLLBACK_COMPLETE"), "stack", State.WARNING, "the last deployment failed"),
     "a stack that failed": (lambda s: setattr(s.cloudformation, "status", "UPDATE_ROLLBACK_FAILED"), "stack", State.FAILURE, "UPDATE_ROLLBACK_FAILED"),
+    "a strategy that is not deployed": (lambda s: s.parameters.update(LoadStrategy="merge"), "parameters", State.WARNING, "LoadStrategy is 'merge' in the stack"),
     "a missing source table": (lambda s: s.parameters.update(DocumentsTable="docs"), "source table docs", State.FAILURE, "no table of this name in eu-west-1"),
     "a table with another key": (replace_first, f"source table {FIRST.source}", State.FAILURE, "expected the key documentId, as cases is declared, found id"),
     "a table with little capacity": (provision, f"source table {FIRST.source}", State.WARNING, "500 read units per second, and the scan has no limit"),
@@ -325,7 +338,7 @@ def test_without_a_stack_nothing_else_is_asked(setup: SetUp) -> None:
     def nowhere() -> Stack:
         raise ClientError({"Error": {"Code": "ValidationError", "Message": "no stack"}}, "DescribeStacks")
 
-    findings = list(examine(setup.client, nowhere, through_function))
+    findings = list(examine(setup.client, nowhere, through_function, lambda: setup.config))
     assert [(finding.subject, finding.state) for finding in findings] == [
         ("credentials", State.OK),
         ("stack", State.FAILURE),
@@ -337,7 +350,8 @@ def test_it_calls_what_its_line_of_permissions_names(setup: SetUp) -> None:
     encrypt_secret(setup, new_key())
     setup.findings()
     faked = {
-        *("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "lambda:InvokeFunction"),
+        *("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "cloudformation:GetTemplateSummary"),
+        "lambda:InvokeFunction",
         *("lambda:GetAccountSettings", "states:DescribeStateMachine", "states:ValidateStateMachineDefinition"),
         *("access-analyzer:ValidatePolicy", "iam:GetPolicy", "iam:GetPolicyVersion"),
     }
