@@ -38,10 +38,11 @@ def raw_chunks(stack: Stack, arn: str) -> dict[str, tuple[RawChunk, ...]]:
         chunks = found.setdefault(table["table"], {})
         for staged in _staged_keys(table):
             key = raw.get(staged)
-            if key is None or items.get(key) is None:
+            count = items.get(key)
+            if key is None or count is None:
                 lacking = "transform" if key is None else "scan"
                 raise _incomplete(arn, f"does not show the result of the {lacking} behind {staged}")
-            chunks[key] = RawChunk(key, int(items[key]))
+            chunks[key] = RawChunk(key, int(count))
     return {table: tuple(chunks.values()) for table, chunks in found.items()}
 
 

