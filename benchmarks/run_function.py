@@ -176,9 +176,10 @@ def roll_back(event: Event) -> Event:
     committed: list[float] = []
     action = ACTIONS[ActionName.ROLLBACK]
     ACTIONS[ActionName.ROLLBACK] = replace(action, finish=lambda *_: committed.append(time.monotonic()))
-    invoke("operate_warehouse", operate_event(ActionName.STATUS, countRows=False))
+    invoke("read_warehouse", operate_event(ActionName.STATUS, countRows=False))
+    handler("change_warehouse")
     start = time.monotonic()
-    return invoke("operate_warehouse", event) | {"ms": 1000 * (committed[0] - start)}
+    return invoke("change_warehouse", event) | {"ms": 1000 * (committed[0] - start)}
 
 
 def _fork[T](task: Callable[[], T]) -> Callable[[], T]:

@@ -75,6 +75,11 @@ def from_aws(error: Exception) -> DemandError | None:
     return None
 
 
+def is_denied(error: aws.ClientError) -> bool:
+    """Whether the user lacks a permission."""
+    return error_code(error) in _DENIED
+
+
 def error_code(error: aws.ClientError) -> str:
     """AWS's name for what went wrong, such as `ExecutionDoesNotExist`."""
     return str(_details(error).get("Code", ""))
@@ -87,7 +92,7 @@ def error_message(error: aws.ClientError) -> str:
 
 def _refusal(error: aws.ClientError) -> DemandError:
     code, message = error_code(error), error_message(error)
-    if code in _DENIED:
+    if is_denied(error):
         named = _ACTION.search(message)
         action = named[1] if named else _ACTIONS.get(error.operation_name, error.operation_name)
         hint = "docs/demand.md has the policy that each command needs"

@@ -13,7 +13,8 @@ RESOURCES = {
     "stack": f"arn:aws:cloudformation:{_RUN_PLACE}:stack/STACK/*",
     "machine": f"arn:aws:states:{_RUN_PLACE}:stateMachine:demand-pipeline-ENVIRONMENT-*",
     "runs": f"arn:aws:states:{_RUN_PLACE}:execution:demand-pipeline-ENVIRONMENT-*:*",
-    "function": f"arn:aws:lambda:{_RUN_PLACE}:function:STACK-OperateWarehouse-*",
+    "reading function": f"arn:aws:lambda:{_RUN_PLACE}:function:STACK-ReadWarehouse-*",
+    "changing function": f"arn:aws:lambda:{_RUN_PLACE}:function:STACK-ChangeWarehouse-*",
     "raw": "arn:aws:s3:::BUCKET/runs/*/raw/*",
     "tables": f"arn:aws:dynamodb:{_RUN_PLACE}:table/*",
     "rejects": "arn:aws:s3:::BUCKET/runs/*/rejects/*",
@@ -46,7 +47,7 @@ _STACK = (Permission("cloudformation:DescribeStacks", "stack"),)
 _RESOURCES = (*_STACK, Permission("cloudformation:ListStackResources", "stack"))
 _FIND = (*_STACK, Permission("states:ListExecutions", "machine"), Permission("states:DescribeExecution", "runs"))
 _HISTORY = (Permission("states:GetExecutionHistory", "runs"),)
-_ASK = Permission("lambda:InvokeFunction", "function")  # optional where only the state of runs is asked for
+_ASK = Permission("lambda:InvokeFunction", "reading function")  # optional where only the state of runs is asked for
 _REJECTS = (*_HISTORY, Permission("s3:GetObject", "rejects"))
 _RECEIPT = (*_REJECTS, _ASK)
 _START = (Permission("states:StartExecution", "machine"), Permission("states:DescribeExecution", "runs"))
@@ -58,9 +59,11 @@ _SCHEDULE = (
 )
 
 _WAREHOUSE = (*_STACK, _ASK)
+_CHANGE = Permission("lambda:InvokeFunction", "changing function")
 # What may not be asked is skipped, so each action is optional.
 _DOCTOR = (
-    *_WAREHOUSE,
+    *_STACK,
+    _CHANGE,  # to rehearse a load
     Permission("sts:GetCallerIdentity", "account"),
     Permission("cloudformation:GetTemplateSummary", "stack"),
     Permission("dynamodb:DescribeTable", "tables"),
@@ -110,7 +113,7 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
     ),
     "drift": _WAREHOUSE,
     "diff": _WAREHOUSE,
-    "rollback": (*_WAREHOUSE, Permission("sts:GetCallerIdentity", "account")),
+    "rollback": (*_WAREHOUSE, _CHANGE, Permission("sts:GetCallerIdentity", "account")),
     "doctor": _DOCTOR,
     "pause": _SCHEDULE,
     "resume": _SCHEDULE,

@@ -1,4 +1,4 @@
-"""Questions about the warehouse: asked of the function in the VPC, or of PostgreSQL directly from here."""
+"""Questions about the warehouse: asked of the functions in the VPC, or of PostgreSQL directly from here."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from demand.config import Config
 from demand.errors import named_error
 from demand.stack import Stack
 from demand_pipeline.contracts.event import CONTRACT
-from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.request import CHANGING, ActionName
 from demand_pipeline.errors import PipelineError
 
 _DIRECT_SECONDS = 3600.0  # a statement may take that long: here no function's time limit ends it
@@ -36,10 +36,10 @@ class Warehouse:
 
 
 def through_function(stack: Stack) -> Warehouse:
-    """Ask the function in the VPC; raises DemandError if the stack has none."""
-    name = function_name(stack)
+    """Ask the function in the VPC that carries out the action; raises DemandError if the stack has none."""
 
     def ask(event: Mapping[str, Any]) -> dict[str, Any]:
+        name = function_name(stack, changing=event["action"] in CHANGING)
         answered = stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
         payload: dict[str, Any] = json.loads(answered["Payload"].read())
         if answered.get("FunctionError"):
@@ -50,7 +50,7 @@ def through_function(stack: Stack) -> Warehouse:
 
 
 def directly(stack: Stack, config: Config) -> Warehouse:
-    """Ask from here, with the function's own settings, and the secret as the user's credentials may read it."""
+    """Ask from here, with the reading function's settings, and the secret as the user's credentials may read it."""
     import boto3  # noqa: PLC0415 - half a second, which --help does not need
 
     from demand_pipeline.contracts.operating.request import OperateRequest  # noqa: PLC0415 - the same
@@ -58,14 +58,15 @@ def directly(stack: Stack, config: Config) -> Warehouse:
     from demand_pipeline.operate.answer import operate  # noqa: PLC0415 - the same
     from demand_pipeline.settings import PostgresSettings  # noqa: PLC0415 - the same
 
-    described = stack.client("lambda").get_function_configuration(FunctionName=function_name(stack))
+    described = stack.client("lambda").get_function_configuration(FunctionName=function_name(stack, changing=False))
     settings = PostgresSettings.from_env(described["Environment"]["Variables"])
     boto3.setup_default_session(profile_name=config.profile.value, region_name=stack.region)
     logger.setLevel("CRITICAL")  # its records are for CloudWatch, and go to standard output
 
     def ask(event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            request = OperateRequest.from_event(json.loads(json.dumps(event)))  # as a function gets it
+            received = json.loads(json.dumps(event))  # as a function gets it
+            request = OperateRequest.from_event(received, changing=event["action"] in CHANGING)
             return operate(request, settings, _DIRECT_SECONDS)
         except PipelineError as error:
             raise named_error(type(error).__name__, str(error)) from error
@@ -73,9 +74,9 @@ def directly(stack: Stack, config: Config) -> Warehouse:
     return Warehouse(ask)
 
 
-def function_name(stack: Stack) -> str:
-    """The deployed function's name; raises DemandError for a stack of an older version."""
-    return stack.output("OperateWarehouseName")
+def function_name(stack: Stack, *, changing: bool) -> str:
+    """The name of the deployed function that changes, or reads; raises DemandError for a stack of an older version."""
+    return stack.output("ChangeWarehouseName" if changing else "ReadWarehouseName")
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -28,7 +28,8 @@ _FUNCTIONS = {
     "load_warehouse_prepare": "LoadWarehouse",
     "copy": "CopyChunk",
     "load": "LoadWarehouse",
-    "operate": "OperateWarehouse",
+    "read": "ReadWarehouse",
+    "change": "ChangeWarehouse",
 }
 # A chunk is copied into shadows that its own run has prepared.
 _RUNS = {"copy_chunk": "load_warehouse_prepare"}

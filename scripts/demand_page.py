@@ -9,7 +9,18 @@ from typer.main import get_command
 from demand.cli.app import EXAMPLES, SHARED, app
 from demand.permissions import COMMANDS, policy
 
-_READING = ("status", "watch", "runs", "show", "logs", "config")
+# The policies of docs/demand.md: what each lets one do, by which commands, and what of their permissions it leaves out.
+POLICIES = {
+    "To look at runs": (
+        ("watch", "runs", "show", "logs", "config"),
+        ("rejects", "reading function"),
+    ),
+    "To read the warehouse too, keys and rejected items included, and to change nothing": (
+        ("watch", "runs", "show", "logs", "config", "report", "rejects list", "drift", "diff"),
+        (),
+    ),
+    "To operate: all commands": (tuple(COMMANDS), ()),
+}
 
 
 def commands() -> str:
@@ -44,11 +55,15 @@ def permissions() -> str:
 
 
 def policies() -> str:
-    """Return the policies of read-only users and of users of all commands."""
-    policies = policy(_READING, without=("function",)), policy(COMMANDS)
-    looking, all_of_them = (f"```json\n{_json(each)}\n```" for each in policies)
-    named = ", ".join(f"`{name}`" for name in _READING)
-    return f"To look only, with {named}:\n\n{looking}\n\nFor all commands:\n\n{all_of_them}"
+    """Return the policies, each with its commands."""
+    return "\n\n".join(
+        f"{title}{_named(commands)}:\n\n```json\n{_json(policy(commands, without))}\n```"
+        for title, (commands, without) in POLICIES.items()
+    )
+
+
+def _named(commands: tuple[str, ...]) -> str:
+    return "" if commands == tuple(COMMANDS) else f" ({', '.join(f'`{name}`' for name in commands)})"
 
 
 def _json(document: dict[str, Any]) -> str:

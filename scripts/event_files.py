@@ -56,18 +56,17 @@ def events() -> dict[str, Event]:
             subset, {"tables": names, "maxRejectPercent": 5}, staged=(37,), strategy="merge"
         ),
         "load_warehouse_swap": _load(tables, {}, staged=(409, 388), rejected=3, strategy="swap"),
-        "operate_warehouse_check": _operate("check", strategy="truncate"),
-        "operate_warehouse_compare": _operate(
+        "change_warehouse_check": _operate("check", strategy="truncate"),
+        "read_warehouse_compare": _operate(
             "compare", table=first.name, fingerprint=first.fingerprint, rows=[_row(first)]
         ),
-        "operate_warehouse_drift": _operate("drift", run=None),
-        "operate_warehouse_diff": _operate("diff", table=first.name, samples=3),
-        "operate_warehouse_rollback": _operate("rollback", run=_ID, by="ops@example.com", reason="rows are missing"),
-        "operate_warehouse_locks": _operate("locks"),
-        "operate_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
-        "operate_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
-        "operate_warehouse_runs": _operate("runs", runs=None, before="2026-11-23T03:00:00+00:00", most=10),
-        "operate_warehouse_status": _operate("status", countRows=True),
+        "read_warehouse_drift": _operate("drift", run=None),
+        "read_warehouse_diff": _operate("diff", table=first.name, samples=3),
+        "change_warehouse_rollback": _operate("rollback", run=_ID, by="ops@example.com", reason="rows are missing"),
+        "read_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
+        "read_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
+        "read_warehouse_runs": _operate("runs", runs=None, before="2026-11-23T03:00:00+00:00", most=10),
+        "read_warehouse_status": _operate("status", countRows=True),
     }
 
 

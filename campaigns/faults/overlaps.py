@@ -106,7 +106,7 @@ def rollback(play: "Round", when: str) -> None:
 
     def roll_back(delay: float = 0.0) -> None:
         time.sleep(delay)
-        play.rollback = swap.roll_back(environment.handlers["OperateWarehouse"])
+        play.rollback = swap.roll_back(environment.handlers["ChangeWarehouse"])
 
     def gate(_: Task, proceed: Callable[[], Any]) -> Any:
         environment.injector.armed = True

@@ -77,6 +77,8 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
     parts: list[RenderableType] = [head, table("", columns, rows)]
     if found.reasons:
         parts.append(_reasons(found.reasons, complete=found.reasons_complete))
+    elif not found.reasons_complete:
+        parts.append(Text("the reasons of the rejects were not read: missing permission s3:GetObject"))
     cost = found.cost
     lines: list[tuple[str, object]] = [] if found.dry_run else [("warehouse", state_text(found.warehouse))]
     if found.longest_step:

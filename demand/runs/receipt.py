@@ -2,11 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from demand.errors import is_denied
 from demand.runs.cost import Cost
 from demand.runs.report import Report, Step
 from demand.runs.shrinkage import shrunk_tables
@@ -52,8 +55,8 @@ class ReasonCount:
 class Receipt:
     """A run that succeeded. `committed` is how its load ended, unless the warehouse knows better.
 
-    `reasons_complete` is false where there were more objects of rejects than were read. `shrunk` has a sentence about
-    each table that lost many rows, `schema_changes` one about each table that was created and each column added.
+    `reasons_complete` is false where not all rejects were read: too many objects, or no permission. `shrunk` has a
+    sentence about each table that lost many rows, `schema_changes` about each table created and each column added.
     `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
     """
 
@@ -79,7 +82,7 @@ class Receipt:
 def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
     """The receipt, with the rejects' reasons from S3: at most 200 objects, whatever the run's size."""
     run = report.run
-    keys = report.staged_with_rejects
+    reasons, complete = _reasons(stack, report)
     return Receipt(
         run=run.name,
         arn=run.arn,
@@ -91,8 +94,8 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
         redrives=run.redrives,
         tables=tuple(_table(counts, committed=bool(run.committed)) for counts in run.tables),
         rejected=sum(int(counts["rejected"]) for counts in run.tables),
-        reasons=_reasons(stack, keys[:_OBJECTS]),
-        reasons_complete=len(keys) <= _OBJECTS,
+        reasons=reasons,
+        reasons_complete=complete,
         longest_step=report.slowest[0] if report.slowest else None,
         cost=report.cost,
         shrunk=shrunk_tables(run.tables),
@@ -105,8 +108,7 @@ def reasons_of_failure(stack: Stack, report: Report) -> tuple[tuple[ReasonCount,
     """The rejects' reasons of a run that failed because of them, and whether all of its rejects were read."""
     if _TOO_MANY not in [failure.error for failure in report.failures]:
         return (), True
-    keys = report.staged_with_rejects
-    return _reasons(stack, keys[:_OBJECTS]), len(keys) <= _OBJECTS
+    return _reasons(stack, report)
 
 
 def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
@@ -129,17 +131,26 @@ def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
     )
 
 
-def _reasons(stack: Stack, staged: Sequence[str]) -> tuple[ReasonCount, ...]:
-    """The rejects' reasons by count, those of each table together."""
+def _reasons(stack: Stack, report: Report) -> tuple[tuple[ReasonCount, ...], bool]:
+    """The rejects' reasons by count, those of each table together, and whether all rejects were read.
+
+    Rejects are whole items: who may look at runs may still be forbidden to read them.
+    """
     from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, and most runs have no rejects
 
+    keys = report.staged_with_rejects
     staging = Staging(stack.staging_bucket, stack.client("s3"))
 
     def count(key: str) -> Counter[tuple[str, str]]:
         table = key.split("/")[4]
         return Counter((table, Reason.read(json.loads(line)).kind) for line in staging.lines(rejects_key(key)))
 
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        total = sum(pool.map(count, staged), Counter[tuple[str, str]]())
+    try:
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            total = sum(pool.map(count, keys[:_OBJECTS]), Counter[tuple[str, str]]())
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return (), False
     order = sorted(total, key=lambda reason: (reason[0], -total[reason], reason[1]))
-    return tuple(ReasonCount(table, reason, total[table, reason]) for table, reason in order)
+    return tuple(ReasonCount(table, reason, total[table, reason]) for table, reason in order), len(keys) <= _OBJECTS

@@ -26,7 +26,7 @@ from tests.support import functions as real_functions
 from tests.support.aws import BUCKET as REAL_BUCKET
 from tests.support.aws import REGION, VARIABLES, create_source
 from tests.support.functions import Handler
-from tests.support.operate import FUNCTION, Lambda
+from tests.support.operate import OUTPUTS, Lambda
 from tests.support.warehouse import Warehouse, variables
 
 STACK = "demand-pipeline-test"
@@ -282,8 +282,12 @@ def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     """The stack: CloudFormation's answers, the schedule, a log group, the bucket, and the machine over the functions."""
     around = settings.pop("around", None)
     with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
-        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, "OperateWarehouseName": "operate"}
-        cloudformation = CloudFormation(outputs, RESOURCES)
+        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, **OUTPUTS}
+        resources = {
+            "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
+            "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
+        }
+        cloudformation = CloudFormation(outputs, resources)
         fakes = {"cloudformation": cloudformation, "lambda": Denied(cloudformation.calls)}
         with clients_recorded(fakes, cloudformation.calls):
             stack = Stack(machine, cloudformation.calls)
@@ -332,8 +336,8 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
         return answer
 
     with Machine(one_at_a_time(real_functions.handlers()), around=around) as machine:
-        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": REAL_BUCKET, "OperateWarehouseName": FUNCTION}
-        cloudformation = CloudFormation(outputs, RESOURCES)
+        outputs = {"StateMachineArn": machine.arn, "StagingBucketName": REAL_BUCKET, **OUTPUTS}
+        cloudformation = CloudFormation(outputs, {})
         named = {f"{camel_case(table.source)}Table": table.source for table in TABLES.values()}
         cloudformation._stack["Parameters"] += [{"ParameterKey": n, "ParameterValue": v} for n, v in named.items()]
         calls = cloudformation.calls

@@ -1,15 +1,18 @@
 """The commands, against runs of the real state machine."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.main import get_command
 
 from demand.cli.app import app
 from demand.runs.shrinkage import shrunk_tables
 from demand_pipeline.builders import TABLES
+from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
 from scripts.demand_page import all_commands
 from tests.demand.conftest import LOG_GROUP, SCHEDULE, STACK, Demand, Stack, counting, deployed
@@ -45,6 +48,22 @@ def test_without_permission_to_ask_the_warehouse_a_run_is_shown_and_its_state_is
         said = demand(*words)
         assert said.code == 0
         assert denied in " ".join(getattr(said, place).split())
+
+
+def test_without_permission_to_read_rejected_items_a_run_is_shown_without_their_reasons(
+    demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any) -> Iterator[bytes]:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+
+    with deployed(counting(rejected=1)):
+        demand("run", "--tables", FIRST)
+        monkeypatch.setattr(Staging, "lines", denied)
+        said = demand("show")
+        assert said.code == 0
+        assert "the reasons of the rejects were not read: missing permission s3:GetObject" in said.out
+        receipt = demand("show", "--json").json["receipt"]
+        assert (receipt["rejected"], receipt["reasons"], receipt["reasons_complete"]) == (1, [], False)
 
 
 def test_a_dry_run_of_some_tables_passes_its_input_on_and_leaves_the_warehouse(stack: Stack, demand: Demand) -> None:

@@ -20,7 +20,7 @@ from demand_pipeline.contracts.operating.check import Finding, State
 from demand_pipeline.tables import camel_case
 from local.seed import create_table
 from tests.support.aws import BUCKET, REGION
-from tests.support.operate import FUNCTION, Lambda
+from tests.support.operate import OUTPUTS, Lambda
 from tests.support.warehouse import Warehouse, variables
 
 pytestmark = pytest.mark.long
@@ -160,7 +160,7 @@ def setup(aws: None, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_
     outputs = {
         "StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:demand",
         "StagingBucketName": BUCKET,
-        "OperateWarehouseName": FUNCTION,
+        **OUTPUTS,
         "AlarmTopicArn": topic,
         "ScheduleDeadLettersUrl": queue,
         **{output: f"arn:aws:iam::{ACCOUNT}:role/{output}" for output in ROLES},
@@ -298,7 +298,7 @@ BROKEN: dict[str, tuple[Break, str, State, str]] = {
     "an unconfirmed subscription": (subscribe_by_mail, "alarms", State.WARNING, "not confirmed: on-call@example.com"),
     "an invalid definition": (lambda s: s.validation.diagnostics.append({"severity": "ERROR", "code": "MISSING_TRANSITION_TARGET", "message": "Missing 'Next'"}), "definition", State.FAILURE, "MISSING_TRANSITION_TARGET"),
     "an invalid policy": (lambda s: s.validation.findings.append({"findingType": "ERROR", "issueCode": "INVALID_ACTION", "findingDetails": "no such action"}), "policies", State.FAILURE, "inline: INVALID_ACTION"),
-    "a stack without the function": (lambda s: s.outputs.pop("OperateWarehouseName"), "warehouse", State.FAILURE, "has no output OperateWarehouseName"),
+    "a stack without the function": (lambda s: s.outputs.pop("ChangeWarehouseName"), "warehouse", State.FAILURE, "has no output ChangeWarehouseName"),
 }  # fmt: skip
 
 

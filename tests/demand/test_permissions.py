@@ -1,5 +1,6 @@
 """The table of permissions is what the commands call, no less and no more."""
 
+import re
 import socket
 from functools import partial
 from threading import Event
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from demand.cli.app import EXAMPLES
 from demand.errors import DemandError, from_aws
 from demand.permissions import COMMANDS, RESOURCES, policy
+from scripts.demand_page import POLICIES
 from tests.demand.conftest import Demand, Stack, counting, deployed
 from tests.support.waiting import wait_for
 
@@ -23,6 +25,20 @@ def test_every_command_has_its_permissions() -> None:
     assert COMMANDS.keys() == EXAMPLES.keys()
     assert {permission.resource for needed in COMMANDS.values() for permission in needed} == RESOURCES.keys()
     assert len(policy(COMMANDS)["Statement"]) == len(RESOURCES)
+
+
+def test_only_a_rollback_and_a_rehearsal_may_call_the_function_that_changes() -> None:
+    changing = {name for name, needed in COMMANDS.items() if "changing function" in {each.resource for each in needed}}
+    assert changing == {"rollback", "doctor"}
+
+
+@pytest.mark.parametrize("title", list(POLICIES)[:2])
+def test_who_looks_or_reads_may_change_nothing(title: str) -> None:
+    allowed = [action for statement in policy(*POLICIES[title])["Statement"] for action in statement["Action"]]
+    verbs = {re.sub(r"(?<!^)[A-Z].*", "", action.partition(":")[2]) for action in allowed}
+    assert verbs <= {"Describe", "List", "Get", "Filter", "Invoke"}
+    resources = [entry.resource for command in POLICIES[title][0] for entry in COMMANDS[command]]
+    assert "changing function" not in resources
 
 
 def called(stack: Stack, demand: Demand, *words: str) -> set[str]:

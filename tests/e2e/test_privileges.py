@@ -24,7 +24,7 @@ FIRST, *_, LAST = TABLES
 SOURCES = [table.source for table in TABLES.values()]
 TRANSFORMS = {f"Transform{camel_case(table)}": table for table in TABLES}
 OF_FIRST, OF_LAST = f"Transform{camel_case(FIRST)}", f"Transform{camel_case(LAST)}"
-FUNCTIONS = ("ScanSegment", *TRANSFORMS, "CopyChunk", "LoadWarehouse", "OperateWarehouse")
+FUNCTIONS = ("ScanSegment", *TRANSFORMS, "CopyChunk", "LoadWarehouse", "ReadWarehouse", "ChangeWarehouse")
 EVENTS = Path(__file__).parents[2] / "events"
 RUN = "runs/2026-11-23/run"
 KEYS = {
@@ -167,7 +167,7 @@ def allowed_to(function: str) -> set[str]:
     if function == "ScanSegment":
         return {f"scan {source}" for source in SOURCES} | {f"put raw/{table}" for table in TABLES}
     secrets = {"read secret warehouse-login", "read secret warehouse-ca"}
-    if function == "OperateWarehouse":
+    if function in ("ReadWarehouse", "ChangeWarehouse"):
         return secrets
     if function in ("CopyChunk", "LoadWarehouse"):
         read = {f"get {kind}/{table}" for kind in ("staged", "rejects", "drift") for table in TABLES}

@@ -90,16 +90,17 @@ def test_load_events(name: str, invoke: Invoke, staging: Staging, warehouse: War
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", events_of("operate_warehouse"))
+@pytest.mark.parametrize("name", [*events_of("read_warehouse"), *events_of("change_warehouse")])
 def test_operate_events(name: str, invoke: Invoke, warehouse: Warehouse, environment: None) -> None:
     event = EVENTS[name]
+    function = next(function for function in FUNCTIONS if name.startswith(function))
     if event["action"] == "compare":
         warehouse.sql(f"CREATE SCHEMA warehouse AUTHORIZATION pipeline; SET ROLE pipeline; {created(event)}")
     if event["action"] in ("rollback", "diff"):
         with pytest.raises(RollbackError, match="expected"):  # nothing was loaded
-            invoke("operate_warehouse", event)
+            invoke(function, event)
         return
-    result = invoke("operate_warehouse", event)
+    result = invoke(function, event)
     answer = get_type_hints(ACTIONS[ActionName(event["action"])].answer)["return"]
     assert list(result) == [field.name for field in dataclasses.fields(answer)]
 

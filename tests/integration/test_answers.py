@@ -1,4 +1,4 @@
-"""Answers of OperateWarehouse that fit into Lambda's, whatever the data are."""
+"""Answers of the operators' functions that fit into Lambda's, whatever the data are."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The function OperateWarehouse as a command calls it: what it answers, and that it changes nothing."""
+"""The operators' functions as a command calls them: what they answer, and that they change nothing."""
 
 import json
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders.case_builder import CASES
+from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.contracts.operating.request import ActionName
+from demand_pipeline.contracts.operating.request import CHANGING, ActionName
 from demand_pipeline.errors import DatabaseError, DatabasePrivilegeError, InvalidEventError
 from demand_pipeline.operate import answer, pages, rejects
 from demand_pipeline.transform.reason import Reason
+from tests.support.functions import Context, handler
 from tests.support.operate import ask
 from tests.support.runs import EVERYTHING, Runs, documents, reject, row, run_at
 from tests.support.warehouse import Warehouse
@@ -310,10 +312,25 @@ def test_an_answer_that_does_not_fit_says_how_many_rows_it_is_about(
 @pytest.mark.parametrize(
     ("action", "arguments", "message"),
     [
-        ("drop", {}, "action: expected one of check, status, rejects, rejected_items, compare"),
+        ("drop", {}, "action: expected one of status, rejects, rejected_items, compare"),
         ("check", {"strategy": "swop"}, "arguments.strategy: expected one of truncate, merge"),
         ("status", {}, "arguments.countRows: expected true or false, and it is missing"),
         ("rejects", {"run": None, "table": "cheques", "samples": 1}, "arguments.table: expected one of cases"),
+        (
+            "rejects",
+            {**NO_REJECTS, "samples": 101},
+            "arguments.samples: expected a whole number from 0 to 100, got 101",
+        ),
+        (
+            "diff",
+            {"table": "cases", "samples": 101},
+            "arguments.samples: expected a whole number from 0 to 100, got 101",
+        ),
+        (
+            "runs",
+            {"runs": None, "before": None, "most": 1001},
+            "arguments.most: expected a whole number from 1 to 1000",
+        ),
         ("runs", {"runs": None, "before": "today", "most": 1}, "arguments.before: expected a time in ISO 8601"),
         ("runs", {"runs": ["a", ""], "before": None, "most": 1}, "arguments.runs[1]: expected a non-empty string"),
         (
@@ -341,8 +358,23 @@ def test_a_malformed_question_names_field_value_and_expectation(
     assert str(caught.value).startswith(message)
 
 
-def test_no_question_can_change_anything(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    writing = answer.Action(lambda connection, *_: connection.execute("CREATE SCHEMA written"))
+@pytest.mark.parametrize("action", ActionName)
+def test_a_function_refuses_the_actions_of_the_other_one(action: ActionName) -> None:
+    other = handler("read_warehouse" if action in CHANGING else "change_warehouse")
+    event = {"contract": CONTRACT, "action": str(action), "arguments": {}}
+    with pytest.raises(InvalidEventError, match=rf"^action: expected one of .*, got '{action}'$"):
+        other(event, Context())
+
+
+def test_every_action_that_writes_is_one_of_the_changing_function() -> None:
+    assert {name for name, action in answer.ACTIONS.items() if action.writes or action.rehearses} == CHANGING
+
+
+@pytest.mark.parametrize("before", ["", "COMMIT; "])
+def test_no_question_can_change_anything_in_its_transaction_or_after_it(
+    before: str, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = answer.Action(lambda connection, *_: connection.execute(f"{before}CREATE SCHEMA written"))
     monkeypatch.setitem(answer.ACTIONS, ActionName.STATUS, writing)
     with pytest.raises(DatabaseError, match="cannot execute CREATE SCHEMA in a read-only transaction"):
         ask("status")

@@ -37,7 +37,7 @@ def turn(server: PostgresServer, *, standby: bool) -> None:
 
 
 def ask(warehouse: Warehouse, action: str, **arguments: Any) -> dict[str, Any]:
-    request = OperateRequest.from_event({"contract": CONTRACT, "action": action, "arguments": arguments})
+    request = OperateRequest.from_event({"contract": CONTRACT, "action": action, "arguments": arguments}, changing=True)
     return operate(request, warehouse.settings, 60)
 
 

@@ -54,7 +54,7 @@ def test_every_function_has_an_event_and_they_come_in_the_order_of_a_run() -> No
     events = function_events()
     functions = list(dict.fromkeys(event.function for event in events))
     assert functions[0] == "ScanSegment"
-    assert functions[-3:] == ["LoadWarehouse", "CopyChunk", "OperateWarehouse"]
-    assert {f"Transform{camel_case(name)}" for name in TABLES} == set(functions[1:-3])
+    assert functions[-4:] == ["LoadWarehouse", "CopyChunk", "ReadWarehouse", "ChangeWarehouse"]
+    assert {f"Transform{camel_case(name)}" for name in TABLES} == set(functions[1:-4])
     names = {path.stem for path in Path("events").glob("*.json")}
     assert {event.name for event in events} == {name for name in names if not name.startswith("run_input")}

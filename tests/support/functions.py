@@ -17,10 +17,11 @@ MODULES = {
     **{f"Transform{camel_case(name)}": "transform" for name in TABLES},
     "CopyChunk": "copy_chunk",
     "LoadWarehouse": "load_warehouse",
-    "OperateWarehouse": "operate_warehouse",
+    "ReadWarehouse": "read_warehouse",
+    "ChangeWarehouse": "change_warehouse",
 }
-# All but the one that operators' commands call.
-OF_A_RUN = [name for name in MODULES if name != "OperateWarehouse"]
+# All but those that operators' commands call.
+OF_A_RUN = list(MODULES)[:-2]
 
 type Handler = Callable[[dict[str, Any], Any], Any]
 

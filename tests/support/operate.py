@@ -1,28 +1,30 @@
-"""The function OperateWarehouse in this process, also behind Lambda's API: moto would need a container for it."""
+"""The operators' functions in this process, also behind Lambda's API: moto would need a container for them."""
 
 import io
 import json
 from typing import Any
 
 from demand_pipeline.contracts.event import CONTRACT
+from demand_pipeline.contracts.operating.request import CHANGING
 from tests.support.functions import Context, handler
 
-FUNCTION = "operate"
-
-
+# What the stack's outputs say, and the folders of the functions with these names.
+OUTPUTS = {"ReadWarehouseName": "read", "ChangeWarehouseName": "change"}
+_FOLDERS = {"read": "read_warehouse", "change": "change_warehouse"}
 ANSWER_LIMIT = 6 * 1024 * 1024  # of Lambda
 
 
 def ask(action: str, **arguments: Any) -> Any:
     """The answer of the real handler, event and answer passed on as JSON."""
     event = {"contract": CONTRACT, "action": action, "arguments": arguments}
-    answer = json.dumps(handler("operate_warehouse")(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
+    function = handler(_FOLDERS["change" if action in CHANGING else "read"])
+    answer = json.dumps(function(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
     assert len(answer) <= ANSWER_LIMIT
     return json.loads(answer)
 
 
 class Lambda:
-    """Lambda, whose only function is the real handler, in an account with so many free functions."""
+    """Lambda, whose only functions are the real handlers, in an account with so many free functions."""
 
     free = 1000
 
@@ -30,11 +32,10 @@ class Lambda:
         self.calls: list[str] = []
 
     def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803 - boto3's
-        assert FunctionName == FUNCTION
         self.calls.append("lambda:InvokeFunction")
         context = Context(milliseconds=60_000)
         try:
-            answer, failed = handler("operate_warehouse")(json.loads(Payload), context), {}
+            answer, failed = handler(_FOLDERS[FunctionName])(json.loads(Payload), context), {}
         except Exception as error:  # noqa: BLE001 - as Lambda reports it
             answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
             failed = {"FunctionError": "Unhandled"}

@@ -20,9 +20,11 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 # Those that connect to PostgreSQL.
-CONNECTED = ["CopyChunk", "LoadWarehouse", "OperateWarehouse"]
+CONNECTED = ["CopyChunk", "LoadWarehouse", "ReadWarehouse", "ChangeWarehouse"]
 # Those of them that runs call.
 LOADING = CONNECTED[:2]
+# Those of them that operators' commands call.
+OPERATING = CONNECTED[2:]
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

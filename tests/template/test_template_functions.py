@@ -1,5 +1,7 @@
 """Functions of one kind, each with its log group, its environment and a folder that exists."""
 
+import re
+
 import pytest
 
 from demand.aws import Clients
@@ -8,11 +10,11 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import definition
 from tests.statemachine.lint import states
-from tests.template.loaded import CONNECTED, FUNCTION_GLOBALS, FUNCTIONS, ROOT, resources
+from tests.template.loaded import CONNECTED, FUNCTION_GLOBALS, FUNCTIONS, OPERATING, ROOT, resources
 
 TRANSFORMS = [f"Transform{camel_case(name)}" for name in TABLES]
 FOLDERS = {"ScanSegment": "scan_segment", **dict.fromkeys(TRANSFORMS, "transform")}
-FOLDERS |= {"CopyChunk": "copy_chunk", "LoadWarehouse": "load_warehouse", "OperateWarehouse": "operate_warehouse"}
+FOLDERS |= {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in CONNECTED}
 EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
     "STAGING_BUCKET",
@@ -65,7 +67,7 @@ def test_all_functions_are_traced_log_json_and_share_the_layer() -> None:
 
 def test_the_command_line_waits_for_the_answer_of_its_function() -> None:
     client = Clients(find_config(Flags(region="eu-west-1")))("lambda")
-    assert client.meta.config.read_timeout > FUNCTIONS["OperateWarehouse"]["Timeout"]
+    assert client.meta.config.read_timeout > max(FUNCTIONS[name]["Timeout"] for name in OPERATING)
     # What may have been carried out is not asked for again.
     assert client.meta.config.retries["total_max_attempts"] == 1
 

@@ -6,7 +6,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from tests.template.loaded import CONNECTED, LOADING, TEMPLATE, listed, named, resources, statements
+from tests.template.loaded import CONNECTED, LOADING, OPERATING, TEMPLATE, listed, named, resources, statements
 
 SOURCES = [
     f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{Account}}:table/${{{camel_case(table.source)}Table}}"
@@ -93,7 +93,7 @@ GRANTS = {
         **logging_to("LoadWarehouse"),
         **STAGING_KEY,
     },
-    "OperateWarehouseRole": logging_to("OperateWarehouse"),
+    **{f"{name}Role": logging_to(name) for name in OPERATING},
     "WarehouseAccess": {
         "secretsmanager:GetSecretValue": ["PostgresSecretArn", "PostgresTlsRootSecretArn"],
         "kms:Decrypt": ["KmsKeyArns"],

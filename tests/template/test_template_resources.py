@@ -14,7 +14,17 @@ from demand_pipeline.deadline import RESERVE_SECONDS
 from demand_pipeline.observability import emit_metrics
 from demand_pipeline.tables import camel_case
 from tests.statemachine.harness import DEFINITION, SUBSTITUTIONS
-from tests.template.loaded import FUNCTION_GLOBALS, FUNCTIONS, LOADING, PARAMETERS, ROOT, TEMPLATE, resources
+from tests.template.loaded import (
+    CONNECTED,
+    FUNCTION_GLOBALS,
+    FUNCTIONS,
+    LOADING,
+    OPERATING,
+    PARAMETERS,
+    ROOT,
+    TEMPLATE,
+    resources,
+)
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 (MACHINE,) = resources("AWS::Serverless::StateMachine").values()
@@ -150,7 +160,7 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
 
 
 def test_every_function_of_a_run_has_an_alarm_on_throttles_and_those_that_can_run_out_of_time_another() -> None:
-    of_a_run = {name for name in FUNCTIONS if name != "OperateWarehouse"}
+    of_a_run = set(FUNCTIONS) - set(OPERATING)
     assert {name for name in of_a_run if f"Throttled{name}Alarm" in ALARMS} == of_a_run
     for name in LOADING:
         alarm = ALARMS[f"Slow{name}Alarm"]
@@ -234,7 +244,7 @@ def test_the_template_reads_from_the_top_down() -> None:
     names = list(TEMPLATE["Resources"])
     functions = [name for name in TEMPLATE["Resources"] if TEMPLATE["Resources"][name]["Type"].endswith("Function")]
     transforms = [f"Transform{camel_case(name)}" for name in TABLES]
-    assert functions == ["ScanSegment", *transforms, "CopyChunk", "LoadWarehouse", "OperateWarehouse"]
+    assert functions == ["ScanSegment", *transforms, *CONNECTED]
     way = ["Schedule", "DemandPipeline", "StagingBucket", "SharedLayer", *functions]
     assert [name for name in names if name in way] == way
     for name in functions:

@@ -327,7 +327,7 @@ def cure_of_run(error: str) -> Cure:
 
 def cure_of_question(error: str) -> Cure:
     """Return the entry of an error of an operator's question; for an unknown name, an entry that says where to look."""
-    fix = "read the message and the log of the function `OperateWarehouse`, and fix the cause"
+    fix = "read the message and the log of the functions `ReadWarehouse` and `ChangeWarehouse`, and fix the cause"
     return _find(error, QUESTION_CURES, Way(Then.REPEAT, fix))
 
 

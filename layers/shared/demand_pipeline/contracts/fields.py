@@ -44,13 +44,14 @@ class Fields:
             raise InvalidEventError(self.path(name), value, "true or false")
         return value
 
-    def integer(self, name: str, minimum: int = 0) -> int:
+    def integer(self, name: str, minimum: int = 0, maximum: float = math.inf) -> int:
         """Read a whole number. `2.0` is accepted, since JSONata has no integer type."""
-        expected = f"a whole number of at least {minimum}"
+        bounds = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+        expected = f"a whole number {bounds}"
         value = self._get(name, expected)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
             raise InvalidEventError(self.path(name), value, expected)
         return value
 

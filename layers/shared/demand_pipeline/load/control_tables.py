@@ -38,7 +38,7 @@ PIPELINE_RUNS = TableSchema(
         Column("input", ColumnType.JSONB, "", "The run's input."),
         Column("status", ColumnType.TEXT, "", "`committed`, or `rolled back` since; other runs leave no row."),
         Column("rolled_back_at", ColumnType.TIMESTAMPTZ, "", "When the rows before this run were put back."),
-        Column("rolled_back_by", ColumnType.TEXT, "", "Who did that."),
+        Column("rolled_back_by", ColumnType.TEXT, "", "Who is said to have done that: the caller's own statement."),
         Column("rolled_back_reason", ColumnType.TEXT, "", "Why."),
     ),
 )
@@ -118,7 +118,9 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
             f"{started_at} ({arn}), is already committed; start a new run under another name"
         )
     if status == ROLLED_BACK:
-        raise RunRolledBackError(f"run {run.id} was rolled back at {at} by {by}, {reason!r}; start a new run")
+        raise RunRolledBackError(
+            f"run {run.id} was rolled back at {at}, said to be by {by}, {reason!r}; start a new run"
+        )
     names = PIPELINE_RUN_TABLES.names
     rows = connection.query(
         statement("find_run_tables", schema=schema, columns=listed(names)),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.contracts.operating.request import ActionName, OperateRequest
+from demand_pipeline.contracts.operating.request import CHANGING, ActionName, OperateRequest
 from demand_pipeline.load.holders import holders_named
 from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.observability import logger
@@ -62,6 +62,8 @@ def operate(request: OperateRequest, settings: PostgresSettings, seconds: float)
         holders_named(connection, settings.schema, pipeline_schema(settings.schema)),
     ):
         refuse_shared_sessions(connection, settings)
+        if request.action not in CHANGING:
+            connection.execute(statement("forbid_writing"))
         begin = "begin" if action.writes else "begin_rehearsal" if action.rehearses else "begin_reading"
         connection.execute(statement(begin))
         answer = action.answer(connection, settings.schema, request.arguments)

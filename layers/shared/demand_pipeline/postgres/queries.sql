@@ -100,6 +100,10 @@ SET search_path = pg_catalog, pg_temp;
 -- READ COMMITTED: a query after a wait for a lock must see the changes that the lock's last holder committed.
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 
+-- name: forbid_writing
+-- In every transaction of the session: nothing that ends one of them allows the next to write.
+SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;
+
 -- name: begin_reading
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from demand_pipeline.contracts.event import read_event
 from demand_pipeline.contracts.fields import Fields
-from demand_pipeline.errors import InvalidEventError
 
 _MOST_SAMPLES = 100
 
@@ -26,6 +25,11 @@ class ActionName(StrEnum):
     DIFF = "diff"
 
 
+# `ChangeWarehouse` carries out these actions: they write, even if only to roll it back. `ReadWarehouse` carries out all
+# others, in a session that cannot write.
+CHANGING = frozenset({ActionName.CHECK, ActionName.ROLLBACK})
+
+
 @dataclass(frozen=True, slots=True)
 class OperateRequest:
     """An action and its arguments, which the action's module reads."""
@@ -34,15 +38,16 @@ class OperateRequest:
     arguments: Fields
 
     @classmethod
-    def from_event(cls, event: Any) -> Self:
-        """Parse the event of an operator's command; raises `ContractVersionError`, `InvalidEventError`."""
+    def from_event(cls, event: Any, *, changing: bool) -> Self:
+        """Parse the event of an operator's command for one of the two functions.
+
+        Raises `ContractVersionError`, and `InvalidEventError` also for an action of the other function.
+        """
         fields = read_event(event)
-        return cls(ActionName(fields.text("action", among=tuple(ActionName))), fields.object("arguments"))
+        own = tuple(action for action in ActionName if (action in CHANGING) is changing)
+        return cls(ActionName(fields.text("action", among=own)), fields.object("arguments"))
 
 
 def read_samples(arguments: Fields) -> int:
     """Read the number of samples of each kind, which must fit into an answer."""
-    samples = arguments.integer("samples")
-    if samples > _MOST_SAMPLES:
-        raise InvalidEventError(arguments.path("samples"), samples, f"at most {_MOST_SAMPLES}")
-    return samples
+    return arguments.integer("samples", maximum=_MOST_SAMPLES)

@@ -8,6 +8,8 @@ from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.loading import LoadedTable
 from demand_pipeline.errors import InvalidEventError
 
+_MOST_RUNS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class RunsRequest:
@@ -27,7 +29,7 @@ class RunsRequest:
         before = arguments.optional_text("before")
         if before is not None and not _is_time(before):
             raise InvalidEventError(arguments.path("before"), before, "a time in ISO 8601")
-        return cls(runs, before, arguments.integer("most", minimum=1))
+        return cls(runs, before, arguments.integer("most", minimum=1, maximum=_MOST_RUNS))
 
 
 @dataclass(frozen=True, slots=True)

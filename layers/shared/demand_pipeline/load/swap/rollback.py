@@ -64,7 +64,7 @@ def _find_last_run(
             connection.execute(addition)
     for run, status, at, by in connection.query(statement("last_run", schema=schema)):
         if status == ROLLED_BACK:
-            raise RollbackError(f"the last run, {run}, was already rolled back at {at} by {by}")
+            raise RollbackError(f"the last run, {run}, was already rolled back at {at}, said to be by {by}")
         if wanted not in (None, run):
             raise RollbackError(f"only the last run ({run}) can be rolled back, not {wanted}")
         tables = [name for [name] in connection.query(statement("tables_of_run", schema=schema), run=run)]

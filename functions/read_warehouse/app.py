@@ -1,4 +1,4 @@
-"""Answer one question of an operator's command about the warehouse, which the operator cannot reach directly."""
+"""Answer one question of a command about the warehouse, in a session that cannot write."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ from demand_pipeline.settings import PostgresSettings
 @inject_logger
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Parse the event, answer the question and serialise the answer."""
-    request = OperateRequest.from_event(event)
+    request = OperateRequest.from_event(event, changing=False)
     add_log_keys()
     return operate(request, PostgresSettings.from_env(), context.get_remaining_time_in_millis() / 1000)
