@@ -74,6 +74,7 @@ Transform${Table}Logs:
 Transform${Table}Role:
   Type: AWS::IAM::Role
   Properties:
+    PermissionsBoundary: !If [HasPermissionsBoundary, !Ref PermissionsBoundary, !Ref AWS::NoValue]
     AssumeRolePolicyDocument:
       Version: '2012-10-17'
       Statement:
