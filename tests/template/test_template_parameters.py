@@ -9,7 +9,7 @@ import pytest
 
 from local import sam
 from tests.statemachine.harness import definition
-from tests.support.sam import parse_overrides
+from tests.support.sam import parse_overrides, parse_tags
 from tests.template.loaded import PARAMETERS, ROOT, TEMPLATE
 
 CONFIG_TEXT = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
@@ -115,6 +115,12 @@ def test_an_environment_has_a_stack_of_its_own_and_may_make_roles(environment: s
     assert stack == f"demand-pipeline-{environment.replace('default', 'dev')}"
     assert CONFIG[environment]["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
     assert CONFIG[environment]["validate"]["parameters"]["lint"] is True
+
+
+@pytest.mark.parametrize("environment", DEPLOYED)
+def test_a_stack_is_tagged_with_its_application_and_environment(environment: str) -> None:
+    tags = {"application": "demand-pipeline", "environment": overrides(CONFIG[environment])["Environment"]}
+    assert parse_tags([CONFIG[environment]["deploy"]["parameters"]["tags"]]) == [tags]
 
 
 def test_a_value_that_needs_quotes_has_an_example_in_samconfig() -> None:
