@@ -1,9 +1,9 @@
-"""Tables that lost many rows in a run. It may be right, so it fails no run, but nobody should overlook it."""
+"""Sentences about tables that lost many rows in a run."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_MUCH = 0.2
+from demand_pipeline.load.shrinkage import has_shrunk
 
 
 def shrunk_tables(tables: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -13,7 +13,7 @@ def shrunk_tables(tables: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _sentence(counts: Mapping[str, Any]) -> str | None:
     before, after = int(counts["previousRows"]), int(counts["loaded"])
-    if before - after <= _MUCH * before:
+    if not has_shrunk(before, after):
         return None
     fewer = f"{(before - after) / before:.0%} fewer" if after else "none are left"
     return f"{counts['table']} shrank: {after:,} rows, {before:,} before, {fewer}"

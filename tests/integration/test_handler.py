@@ -158,3 +158,19 @@ def test_every_log_record_names_the_run_and_none_the_password(
 def test_a_malformed_event_is_named(context: Context, environment: None) -> None:
     with pytest.raises(InvalidEventError, match="tables"):
         lambda_handler({"contract": CONTRACT}, context)  # type: ignore[arg-type]
+
+
+def test_a_committed_load_counts_each_table_that_lost_more_than_a_fifth_of_its_rows(
+    runs: Runs, context: Context, environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(number: int, rows: int, *, dry_run: bool = False) -> dict[str, float]:
+        tables = {"cases": documents(rows), "audit": []}
+        lambda_handler(event(runs.request(run_at(number), tables, dry_run=dry_run)), context)  # type: ignore[arg-type]
+        written = metrics(capsys.readouterr().out)
+        return {each["table"]: each["TableShrunk"][0] for each in written if "TableShrunk" in each}
+
+    assert load(1, 5) == {"cases": 0, "audit": 0}
+    assert load(2, 4) == {"cases": 0, "audit": 0}
+    assert load(3, 0, dry_run=True) == {}
+    assert load(4, 3) == {"cases": 1, "audit": 0}
+    assert load(5, 0) == {"cases": 1, "audit": 0}

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict
 
 from demand_pipeline.contracts.loading import LoadResult
+from demand_pipeline.load.shrinkage import has_shrunk
 from demand_pipeline.observability import emit_metrics, logger
 
 
@@ -21,6 +22,7 @@ def report_changes(result: LoadResult) -> None:
                 RowsDeleted=table.deleted,
                 LoadSeconds=table.load_seconds,
                 AttributesDrifted=drifted[table.table],
+                TableShrunk=has_shrunk(table.previous_rows, table.loaded),
             )
 
 
