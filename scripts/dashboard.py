@@ -26,7 +26,8 @@ ALARMS = (
     "RunAbortedAlarm",
     "QueuedStartAlarm",
     "LostAlertAlarm",
-    *(f"{prefix}{camel_case(table)}Alarm" for prefix in ("NoSuccess", "Drift") for table in TABLES),
+    "RepairFailedAlarm",
+    *(f"{prefix}{camel_case(table)}Alarm" for prefix in ("NoSuccess", "Drift", "Shrunk") for table in TABLES),
     *(f"Throttled{name}Alarm" for name in FUNCTIONS),
     *(f"Slow{name}Alarm" for name in LOADING),
 )

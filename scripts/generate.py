@@ -38,6 +38,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     data_dictionary.PAGE: data_dictionary.render,
     dbt_sources.PAGE: dbt_sources.render,
     state_machine.DEFINITION: state_machine.render,
+    state_machine.REPAIR: state_machine.render_repair,
     Path("demand/cost/measured.json"): cost_page.measured_file,
     **{path: partial(regions.render, path, module) for path, module in WITH_REGIONS.items()},
     **{EVENTS / f"{name}.json": partial(event_files.render, name) for name in event_files.events()},

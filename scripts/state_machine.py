@@ -1,7 +1,8 @@
-"""Generates the state machine's definition from three hand-written files next to it.
+"""Generates the definitions of both state machines from the hand-written files next to them.
 
-`machine.json` is the machine without its branches, `branch.json` is the branch of every table, and `retriers.json`
-defines each retrier once: a state's `Retry` lists their names.
+`machine.json` is the machine of a run without its branches, `branch.json` is the branch of every table, and
+`repair.json` is the machine that follows up the end of a run. `retriers.json` defines each retrier once: a state's
+`Retry` lists their names.
 """
 
 import json
@@ -14,12 +15,15 @@ from demand_pipeline.tables import Table, camel_case
 
 FOLDER = Path("statemachine")
 DEFINITION = FOLDER / "demand_pipeline.asl.json"
+REPAIR = FOLDER / "repair.asl.json"
 
 
 # The load's event lists a run's chunks (limit: 256 KiB), and each chunk uses events of the history (limit: 25,000,
 # retries included): twelve for its scan and transform, seven for its copy.
 # This many segments, and this many more chunks, fit into both limits. The tables share them.
 RUN_CHUNKS = 360
+# A run with more events is not redriven automatically: the largest run still fits into the rest.
+REPAIR_EVENTS = 9_000
 # IAM: a role's inline policies have at most 10,240 characters; the state machine's policies list each table and its
 # function.
 MAX_TABLES = 20
@@ -48,8 +52,12 @@ def render() -> str:
     """Return the whole definition as JSON, before the template's substitutions; raises TooManyTablesError."""
     machine = _read("machine.json", {"tables": _quoted(TABLES), "list of tables": _listed(list(TABLES))})
     machine["States"]["Refresh"]["Branches"] = [_branch(table) for table in TABLES.values()]
-    definition = _with_retriers(machine, json.loads((FOLDER / "retriers.json").read_text(encoding="utf-8")))
-    return json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
+    return _text(machine)
+
+
+def render_repair() -> str:
+    """Return the definition of the machine that follows up the end of a run, likewise."""
+    return _text(_read("repair.json", {"repair events": str(REPAIR_EVENTS)}))
 
 
 def _branch(table: Table) -> dict[str, Any]:
@@ -72,6 +80,11 @@ def _read(file: str, values: dict[str, str]) -> dict[str, Any]:
         text = text.replace(f"<{name}>", value)
     parsed: dict[str, Any] = json.loads(text)
     return parsed
+
+
+def _text(machine: dict[str, Any]) -> str:
+    definition = _with_retriers(machine, json.loads((FOLDER / "retriers.json").read_text(encoding="utf-8")))
+    return json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
 
 
 def _with_retriers(node: Any, retriers: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from textwrap import indent
 
 from demand.cost import Settings
 from demand_pipeline.builders import TABLES
+from demand_pipeline.cures import PASSING
 from demand_pipeline.tables import Table, camel_case
 from scripts import dashboard
 
@@ -181,6 +182,36 @@ Drift${Table}Alarm:
     TreatMissingData: notBreaching
     AlarmActions: [!Ref AlarmTopic]
 """)
+
+
+def shrink_alarms() -> str:
+    """One alarm per table: a committed run has left it with far fewer rows."""
+    return _each("""\
+Shrunk${Table}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      A committed run has left $table without rows, or with more than a fifth fewer rows than before.
+      Runbook: $${RunbookUrl}#Shrunk${Table}Alarm
+    Namespace: DemandPipeline
+    MetricName: TableShrunk
+    Dimensions:
+      - {Name: service, Value: demand-pipeline}
+      - {Name: stack, Value: !Ref AWS::StackName}
+      - {Name: table, Value: $table}
+    Statistic: Maximum
+    Period: 300
+    EvaluationPeriods: 1
+    ComparisonOperator: GreaterThanThreshold
+    Threshold: 0
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+""")
+
+
+def passing_errors() -> str:
+    """The errors after which a run is redriven automatically, as a list of an event pattern."""
+    return "".join(f"- {error}\n" for error in PASSING)
 
 
 def throttle_alarms() -> str:

@@ -11,8 +11,18 @@ from ministack.services import stepfunctions as sf
 from local.emulator import tasks
 from local.emulator.patching import Function, replaces
 
-_DESCRIBE_TABLE = "arn:aws:states:::aws-sdk:dynamodb:describeTable"
-_INVOKE = "arn:aws:states:::lambda:invoke"
+_SDK = "arn:aws:states:::aws-sdk"
+# Of each task: the error of a denied call, the action, and the argument that names the resource.
+_TASKS = {
+    "arn:aws:states:::lambda:invoke": ("Lambda.AWSLambdaException", "lambda:InvokeFunction", "FunctionName"),
+    f"{_SDK}:dynamodb:describeTable": ("DynamoDb.DynamoDbException", "dynamodb:DescribeTable", "TableName"),
+    **{
+        f"{_SDK}:sfn:{name[0].lower()}{name[1:]}": ("Sfn.SfnException", f"states:{name}", "ExecutionArn")
+        for name in ("DescribeExecution", "GetExecutionHistory", "RedriveExecution")
+    },
+    f"{_SDK}:sfn:listExecutions": ("Sfn.SfnException", "states:ListExecutions", "StateMachineArn"),
+    "arn:aws:states:::sns:publish": ("SNS.AuthorizationErrorException", "sns:Publish", "TopicArn"),
+}
 
 
 @replaces(app, "pin_request_origin")
@@ -26,22 +36,19 @@ def _invoke_resource(original: Function, resource: str, arguments: Any) -> Any:
     """AWS: the role of the state machine, as it was when the execution started, applies to its tasks."""
     execution, _ = tasks.current_task()
     role = execution["_machine"]["roleArn"]
-    if resource == _INVOKE:
-        error, action, target = "Lambda.AWSLambdaException", "lambda:InvokeFunction", arguments["FunctionName"]
-    elif resource == _DESCRIBE_TABLE:
-        error, action, target = "DynamoDb.DynamoDbException", "dynamodb:DescribeTable", arguments["TableName"]
-    else:
+    if resource not in _TASKS:
         raise RuntimeError(f"fix local/emulator/roles.py: the permissions of {resource} are missing")
-    if denial := _denial(role, action, target):
+    error, action, argument = _TASKS[resource]
+    if denial := _denial(role, action, arguments[argument]):
         raise sf._ExecutionError(error, denial)
     return original(resource, arguments)
 
 
 @replaces(eventbridge, "_invoke_target")
 def _invoke_target(original: Function, target: Any, event: Any, rule: Any, *view: Any) -> Any:
-    """AWS: a schedule may start only targets that its role allows; otherwise the event is not delivered."""
-    scheduled = event.get("Source") == "aws.scheduler"
-    if scheduled and (denial := _denial(target["RoleArn"], "states:StartExecution", target["Arn"])):
+    """AWS: a schedule or a rule may start only targets that its role allows; otherwise the event is not delivered."""
+    starts = ":stateMachine:" in target["Arn"]
+    if starts and (denial := _denial(target["RoleArn"], "states:StartExecution", target["Arn"])):
         raise PermissionError(denial)
     return original(target, event, rule, *view)
 

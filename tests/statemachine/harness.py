@@ -29,6 +29,7 @@ from tests.support.functions import OF_A_RUN, Context, Handler
 
 ACCOUNT = "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "demand_pipeline.asl.json"
+REPAIR = DEFINITION.with_name("repair.asl.json")
 # What the template puts into the definition, with the defaults of its parameters.
 SUBSTITUTIONS: dict[str, Any] = {
     "Partition": "aws",
@@ -50,12 +51,21 @@ SUBSTITUTIONS: dict[str, Any] = {
     "MaxRejectPercent": 1,
     "MaxShrinkPercent": 100,
 }
+REPAIR_SUBSTITUTIONS: dict[str, Any] = {
+    "Partition": "aws",
+    "Region": REGION,
+    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
+    "Console": "https://console.example.com/#/",
+    "DemandPipelineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:pipeline",
+    "RunbookUrl": "docs/runbook.md",
+    "SelfRepairMinutes": 10,
+}
 
 
-def definition(**settings: Any) -> dict[str, Any]:
-    """Return the deployed definition, with `settings` in place of the template's defaults."""
-    text = DEFINITION.read_text()
-    for name, value in (SUBSTITUTIONS | settings).items():
+def definition(file: Path = DEFINITION, **settings: Any) -> dict[str, Any]:
+    """Return a deployed definition, with `settings` in place of the template's defaults."""
+    text = file.read_text()
+    for name, value in ((SUBSTITUTIONS if file == DEFINITION else REPAIR_SUBSTITUTIONS) | settings).items():
         text = text.replace(f"${{{name}}}", str(value))
     parsed: dict[str, Any] = json.loads(text)
     return parsed
@@ -103,6 +113,8 @@ class Machine(ExitStack):
     `proceed()` did the work, wait, or answer in its place. That is the seam for injecting faults.
     """
 
+    file = DEFINITION
+
     def __init__(
         self,
         handlers: Mapping[str, Handler],
@@ -113,9 +125,9 @@ class Machine(ExitStack):
         super().__init__()
         self.handlers = handlers
         self.around = around or (lambda _task, proceed: proceed())
-        self.definition = definition(**settings)
+        self.definition = definition(self.file, **settings)
         self.tasks: list[Task] = []  # attempts, in the order they began
-        self.pauses: list[float] = []  # seconds that retries would have waited
+        self.pauses: list[float] = []  # seconds that retries and Waits would have waited
         self._done: dict[str, Any] = {}  # results of Tasks that succeeded
         self._replay: dict[str, Any] = {}  # the same, as they were at the redrive
 
@@ -143,7 +155,7 @@ class Machine(ExitStack):
 
     def update(self, **settings: Any) -> None:
         """Deploy the definition with other settings: runs that have started keep theirs."""
-        text = json.dumps(definition(**settings))
+        text = json.dumps(definition(self.file, **settings))
         self._client.update_state_machine(stateMachineArn=self.arn, definition=text)
 
     def redrive(self, run: Run | str) -> Run:

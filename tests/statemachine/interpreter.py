@@ -27,6 +27,10 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sns import (
+    StateTaskServiceSns,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.utils import TMP_THREADS
@@ -37,13 +41,13 @@ type RunTask = Callable[[Any, Any, dict[str, Any], Callable[[], Any]], Any]
 
 @contextmanager
 def patched(run_task: RunTask, pause: Callable[[float], None]) -> Iterator[None]:
-    """Evaluate JSONata, let `run_task` run every Task, and hand a retry's seconds to `pause` instead of sleeping."""
+    """Evaluate JSONata, let `run_task` run every Task, and hand the seconds of retries and Waits to `pause`: no sleep."""
     with ExitStack() as patches:
 
         def patch(target: Any, name: str, new: Any) -> None:
             patches.enter_context(mock.patch.object(target, name, new))
 
-        for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk):
+        for kind in (StateTaskServiceLambda, StateTaskServiceAwsSdk, StateTaskServiceSns):
             patch(kind, "_eval_service_task", _running(kind._eval_service_task, run_task))
         patch(StringJSONata, "_eval_body", _evaluate)
         # Once a sibling has failed or somebody has stopped the run, moto evaluates nothing more, and takes what lies on its
@@ -56,6 +60,7 @@ def patched(run_task: RunTask, pause: Callable[[float], None]) -> Iterator[None]
         for module in (iteration_worker, branches_decl):
             patch(module, "CustomErrorName", ErrorName)
         patch(retrier_decl, "time", SimpleNamespace(sleep=pause))
+        patch(WaitFunction, "_wait_interval", lambda _state, wait_seconds, **_: pause(wait_seconds))
         # moto logs every failure, with the whole definition.
         log = logging.getLogger("moto.stepfunctions")
         patches.callback(log.setLevel, log.level)
@@ -108,7 +113,9 @@ def _evaluate(expression: Any, env: Any) -> None:
     bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
     try:
         bindings["states"] = states
-        result = jsonata.Jsonata(expression.expression).evaluate(None, bindings)
+        program = jsonata.Jsonata(expression.expression)
+        program.register_lambda("parse", json.loads)  # AWS's own function
+        result = program.evaluate(None, bindings)
         if result is None and not jsonata.Jsonata(f"$exists(({expression.expression}))").evaluate(None, bindings):
             raise ValueError(f"the expression gave nothing: {expression.expression}")  # noqa: TRY301
     except Exception as error:

@@ -70,7 +70,7 @@ def _lint_scope(place: str, scope: dict[str, Any]) -> Iterator[str]:
         if name not in found:
             yield f"{name}: nothing leads here"
         ends = state["Type"] in ("Succeed", "Fail") or state.get("End") is True
-        if ends and _targets(state):
+        if ends and ("Next" in state or "Choices" in state):
             yield f"{name}: ends, and goes on as well"
         if not ends and not (state.get("Default") if state["Type"] == "Choice" else state.get("Next")):
             yield f"{name}: neither ends nor goes on"

@@ -10,7 +10,7 @@ import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import camel_case
-from scripts.state_machine import share
+from scripts.state_machine import REPAIR_EVENTS, share
 from tests.statemachine.fakes import handlers, sized
 from tests.statemachine.harness import SUBSTITUTIONS, Machine, definition
 from tests.statemachine.lint import states
@@ -54,6 +54,10 @@ def test_the_largest_run_stays_within_the_limits() -> None:
     assert sum(len(segment["chunks"]) for segment in load["tables"][0]["segments"]) == CHUNKS
     assert len(TABLES) * events < EVENTS
     assert len(TABLES) * len(json.dumps(load).encode()) < PAYLOAD
+
+
+def test_the_largest_run_fits_into_the_events_that_an_automatic_redrive_leaves() -> None:
+    assert REPAIR_EVENTS + len(TABLES) * largest_run()[0] < REDRIVABLE
 
 
 @pytest.mark.parametrize("room", [10, 20, 40, 80])

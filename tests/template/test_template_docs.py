@@ -152,6 +152,13 @@ def test_the_deployer_may_run_what_helps_after_a_deployment_that_failed_or_a_cha
     assert [command for command in commands if not may(f"{command[0]}:{command[1].replace('-', '')}")] == []
 
 
+def test_the_deployer_may_pass_the_roles_to_the_services_that_use_them() -> None:
+    roles = resources("AWS::IAM::Role").values()
+    trusted = {s["Principal"]["Service"] for role in roles for s in role["AssumeRolePolicyDocument"]["Statement"]}
+    (passing,) = [s for s in DEPLOYER["Statement"] if "iam:PassRole" in listed(s["Action"])]
+    assert set(passing["Condition"]["StringEquals"]["iam:PassedToService"]) == trusted
+
+
 def test_the_deployers_policy_fits_into_one() -> None:
     # IAM: a managed policy has at most 6,144 characters, white space not counted.
     assert len(json.dumps(DEPLOYER, separators=(",", ":"))) <= 6144

@@ -38,21 +38,20 @@ def transforming(table: str) -> dict[str, list[str]]:
 
 TRANSFORMS = {name: f"Transform{camel_case(name)}" for name in TABLES}
 TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+LOG_DELIVERY = {
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
 # Actions that AWS gives on no narrower resource.
 WITHOUT_RESOURCE = {
-    "DemandPipelineRole": {
-        "logs:CreateLogDelivery",
-        "logs:GetLogDelivery",
-        "logs:UpdateLogDelivery",
-        "logs:DeleteLogDelivery",
-        "logs:ListLogDeliveries",
-        "logs:PutResourcePolicy",
-        "logs:DescribeResourcePolicies",
-        "logs:DescribeLogGroups",
-        *TRACING,
-        "xray:GetSamplingRules",
-        "xray:GetSamplingTargets",
-    },
+    "DemandPipelineRole": {*LOG_DELIVERY, *TRACING, "xray:GetSamplingRules", "xray:GetSamplingTargets"},
+    "RepairRunRole": LOG_DELIVERY,
     **{f"{name}Role": TRACING for name in ("ScanSegment", *TRANSFORMS.values(), *CONNECTED)},
     "WarehouseAccess": {
         "ec2:CreateNetworkInterface",
@@ -67,6 +66,18 @@ GRANTS = {
     "ScheduleRole": {
         "states:StartExecution": ["DemandPipeline"],
         "sqs:SendMessage": ["ScheduleDeadLetters.Arn"],
+    },
+    "RunRepairRuleRole": {"states:StartExecution": ["RepairRun"]},
+    "RepairRunRole": {
+        **{
+            f"states:{action}": [
+                "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${DemandPipeline.Name}:*"
+            ]
+            for action in ("DescribeExecution", "GetExecutionHistory", "RedriveExecution")
+        },
+        "states:ListExecutions": ["DemandPipeline"],
+        "sns:Publish": ["AlarmTopic"],
+        **{action: ["AlarmKey.Arn"] for action in STAGING_KEY},
     },
     "DemandPipelineRole": {
         "lambda:InvokeFunction": [f"{name}.Arn" for name in ("ScanSegment", *TRANSFORMS.values(), *LOADING)],
@@ -140,13 +151,17 @@ def test_the_roles_of_the_functions_that_connect_to_postgresql_share_the_policy_
 
 
 def test_a_key_is_used_only_through_the_service_whose_data_it_encrypts() -> None:
-    services = {("ScanSegmentRole", "KmsKeyArns"): "dynamodb", ("WarehouseAccess", "KmsKeyArns"): "secretsmanager"}
+    services = {
+        ("ScanSegmentRole", "KmsKeyArns"): "dynamodb",
+        ("WarehouseAccess", "KmsKeyArns"): "secretsmanager",
+        ("RepairRunRole", "AlarmKey.Arn"): "sns",
+    }
     found = [
         (services.get((name, spelled(s["Resource"])), "s3"), s["Condition"])
         for name, s in statements()
         if "kms:Decrypt" in listed(s["Action"])
     ]
-    assert len(found) == len(TABLES) + 5
+    assert len(found) == len(TABLES) + 6
     for service, condition in found:
         via = {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}
         assert condition == {"StringEquals": {"kms:ViaService": via}}
@@ -186,8 +201,10 @@ def test_roles_are_for_the_services_that_use_them_in_this_account() -> None:
     assert trusted == {
         "ScheduleRole": "scheduler.amazonaws.com",
         "DemandPipelineRole": "states.amazonaws.com",
+        "RepairRunRole": "states.amazonaws.com",
+        "RunRepairRuleRole": "events.amazonaws.com",
         **functions,
     }
-    for name in ("ScheduleRole", "DemandPipelineRole"):
+    for name in set(trusted) - set(functions):
         statement = resources("AWS::IAM::Role")[name]["AssumeRolePolicyDocument"]["Statement"][0]
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}

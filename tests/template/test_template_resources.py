@@ -27,7 +27,7 @@ from tests.template.loaded import (
 )
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
-(MACHINE,) = resources("AWS::Serverless::StateMachine").values()
+MACHINE = resources("AWS::Serverless::StateMachine")["DemandPipeline"]
 (BUCKET,) = resources("AWS::S3::Bucket").values()
 (SCHEDULE,) = resources("AWS::Scheduler::Schedule").values()
 
@@ -151,6 +151,7 @@ def test_there_is_an_alarm_for_every_way_in_which_the_warehouse_grows_old() -> N
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("DemandPipeline", "TableRefreshed"),
         ("DemandPipeline", "AttributesDrifted"),
+        ("DemandPipeline", "TableShrunk"),
         ("AWS/Lambda", "Throttles"),
         ("AWS/Lambda", "Duration"),
     }

@@ -262,6 +262,26 @@ RUN_CURES = (
     *[_cure(names, meaning, _redrive(fix)) for names, meaning, fix in _ENVIRONMENT],
 )
 
+# Reasons that often pass: a run that failed for one of them is redriven automatically, after a pause.
+PASSING = (
+    "TransientError",
+    "LockTimeoutError",
+    "DatabaseConnectionError",
+    "Sandbox.Timedout",
+    "States.Timeout",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ResourceNotReadyException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ENINotReadyException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.EC2UnexpectedException",
+    "DynamoDb.InternalServerErrorException",
+    "DynamoDb.SdkClientException",
+)
+
 STOPPED = _cure("Stopped", "the run was stopped by hand", _redrive(), _new_run())
 
 QUESTION_CURES = (
