@@ -19,6 +19,7 @@ from demand.cli.result import failure_parts, receipt_parts, state_of
 from demand.runs import execution
 from demand.runs.options import pasted, to_options
 from demand.runs.receipt import Receipt, reasons_of_failure, receipt
+from demand.runs.repair import Redrives, find_redrives
 from demand.runs.report import Report, read
 from demand.runs.shrinkage import shrunk_tables
 from demand.runs.state import InWarehouse, State, find_states
@@ -54,11 +55,12 @@ class History:
 
 @dataclass(frozen=True)
 class Shown:
-    """All about a run."""
+    """All about a run. `redrives` is null if there are none, and none is to come."""
 
     report: Mapping[str, Any]
     warehouse: InWarehouse
     receipt: Receipt | None
+    redrives: Redrives | None
 
 
 @command("runs", examples=["demand runs", "demand runs --limit 50 --json"])
@@ -107,7 +109,10 @@ def show(shell: Shell, run: RunName = None) -> int:
     else:
         reasons, complete = reasons_of_failure(shell.stack, report)
         parts += failure_parts(report, warehouse, reasons, complete=complete)
-    shell.output.show(Shown(asdict(report), warehouse, found), *parts, *_course(report))
+    redrives = find_redrives(shell.stack, report.run)
+    if redrives:
+        parts += ["", facts([("redrives", redrives.sentence)])]
+    shell.output.show(Shown(asdict(report), warehouse, found, redrives), *parts, *_course(report))
     return FAILED if report.failures else SUCCESS
 
 
