@@ -33,15 +33,17 @@ import original
 def lambda_handler(event, context):
     if event["segment"] == {segment}:
         time.sleep({seconds})
-        raise RuntimeError("a bug that only this segment meets")
+        raise type({error!r}, (Exception,), {{}})("a bug that only this segment meets")
     return original.lambda_handler(event, context)
 """
 
 
 class Deploy(Protocol):
-    """Deploy a function's code again; where a segment is given, with a bug that only this one meets."""
+    """Deploy a function's code again; where a segment is given, with an error that only this one meets."""
 
-    def __call__(self, function: str, segment: int | None = None, seconds: float = 0) -> None: ...
+    def __call__(
+        self, function: str, segment: int | None = None, seconds: float = 0, error: str = "RuntimeError"
+    ) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +52,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("e2e") / "stack")
     console = Console()
     with stack.locked():
-        stack.up(console, {"MinSegments": "2", "ParallelCopyBytes": "0"})
+        stack.up(console, {"MinSegments": "2", "ParallelCopyBytes": "0", "SelfRepairMinutes": "1"})
         try:
             yield stack
         finally:
@@ -126,8 +128,8 @@ def deploy(stack: Stack, client: Client) -> Deploy:
     resources = client("cloudformation").describe_stack_resources(StackName="demand-pipeline-local")["StackResources"]
     names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
-    def deploy(function: str, segment: int | None = None, seconds: float = 0) -> None:
-        broken = None if segment is None else BROKEN.format(segment=segment, seconds=seconds)
+    def deploy(function: str, segment: int | None = None, seconds: float = 0, error: str = "RuntimeError") -> None:
+        broken = None if segment is None else BROKEN.format(segment=segment, seconds=seconds, error=error)
         code = archive(stack.folder / "sam" / "build" / function, broken)
         client("lambda").update_function_code(FunctionName=names[function], ZipFile=code)
 
