@@ -66,6 +66,9 @@ sbom: .venv-supply/.stamp .venv-layer/.stamp  ## write the bill of materials of 
 	@.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
 		--spec-version 1.6 .venv-layer/bin/python | .venv-supply/bin/python -m scripts.sbom > $(SBOM)
 
+deploy: setup  ## deploy to AWS while no run is active: pause the schedule, wait, build, deploy, resume (CONFIG_ENV=staging, OPTIONS=)
+	@$(PYTHON) -m scripts.deploy $(or $(CONFIG_ENV),default) $(OPTIONS)
+
 format: setup  ## rewrite the code in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
@@ -127,4 +130,4 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && node inflate.mjs && tar -xf al2023.tar
 	@touch $@
 
-.PHONY: help demo down test test-fast test-slow test-docker test-postgres soak bench lint audit sbom format generate lock setup fuzz
+.PHONY: help demo down test test-fast test-slow test-docker test-postgres soak bench lint audit sbom deploy format generate lock setup fuzz

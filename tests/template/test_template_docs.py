@@ -159,6 +159,21 @@ def test_the_deployer_may_pass_the_roles_to_the_services_that_use_them() -> None
     assert set(passing["Condition"]["StringEquals"]["iam:PassedToService"]) == trusted
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        "cloudformation:DescribeStacks",
+        "cloudformation:ListStackResources",
+        "scheduler:GetSchedule",
+        "scheduler:UpdateSchedule",
+        "states:ListExecutions",
+    ],
+)
+def test_the_deployer_may_wait_for_runs_itself_not_only_through_cloudformation(action: str) -> None:
+    own = [s for s in DEPLOYER["Statement"] if action in listed(s["Action"]) and "Condition" not in s]
+    assert own != []
+
+
 def test_the_deployers_policy_fits_into_one() -> None:
     # IAM: a managed policy has at most 6,144 characters, white space not counted.
     assert len(json.dumps(DEPLOYER, separators=(",", ":"))) <= 6144

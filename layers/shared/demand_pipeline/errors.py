@@ -37,7 +37,7 @@ class InvalidEventError(PipelineError, ValueError):
 class ContractVersionError(InvalidEventError):
     """The execution was started with a different version of the state machine's definition than the functions have.
 
-    A redrive keeps that definition, so only a new run helps; deploy while no run is active.
+    A redrive keeps that definition, so only a new run helps. `make deploy` waits until no run is active.
     """
 
     def __init__(self, found: Any, expected: int) -> None:
