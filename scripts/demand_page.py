@@ -12,11 +12,11 @@ from demand.permissions import COMMANDS, policy
 # The policies of docs/demand.md: what each lets one do, by which commands, and what of their permissions it leaves out.
 POLICIES = {
     "To look at runs": (
-        ("watch", "runs", "show", "logs", "config"),
+        ("status", "watch", "runs", "show", "logs", "config"),
         ("rejects", "reading function"),
     ),
     "To read the warehouse too, keys and rejected items included, and to change nothing": (
-        ("watch", "runs", "show", "logs", "config", "report", "rejects list", "drift", "diff"),
+        ("status", "watch", "runs", "show", "logs", "config", "report", "locks", "rejects list", "drift", "diff"),
         (),
     ),
     "To operate: all commands": (tuple(COMMANDS), ()),

@@ -63,6 +63,7 @@ def events() -> dict[str, Event]:
         "read_warehouse_drift": _operate("drift", run=None),
         "read_warehouse_diff": _operate("diff", table=first.name, samples=3),
         "change_warehouse_rollback": _operate("rollback", run=_ID, by="ops@example.com", reason="rows are missing"),
+        "read_warehouse_locks": _operate("locks"),
         "read_warehouse_rejected_items": _operate("rejected_items", run=_ID, table=first.name, after=None),
         "read_warehouse_rejects": _operate("rejects", run=None, table=None, samples=3),
         "read_warehouse_runs": _operate("runs", runs=None, before="2026-11-23T03:00:00+00:00", most=10),

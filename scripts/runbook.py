@@ -14,8 +14,8 @@ from cfnlint.decode import cfn_yaml
 from demand import explain
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
-from demand_pipeline.cure import READING, Cure, Then
-from demand_pipeline.cures import PASSING, QUESTION_CURES, RUN_CURES, cure_of_run
+from demand_pipeline.cure import Cure
+from demand_pipeline.cures import PASSING, QUESTION_CURES, RUN_CURES, STATEMENTS, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.dashboard import FUNCTIONS
@@ -67,6 +67,11 @@ def queries() -> str:
     return "\n\n".join(f"{', '.join(names)}:\n\n```sql\n{text}\n```" for text, names in asked.items())
 
 
+def passing() -> str:
+    """Return the names of the errors after which a run is redriven automatically."""
+    return f"These errors often pass: {', '.join(f'`{name}`' for name in PASSING)}."
+
+
 def family(alarm: str) -> str:
     """The alarm's name, with `…` for a table or a function."""
     return _EACH.sub(r"\1…Alarm", alarm)
@@ -76,14 +81,24 @@ def _error(entry: Cure) -> tuple[str, ...]:
     return "<br>".join(_anchor(name) + _linked(name, entry.names[0]) for name in entry.names), *_explained(entry)
 
 
-def passing() -> str:
-    """The errors after which a run is redriven automatically."""
-    return f"These errors often pass: {', '.join(f'`{name}`' for name in PASSING)}."
+def _explained(entry: Cure) -> tuple[str, str]:
+    return _sentence(entry.meaning), _sentence(linked(entry.action))
 
 
-def others() -> str:
-    """Return the instructions for errors without a section: other errors of AWS, and exceptions of Python."""
-    return "\n\n".join(["\n".join(_text(cure_of_run(name))) for name in ("Any.other", "AnyOther")])
+def _anchor(name: str) -> str:
+    """EventBridge puts the name into a link as it is, so a heading's own anchor, in lower case, would not do."""
+    return f'<a id="{name}"></a>'
+
+
+def _linked(name: str, section: str) -> str:
+    """The name, as a link if the page has this section."""
+    if f"\n### {section}\n" not in PAGE.read_text(encoding="utf-8"):
+        return name
+    return f"[{name}](#{re.sub(r'[^a-z0-9]', '', section.lower())})"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
 def sizes() -> str:

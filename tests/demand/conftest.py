@@ -283,11 +283,7 @@ def deployed(handlers: dict[str, Handler], **settings: Any) -> Iterator[Stack]:
     around = settings.pop("around", None)
     with Machine(one_at_a_time(handlers), around=sized(then=around), **settings) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": BUCKET, **OUTPUTS}
-        resources = {
-            "ScanSegmentLogs": ("AWS::Logs::LogGroup", LOG_GROUP),
-            "Schedule": ("AWS::Scheduler::Schedule", SCHEDULE["Name"]),
-        }
-        cloudformation = CloudFormation(outputs, resources)
+        cloudformation = CloudFormation(outputs, RESOURCES)
         fakes = {"cloudformation": cloudformation, "lambda": Denied(cloudformation.calls)}
         with clients_recorded(fakes, cloudformation.calls):
             stack = Stack(machine, cloudformation.calls)
@@ -337,7 +333,7 @@ def real(aws: None, warehouse: Warehouse, demand: Demand, monkeypatch: pytest.Mo
 
     with Machine(one_at_a_time(real_functions.handlers()), around=around) as machine:
         outputs = {"StateMachineArn": machine.arn, "StagingBucketName": REAL_BUCKET, **OUTPUTS}
-        cloudformation = CloudFormation(outputs, {})
+        cloudformation = CloudFormation(outputs, RESOURCES)
         named = {f"{camel_case(table.source)}Table": table.source for table in TABLES.values()}
         cloudformation._stack["Parameters"] += [{"ParameterKey": n, "ParameterValue": v} for n, v in named.items()]
         calls = cloudformation.calls

@@ -330,8 +330,8 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "RollbackError": ("show_runs",),
 }
 
-_OF_AWS = "AWS reports a failure that has no entry of its own"
-_OF_PYTHON = "a Python exception that has no entry of its own, probably a bug in the pipeline or in a library"
+_OF_AWS = "an AWS error without an entry in the runbook"
+_OF_PYTHON = "an unexpected Python exception, probably a bug in the pipeline or in a library"
 
 
 def cure_of_run(error: str) -> Cure:
