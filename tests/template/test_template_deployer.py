@@ -110,6 +110,10 @@ def test_every_role_has_the_boundary_also_one_that_sam_would_generate() -> None:
 # The resources of the stack's statements as they are deployed, by what the template calls them.
 DEPLOYED = {
     "DemandPipeline": f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:{STAGING}-1234567db123",
+    "RepairRun": f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:{STAGING}-repair-1234567db123",
+    "AlarmTopic": f"arn:aws:sns:eu-west-1:{ACCOUNT}:{STAGING}-AlarmTopic-x",
+    "AlarmKey.Arn": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/3",
+    "DemandPipeline.Name": f"{STAGING}-1234567db123",
     "ScheduleDeadLetters.Arn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{STAGING}-ScheduleDeadLetters-x",
     "StagingBucket.Arn": f"arn:aws:s3:::{STAGING}-stagingbucket-x",
     "PostgresSecretArn": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:demand-pipeline/staging-AbCdEf",
@@ -121,6 +125,7 @@ DEPLOYED = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": STAGING,
     "Account": ACCOUNT,
+    "AWS::AccountId": ACCOUNT,
 }
 
 

@@ -99,7 +99,7 @@ def test_an_error_without_an_entry_leads_to_its_cause_and_to_no_guess(name: str)
 
 @pytest.mark.parametrize("name", ["Lambda.AWSLambdaException", "DynamoDb.DynamoDbException"])
 def test_a_name_that_a_missing_right_shares_with_other_failures_says_so(name: str) -> None:
-    assert re.search("may not", cure_of_run(name).meaning)
+    assert re.search("not allowed", cure_of_run(name).meaning)
     assert "policy" in cure_of_run(name).action
 
 
