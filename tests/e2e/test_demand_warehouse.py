@@ -1,11 +1,13 @@
 """The commands that ask the function in the VPC, on the deployed stack: by it, and directly."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from demand.overrides import written
 from demand_pipeline.builders import TABLES
-from local import seed
+from local import sam, seed
 from local.sample import Sample
 from local.stack import Stack
 from tests.e2e.test_demand import Demand, begin, demand
@@ -17,13 +19,17 @@ FIRST = next(iter(TABLES.values()))
 BOTH = [[], ["--direct"]]
 
 
-def test_doctor_verify_and_rejects_agree_whichever_way_they_ask(stack: Stack, demand: Demand) -> None:
+def test_doctor_verify_and_rejects_agree_whichever_way_they_ask(stack: Stack, demand: Demand, tmp_path: Path) -> None:
+    deployed = sam.parameters(stack.client("cloudformation"))
+    lines = ",".join(written(name, value) for name, value in deployed.items())
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text(f'[default.deploy.parameters]\nstack_name = "{sam.STACK}"\nparameter_overrides = [{lines}]\n')
     dynamodb = stack.client("dynamodb")
     seed.create_tables(dynamodb)
     seed.write_sample(dynamodb, Sample(200), lambda _: None)
     assert demand("run", "--max-reject-percent", "10")[0] == 0
     for words in BOTH:
-        code, out, _ = demand("doctor", "--json", *words)
+        code, out, _ = demand("doctor", "--config-file", str(samconfig), "--json", *words)
         found = json.loads(out)["findings"]
         assert (code, {finding["state"] for finding in found}) == (0, {"ok", "skipped"})
         # What the emulator does not have.
