@@ -5,8 +5,10 @@ UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
 STRATEGY ?= truncate
-# No target needs them, and they would win over what the targets set.
+# Only `make deploy` reaches AWS. Elsewhere these would win over what the targets set.
+ifeq ($(filter deploy,$(MAKECMDGOALS)),)
 unexport $(filter AWS_% DEMAND_% PG% PYTHON% SAM_%,$(.VARIABLES))
+endif
 BENCH := pandas dlt singer-tap singer-target chart
 AUDIT_SERVICE ?= pypi
 # make audit reads every other lock: these environments never hold credentials of a real account.

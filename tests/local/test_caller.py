@@ -36,6 +36,14 @@ def test_proxies_spare_the_loopback_interface_and_what_they_spared_before(name: 
     assert found["NO_PROXY"] == found["no_proxy"] == "mirror,localhost,127.0.0.1"
 
 
+@pytest.mark.parametrize(("target", "reaches_aws"), [("demo", False), ("test", False), ("deploy", True)])
+def test_only_the_target_that_deploys_to_aws_gets_the_shells_settings_for_it(target: str, reaches_aws: bool) -> None:
+    installed = [f"--assume-old={name}/.stamp" for name in (".venv", ".venv-sam", ".venv-emulator")]
+    command = ["make", *installed, target, "PYTHON=env #"]
+    shown = subprocess.check_output(command, env={**os.environ, **NONSENSE}, text=True, stderr=subprocess.DEVNULL)
+    assert ("AWS_PROFILE=nonsense" in shown.splitlines()) is reaches_aws
+
+
 def test_tests_pass_in_a_shell_with_other_settings() -> None:
     """With moto, boto3, a terminal's width and times."""
     tests = ["tests/functions/test_staging.py", "tests/demand/test_config.py", "tests/demand/test_output.py"]
