@@ -1,6 +1,7 @@
 """Generates the regions of docs/demand.md: the commands with their options and examples, and the policies they need."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +22,13 @@ POLICIES = {
     ),
     "To operate: all commands": (tuple(COMMANDS), ()),
 }
+_SEVERAL = 3  # commands that have an option before it is explained once for all of them
 
 
 def commands() -> str:
     """Return a section per command, from its declaration."""
-    group: Any = get_command(app)
-    return "\n\n".join(_command(name, found) for name, found in all_commands("", group))
+    common = _common()
+    return "\n\n".join(_command(name, found, common) for name, found in all_commands("", get_command(app)))
 
 
 def all_commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
@@ -42,7 +44,12 @@ def shared_options() -> str:
     """Return a table of the options of all commands."""
     group: Any = get_command(app)
     names = {option.name for option in SHARED}
-    return _options([option for option in next(iter(group.commands.values())).params if option.name in names])
+    return _table([_row(option) for option in next(iter(group.commands.values())).params if option.name in names])
+
+
+def common_options() -> str:
+    """Return a table of the options that several commands have with one meaning."""
+    return _table(_common())
 
 
 def permissions() -> str:
@@ -72,22 +79,37 @@ def _json(document: dict[str, Any]) -> str:
     return f'{{\n  "Version": "{document["Version"]}",\n  "Statement": [\n{statements}\n  ]\n}}'
 
 
-def _command(name: str, found: Any) -> str:
-    shared = {option.name for option in SHARED}
-    own = [parameter for parameter in found.params if parameter.name not in shared]
+def _command(name: str, found: Any, common: list[tuple[str, str]]) -> str:
     lines = [f"### demand {name}", "", " ".join(found.help.split()), "", "```console"]
     lines += [f"$ {example}" for example in EXAMPLES[name]]
     lines.append("```")
-    if own:
-        lines += ["", _options(own)]
+    rows = _own(found)
+    if taken := [f"`{word}`" for word, meaning in common if (word, meaning) in rows]:
+        lines += ["", f"Common options: {', '.join(taken)}."]
+    if left := [row for row in rows if row not in common]:
+        lines += ["", _table(left)]
     return "\n".join(lines)
 
 
-def _options(options: list[Any]) -> str:
-    lines = ["| option | meaning |", "| --- | --- |"]
-    for option in options:
-        names = ", ".join(getattr(option, "opts", [])) if option.param_type_name == "option" else ""
-        metavar = "" if getattr(option, "is_flag", False) else option.metavar or ""
-        word = " ".join(part for part in (names, metavar) if part)
-        lines.append(f"| `{word}` | {' '.join((option.help or '').split())} |")
-    return "\n".join(lines)
+def _common() -> list[tuple[str, str]]:
+    """The options that several commands have with the same meaning, those of most commands first."""
+    counts = Counter(row for _, found in all_commands("", get_command(app)) for row in _own(found))
+    return [row for row, count in counts.most_common() if count >= _SEVERAL]
+
+
+def _own(found: Any) -> list[tuple[str, str]]:
+    shared = {option.name for option in SHARED}
+    return [_row(parameter) for parameter in found.params if parameter.name not in shared]
+
+
+def _row(option: Any) -> tuple[str, str]:
+    """An option with its value, and its meaning."""
+    names = ", ".join(getattr(option, "opts", [])) if option.param_type_name == "option" else ""
+    metavar = "" if getattr(option, "is_flag", False) else option.metavar or ""
+    return " ".join(part for part in (names, metavar) if part), " ".join((option.help or "").split())
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(
+        ["| option | meaning |", "| --- | --- |", *(f"| `{word}` | {meaning} |" for word, meaning in rows)]
+    )

@@ -112,3 +112,9 @@ def test_a_phrase_to_avoid_is_found_in_any_case_over_the_end_of_a_line_and_in_a_
 @pytest.mark.parametrize("phrase", words.AVOID)
 def test_a_phrase_to_avoid_is_not_found_within_other_words(phrase: str) -> None:
     assert phrase not in [found for _, found in words.found(f"re{phrase} {phrase}ed")]
+
+
+def test_an_option_of_several_commands_is_explained_once() -> None:
+    rows = re.findall(r"^\| `(?:-|\[).*$", DOCUMENTS["docs/demand.md"], re.MULTILINE)
+    assert len(rows) > 30
+    assert [row for row in set(rows) if rows.count(row) > 2] == []
