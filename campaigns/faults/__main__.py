@@ -1,4 +1,4 @@
-"""`make soak`: rounds with consecutive seeds, on as many servers as there are workers, and what came of them."""
+"""`make soak`: runs rounds with consecutive seeds, with one server per worker, and reports the results."""
 
 import argparse
 import secrets
@@ -14,7 +14,7 @@ from campaigns.faults.faults import KINDS
 from campaigns.faults.rounds import Outcome, rounds
 from campaigns.faults.strategies import STRATEGIES
 
-_PLAIN_EVERY = 10  # rounds a line, where no terminal shows the progress
+_PLAIN_EVERY = 10  # rounds per line of progress, if there is no terminal
 
 
 def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
@@ -64,7 +64,7 @@ def _tell(console: Console, outcome: Outcome) -> None:
 
 
 def main() -> int:
-    """Run the soak; 0 if every round has passed."""
+    """Run the campaign; return 0 if every round passed."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None, help="of the first round; the others follow")

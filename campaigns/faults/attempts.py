@@ -1,4 +1,4 @@
-"""Attempts that outlive their Task: suspended somewhere in their work, and let go on, or die, later."""
+"""Attempts that outlive their Task: they are suspended somewhere in their work, and continue or die later."""
 
 import threading
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from typing import Any
 
 _local = threading.local()
 
-# A half-dead load that holds the turn or a lock goes on by itself: the server would end it otherwise.
+# A suspended load that holds the load lock or another lock continues by itself: otherwise the server would end it.
 HOLDING_SECONDS = 0.3
 _PATIENCE_SECONDS = 60.0
 
 
 class SandboxKilled(BaseException):
-    """Ends the thread of an attempt whose sandbox is gone; no `except Exception` holds it up."""
+    """Ends the thread of an attempt whose sandbox was killed; `except Exception` does not catch it."""
 
 
 @dataclass
 class Attempt:
-    """An attempt in a thread of its own, to be suspended at its n-th call of AWS or PostgreSQL."""
+    """An attempt in a separate thread, to be suspended at its n-th call of AWS or PostgreSQL."""
 
     suspend_at: int
     dies: bool = False
@@ -31,7 +31,7 @@ class Attempt:
     thread: Thread | None = None
 
     def start(self, proceed: Callable[[], Any], seconds: float | None = None) -> None:
-        """Run until the point of suspension, or the end if that comes first; `seconds` are the function's time."""
+        """Run until the point of suspension, or to the end if it comes first; `seconds` is the function's time."""
 
         def run() -> None:
             _local.attempt, _local.in_task, _local.seconds = self, True, seconds
@@ -39,17 +39,17 @@ class Attempt:
                 self.answer = proceed()
             except SandboxKilled:
                 pass
-            except Exception as error:  # noqa: BLE001 - nobody is left to report it to
+            except Exception as error:  # noqa: BLE001 - there is no caller to report it to
                 self.answer = error
             self.reached.set()
 
         self.thread = Thread(target=run, daemon=True)
         self.thread.start()
         if not self.reached.wait(_PATIENCE_SECONDS):
-            raise TimeoutError("an attempt neither reached its call nor its end")
+            raise TimeoutError("an attempt reached neither its call nor its end")
 
     def finish(self) -> None:
-        """Let it go on, and wait for its end."""
+        """Resume the attempt, and wait for its end."""
         self.resume.set()
         if self.thread is not None:
             self.thread.join(_PATIENCE_SECONDS)
@@ -58,7 +58,10 @@ class Attempt:
 
 
 def call(*, holding: bool = False, hang_up: Callable[[], None] | None = None) -> None:
-    """Every call of AWS or PostgreSQL comes by here; `holding` is one that others may wait for."""
+    """Suspend the attempt if this is its call; every call of AWS or PostgreSQL calls this first.
+
+    `holding`: the session holds locks that others may wait for.
+    """
     attempt: Attempt | None = getattr(_local, "attempt", None)
     if attempt is None:
         return
@@ -66,7 +69,7 @@ def call(*, holding: bool = False, hang_up: Callable[[], None] | None = None) ->
     if attempt.calls != attempt.suspend_at:
         return
     if attempt.dies and hang_up is not None:
-        hang_up()  # a sandbox that dies takes its connections along
+        hang_up()  # the connections of a killed sandbox are closed
     attempt.reached.set()
     attempt.resume.wait(HOLDING_SECONDS if holding and not attempt.dies else _PATIENCE_SECONDS)
     if attempt.dies:
@@ -74,7 +77,7 @@ def call(*, holding: bool = False, hang_up: Callable[[], None] | None = None) ->
 
 
 class Pool(ThreadPoolExecutor):
-    """Threads that work for whomever they were asked by."""
+    """Threads that work for the attempt that submitted their work."""
 
     def submit[**P, T](self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
         asked_by = dict(vars(_local))
@@ -88,12 +91,12 @@ class Pool(ThreadPoolExecutor):
 
 
 def enter_task() -> None:
-    """Say that this thread works for a Task from here on."""
+    """Mark this thread as working for a Task."""
     _local.in_task = True
 
 
 def leave_task() -> None:
-    """Say that it does not any more: what it calls now is the test's own."""
+    """Mark this thread as no longer working for a Task: its calls are the test's own."""
     _local.in_task = False
 
 
@@ -108,12 +111,12 @@ def is_late() -> bool:
 
 
 def shorten(seconds: float | None, looks: int = 0) -> None:
-    """Give this thread's function so little time, which it learns after some looks at the clock; None: as much as ever."""
+    """Shorten the time of this thread's function, as seen after `looks` checks of the clock; None: the usual time."""
     _local.seconds, _local.looks = seconds, looks
 
 
 def seconds() -> float:
-    """How long this thread's function may still run: a look at the clock."""
+    """Return the remaining time of this thread's function, which counts as a check of the clock."""
     looks = getattr(_local, "looks", 0)
     _local.looks = looks - 1
     return (getattr(_local, "seconds", None) if looks <= 0 else None) or 900.0

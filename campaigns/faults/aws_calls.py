@@ -1,4 +1,4 @@
-"""Faults of DynamoDB and S3, where boto3 meets them: between its retries and the network."""
+"""Injects faults of DynamoDB and S3 between boto3's retries and the network."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from campaigns.faults import attempts
 from campaigns.faults.faults import Fault, Injector
 
-# A start key that stands for "from the beginning": what an empty first page says where to go on.
+# A start key that means "from the beginning": the next key of an empty first page.
 _BEGINNING = "\x01beginning"
 
 type Send = Callable[[], AWSResponse]
@@ -25,7 +25,7 @@ type Send = Callable[[], AWSResponse]
 
 @contextmanager
 def faulty_aws_calls(injector: Injector, page_items: int) -> Iterator[None]:
-    """Inject the faults into what the functions send; their scans read pages of `page_items` items."""
+    """Inject the faults into the functions' requests; their scans read pages of `page_items` items."""
     original: Any = BotocoreStubber.__call__
 
     def send(stubber: BotocoreStubber, event_name: str, request: Any, **rest: Any) -> Any:
@@ -99,7 +99,7 @@ def _reset(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
 
 
 def _cut_body(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
-    """A body that breaks off: urllib3 notices by its length, or else boto3 by its checksum."""
+    """Truncate a body: urllib3 detects it by the length, or else boto3 by the checksum."""
     if fault.variant == "noticed":
         raise ConnectionClosedError(endpoint_url=request.url)
     answer = proceed()
@@ -114,7 +114,7 @@ def _wrong_checksum(_: Fault, request: Any, proceed: Send) -> AWSResponse:
 def _empty_page(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
     body, name = json.loads(request.body), "LastEvaluatedKey"
     page: dict[str, Any] = {"Items": [], "Count": 0, "ScannedCount": 0, "ConsumedCapacity": {"CapacityUnits": 0.5}}
-    if fault.variant == "last":  # the page was full when the segment ended: what follows is empty
+    if fault.variant == "last":  # the page was full when the segment ended, so an empty page follows
         answer = proceed()
         page = json.loads(answer.raw.read())
         if name in page or not page["Items"]:
@@ -127,7 +127,7 @@ def _empty_page(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
 
 
 class _BrokenBody(MockRawResponse):
-    """A body whose connection breaks when it was read."""
+    """A body whose connection breaks after it was read."""
 
     def read(self, size: int | None = -1, /, **_: Any) -> bytes:
         if not (data := super().read(size)):
@@ -143,7 +143,7 @@ def _read_cut(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
 
 
 def _lose(fault: Fault, request: Any, proceed: Send) -> AWSResponse:
-    """Delete the object, or put a part of it in its place, for good."""
+    """Delete the object, or replace it with a part of it, permanently."""
     bucket, _, key = urllib.parse.unquote(urllib.parse.urlsplit(request.url).path).lstrip("/").partition("/")
     if not urllib.parse.urlsplit(request.url).hostname.startswith("s3."):
         bucket, key = urllib.parse.urlsplit(request.url).hostname.partition(".")[0], f"{bucket}/{key}"

@@ -1,4 +1,4 @@
-"""Holds what clients read in the warehouse against the reference."""
+"""Compares the rows that clients read in the warehouse with the reference."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _COUNTS = (
     "FROM warehouse.pipeline_run_tables"
 )
 _REJECTS = "SELECT run_id, table_name, reason, item_key::text, item::text FROM {}"
-# All that a table has but its OID, its rows and its partitions; a parent's definitions say ONLY.
+# All properties of a table except for its OID, rows and partitions; definitions of a parent contain ONLY.
 _SHAPE = """
     SELECT relname || ' ' || coalesce(relacl::text, '') FROM pg_class
     WHERE relkind IN ('r', 'p') AND relnamespace = 'warehouse'::regnamespace
@@ -55,27 +55,27 @@ _SHADOWS = (
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run is to leave behind, table by table; those it did not select stay as they were."""
+    """The expected contents after a run, by table; tables that it did not select stay unchanged."""
 
     tables: Mapping[str, Expected]
     strategy: str
 
 
-type State = dict[str, tuple[str, Expected]]  # of each table: the run whose rows it has, and these
+type State = dict[str, tuple[str, Expected]]  # for each table: the run that loaded its rows, and the rows
 
 
 @dataclass
 class History:
-    """What commits and rollbacks have made of the warehouse, one after the other."""
+    """The expected states of the warehouse after each commit and rollback."""
 
     moments: list[tuple[tuple[str, ...], State]] = field(default_factory=lambda: [((), {})])
     before: dict[tuple[str, str], tuple[str, Expected]] = field(default_factory=dict)  # by run and table
-    previous: State = field(default_factory=dict)  # what a swap keeps
+    previous: State = field(default_factory=dict)  # the rows that a swap keeps
     rolled_back: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, connection: pg8000.native.Connection, ran: Mapping[str, Ran]) -> "History":
-        """By what `pipeline_runs` says."""
+        """Derive the states from `pipeline_runs`."""
         history, runs, state = cls(), list[str](), dict[str, tuple[str, Expected]]()
         for _, run, is_rollback in connection.run(_EVENTS):
             for name, rows in ran[run].tables.items():
@@ -96,10 +96,10 @@ class History:
 
 
 def check_snapshot(snapshot: Snapshot, history: History, strategy: str) -> list[str]:
-    """What is wrong with a snapshot: it must be what its runs, one after the other, leave behind."""
+    """Return the problems of a snapshot: it must be the result of its runs, one after the other."""
     index = next((i for i, (runs, _) in enumerate(history.moments) if runs == snapshot.runs), None)
     if index is None:
-        return [f"a reader saw the runs {snapshot.runs}, and there was no such moment"]
+        return [f"a reader saw the runs {snapshot.runs}, which were never committed together"]
     tables = {name: [row for row in rows if row[-1] != NOT_OURS] for name, rows in snapshot.tables}
     found = {name: decoded(name, rows) for name, rows in tables.items()}
     moments = may_show(strategy, [state for _, state in history.moments[index:]], old=snapshot.old)
@@ -123,7 +123,7 @@ def _odd(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> list[Any]:
 
 
 def decoded(name: str, rows: Iterable[tuple[str | None, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """A table's rows by their key, as the reference has them."""
+    """Return a table's rows by key, as values of the reference."""
     table, found = TABLES[name], {}
     for cells in rows:
         row = {
@@ -135,7 +135,7 @@ def decoded(name: str, rows: Iterable[tuple[str | None, ...]]) -> dict[tuple[Any
 
 
 def check_control(connection: pg8000.native.Connection, history: History, ran: Mapping[str, Ran]) -> list[str]:
-    """What is wrong with the pipeline's own tables."""
+    """Return the problems of the pipeline's control tables."""
     wrong = []
     counts = {(run, table): tuple(numbers) for run, table, *numbers in connection.run(_COUNTS)}
     wanted = {}
@@ -150,7 +150,7 @@ def check_control(connection: pg8000.native.Connection, history: History, ran: M
 
 
 def check_rejects(connection: pg8000.native.Connection, relation: str, state: State) -> list[str]:
-    """What is wrong with the rejected items in a relation, which must be those of these tables."""
+    """Return the problems of the rejected items in a relation, which must be the rejects of these tables."""
     found = [
         (run, name, reason.partition(":")[0], python_value("jsonb", key), python_value("jsonb", item))
         for run, name, reason, key, item in connection.run(_REJECTS.format(relation))
@@ -158,16 +158,16 @@ def check_rejects(connection: pg8000.native.Connection, relation: str, state: St
     due = [(run, name, *reject) for name, (run, rows) in state.items() for reject in rows.rejects]
     if sorted(map(_text, found)) == sorted(map(_text, due)):
         return []
-    return [f"{relation}: {len(found)} found, {len(due)} expected, or others"]
+    return [f"{relation}: found {len(found)} rejected items, expected {len(due)}, or they differ"]
 
 
 def shape(connection: pg8000.native.Connection) -> set[str]:
-    """The tables' columns, keys, constraints, indexes and grants."""
+    """Return the tables' columns, keys, constraints, indexes and grants."""
     return {text for [text] in connection.run(_SHAPE)}
 
 
 def shadows(connection: pg8000.native.Connection) -> list[str]:
-    """Shadows and ledgers of runs that are committed."""
+    """Return the shadows and ledgers of committed runs."""
     found = [name for [name] in connection.run(_SHADOWS)]
     runs = [
         Run(*row) for row in connection.run("SELECT run_id, execution_arn, started_at FROM warehouse.pipeline_runs")
@@ -177,10 +177,10 @@ def shadows(connection: pg8000.native.Connection) -> list[str]:
 
 
 def leftovers(connection: pg8000.native.Connection) -> list[str]:
-    """Sessions of the pipeline's, and locks of anybody's."""
+    """Return the pipeline's sessions, and all locks."""
     return [text for query in (_SESSIONS, _LOCKS) for [text] in connection.run(query)]
 
 
 def _text(value: Any) -> str:
-    """The same text for equal values."""
+    """Return the same text for equal values."""
     return json.dumps(value, sort_keys=True, default=lambda number: str(number.normalize()))

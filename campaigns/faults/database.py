@@ -1,4 +1,4 @@
-"""Faults of PostgreSQL, injected for real: at a statement of the load, from a second connection."""
+"""Injects real faults of PostgreSQL: at a statement of the load, from a second connection."""
 
 import re
 import threading
@@ -59,7 +59,7 @@ _EXCLUSIVE_LOCKS = """
 
 
 def point_of(sql: str) -> str | None:
-    """Which step of a load a statement is."""
+    """Return the step of a load that a statement belongs to."""
     for pattern, name in _POINTS:
         if match := pattern.search(sql):
             return name.format(*filter(None, match.groups()))
@@ -68,20 +68,20 @@ def point_of(sql: str) -> str | None:
 
 @dataclass
 class DatabaseFaults:
-    """Injects faults into a load's session; what it leaves behind, `heal` takes away as an operator would."""
+    """Injects faults into a load's session; `heal` removes their causes, as an operator would."""
 
     server: PostgresServer
     injector: Injector
     rotate: Callable[[bool], None]
     healers: list[Callable[[], None]] = field(default_factory=list)
-    in_the_way: int | None = None  # the process id of whoever holds what a run waits for in vain
+    in_the_way: int | None = None  # the process id of the session that holds the lock that a run waits for in vain
     seen: set[Snapshot] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
-    at_gate: threading.Event = field(default_factory=threading.Event)  # a swap looks for old snapshots
+    at_gate: threading.Event = field(default_factory=threading.Event)  # set when a swap checks for old snapshots
     _restarting: threading.Lock = field(default_factory=threading.Lock)
 
     def heal(self) -> None:
-        """Let go of locks, finish the rotation of the password."""
+        """Release locks, and finish the rotation of the password."""
         self.in_the_way = None
         while self.healers:
             self.healers.pop()()
@@ -97,7 +97,7 @@ class DatabaseFaults:
             self.server.restart(immediate=True)
 
     def hold(self, seconds: float | None, table: str, how: str) -> None:
-        """Keep a lock, or a snapshot, as somebody's long transaction does; None: until somebody heals."""
+        """Hold a lock or a snapshot, as a long transaction does; None: until `heal`."""
         opened, go = threading.Event(), threading.Event()
         self.at_gate.clear()
         level = "REPEATABLE READ" if how in ("snapshot", "imported") else "READ COMMITTED"
@@ -115,7 +115,7 @@ class DatabaseFaults:
                 session = stack.enter_context(client(self.server, role))
                 session.run(f"BEGIN ISOLATION LEVEL {level}")
                 [[snapshot]] = session.run(lock) or [[None]]
-                if how == "imported":  # the gate has seen who exported it, and not yet who imports it
+                if how == "imported":  # the gate has seen the exporting session, and not yet the importing one
                     opened.set()
                     self.at_gate.wait(10)
                     exporter, session = session, stack.enter_context(client(self.server, role))
@@ -137,7 +137,7 @@ class DatabaseFaults:
         self.healers += [lambda: thread.join(10), go.set]  # the last one first
 
     def deadlock(self, table: str) -> None:
-        """Lock what the load needs next, and wait for what it has."""
+        """Hold the lock that the load needs next, and wait for the lock that it holds."""
         waiting = threading.Event()
 
         def other() -> None:
@@ -152,13 +152,13 @@ class DatabaseFaults:
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
         waiting.wait(10)
-        time.sleep(0.1)  # it looks for a deadlock once, before there is one: then the load is the one to find it
+        time.sleep(0.1)  # this session checks for a deadlock once, before there is one, so that the load detects it
         self.healers.append(lambda: thread.join(10))
 
 
 @contextmanager
 def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
-    """Inject the faults into every session of the load."""
+    """Inject the faults into all sessions of the load."""
     query, copy_in, connect = Connection.query, Connection.copy_in, session.connect  # type: ignore[attr-defined]
 
     def faulty_query(connection: Connection, sql: str, **parameters: Any) -> Any:
@@ -223,7 +223,7 @@ def _lock(faults: DatabaseFaults, query: Callable[[str], Any], sql: str) -> Any:
 
 
 def _attach(faults: DatabaseFaults, query: Callable[[str], Any], sql: str) -> Any:
-    """Attach a partition; whatever index it lacks would be built while readers are locked out."""
+    """Attach a partition; a missing index would be built while readers are locked out."""
     partition = sql.split()[5]
     count = f"SELECT count(*) FROM pg_index WHERE indrelid = '{partition}'::regclass"  # noqa: S608 - names of our own
     [[before]] = query(count)
@@ -280,7 +280,7 @@ def _at_statement(
 
 
 def _in_copy(faults: DatabaseFaults, fault: Fault, connection: Connection, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Inject before the n-th block, or at the end of a shorter COPY."""
+    """Inject the fault before the n-th block, or at the end of a shorter COPY."""
     done = False
     for number, block in enumerate(blocks, start=1):
         if number == fault.call:

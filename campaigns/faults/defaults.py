@@ -1,4 +1,4 @@
-"""Settings that somebody has given the server, the database or the role, at values that harm a load the most."""
+"""Settings of the server, the database or the role, with the values that harm a load the most."""
 
 from dataclasses import dataclass
 from random import Random
@@ -8,13 +8,13 @@ from local.postgres import PostgresServer
 from tests.support.waiting import wait_for
 
 _OFF, _ON = ("off",), ("on",)
-# As SQL takes them. A server that lacks one goes without it.
+# Values as SQL. A setting that the server does not know is skipped.
 WORST = {
     "default_transaction_isolation": ("serializable", "'repeatable read'"),
     "default_transaction_read_only": _ON,
     "default_transaction_deferrable": _ON,
     "lock_timeout": ("1",),
-    # Long enough for the message with which a session replaces them, on a busy machine.
+    # Long enough for the message with which a session replaces these settings, on a busy machine.
     "statement_timeout": ("200",),
     "transaction_timeout": ("200",),
     "idle_session_timeout": ("20",),
@@ -57,12 +57,12 @@ WORST = {
     },
 }
 SCOPES = ("server", "database", "role", "role in the database")
-_NEEDED = ("search_path",)  # by the functions of others, which use names without a schema
+_NEEDED = ("search_path",)  # needed by functions of others, which use names without a schema
 
 
 @dataclass(frozen=True)
 class Default:
-    """A setting's value, and for whom it is the default."""
+    """A setting's value, and the scope in which it is the default."""
 
     name: str
     value: str
@@ -73,13 +73,13 @@ class Default:
 
 
 def draw_defaults(random: Random, count: int, *, others: bool) -> tuple[Default, ...]:
-    """Draw some settings; those that functions of others need stay."""
+    """Draw some settings, except for the settings that functions of others need."""
     names = random.sample([name for name in WORST if not (others and name in _NEEDED)], count)
     return tuple(Default(name, random.choice(WORST[name]), random.choice(SCOPES)) for name in names)
 
 
 def change_defaults(server: PostgresServer, defaults: tuple[Default, ...]) -> None:
-    """Make them so, for whoever has no default of his own: the superuser and the readers keep what they had."""
+    """Change the defaults; the superuser and the readers keep their settings."""
     known = server.execute("SELECT name FROM pg_settings", admin=True).lower().splitlines()
     for default in defaults:
         if default.name not in known:
@@ -100,7 +100,7 @@ def change_defaults(server: PostgresServer, defaults: tuple[Default, ...]) -> No
 
 
 def reset_defaults(server: PostgresServer) -> None:
-    """Take all of them back; the superuser's own go last, which have kept the others from it."""
+    """Reset all defaults; the superuser's own settings, which shielded it from the others, are reset last."""
     server.execute("ALTER SYSTEM RESET ALL", admin=True)
     _reload(server)
     database = f'DATABASE "{server.database}" RESET ALL'

@@ -1,4 +1,4 @@
-"""Everything that a round runs on: AWS in-process, a real PostgreSQL, the real functions, and their output."""
+"""The environment of a round: AWS in-process, a real PostgreSQL, the real functions, and their output."""
 
 import contextlib
 import gc
@@ -50,8 +50,8 @@ from tests.support.functions import Context, Handler, handlers
 
 SECRET_KEY, SESSION_TOKEN = "secret-key-7f31c0", "session-token-91b2e4"
 _NO_SLEEP = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
-_DEADLOCK_TIMEOUT = "40ms"  # less than the load waits for a lock, so that there are deadlocks to be seen
-# The loader's role owns the database, as it may on RDS; this one may read what it creates there, and nothing else.
+_DEADLOCK_TIMEOUT = "40ms"  # less than the load waits for a lock, so that PostgreSQL detects deadlocks
+# The loader's role owns the database, as it may on RDS; the reader's role may only read the tables that it creates.
 _READER = """
     DROP ROLE IF EXISTS {reader};
     CREATE ROLE {reader} LOGIN PASSWORD '{reader}';
@@ -67,14 +67,14 @@ _BY_HAND = """
 
 
 class _Context(Context):
-    """A function's context whose time is what the attempt was given."""
+    """A function's context with the attempt's time limit."""
 
     def get_remaining_time_in_millis(self) -> int:
         return int(attempts.seconds() * 1000)
 
 
 class Environment(ExitStack):
-    """A round's surroundings; leaving it takes everything down, and makes the database as new."""
+    """The environment of a round; leaving it stops everything, and resets the database."""
 
     def __init__(self, schedule: Schedule, server: PostgresServer) -> None:
         super().__init__()
@@ -83,8 +83,8 @@ class Environment(ExitStack):
         self.injector = Injector(schedule.faults)
         self.database = DatabaseFaults(server, self.injector, self._rotate)
         self.tasks = Tasks(self.injector, self._stop)
-        self.output = io.StringIO()  # all that the functions print or log
-        self.errors: list[str] = []  # and their tracebacks, with every error beneath
+        self.output = io.StringIO()  # everything that the functions print or log
+        self.errors: list[str] = []  # their tracebacks, with all causes
         self.secrets = {MARKER, SECRET_KEY, SESSION_TOKEN, server.admin_password, server.password}
         self.source: dict[str, dict[str, Item]] = {name: {} for name in TABLES}
 
@@ -133,12 +133,12 @@ class Environment(ExitStack):
         self.callback(self.tasks.finish)
 
     def change_by_hand(self) -> None:
-        """Give a table what no declaration has, and every load has to leave there."""
+        """Add undeclared objects to a table, which every load must preserve."""
         table = next(iter(TABLES.values()))
         self.sql(_BY_HAND.format(table=table.name, column=table.key[0].name, reader=ROLE))
 
     def fill(self) -> Mapping[str, list[Item]]:
-        """Draw new source tables: keys come, stay and go, some as they were. Returns their items."""
+        """Draw new items for the source tables: keys appear, stay and vanish. Return the items."""
         self.fills += 1
         drawn = {name: self._draw(position, table) for position, (name, table) in enumerate(TABLES.items())}
         dynamodb = boto3.client("dynamodb")
@@ -153,7 +153,7 @@ class Environment(ExitStack):
         return drawn
 
     def _draw(self, position: int, table: Table) -> list[Item]:
-        """A table's new items: of those that were there before, some the same, or the same but for a trailing zero."""
+        """Draw a table's new items; some earlier items stay the same, or change only by a trailing zero."""
         random = Random(f"{self.schedule.seed} {self.fills} {position}")
         items = []
         for item in draw_items(random, table, self.schedule.rows):
@@ -164,7 +164,7 @@ class Environment(ExitStack):
         return items
 
     def heal(self) -> None:
-        """What an operator does before a redrive."""
+        """Do what an operator would do before a redrive."""
         self.database.heal()
         self.tasks.heal()
         self._put_login()
@@ -174,7 +174,7 @@ class Environment(ExitStack):
         return self.server.execute(text, admin=True)
 
     def leaked(self, texts: Iterable[Any]) -> list[str]:
-        """Which secrets leaked: in the output, in tracebacks, in these texts."""
+        """Return the secrets that leaked into the output, into tracebacks or into these texts."""
         everything = "\n".join(
             [self.output.getvalue(), *self.errors, *(json.dumps(text, default=str) for text in texts)]
         )
@@ -197,11 +197,11 @@ class Environment(ExitStack):
         boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
     def _patch(self) -> None:
-        """Take the waiting out of retries, and make parts, blocks and pages small."""
+        """Remove the pauses between retries, and make parts, blocks and pages small."""
         make, lock = clients.client, threading.Lock()
 
         def client(*arguments: Any) -> Any:
-            with lock:  # a session makes one client at a time
+            with lock:  # a boto3 session must create one client at a time
                 return make(*arguments)
 
         for target, name, new in (
@@ -211,7 +211,11 @@ class Environment(ExitStack):
             (locks, "_ATTEMPTS", 2),
             (multipart, "PART_BYTES", self.schedule.part_bytes),
             (moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1),
-            (moto.s3.models, "reload", lambda module: module),  # a module at every request: most of a round's time
+            (
+                moto.s3.models,
+                "reload",
+                lambda module: module,
+            ),  # moto reloads a module at every request, which takes most of a round's time
             (copy_csv, "BLOCK_BYTES", 700),
             (truncate, "_MANY_ROWS", 4),
             (builds, "_PAUSE_SECONDS", 0.05),
@@ -224,7 +228,7 @@ class Environment(ExitStack):
             self.enter_context(mock.patch.object(target, name, new))
 
     def _capture(self) -> None:
-        # A gzip stream whose end could not be written complains once more when it is collected: as part of the output.
+        # A gzip stream whose end could not be written raises again when it is collected: capture it as output.
         self.enter_context(mock.patch.object(sys, "unraisablehook", lambda error: self.errors.append(str(error))))
         self.callback(gc.collect)
         self.enter_context(contextlib.redirect_stdout(self.output))
@@ -243,7 +247,7 @@ class Environment(ExitStack):
             try:
                 return handler(event, _Context(name))
             except Exception as error:
-                self.errors.extend(traceback.format_exception(error))  # and those beneath that a log may show
+                self.errors.extend(traceback.format_exception(error))  # with the causes that a log may show
                 raise
 
         return handle

@@ -1,4 +1,4 @@
-"""What can go wrong and where, and the count of what did."""
+"""The kinds of faults, their places, and the count of injected faults."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Fault:
-    """Happens at `place`: not the first `skip` times that a call gets there, then `times` times in a row."""
+    """A fault at `place`: the first `skip` calls there pass, and the next `times` calls meet the fault."""
 
     kind: str
     place: str
@@ -22,12 +22,12 @@ class Fault:
         return f"{self.kind}{variant} at {self.place}, after {self.skip}, {self.times} times, call {self.call}"
 
 
-# Each kind, and the errors that a run may end with because of it. Anything else is a failure of the campaign.
+# The errors that each kind of fault may cause. If a run ends with any other error, the campaign has failed.
 LAMBDA_ERRORS = frozenset({"Lambda.Unknown", "Lambda.ServiceException", "Lambda.TooManyRequestsException"})
-# In their stead, where a state calls DynamoDB itself.
+# The corresponding errors of states that call DynamoDB directly.
 DYNAMODB_ERRORS = frozenset({"DynamoDb.InternalServerErrorException", "DynamoDb.DynamoDbException"})
 TRANSIENT = frozenset({"TransientError"})
-LOST = frozenset({"StagingError", "ReconciliationError"})  # the latter where a chunk's only line is lost
+LOST = frozenset({"StagingError", "ReconciliationError"})  # the latter if a chunk's only line is lost
 KINDS: dict[str, frozenset[str]] = {
     "dynamodb throttled": TRANSIENT,
     "dynamodb 5xx": TRANSIENT,
@@ -68,7 +68,7 @@ KINDS: dict[str, frozenset[str]] = {
 
 
 class Injector:
-    """The faults of a schedule; `take` says which of them happens at a place now."""
+    """The faults of a schedule; `take` returns the fault to inject at a place now."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = faults
@@ -93,5 +93,5 @@ class Injector:
         return None
 
     def allowed(self) -> set[str]:
-        """The errors that a run may end with, by what was injected until now."""
+        """Return the errors that the faults injected so far may cause."""
         return {error for kind in self.injected for error in KINDS[kind]}

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - SQL of our own
 """Objects of other people in the warehouse. A load must work next to them and must not change them.
 
-`mine` is the schema of the readers' role; `tools` belongs to the superuser, and everybody has it in his search_path.
+`mine` is the schema of the readers' role; `tools` belongs to the superuser, and is on the search_path of all roles.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from campaigns.faults.reader import EVERYTHING, ROLE, SCHEMA
 from demand_pipeline.builders import TABLES
 
 NOT_OURS = '{"of": "others"}'
-"""The `extra` of a row that others have in a table of theirs; a SELECT from the table that it inherits from shows it."""
+"""The `extra` of a row in an inheriting table of others, which a SELECT from the parent table returns."""
 
 VIEW_OF_PREVIOUS, MATERIALIZED_VIEW = "view of previous rows", "materialized view"
 _TABLE = next(iter(TABLES.values()))
@@ -34,10 +34,11 @@ PREPARATION = f"""
 
 @dataclass(frozen=True)
 class Other:
-    """Something of somebody else's: the SQL that creates it, and a query of what is wrong with it in the end.
+    """An object of others: the SQL that creates it, and a query that returns the problems with it at the end.
 
-    `strategies` are those whose loads take it, and `first` those that may have made the tables: a swap refuses the
-    others by name. What `is_in_the_way` keeps tables from being dropped until `removal`, and fails no run.
+    `strategies` are the load strategies that accept it, and `first` the strategies that may have created the tables:
+    a swap refuses the object otherwise, by name. If it `is_in_the_way`, tables cannot be dropped until `removal`, which
+    must not fail a run.
     """
 
     creation: str
@@ -51,9 +52,9 @@ class Other:
         return bool(self.removal)
 
     def fits(self, strategy: str, first: str, *, keep_previous: bool) -> bool:
-        """Whether a round of these strategies can have it."""
+        """Whether a round with these strategies can contain the object."""
         is_kept = keep_previous or _PREVIOUS not in self.creation
-        # The first swap of a plain table refuses whatever depends on it.
+        # The first swap of a plain table refuses objects that depend on it.
         is_swapped_first = strategy == "swap" and first != "swap"
         depends = f"SET ROLE {ROLE}" in self.creation
         return strategy in self.strategies and first in self.first and is_kept and not (depends and is_swapped_first)
@@ -62,7 +63,7 @@ class Other:
 OTHERS = {
     VIEW_OF_PREVIOUS: Other(
         f"SET ROLE {ROLE}; CREATE VIEW {SCHEMA}.yesterday AS SELECT * FROM {_PREVIOUS}; RESET ROLE",
-        # It follows the rows, which nobody may read once they are not `_previous` any more.
+        # The view keeps pointing to the same rows, which are not readable once they are no longer `_previous`.
         f"SELECT 'gone' WHERE to_regclass('{SCHEMA}.yesterday') IS NULL",
         ("swap",),
         ("swap",),
@@ -132,7 +133,7 @@ OTHERS = {
         _IN_PLACE,
     ),
 }
-# Whatever of others has a definition, an owner, grants or a comment; a view follows the table that it was made of.
+# Definitions, owners, grants and comments of objects of others; a view keeps pointing to its original table.
 _DEFINITIONS = f"""
     SELECT concat_ws(' ', oid::regclass, relkind, relowner::regrole, relacl, obj_description(oid, 'pg_class'),
                      CASE WHEN relkind = 'm' THEN pg_get_viewdef(oid) END)
@@ -147,17 +148,17 @@ _DEFINITIONS = f"""
 
 
 def create(connection: pg8000.native.Connection, names: tuple[str, ...], database: str) -> None:
-    """Create what a round has, which everybody's search_path lets its functions find from now on."""
+    """Create the round's objects, and put their schemas on the search_path of all roles."""
     for name in names:
         connection.run(f'ALTER DATABASE "{database}" SET search_path = {_PATH}')
         connection.run(f"SET search_path = {_PATH}; {OTHERS[name].creation}")
 
 
 def definitions(connection: pg8000.native.Connection) -> set[str]:
-    """The definitions of all objects of others."""
+    """Return the definitions of all objects of others."""
     return {text for [text] in connection.run(_DEFINITIONS)}
 
 
 def check(connection: pg8000.native.Connection, names: tuple[str, ...]) -> list[str]:
-    """Problems with the objects of others, one text each."""
+    """Return the problems with the objects of others, one text each."""
     return [f"{name}: {problem}" for name in names for [problem] in connection.run(OTHERS[name].check)]

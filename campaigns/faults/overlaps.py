@@ -1,4 +1,4 @@
-"""Runs, loads and rollbacks of which several go on at once, as ways of playing a round."""
+"""Rounds in which several runs, loads or rollbacks overlap."""
 
 import datetime as dt
 import threading
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def two_runs(play: "Round", order: str) -> None:
-    """Two runs whose loads meet, or come in either order."""
+    """Start two runs whose loads are concurrent, or follow each other in either order."""
     older, newer, both = threading.Event(), threading.Event(), threading.Barrier(2)
     at_load = threading.Event()
 
@@ -45,7 +45,7 @@ def two_runs(play: "Round", order: str) -> None:
         first = pool.submit(play.start, "older")
         first.add_done_callback(lambda _: older.set())
         if not at_load.wait(60):
-            raise TimeoutError("the older run does not come to its load")
+            raise TimeoutError("the older run does not reach its load")
         play.begin("newer", {})
         second = pool.submit(play.start, "newer")
         second.add_done_callback(lambda _: newer.set())
@@ -56,7 +56,7 @@ def two_runs(play: "Round", order: str) -> None:
 
 
 def two_loads(play: "Round", order: str) -> None:
-    """Two loads of one run: the same result for both."""
+    """Run two loads of one run, which must return the same result."""
 
     def gate(_: Task, proceed: Callable[[], Any]) -> Any:
         play.outcome.injected["overlap two loads"] += 1
@@ -76,7 +76,7 @@ def two_loads(play: "Round", order: str) -> None:
 
 
 def old_run(play: "Round", how: str) -> None:
-    """A run that failed three days ago is redriven after a newer one: refused, unless it is forced."""
+    """Redrive a run that failed three days ago after a newer one: it must be refused, unless it is forced."""
 
     def fail(_: Task, __: Callable[[], Any]) -> Any:
         raise TaskFailed("Lambda.Unknown")
@@ -99,7 +99,7 @@ def old_run(play: "Round", how: str) -> None:
 
 
 def rollback(play: "Round", when: str) -> None:
-    """Undo the last run next to the load of another, or that load; the next run goes forward again."""
+    """Roll back the last run during another run's load, or that run itself; the next run replaces the rows again."""
     environment, name, delay = play.environment, play.name("main"), 0.03 * play.schedule.faults[0].call
     play.begin("undone", play.input())
     play.expect_success(play.start("undone"))
@@ -123,7 +123,7 @@ def rollback(play: "Round", when: str) -> None:
                 environment.tasks.gates[name] = gate  # not yet after the swap
                 raise
             pool.submit(roll_back).result()
-        raise TaskFailed("Lambda.Unknown")  # it died before it could answer
+        raise TaskFailed("Lambda.Unknown")  # the function died before it could answer
 
     environment.tasks.gates[name] = gate
     play.begin("main", play.input())
@@ -137,7 +137,7 @@ def rollback(play: "Round", when: str) -> None:
 
 
 def _load(proceed: Callable[[], Any]) -> Any:
-    """Call a load again as long as it asks for that, as the state machine does."""
+    """Call a load again while it asks for another call, as the state machine does."""
     while "again" in (answer := proceed()):
         pass
     return answer

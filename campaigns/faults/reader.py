@@ -1,4 +1,4 @@
-"""Readers during every run: all four tables and `pipeline_runs`, again and again, as a role that may only read."""
+"""Readers during every run: they repeatedly read all four tables and `pipeline_runs`, as a read-only role."""
 
 import csv
 import io
@@ -29,14 +29,14 @@ EVERYTHING = f"SELECT (SELECT array_agg(run_id) FROM ({RUNS}) AS runs) AS runs, 
     f" AS {name}"
     for name in TABLES
 )
-# By plpgsql in a STABLE function, everything is read with the snapshot of the statement that calls it.
+# A STABLE function of plpgsql reads everything with the snapshot of the statement that calls it.
 _FUNCTION = f"""
     CREATE OR REPLACE FUNCTION {SCHEMA}.everything(seconds float8)
     RETURNS TABLE (runs text[], {", ".join(f"{name} json" for name in TABLES)}) STABLE LANGUAGE plpgsql
     AS $$ #variable_conflict use_column
     BEGIN PERFORM pg_sleep(seconds); RETURN QUERY {EVERYTHING}; END $$
 """
-# Statements that read everything at once, and what a session does before; {} is how many seconds the snapshot waits.
+# Statements that read everything at once, after a session's first statement; {} is the age of the snapshot in seconds.
 _AT_ONCE = {
     "one statement": ("SELECT", EVERYTHING),
     "execute": (f"PREPARE everything AS {EVERYTHING}", "EXECUTE everything"),
@@ -47,14 +47,14 @@ _AT_ONCE = {
 _ONE_BY_ONE = ("locks first", "locks first, repeatable read", "copy", "copy, repeatable read", "old snapshot")
 WAYS = (*_AT_ONCE, *_ONE_BY_ONE)
 _PAUSE_SECONDS = 0.03
-_SNAPSHOT_SECONDS = (0, 0.02, 0.1, 0.3)  # how old a snapshot gets before the tables are read
+_SNAPSHOT_SECONDS = (0, 0.02, 0.1, 0.3)  # age of a snapshot when the tables are read
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one transaction saw: the committed runs, in their order, and every row of the four tables.
+    """The data that one transaction saw: the committed runs, in order, and every row of the four tables.
 
-    `old`: its snapshot was taken, or the runs were read, before the tables were locked.
+    `old`: the transaction took its snapshot, or read the runs, before it locked the tables.
     """
 
     runs: tuple[str, ...]
@@ -64,7 +64,7 @@ class Snapshot:
 
 @contextmanager
 def client(server: PostgresServer, role: str | None = None) -> Iterator[pg8000.native.Connection]:
-    """A session that shares no code with the library: the superuser's, or that of a role whose password is its name."""
+    """Open a session without the library's code: as the superuser, or as a role whose password is its name."""
     context = ssl.create_default_context(cadata=server.ca_pem)
     password = role or server.admin_password
     login = {"password": password, "host": server.host, "port": server.port, "database": server.database}
@@ -77,7 +77,7 @@ def client(server: PostgresServer, role: str | None = None) -> Iterator[pg8000.n
 
 
 def rows_of(connection: pg8000.native.Connection, name: str, relation: str | None = None) -> Rows:
-    """A table's rows, as text; or another relation's that has the same columns."""
+    """Return the rows of a table, or of another relation with the same columns, as text."""
     return tuple(map(tuple, connection.run(_select(name, relation))))
 
 
@@ -86,7 +86,7 @@ def _select(name: str, relation: str | None = None) -> str:
 
 
 def _copy(connection: pg8000.native.Connection, name: str) -> Rows:
-    """A table's rows by COPY; of a partitioned table it takes queries only."""
+    """Read a table's rows with COPY, as a query, since COPY cannot read a partitioned table directly."""
     stream = io.StringIO()
     connection.run(f"COPY ({_select(name)}) TO STDOUT (FORMAT csv)", stream=stream)
     stream.seek(0)
@@ -99,7 +99,7 @@ def read(
     old_after: float | None = None,
     rows: Callable[[pg8000.native.Connection, str], Rows] = rows_of,
 ) -> Snapshot:
-    """Everything, in a statement a table; the tables so many seconds after the rest."""
+    """Read everything, with one statement per table; the tables `old_after` seconds after the runs."""
     runs = tuple(run for [run] in connection.run(RUNS))
     if old_after:
         threading.Event().wait(old_after)
@@ -107,7 +107,7 @@ def read(
 
 
 class Reader:
-    """Reads in one of the ways of which it is known what they see, and keeps each different snapshot."""
+    """Reads in one of `WAYS`, whose visible states are known, and collects the different snapshots."""
 
     def __init__(self, server: PostgresServer, way: str) -> None:
         self.seen: set[Snapshot] = set()
@@ -128,7 +128,7 @@ class Reader:
 
     def _read_on(self) -> None:
         while not self._done.is_set():
-            # The server may be down, or just going down: then again.
+            # The server may be down, or shutting down: then the reader tries again.
             with suppress(pg8000.native.Error, OSError), client(self._server, ROLE) as connection:
                 connection.run(_AT_ONCE.get(self._way, ("SELECT", ""))[0])
                 while not self._done.is_set():

@@ -24,13 +24,13 @@ from demand_pipeline.builders import TABLES
 from local.postgres import PostgresServer
 from tests.statemachine.harness import Run
 
-# A redrive of such a run fails again.
+# Errors with which a redrive fails again.
 _FINAL = ("StaleRunError", "RunRolledBackError")
-# What an operator's action may fail with while servers restart, passwords change, and others hold locks.
+# Errors of an operator's action while servers restart, passwords change, and others hold locks.
 _FROM_FAULTS = {"TransientError", "DatabaseConnectionError", "DatabaseAuthenticationError", "LockTimeoutError"}
 
 
-# As if all runs had ended long ago.
+# Makes the ledgers look as if all runs had ended long ago.
 _ABANDON = """
     DO $$ DECLARE ledger regclass; BEGIN
         FOR ledger IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relname ~ '^pipeline_ledger_' LOOP
@@ -42,19 +42,19 @@ _ABANDON = """
 
 @dataclass
 class Outcome:
-    """What came of a round; without problems it has passed."""
+    """The outcome of a round, which has passed if there are no problems."""
 
     schedule: Schedule
     problems: list[str] = field(default_factory=list)
     injected: Counter[str] = field(default_factory=Counter)
-    endings: list[str] = field(default_factory=list)  # each run's ends: errors, and at last SUCCEEDED
+    endings: list[str] = field(default_factory=list)  # the ends of each run: errors, and finally SUCCEEDED
     reads: int = 0
     snapshots: int = 0
     seconds: float = 0.0
 
 
 def run_round(schedule: Schedule, server: PostgresServer) -> Outcome:
-    """Run a schedule on a server; never raises, but says what went wrong."""
+    """Run a schedule on a server; an exception becomes a problem of the outcome."""
     outcome, start = Outcome(schedule), time.monotonic()
     try:
         with Environment(schedule, server) as environment:
@@ -72,7 +72,7 @@ def _work(seeds: "Queue[int | None]", outcomes: "Queue[Outcome]") -> None:
 
 
 def rounds(first: int, count: int, workers: int, strategy: str | None = None) -> Iterator[Outcome]:
-    """Run `count` rounds from the seed `first` on, or those of a strategy; they come as they are done."""
+    """Run `count` rounds from the seed `first` on, optionally of one strategy only; yield them as they end."""
     drawn = (seed for seed in itertools.count(first) if strategy in (None, draw_schedule(seed).strategy))
     context = multiprocessing.get_context("spawn")
     seeds, outcomes = context.Queue(), context.Queue()
@@ -88,7 +88,7 @@ def rounds(first: int, count: int, workers: int, strategy: str | None = None) ->
 
 
 class Round:
-    """A round's runs; `overlaps` has those of which several go on at once."""
+    """The runs of a round; `overlaps` contains the concurrent ones."""
 
     def __init__(self, environment: Environment, outcome: Outcome) -> None:
         self.environment, self.outcome, self.schedule = environment, outcome, environment.schedule
@@ -98,13 +98,13 @@ class Round:
         self.rollback = ""  # the run that was rolled back, or why none was
 
     def play(self) -> None:
-        """A first run without faults, then what the schedule says, then the checks."""
+        """Run without faults, then run the schedule, then check everything."""
         self.begin("base", {}, self.schedule.first_strategy)
         self.expect_success(self.start("base"))
         self.environment.change_by_hand()
         self.environment.machine.update(**self.environment.settings)
         if others.VIEW_OF_PREVIOUS in self.schedule.others:
-            self._run_undisturbed("second")  # what the first run has replaced was nothing
+            self._run_undisturbed("second")  # the first run replaced no rows
         with client(self.environment.server) as connection:
             others.create(connection, self.schedule.others, self.environment.server.database)
         with client(self.environment.server) as connection:
@@ -126,7 +126,7 @@ class Round:
         self.expect_success(self.start(name))
 
     def _leave_nothing(self) -> None:
-        """A table that could not be dropped stops no later run. A later run drops it once nothing prevents that."""
+        """Check that a table that cannot be dropped fails no later run, and that a later run drops it once it can."""
         with client(self.environment.server) as connection:
             self._check_others(connection)
             in_the_way = [other for name in self.schedule.others if (other := others.OTHERS[name]).is_in_the_way]
@@ -152,15 +152,15 @@ class Round:
             self._run_undisturbed("again")
 
     def name(self, name: str) -> str:
-        """A run's name in this round."""
+        """Return a run's name in this round."""
         return f"{name}-{self.schedule.seed}"
 
     def input(self) -> dict[str, Any]:
-        """The input of most runs."""
+        """Return the input of most runs."""
         return {"tables": list(self.schedule.tables), "saveCsv": self.schedule.save_csv}
 
     def begin(self, name: str, data: dict[str, Any], strategy: str | None = None) -> None:
-        """Fill the sources, and write down what a run of them must leave behind."""
+        """Fill the sources, and record the expected rows after a run."""
         items = self.environment.fill()
         tables = data.get("tables", list(TABLES))
         rows = {table: expected(TABLES[table], items[table]) for table in tables}
@@ -169,11 +169,11 @@ class Round:
         time.sleep(0.002)  # so that no two runs start within one millisecond
 
     def start(self, name: str) -> Run:
-        """Run it, to its first end."""
+        """Start the run, and wait for its first end."""
         return self.environment.machine.start(self._data, self.name(name))
 
     def drive(self, run: Run) -> Run:
-        """Redrive until the run succeeds, or is rightly refused."""
+        """Redrive until the run succeeds or is correctly refused."""
         for redrives in range(self.schedule.redrives + 1):
             if redrives:
                 self.environment.heal()
@@ -205,7 +205,7 @@ class Round:
             return overlap is not None and [newer] in connection.run(RUNS)
 
     def expect_success(self, run: Run) -> None:
-        """Note a run that nothing disturbs."""
+        """Record a run without faults, which must succeed."""
         self.runs.append(run)
         self.outcome.endings.append(run.error or run.status)
         if run.status != "SUCCEEDED":
@@ -241,7 +241,7 @@ class Round:
             outcome.injected[kind] = max(times, outcome.injected[kind])
 
     def _misreported(self, history: History) -> list[str]:
-        """Runs whose end and whose row in `pipeline_runs` say different things, and a rollback that does."""
+        """Return runs whose status contradicts `pipeline_runs`, and a rollback whose answer does."""
         (committed, _), undone = history.moments[-1], history.rolled_back
         ended = {run.arn.rpartition(":")[2]: run for run in self.runs}
         succeeded = {name for name, run in ended.items() if run.status == "SUCCEEDED"}
@@ -255,7 +255,7 @@ class Round:
         return wrong
 
     def _rollback_errors(self) -> set[str]:
-        """What a rollback may fail with; nothing is there to be brought back during a swap, or if nothing is kept."""
+        """Return the allowed errors of a rollback: there are no previous rows during a swap, or if none are kept."""
         if self.schedule.overlap is None or self.schedule.overlap.kind != "overlap rollback":
             return {""}
         during = self.schedule.overlap.variant == "during the swap"

@@ -17,24 +17,24 @@ from demand_pipeline.tables import camel_case
 _OVERLAPS = tuple(kind for kind in KINDS if kind.startswith("overlap"))
 _ALONE = (*_OVERLAPS, "s3 object lost")  # never drawn with another fault
 _PLAIN = tuple(kind for kind in KINDS if kind not in _ALONE)
-_TURNS = (*KINDS, *_ALONE)  # what is drawn only in turn has two turns
+_TURNS = (*KINDS, *_ALONE)  # kinds that are never drawn at random have two turns
 _LARGE = 2**28
-SHORT = ", in short time"  # an attempt that gives up early writes less than the other one
-# One fault a client gets over by itself, 8 exhaust boto3, 57 the state machine's retries too.
+SHORT = ", in short time"  # an attempt that stops early writes less than the other one
+# A client survives one fault, 8 in a row exhaust boto3's attempts, and 57 also the state machine's retries.
 _CLIENT_ATTEMPTS = 8
 _WIRE_TIMES = (1, 1, 2, 8, 9, 57)
 _TASK_TIMES = (1, 1, 2, 8)
 # Faults that happen once: locks and snapshots stay until they are healed, and an index build is started only twice.
 _ONCE = ("postgres lock held", "postgres old snapshot", "postgres restarted")
-_SPARE_REDRIVES = 3  # for what a fault brings about later: a restarted server, a late attempt in the way
+_SPARE_REDRIVES = 3  # for later effects of a fault: a restarted server, a late attempt that holds locks
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is run, and what goes wrong in it."""
+    """The runs of a round, and the faults in them."""
 
     seed: int
-    rows: int  # items a table, at most
+    rows: int  # maximum number of items per table
     segments: int
     chunk_bytes: int
     page_items: int
@@ -47,17 +47,17 @@ class Schedule:
     copiers: int  # functions that copy chunks at once; 0: the load copies them itself
     reader: str
     faults: tuple[Fault, ...]
-    others: tuple[str, ...] = ()  # what other people have in the warehouse
+    others: tuple[str, ...] = ()  # objects of others in the warehouse
     defaults: tuple[Default, ...] = ()  # settings of the server, the database or the role
 
     @property
     def overlap(self) -> Fault | None:
-        """The fault that is a way of running rather than an injection."""
+        """The fault that is an overlap of runs, not an injection."""
         return next((fault for fault in self.faults if fault.kind in _OVERLAPS), None)
 
     @property
     def redrives(self) -> int:
-        """How many are enough: a fault fails a run at most as often as it happens, or a client of AWS gives up."""
+        """The sufficient number of redrives: a fault fails a run at most as often as it happens or exhausts boto3."""
         return _SPARE_REDRIVES + sum(min(fault.times, _CLIENT_ATTEMPTS) for fault in self.faults)
 
 
@@ -66,7 +66,7 @@ def draw_schedule(seed: int) -> Schedule:
     random = Random(seed)
     segments = random.choice((1, 1, 2, 3))
     rows = random.choice((3, 9, 18, 18))
-    # Going round by the seed makes every kind come, whatever the dice say.
+    # Consecutive seeds take turns, so that every kind of fault appears.
     turn = _TURNS[seed % len(_TURNS)]
     strategy = "swap" if turn in ONLY_SWAP else random.choice(tuple(STRATEGIES))
     others = [kind for kind in _PLAIN if strategy == "swap" or kind not in ONLY_SWAP]
@@ -79,7 +79,7 @@ def draw_schedule(seed: int) -> Schedule:
     first, keep_previous = random.choice((strategy, strategy, *STRATEGIES)), random.random() < 0.8
     fitting = [name for name, other in OTHERS.items() if other.fits(strategy, first, keep_previous=keep_previous)]
     others = random.sample(fitting, random.choice((0, 1, 1, 2)))
-    # One of its ways needs a materialized view.
+    # One way of reading needs the materialized view.
     ways = [way for way in STRATEGIES[strategy].readers if way != MATERIALIZED_VIEW or way in others]
     parts = any(fault.place.startswith(("s3/UploadPart", "s3/CompleteMultipart")) for fault in faults)
     return Schedule(
@@ -156,7 +156,7 @@ def _s3(random: Random, kind: str, table: str, _: int) -> dict[str, Any]:
         "place": f"s3/{random.choice(_S3_CALLS[kind])}/{table}",
         "variant": random.choice(_S3_VARIANTS.get(kind, ("",))),
         "skip": 0 if lost else random.choice((0, 0, 0, 1, 2)),
-        # A body is read by the function: no client of its own tries again.
+        # The function reads the body itself, so boto3 does not retry.
         "times": 1 if lost else random.choice(_TASK_TIMES if kind == "s3 read cut" else _WIRE_TIMES),
     }
 

@@ -1,4 +1,4 @@
-"""What lies in the source tables, and what the reference makes of it."""
+"""The items of the source tables, and the reference implementation's output for them."""
 
 import base64
 import copy
@@ -14,13 +14,13 @@ from tests.support.reference import RejectedBy, expected_row, plain, storable
 
 type Item = dict[str, Any]
 
-# Stands in every text that must not be logged.
+# A part of every text that must not be logged.
 MARKER = "tel-5550199-geheim"
 
 
 @dataclass
 class Expected:
-    """What a table of the warehouse must hold after a run of these items."""
+    """The expected contents of a warehouse table after a run of these items."""
 
     rows: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     rejects: list[tuple[str, Any, Any]] = field(default_factory=list)  # column, key, item
@@ -28,18 +28,18 @@ class Expected:
 
     @property
     def scanned(self) -> int:
-        """How many items there were."""
+        """The number of items."""
         return len(self.rows) + len(self.rejects)
 
 
 def draw_items(random: Random, table: Table, most: int) -> list[Item]:
-    """Draw a table's items, in boto3's spelling; every text but keys carries the marker."""
+    """Draw a table's items, in boto3's spelling; every text except for keys contains the marker."""
     count = random.choice((0, 1, random.randint(2, most), most, most))
     return [_draw_item(random.getrandbits(64), table, number) for number in random.sample(range(2 * most), count)]
 
 
 def _draw_item(seed: int, table: Table, number: int) -> Item:
-    """Draw an item; each column from a seed of its own, so that another column changes none of the others."""
+    """Draw an item; each column has its own seed, so that a new column does not change the others."""
     item: Item = {}
     for column in table.columns:
         random = Random(f"{seed} {column.name}")
@@ -63,7 +63,7 @@ def _draw_item(seed: int, table: Table, number: int) -> Item:
 
 
 def _marked(value: Item) -> Item:
-    """A text with the marker in it, where it stays of the same use."""
+    """Add the marker to a text, unless the column would then reject it."""
     text = value.get("S")
     if text is None or text.lower() in ("true", "false") or text[:1].isdigit():
         return value
@@ -75,7 +75,7 @@ def _marked(value: Item) -> Item:
 
 
 def with_trailing_zeros(table: Table, item: Item) -> Item:
-    """The same item, its numbers of numeric columns with a trailing zero: PostgreSQL takes them for equal, and shows it."""
+    """Add a trailing zero to an item's numbers: for PostgreSQL they are equal to the old ones, but not identical."""
     item = copy.deepcopy(item)
     for column in table.columns:
         value: Any = {"M": item}
@@ -87,7 +87,7 @@ def with_trailing_zeros(table: Table, item: Item) -> Item:
 
 
 def expected(table: Table, items: list[Item]) -> Expected:
-    """Ask the reference, item by item."""
+    """Convert the items with the reference implementation."""
     result = Expected()
     for item in map(dynamodb_json, items):
         try:
@@ -101,5 +101,5 @@ def expected(table: Table, items: list[Item]) -> Expected:
 
 
 def key_of(table: Table, item: Item) -> Item:
-    """An item's key."""
+    """Return an item's key."""
     return {column.attribute: item[column.attribute] for column in table.key}

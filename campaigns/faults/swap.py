@@ -1,4 +1,4 @@
-"""What only swaps have: builds that go on without their client or end without an index, previous rows, rollbacks."""
+"""Parts of the campaign for swaps only: interrupted index builds, previous rows, and rollbacks."""
 
 import re
 import struct
@@ -22,7 +22,7 @@ BUILDS_ENDED = (
     "cancelled during",
 )
 _ROLLBACK_CALLS = 20
-_TABLES_HELD = "other sessions held locks"  # what no reader causes is not waited for: the load lock, writers
+_TABLES_HELD = "other sessions held locks"  # only for locks that readers hold: a rollback does not wait for the load lock or for writers
 _SHADOW = re.compile(r'"warehouse_pipeline"\."\w+_[0-9a-f]{12}"')
 _WAITS = "SELECT pid FROM pg_locks WHERE pid = :pid AND NOT granted"
 _EXISTS = "SELECT FROM pg_class WHERE relname = :name AND relnamespace::regnamespace::text = 'warehouse_pipeline'"
@@ -33,14 +33,14 @@ _ASTRAY = """
 
 
 def backend_pid(connection: Connection) -> int:
-    """The process id of a load's session."""
+    """Return the process id of a load's session."""
     pid: int
     [pid] = struct.unpack("!i", connection._driver._backend_key_data[:4])
     return pid
 
 
 def end_build(server: PostgresServer, connection: Connection, variant: str, sql: str, work: Callable[[], Any]) -> Any:
-    """Take a build's client or session away, or cancel it: before it, while a lock holds it up, or after it."""
+    """Disconnect a build's client, end its session or cancel it: before it, while a lock blocks it, or after it."""
     how, _, when = variant.rpartition(" ")
     pid = backend_pid(connection)
 
@@ -81,9 +81,9 @@ def _during(server: PostgresServer, pid: int, sql: str, work: Callable[[], Any],
 
 
 def roll_back(handler: Handler) -> str:
-    """Roll the last run back as an operator does; which run it was, or the error's name and message.
+    """Roll the last run back as an operator would; return the run, or the error's name and message.
 
-    Readers may hold up each of the campaign's few and short attempts at the tables' locks: then it is called again.
+    Readers may block all of the campaign's few and short attempts to lock the tables: then the rollback is repeated.
     """
     arguments = {"run": None, "by": "operator", "reason": "the campaign"}
     error = ""
@@ -98,7 +98,7 @@ def roll_back(handler: Handler) -> str:
 
 
 def check_previous(server: PostgresServer, history: History, *, kept: bool) -> list[str]:
-    """What is wrong with the rows before the last swaps, which whoever reads the tables may read."""
+    """Return the problems of the rows before the last swaps, read as a reader of the tables."""
     wrong = []
     with client(server, ROLE) as reader:
         for name in TABLES:
@@ -110,12 +110,12 @@ def check_previous(server: PostgresServer, history: History, *, kept: bool) -> l
             elif wanted:
                 wrong += check_rejects(reader, f"warehouse_pipeline.rejects_{name}_previous", {name: wanted})
                 if decoded(name, rows_of(reader, name, previous)) != wanted[1].rows:
-                    wrong.append(f"{previous}: expected the rows of {wanted[0]}, found others")
+                    wrong.append(f"{previous}: the rows are not the rows of {wanted[0]}")
     return wrong
 
 
 def check_partitions(server: PostgresServer, tables: Iterable[str]) -> list[str]:
-    """What is wrong with where the rejected items of tables are that a swap has loaded."""
+    """Return the problems of the partitions of rejected items that a swap has loaded."""
     with client(server, ROLE) as reader:
         [[astray]] = reader.run(_ASTRAY, tables=list(tables))
     return [f"{astray} rejected items are not in their table's partition"] if astray else []

@@ -1,4 +1,4 @@
-"""Faults of Lambda and Step Functions: around every attempt of every Task."""
+"""Injects faults of Lambda and Step Functions around every attempt of every Task."""
 
 import json
 import time
@@ -16,17 +16,17 @@ from tests.statemachine.harness import Task, TaskFailed
 
 type Proceed = Callable[[], Any]
 
-# What reaches a state that calls DynamoDB itself.
+# The corresponding error of a state that calls DynamoDB directly.
 _OWN_CALL = {"Lambda.TooManyRequestsException": "DynamoDb.DynamoDbException"}
 SHORT_SECONDS = RESERVE_SECONDS - 0.1  # no work left, but time to answer
 
 
 class Tasks:
-    """Stands around the Tasks of a machine (`around`), and keeps the attempts that outlive theirs."""
+    """Wraps the Tasks of a machine (`around`), and manages the attempts that outlive their Task."""
 
     def __init__(self, injector: Injector, stop: Callable[[str], None]) -> None:
         self.injector = injector
-        self.gates: dict[str, Callable[[Task, Proceed], Any]] = {}  # what a run's load has to go through, once
+        self.gates: dict[str, Callable[[Task, Proceed], Any]] = {}  # called once instead of a run's load
         self._stop = stop
         self._second: dict[str, list[Attempt]] = defaultdict(list)  # to finish after the same task's next attempt
         self._last: list[Attempt] = []  # to finish after the run
@@ -35,7 +35,7 @@ class Tasks:
         self._lock = Lock()
 
     def around(self, task: Task, proceed: Proceed) -> Any:
-        """Inject a fault if it is time for one."""
+        """Inject a fault if one is due."""
         attempts.enter_task()
         fault = self.injector.take(f"task/{task.state}")
         with self._lock:
@@ -53,7 +53,7 @@ class Tasks:
         return answer
 
     def finish(self) -> None:
-        """Let go of every attempt that is still suspended."""
+        """Resume every attempt that is still suspended."""
         self.heal()
         for late in (*self._last, *(late for group in self._second.values() for late in group)):
             late.finish()
@@ -61,7 +61,7 @@ class Tasks:
         self._second.clear()
 
     def heal(self) -> None:
-        """Wait for what a stopped run left working."""
+        """Wait for the attempts that a stopped run left running."""
         while self._during_redrive:
             self._during_redrive.pop().finish()
 
@@ -113,7 +113,7 @@ class Tasks:
             time.sleep(0.005)
 
     def _stopped(self, fault: Fault, task: Task, proceed: Proceed) -> Any:
-        if fault.variant != "before the work":  # a function goes on when its execution is stopped
+        if fault.variant != "before the work":  # a function continues when its execution is stopped
             late = self._let_go(fault, proceed)
             (self._last if fault.variant.endswith("redrive") else self._during_redrive).append(late)
         self._stop(task.event["run"]["arn"])

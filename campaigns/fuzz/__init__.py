@@ -1,1 +1,1 @@
-"""The fuzz: random items up to DynamoDB's limits, through the conversion into PostgreSQL and back."""
+"""The fuzzer: random items up to DynamoDB's limits are converted, loaded into PostgreSQL and compared."""

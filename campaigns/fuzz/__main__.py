@@ -1,4 +1,4 @@
-"""`python -m campaigns.fuzz --items N --seed S`: random items by the million, by two processes and one server."""
+"""`python -m campaigns.fuzz --items N --seed S`: checks millions of random items with two processes and one server."""
 
 import argparse
 import os
@@ -26,14 +26,14 @@ BATCH = 2000
 
 @contextmanager
 def session(settings: PostgresSettings, password: str, root: str) -> Iterator[Connection]:
-    """A session with the server, as the load has one."""
+    """Open a session with the server, as the load does."""
     context = ssl.create_default_context(cadata=root)
     with connect(settings, Credentials(PostgresServer.user, password), context, "fuzz", Timeouts()) as connection:
         yield connection
 
 
 def work(settings: PostgresSettings, password: str, root: str, job: tuple[str, int]) -> tuple[int, list[str]]:
-    """Check a batch, which is the same one for the same seed; how many items, and what is wrong."""
+    """Check a batch, which is the same for the same seed; return the number of items, and the problems."""
     logger.setLevel("WARNING")
     os.environ["STACK_NAME"] = STACK
     seed, count = job
@@ -42,7 +42,7 @@ def work(settings: PostgresSettings, password: str, root: str, job: tuple[str, i
     with session(settings, password, root) as connection:
         try:
             return count, check_batch(connection, table, generator, count)
-        except Exception as error:  # noqa: BLE001 - none is expected, each is a finding
+        except Exception as error:  # noqa: BLE001 - every exception is a finding
             return count, [f"{table.name}, batch {seed}: {type(error).__name__}: {error}"] * count
 
 
@@ -50,7 +50,7 @@ show = partial(print, flush=True)
 
 
 def main() -> int:
-    """Check all items and show the progress; 1 if one was wrong."""
+    """Check all items and show the progress; return 1 if there were problems."""
     parser = argparse.ArgumentParser(prog="python -m campaigns.fuzz", description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))

@@ -1,4 +1,4 @@
-"""Random items all the way into PostgreSQL and back, compared with the reference: no service faked but S3."""
+"""Loads random items into PostgreSQL, and compares the rows with the reference: only S3 is faked."""
 
 import io
 import json
@@ -32,7 +32,7 @@ from tests.support.staged import python_value
 
 STARTED = datetime(2026, 11, 23, tzinfo=UTC)
 DEADLINE = Deadline(lambda: 900_000)
-KEY_LIMIT = 2600  # bytes, of PostgreSQL's 2,704 for an index entry
+KEY_LIMIT = 2600  # bytes; PostgreSQL's limit of an index entry is 2,704
 
 
 class Memory:
@@ -56,20 +56,20 @@ class Memory:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the warehouse's tables, and the schema of the shadows, which two processes cannot make at once."""
+    """Create the warehouse's tables, and the shadows' schema, which two processes cannot create at the same time."""
     connection.execute(f"CREATE SCHEMA fuzz; CREATE SCHEMA {pipeline_schema('fuzz')}")
     for declared in (REJECTED_ITEMS, *map(TableSchema.of, TABLES.values())):
         connection.execute(create_table("fuzz", declared))
 
 
 def check_batch(connection: Connection, table: Table, generator: Generator, count: int) -> list[str]:
-    """Send `count` items of a table through; what is wrong, one text an item."""
+    """Convert and load `count` items of a table; return the problems, one text per item."""
     items = [generator.item(table) for _ in range(count)]
     escaped = generator.random.random() < 0.5  # DynamoDB writes UTF-8; half a surrogate pair can only be escaped
     pages = [items[start : start + 100] for start in range(0, count, 100)]
     memory: Any = Memory()
     memory.objects["raw"] = b"".join([_page(page, escaped=escaped) for page in pages])
-    run = Run("fuzz", f"fuzz {generator.seed}", STARTED)  # its own: another process may check the same table
+    run = Run("fuzz", f"fuzz {generator.seed}", STARTED)  # unique: another process may check the same table
     request = TransformRequest(run=run, table=table, segment=0, chunk=0, key="raw", page=0, items=count)
     with redirect_stdout(io.StringIO()):  # the metrics of a chunk
         result = transform_chunk(request, memory, DEADLINE)
@@ -91,7 +91,7 @@ def _page(items: list[Any], *, escaped: bool) -> bytes:
 def _load(
     connection: Connection, run: Run, staged: StagedTable, memory: Any
 ) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Copy, fill the table with its primary key, and read all of it as text."""
+    """Copy the rows, fill the table, which has its primary key, and read everything as text."""
     guard, shadows = Guard(connection, DEADLINE), Shadows(connection, "fuzz", run)
     table = TableLoad(staged, qualified("fuzz", staged.table.name), shadows.rows(staged.table.name))
     shadows.create([table.schema])
@@ -121,7 +121,7 @@ def _compare(  # noqa: PLR0913, PLR0917
         try:
             expected, replaced = expected_row(item, table)
         except RejectedBy as reject:
-            is_key = reject.column in [column.name for column in table.key]  # which may also be too long
+            is_key = reject.column in [column.name for column in table.key]  # a key may also be too long
             wanted = [reject.column, *(["key"] if is_key else [])]
         else:
             wanted = ["key"] if _key_bytes(expected, table) > KEY_LIMIT else []
@@ -151,7 +151,7 @@ def _key_bytes(row: dict[str, Any], table: Table) -> int:
 
 
 def _same(value: Any) -> Any:
-    """With its type next to a scalar, as True is 1 to Python; numbers are exact."""
+    """Add the type to numbers, since True equals 1 in Python; numbers are exact."""
     if isinstance(value, dict):
         return {name: _same(content) for name, content in value.items()}
     if isinstance(value, list):
@@ -164,5 +164,5 @@ def _json(text: str) -> Any:
 
 
 def _parse(kind: str, text: str | None) -> Any:
-    """PostgreSQL's text as the reference's value."""
+    """Convert PostgreSQL's text to the reference's value."""
     return None if text is None else _same(python_value(kind, text))

@@ -1,6 +1,6 @@
-"""Items up to DynamoDB's limits, drawn by the hundred thousand from a seed.
+"""Generates items up to DynamoDB's limits from a seed.
 
-DynamoDB: 400 KB an item, 32 levels, 38 digits, exponents from -130 to 125, keys of 2,048 and 1,024 bytes.
+DynamoDB: 400 KB per item, 32 levels, 38 digits, exponents from -130 to 125, keys of 2,048 and 1,024 bytes.
 """
 
 import base64
@@ -28,12 +28,12 @@ NUMBERS = ("0", "-0", "1", "10.0", "1E+3", "1E-130", "-1E-130", "9.9999999999999
            "0.00000000000000000000000000000000000001", "1775025072", "1775025072123", "1775025072123.4567", "99999999999", "100000000000",
            "-1.0000005", "253402300800", "-62135596801", "9223372036854775807", "9223372036854775808", "2")  # fmt: skip
 MAX_LEVELS = 32
-SERIAL = "serial"  # an attribute that no column reads, and no two items share
+SERIAL = "serial"  # an attribute that no column reads, different in every item
 BIG, DEEP = 0.0005, 0.002  # shares of items of up to 400 KB and of 32 levels
 
 
 class Generator:
-    """Draws one item after the other; the same ones for the same seed. No two keys of it are equal."""
+    """Draws one item after the other, the same items for the same seed. All keys are different."""
 
     def __init__(self, seed: int | str) -> None:
         self.seed = seed
@@ -41,7 +41,7 @@ class Generator:
         self.drawn = 0
 
     def item(self, table: Table) -> dict[str, Any]:
-        """An item for a table: its key, some of its columns' attributes, likely and unlikely values, and strangers."""
+        """Draw an item for a table: its key, some columns' attributes with likely and unlikely values, and others."""
         random = self.random
         item: dict[str, Any] = {self.text(): self.value() for _ in range(random.choice((0, 0, 1, 2)))}
         for column in random.sample(table.columns, random.choice((0, 1, 2, 3))):
@@ -63,27 +63,27 @@ class Generator:
                 item[column.attribute] = {"S": self.key_text((2048, 1024)[position])}
             else:
                 item[column.attribute] = {"N": str(self.drawn)}
-        if self.random.random() < 0.002:  # what only an emulator lets through
+        if self.random.random() < 0.002:  # accepted by emulators only
             self.random.choice((item.pop, lambda name: item.update({name: {"NULL": True}})))(table.key[0].attribute)
 
     def key_text(self, limit: int) -> str:
-        """A text of at most `limit` bytes, which ends with a number of its own."""
+        """Return a text of at most `limit` bytes that ends with a unique number."""
         text = self.text()
-        if self.random.random() < 0.01:  # as long as DynamoDB takes it, and hard to compress
+        if self.random.random() < 0.01:  # as long as DynamoDB accepts, and hard to compress
             characters = self.random.choice((CHARACTERS[:95], CHARACTERS, "\n\t\\", "\0"))
             text = "".join(self.random.choices(characters, k=limit))
         own = f"/{self.drawn}"
         return text.encode(errors="replace")[: limit - len(own)].decode(errors="ignore") + own
 
     def put(self, item: dict[str, Any], column: Column, value: Any) -> None:
-        """Put a value where the column looks for it, now and then with strangers in the maps on the way."""
+        """Put a value at the column's path, sometimes with unread members in the maps on it."""
         for n, step in enumerate(column.path):
             if n and isinstance(step, str) and self.random.random() < 0.2:
                 put(item, replace(column, source=(*column.path[:n], self.text())), self.value())
         put(item, column, value)
 
     def likely(self, kind: ColumnType) -> dict[str, Any]:
-        """A value that a column of this type takes more often than not."""
+        """Return a value that a column of this type usually accepts."""
         random = self.random
         if random.random() < 0.15:
             return self.value()
@@ -109,7 +109,7 @@ class Generator:
         return {"S": self.text()}
 
     def value(self, levels: int = 4) -> dict[str, Any]:
-        """Any value, most of them small."""
+        """Return any value, usually a small one."""
         random = self.random
         kind = random.choice(("S", "S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M") if levels else ("S", "N"))
         match kind:
@@ -138,7 +138,7 @@ class Generator:
         return "".join(random.choices(CHARACTERS, k=random.randrange(12)))
 
     def number(self) -> str:
-        """A number as DynamoDB has them: 38 digits and exponents from -130 to 125."""
+        """Return a number within DynamoDB's limits: 38 digits and exponents from -130 to 125."""
         random = self.random
         if random.random() < 0.4:
             return random.choice(NUMBERS)
@@ -162,7 +162,7 @@ class Generator:
         return [{"NULL": True} if self.random.random() < 0.1 else {kind: draw()} for _ in draws]
 
     def big(self) -> dict[str, Any]:
-        """A value that fills an item to 400 KB: one text, many small values, or many names."""
+        """Return a value that fills an item to 400 KB: one text, many small values, or many names."""
         random = self.random
         match random.randrange(4):
             case 0:
@@ -174,7 +174,7 @@ class Generator:
         return {"M": {f"{number}{self.text()}": {"N": self.number()} for number in range(6000)}}
 
     def deep(self) -> dict[str, Any]:
-        """As many levels as DynamoDB takes."""
+        """Return a value with as many levels as DynamoDB accepts."""
         value = self.value(0)
         for _ in range(MAX_LEVELS - 1):
             value = {"L": [value]} if self.random.random() < 0.5 else {"M": {self.text(): value}}

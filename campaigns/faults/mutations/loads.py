@@ -1,4 +1,4 @@
-"""Promises of the load itself: every item once, all tables or none, the newest run, no secret in a log."""
+"""Mutations of the load's own promises: every item once, all tables or none, the newest run, no secret in a log."""
 
 import io
 import zlib
@@ -30,7 +30,7 @@ FIRST, *_, LAST_BUT_ONE, LAST = TABLES
 
 
 class Anything:
-    """Equal to whatever it is compared with."""
+    """Equal to every other value."""
 
     __hash__ = object.__hash__
 
@@ -39,7 +39,7 @@ class Anything:
 
 
 def unchecked() -> list[tuple[Any, str, Any]]:
-    """No count of the load's is compared."""
+    """The load compares no counts."""
     copy = chunks.ChunkCopier._copy
 
     def uncounted(copier: Any, target: Any, schema: Any, blocks: Any, key: str, _: int) -> None:
@@ -56,7 +56,7 @@ def unchecked() -> list[tuple[Any, str, Any]]:
 
 @noticed_by(f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "line lost"))
 def skip_reconciliation() -> Broken:
-    """A chunk that holds less than was counted is loaded all the same."""
+    """A chunk with fewer lines than counted is loaded."""
     return patched(*unchecked())
 
 
@@ -71,13 +71,13 @@ def one_key_for_all_attempts() -> Broken:
 
 @noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"))
 def commit_before_the_last_table() -> Broken:
-    """The last table is filled in a transaction of its own."""
+    """The last table is filled in a separate transaction."""
     fill = truncate.fill
 
     def early(context: LoadContext, table: TableLoad, *rest: Any) -> int:
         rows, connection = fill(context, table, *rest), context.connection
         if table.name == LAST_BUT_ONE:
-            connection.execute(f"COMMIT; BEGIN; TRUNCATE {context.tables[-1].target}")  # FREEZE wants it
+            connection.execute(f"COMMIT; BEGIN; TRUNCATE {context.tables[-1].target}")  # required by FREEZE
         return rows
 
     return patched((truncate, "fill", early), (truncate, "drop_indexes", lambda *_: []))
@@ -85,24 +85,24 @@ def commit_before_the_last_table() -> Broken:
 
 @noticed_by("rejected_items")
 def swallow_a_reject() -> Broken:
-    """An item that does not fit vanishes, and is not counted."""
+    """A rejected item vanishes, and is not counted."""
     nothing = lambda *_, **__: None  # noqa: E731 - twice the same
     return patched((chunk._Output, "_reject", nothing), (chunk, "_check_items", nothing))
 
 
 @noticed_by("backwards", Fault("overlap two runs", "overlap", "newer first"))
 def ignore_the_stale_guard() -> Broken:
-    """An old run replaces what a newer one has loaded."""
+    """An old run replaces the rows of a newer one."""
     return patched((transaction, "refuse_stale", lambda *_: None))
 
 
 @noticed_by("DuplicateKeyError", Fault("lambda answer lost", "task/LoadWarehouse", "Lambda.ServiceException"))
 def forget_what_is_committed() -> Broken:
-    """A run that is committed already is loaded once more."""
+    """A run that is already committed is loaded again."""
     found = transaction.find_result  # type: ignore[attr-defined]
 
     def forgetful(connection: Connection, schema: str, request: Any) -> Any:
-        # Asked before and after the copying, it knows of nothing; after the commit it must tell the result.
+        # Before and after copying, it finds nothing; after the commit, it must return the result.
         asked = getattr(connection, "asked", 0)
         connection.asked = asked + 1  # type: ignore[attr-defined]
         return None if asked < 2 else found(connection, schema, request)
@@ -112,7 +112,7 @@ def forget_what_is_committed() -> Broken:
 
 @noticed_by(f"{FIRST} after", Fault("s3 object lost", f"s3/GetObject/staged/{FIRST}", "cut short"))
 def trust_a_cut_off_object() -> Broken:
-    """What can be read of a damaged chunk is taken for the whole."""
+    """The readable part of a damaged chunk is loaded as the whole chunk."""
 
     @contextmanager
     def lenient(self: Staging, key: str, _table: Any = None) -> Iterator[Any]:
@@ -125,7 +125,7 @@ def trust_a_cut_off_object() -> Broken:
 
 @noticed_by(f"after ('base-{QUIET.seed}',)", Fault("s3 object lost", f"s3/GetObject/staged/{LAST}", "gone"))
 def truncate_before_staging() -> Broken:
-    """Readers find the tables empty, or locked, while the rows are still on their way."""
+    """The tables are empty, or locked, before the new rows arrive."""
     begin = transaction._Load.begin
 
     def early(self: Any) -> Any:
@@ -140,7 +140,7 @@ def truncate_before_staging() -> Broken:
 
 @noticed_by("leaked a secret", Fault("postgres password rotated", "postgres/connect", "secret late"))
 def leak_the_password() -> Broken:
-    """An error of the login quotes what it was given."""
+    """An error of the login quotes the password."""
     connect = session.connect  # type: ignore[attr-defined]
 
     def talkative(settings: Any, credentials: Any, *rest: Any) -> Any:
@@ -154,13 +154,13 @@ def leak_the_password() -> Broken:
 
 @noticed_by(f"{FIRST} after", Fault("dynamodb wrong checksum", f"scan/{TABLES[FIRST].source}/0", times=8))
 def accept_a_wrong_checksum() -> Broken:
-    """What boto3 hands over after its last attempt is taken as it is."""
+    """The damaged page that boto3 returns after its last attempt is accepted."""
     return patched((raw_pages, "zlib", SimpleNamespace(crc32=lambda _: Anything())))
 
 
 @noticed_by("leaked a secret: tel-5550")
 def log_a_reject() -> Broken:
-    """A reject's reason, which quotes what was found, gets into the log."""
+    """A reject's reason, which quotes the value, is logged."""
     reject = chunk._Output._reject
 
     def talkative(self: Any, item: Any, reason: Reason) -> None:
@@ -172,7 +172,7 @@ def log_a_reject() -> Broken:
 
 @noticed_by(f"{FIRST} after", Fault("dynamodb empty page", f"scan/{TABLES[FIRST].source}/0", "between"))
 def take_an_empty_page_for_the_end() -> Broken:
-    """A page without items ends the segment, whatever key it has to go on from."""
+    """A page without items ends the segment, even if it has a next key."""
     summarize = raw_pages.Page.summarize
 
     def hasty(page: raw_pages.Page) -> Any:
@@ -184,7 +184,7 @@ def take_an_empty_page_for_the_end() -> Broken:
 
 @noticed_by(f"{FIRST} after", strategy="merge")
 def keep_what_is_gone() -> Broken:
-    """A merge deletes nothing, and nobody counts."""
+    """A merge deletes nothing, and the load compares no counts."""
     return patched((merge, "delete", lambda *_: 0), *unchecked())
 
 
@@ -209,7 +209,7 @@ def commit_before_the_count() -> Broken:
 
 @noticed_by(f"shape has changed: warehouse.{FIRST} {FIRST}_pkey")
 def forget_the_indexes() -> Broken:
-    """What was dropped for the time of the load does not come back, but in the first run."""
+    """Indexes that were dropped for the load are not created again, except in the first run."""
     drop = truncate.drop_indexes
 
     def forgetful(connection: Connection, *rest: Any) -> list[str]:
@@ -244,7 +244,7 @@ def swap_only_some_tables() -> Broken:
 
 @noticed_by("DuplicateKeyError", Fault("postgres killed in placing", "postgres/record", "before"), strategy="swap")
 def leave_the_ledger_out() -> Broken:
-    """A chunk is copied whether the ledger has it or not."""
+    """A chunk is copied even if it is in the ledger."""
     claim = Shadows.claim
 
     def forgetful(self: Shadows, *chunk: Any) -> bool:
@@ -274,5 +274,5 @@ def swap_before_the_record() -> Broken:
 
 @noticed_by("permission denied", strategy="swap")
 def forget_the_grants() -> Broken:
-    """Whoever reads a table may not read its previous rows."""
+    """A table's readers may not read its previous rows."""
     return patched((swap, "grant_previous", lambda *_: None))

@@ -1,4 +1,4 @@
-"""How a promise is broken on purpose, and the schedule that shows it: quiet, but for one thing."""
+"""A mutation: an intentionally broken promise, and a schedule that is quiet except for one thing that reveals it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from campaigns.faults.schedule import Schedule
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres.connection import Connection
 
-# Of this seed, rows of the first table come, stay the same, differ by a trailing zero, and go.
+# With this seed, rows of the first table appear, stay the same, differ by a trailing zero, and vanish.
 QUIET = Schedule(
     seed=9,
     rows=9,
@@ -36,7 +36,7 @@ type Broken = AbstractContextManager[None]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A broken promise, a word of what the campaign must say then, and what of the schedule is not quiet."""
+    """A broken promise, a part of the message that the campaign must report, and the schedule."""
 
     broken: Callable[[], Broken]
     noticed: str
@@ -49,7 +49,7 @@ MUTATIONS: list[Mutation] = []
 def noticed_by(
     noticed: str, *faults: Fault, strategy: str = "truncate", **schedule: Any
 ) -> Callable[[Callable[[], Broken]], Callable[[], Broken]]:
-    """Add a mutation, with what the campaign must say under a schedule that is quiet but for this."""
+    """Add a mutation, with a part of the message that the campaign must report, and the exceptions to a quiet schedule."""
     quiet = replace(QUIET, first_strategy=strategy, strategy=strategy, faults=faults, **schedule)
 
     def add(broken: Callable[[], Broken]) -> Callable[[], Broken]:
@@ -69,7 +69,7 @@ def patched(*targets: tuple[Any, str, Any]) -> Iterator[None]:
 
 @contextmanager
 def rewritten(pattern: str, replacement: str) -> Iterator[None]:
-    """Change every statement that a session runs; fail if no statement has the pattern."""
+    """Change every statement that a session runs; fail if no statement matches the pattern."""
     run, count = Connection._run, 0
 
     def running(connection: Connection, sql: str, values: Any, *, message: str = "", **rest: Any) -> Any:
@@ -81,4 +81,4 @@ def rewritten(pattern: str, replacement: str) -> Iterator[None]:
     with patched((Connection, "_run", running)):
         yield
     if not count:
-        raise LookupError(f"no statement has the pattern {pattern}")
+        raise LookupError(f"no statement matches the pattern {pattern}")

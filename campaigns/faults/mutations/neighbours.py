@@ -1,4 +1,4 @@
-"""Promises to the other users of the warehouse: to readers, and to owners of objects and settings."""
+"""Mutations of promises to the other users of the warehouse: to readers, and to owners of objects and settings."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -19,12 +19,12 @@ FIRST = next(iter(TABLES))
 
 @noticed_by("inheriting table: ", others=("inheriting table",))
 def empty_inheriting_tables() -> Broken:
-    """A statement reaches the tables that inherit from its target."""
+    """A statement also changes the tables that inherit from its target."""
     return rewritten(r"\b(TRUNCATE|DELETE FROM|UPDATE) ONLY\b", r"\1")
 
 
 def write_rows_unfrozen() -> Broken:
-    """A snapshot that is older than the commit does not see the rows, nor those that they have replaced."""
+    """A snapshot that is older than the commit sees neither the new rows nor the old ones."""
     return rewritten(r"\bFREEZE\b( true)?", "FREEZE false")
 
 
@@ -35,7 +35,7 @@ for way in ("execute", "stable function", MATERIALIZED_VIEW, "copy", "old snapsh
 
 @noticed_by("RuntimeError")
 def fail_after_the_commit() -> Broken:
-    """A run that is committed fails, because its shadows cannot be dropped."""
+    """A committed run fails, because its shadows cannot be dropped."""
 
     def fail(*_: Any) -> list[str]:
         raise RuntimeError
@@ -58,7 +58,7 @@ def drop_with_cascade() -> Broken:
 @noticed_by("MissingTableError", others=("row triggers",))
 @noticed_by("MissingTableError", others=("event trigger that logs",))
 def forget_the_path() -> Broken:
-    """Functions of others do not find what they name without a schema."""
+    """Functions of others do not find objects that they name without a schema."""
     return patched((others, "_PATH", "public"))
 
 
@@ -69,7 +69,7 @@ def forget_the_path() -> Broken:
     others=("indexes of one shape",),
 )
 def leave_an_index_out() -> Broken:
-    """An index is taken for another of the same shape, and missing at the swap."""
+    """An index is mistaken for another with the same definition, and is missing at the swap."""
     find = builds.find_builds
 
     def hasty(*arguments: Any) -> list[Any]:
@@ -103,5 +103,5 @@ def forget_who_imports_a_snapshot() -> Broken:
 
 @noticed_by("DatabaseTimeoutError", defaults=(Default("statement_timeout", "1", "role"),))
 def inherit_the_timeout() -> Broken:
-    """A session keeps the role's own limit of its statements."""
+    """A session keeps the role's statement timeout."""
     return rewritten(r"SET statement_timeout = 0;|\('statement_timeout', '\d+'\),", "")
