@@ -1,1 +1,1 @@
-"""How fast the pipeline is, compared with lower bounds and with what others use for the same work."""
+"""Measures the speed of the pipeline, compared with lower bounds and with other tools for the same work."""

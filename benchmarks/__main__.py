@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--only PART …]`: measure, show and keep the figures; `make bench` calls it."""
+"""`python -m benchmarks [--quick] [--only PART …]`: measures, shows and stores the figures; `make bench` calls it."""
 
 import argparse
 import contextlib
@@ -14,10 +14,10 @@ PARTS = ("cold_start", "scan", "transform", "load", "end_to_end", "growth", "sta
 
 
 def main(arguments: list[str]) -> None:
-    """Run the parts and write what they measured. With `--only` the other parts keep the figures they had."""
+    """Run the parts and write their figures. With `--only`, the figures of the other parts stay."""
     caller.forget()
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: only whether everything works")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to check only that everything works")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help="one or more of %(choices)s")
     given = parser.parse_args(arguments)
     size, path = (QUICK_SIZE, QUICK) if given.quick else (FULL_SIZE, LATEST)
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     for name in given.only or PARTS:
         results.merge(_run(name, size))
         results.write(path)
-    with contextlib.suppress(KeyError):  # a part that the model needs was never measured
+    with contextlib.suppress(KeyError):  # a figure that the model needs was never measured
         results.merge([fits(results)])
         results.write(path)
     print(f"figures written to benchmarks/results/{path.name}")

@@ -1,4 +1,4 @@
-"""Draws docs/performance.svg: python -m benchmarks.chart RESULTS SVG, with Matplotlib's environment."""
+"""Draws docs/performance.svg: python -m benchmarks.chart RESULTS SVG, in Matplotlib's environment."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ TEXT, OURS, OTHERS = "#7a8088", "#2f81f7", "#8b949e"
 
 
 def main(results: str, picture: str) -> None:
-    """One panel per measure, one bar per contestant, each with its value."""
+    """Draw one panel per measure, and one bar per contestant with its value."""
     figures = json.loads(Path(results).read_text())["figures"]
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "demand", "font.family": "sans-serif", "font.size": 11}
     mpl.rcParams |= {"text.color": TEXT, "xtick.color": TEXT, "ytick.color": TEXT}

@@ -1,4 +1,4 @@
-"""Who does the same work: how each prepares its table and fills it, and where its columns are."""
+"""The contestants: how each of them creates and fills its table, and the names of its columns."""
 
 import json
 import subprocess
@@ -16,13 +16,13 @@ from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
 
 SCHEMA = "public"
-# In addition to the primary key, the same for all: the case, and a supplier's invoices by date.
+# The same indexes for all, besides the primary key: the case, and a supplier's invoices by date.
 _INDEXES = (("case_id",), ("supplier_tax_id", "issue_date"))
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """`prepare` makes the empty table; `refresh` fills it, measured; `column` gives a column's name in it."""
+    """`prepare` creates the empty table; `refresh` fills it and is measured; `column` returns a column's name in it."""
 
     name: str
     table: str
@@ -32,7 +32,7 @@ class Contestant:
 
 
 def make_table(environment: Environment, *, arrays: bool = True) -> None:
-    """Make the empty table as declared, with its indexes; or with JSON in place of arrays."""
+    """Create the empty table as declared, with its indexes; optionally with JSON instead of arrays."""
     environment.empty()
     columns = CASES.stored_columns
     if not arrays:
@@ -42,7 +42,7 @@ def make_table(environment: Environment, *, arrays: bool = True) -> None:
 
 
 def make_indexes(environment: Environment, table: str, column: Callable[[str], str]) -> None:
-    """Make a table's indexes, but for its primary key."""
+    """Create a table's indexes, except for its primary key."""
     for names in _INDEXES:
         columns = ", ".join([quote(column(name)) for name in names])
         environment.postgres.execute(f"CREATE INDEX ON {qualified(SCHEMA, table)} ({columns})")
@@ -57,7 +57,7 @@ def _refresh_by(peer: str, environment: Environment) -> Usage:
 
 
 def _program(peer: str, name: str) -> str:
-    """A program of a peer's environment."""
+    """Return a program of a peer's environment."""
     return str(ROOT / f".venv-bench-{peer}" / "bin" / name)
 
 

@@ -1,4 +1,4 @@
-"""What the cost model takes from the figures, and whether its largest run fits by it."""
+"""The cost model's input from the figures, and the check that the largest run fits."""
 
 from benchmarks.figures import Figure, Results
 from demand.cost import Measured, Run, Settings
@@ -23,18 +23,18 @@ _COLD_STARTS = ("cold_scan_segment_import_ms", "cold_transform_import_ms")
 
 
 def measured(results: Results) -> Measured:
-    """The model's measured values; raises KeyError for a figure that was not measured."""
+    """Return the model's measured values; raises KeyError for a figure that was not measured."""
     values = {name: results.figures[figure].value for name, figure in _FIGURES.items()}
     values["cold_start_ms"] = max(results.figures[figure].value for figure in _COLD_STARTS)
     return Measured(date=results.date, **values)
 
 
 def largest_run(known: Measured) -> Run:
-    """The largest run, with the settings that it needs."""
+    """Return the largest run, with the settings that it needs."""
     return Run.of_items(_LARGEST_ITEMS, known, Settings(load_strategy=Strategy.SWAP))
 
 
 def fits(results: Results) -> Figure:
-    """Whether that run stays within all limits; raises KeyError for a figure that was not measured."""
+    """Return whether the largest run stays within all limits; raises KeyError for a figure that was not measured."""
     name, share = largest_run(measured(results)).binding
-    return Figure("cost_1e9_fits", int(share <= 1), "", f"1 is yes; used most is {name}: {share:.0%}")
+    return Figure("cost_1e9_fits", int(share <= 1), "", f"1 is yes; the closest limit is {name}: {share:.0%}")

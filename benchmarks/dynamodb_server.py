@@ -1,4 +1,4 @@
-"""A DynamoDB that answers Scan of `documents` with pages made in advance; also Secrets Manager's GetSecretValue."""
+"""A DynamoDB server that answers Scan of `documents` with prepared pages, and Secrets Manager's GetSecretValue."""
 
 import json
 import sys
@@ -10,19 +10,19 @@ from typing import Any
 from benchmarks.items import Items
 from benchmarks.server import Answer, Request, Server, serve
 
-# Total segments of which there are pages: one segment or two, and their halves, which a function reads in parallel.
+# Numbers of segments with prepared pages: one segment or two, and their halves, which a function reads in parallel.
 _TOTALS = (1, 2, 4)
 
 
 class DynamoDBServer(Server):
-    """The server for the time of a `with` block; each page takes `latency_ms`."""
+    """The server, running during a `with` block; each page takes `latency_ms`."""
 
     def __init__(self, *, items: int, latency_ms: float = 0, secrets: Mapping[str, str] | None = None) -> None:
         super().__init__("benchmarks.dynamodb_server", str(items), str(latency_ms), json.dumps(secrets or {}))
 
 
 class Answers:
-    """Every answer by what is asked."""
+    """All answers, by request."""
 
     def __init__(self, items: Items, latency_ms: float, secrets: Mapping[str, str]) -> None:
         self._latency = latency_ms / 1000
@@ -36,7 +36,7 @@ class Answers:
                     start = _key(json.loads(b'{"Items":[' + page[-1]).get("LastEvaluatedKey"))
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request; with a ValidationException if nothing was made in advance for it."""
+        """Answer a request, with a ValidationException if no answer was prepared for it."""
         operation, asked = request.headers["x-amz-target"].rpartition(".")[2], json.loads(request.body)
         try:
             if operation == "GetSecretValue":
@@ -46,7 +46,7 @@ class Answers:
             start = _key(asked.get("ExclusiveStartKey"))
             return self._pages[asked.get("TotalSegments", 1), asked.get("Segment", 0), start]
         except KeyError as error:
-            message = f"nothing was made in advance for {error}, in {operation} {asked}"
+            message = f"no answer was prepared for {error}, in {operation} {asked}"
             return _answer([json.dumps({"__type": "x#ValidationException", "message": message}).encode()], 400)
 
 

@@ -1,4 +1,4 @@
-"""The test environment, started for a block: source, staging bucket, secrets and warehouse."""
+"""The test environment, which runs during a block: source, staging bucket, secrets and warehouse."""
 
 import compileall
 import contextlib
@@ -34,11 +34,11 @@ class Environment:
 
     @property
     def servers(self) -> dict[str, int]:
-        """Their pids by name, for `usage.watched`."""
+        """The servers' pids by name, for `usage.watched`."""
         return {"dynamodb": self.dynamodb.pid, "s3": self.s3.pid, "postgres": self.postgres.process.pid}
 
     def aws_variables(self) -> dict[str, str]:
-        """What any AWS client needs to find the servers."""
+        """Return the variables that direct any AWS client to the servers."""
         return {
             "AWS_ACCESS_KEY_ID": "benchmark",
             "AWS_SECRET_ACCESS_KEY": "benchmark",
@@ -50,7 +50,7 @@ class Environment:
         }
 
     def variables(self) -> dict[str, str]:
-        """What a deployed function has in its environment, with tracing on."""
+        """Return the environment of a deployed function, with tracing enabled."""
         return self.aws_variables() | {
             "PYTHONPATH": f"{ROOT / 'layers' / 'shared'}:{ROOT}",
             "LAMBDA_TASK_ROOT": str(ROOT),
@@ -68,27 +68,27 @@ class Environment:
         }
 
     def invoke(self, function: str, event: dict[str, Any]) -> tuple[Usage, dict[str, Any]]:
-        """Run one handler in a process of its own: what it used, and its answer."""
+        """Run one handler in a separate process; return its usage and its answer."""
         return self.run_python(["benchmarks.run_function", function], event)
 
     def run_python(self, module: list[str], given: Any) -> tuple[Usage, dict[str, Any]]:
-        """Run a module that takes its arguments, an input file and an output file, both JSON."""
+        """Run a module with its arguments, an input file and an output file, both JSON."""
         source, target = self.folder / "input.json", self.folder / "output.json"
         source.write_text(json.dumps(given))
         usage = run([sys.executable, "-m", *module, str(source), str(target)], self.variables())
         return usage, json.loads(target.read_text())
 
     def with_database(self, name: str) -> Self:
-        """The same servers with another database, which is made: what a swap does to tables stays in there."""
+        """Return the same servers with a new database, which confines the changes of a swap to tables."""
         self.postgres.execute(f'CREATE DATABASE "{name}" OWNER {self.postgres.user}', admin=True, database="postgres")
         return replace(self, postgres=replace(self.postgres, database=name))
 
     def checkpoint(self) -> None:
-        """Let PostgreSQL write what it has put off, so that no turn pays for the one before."""
+        """Make PostgreSQL write its pending changes, so that no turn pays for the previous one."""
         self.postgres.execute("CHECKPOINT", admin=True)
 
     def empty(self) -> None:
-        """Drop every table, so that the next run starts as the first did."""
+        """Drop every table, so that the next run starts like the first."""
         self.postgres.execute("DROP OWNED BY CURRENT_USER; CREATE SCHEMA IF NOT EXISTS public")
 
 
@@ -96,16 +96,16 @@ class Environment:
 def environment(
     *, items: int, latency_ms: float = 0, postgres: PostgresServer | None = None, s3_tls: bool = False
 ) -> Iterator[Environment]:
-    """Start everything, PostgreSQL too unless one is given; it is gone when the block ends.
+    """Start everything, including PostgreSQL unless it is given; stop it when the block ends.
 
-    S3 speaks TLS, as on AWS, where what is measured depends on it: botocore sends a part another way then.
+    `s3_tls`: use TLS for S3, as on AWS, if it affects the figure: botocore then sends a part differently.
     """
-    for code in ("layers/shared", "benchmarks"):  # the deployed layer has bytecode too
+    for code in ("layers/shared", "benchmarks"):  # the deployed layer contains bytecode too
         compileall.compile_dir(ROOT / code, quiet=1)
     with contextlib.ExitStack() as stack:
         if postgres is None:
             postgres = stack.enter_context(PostgresServer.temporary())
-            # What one turn leaves to autovacuum would take the next one's time.
+            # Autovacuum of one turn's rows would slow down the next turn.
             postgres.execute("ALTER SYSTEM SET autovacuum = off", admin=True)
             postgres.execute("SELECT pg_reload_conf()", admin=True)
         login = json.dumps({"username": postgres.user, "password": postgres.password})
@@ -120,7 +120,7 @@ def environment(
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate of 127.0.0.1 with its key: the files of its authority, which clients trust, and of both."""
+    """Create a certificate for 127.0.0.1; return the file of its authority, and the file of certificate and key."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(folder / "authority.pem")

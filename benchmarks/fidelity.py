@@ -1,4 +1,4 @@
-"""What arrived in a contestant's table: a fast wrong answer does not count."""
+"""Checks the rows in a contestant's table: a fast wrong answer does not count."""
 
 import json
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ type Fidelity = dict[str, tuple[int, int]]
 
 
 def share(fidelity: Fidelity) -> float:
-    """The mean of the shares that arrived right; 1 when nothing is lost."""
+    """Return the mean share of correct values; 1 if nothing is lost."""
     return fmean(right / of for right, of in fidelity.values())
 
 
 def check(environment: Environment, contestant: Contestant, items: int) -> Fidelity:
-    """Compare the contestant's table with the items it was made from: how many arrived right, and of how many."""
+    """Compare the contestant's table with its items; return the numbers of correct and of all values."""
     table = qualified(SCHEMA, contestant.table)
     rows = int(environment.postgres.execute(f"SELECT count(*) FROM {table}"))
     sample = [json.loads(item) for item in make_items(min(items, _SAMPLE))]
     key = contestant.column("document_id")
-    # The items come in the order of their keys.
+    # The items are in the order of their keys.
     found = environment.postgres.execute(f"SELECT to_jsonb(t) FROM {table} t ORDER BY {quote(key)} LIMIT {_SAMPLE}")
     parsed = [json.loads(row, parse_float=Decimal, parse_int=Decimal) for row in found.splitlines()]
     stored = {row[key]: row for row in parsed}
@@ -47,7 +47,7 @@ def check(environment: Environment, contestant: Contestant, items: int) -> Fidel
 
 
 def _exact_numbers(contestant: Contestant, item: dict[str, Any], row: dict[str, Any]) -> Iterator[bool]:
-    """Whether each of the item's 38-digit numbers is in the row with all its digits."""
+    """Yield for each of the item's 38-digit numbers whether all its digits are in the row."""
     gross = item["amounts"]["M"]["gross"]["N"]
     if len(gross) < _LONG_DIGITS:
         return
@@ -60,11 +60,11 @@ def _exact_numbers(contestant: Contestant, item: dict[str, Any], row: dict[str, 
         lines = json.loads(lines, parse_float=Decimal)
     prices = {number: line.get("price") for number, line in enumerate(lines or [])}
     for number, line in enumerate(item["lineItems"]["L"]):
-        yield prices.get(number) == Decimal(line["M"]["price"]["N"])  # a string is no number any more
+        yield prices.get(number) == Decimal(line["M"]["price"]["N"])  # a string does not count as a number
 
 
 def _typed_columns(environment: Environment, contestant: Contestant) -> int:
-    """How many columns have the type that the table's declaration gives them."""
+    """Return the number of columns with the declared type."""
     found = environment.postgres.execute(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped "
         f"AND attrelid = '{qualified(SCHEMA, contestant.table)}'::regclass"

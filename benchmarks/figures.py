@@ -1,4 +1,4 @@
-"""What the parts measure: figures, their targets, the sizes they are measured at, and the file they are kept in."""
+"""Figures, their targets, the sizes of the measurements, and the file of results."""
 
 import json
 import os
@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 FOLDER = Path(__file__).parent / "results"
-LATEST = FOLDER / "latest.json"  # what docs/performance.md and docs/cost.md show
+LATEST = FOLDER / "latest.json"  # the source of docs/performance.md and docs/cost.md
 QUICK = FOLDER / "quick.json"
 TIMES = "\N{MULTIPLICATION SIGN}"  # the unit of a ratio
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure should reach."""
+    """The value that a figure should reach."""
 
     value: float
     better: Literal["higher", "lower"]
 
     def is_met_by(self, value: float) -> bool:
-        """Whether the value is at least as good."""
+        """Whether the value is at least as good as the target."""
         return value >= self.value if self.better == "higher" else value <= self.value
 
     def __str__(self) -> str:
@@ -57,12 +57,12 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; four significant digits are kept, more would be noise."""
+    """One measured number with four significant digits: more would be noise."""
 
     name: str
     value: float
     unit: str
-    note: str = ""  # what a reader must know about the number
+    note: str = ""  # information that is necessary to interpret the number
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(f"{self.value:.4g}"))
@@ -78,7 +78,7 @@ class Figure:
         return None if self.target is None else self.target.is_met_by(self.value)
 
     def to_json(self) -> dict[str, Any]:
-        """The figure's entry in the file, under its name."""
+        """Return the figure's entry in the file, under its name."""
         document = {"value": self.value, "unit": self.unit, "target": self.target and self.target.value}
         return document | {"met": self.met} | ({"note": self.note} if self.note else {})
 
@@ -89,7 +89,7 @@ class Figure:
 
 
 def number(value: float) -> str:
-    """About three significant digits: 22,900, 44.1, 0.85; whole numbers below 1,000 stay whole."""
+    """Format a number with about three significant digits: 22,900, 44.1, 0.85; whole numbers below 1,000 stay whole."""
     size = abs(value)
     if value == round(value) or size >= 100:  # noqa: PLR2004 - three digits
         return f"{value:,.0f}"
@@ -99,7 +99,7 @@ def number(value: float) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    """What the figures depend on; nothing that identifies the machine."""
+    """Return the properties that the figures depend on, without anything that identifies the machine."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
@@ -115,7 +115,7 @@ def _machine() -> dict[str, Any]:
 
 @dataclass
 class Results:
-    """The figures of one machine, in the order they were measured."""
+    """The figures of one machine, in the order of measurement."""
 
     machine: dict[str, Any] = field(default_factory=_machine)
     date: str = field(default_factory=lambda: date.today().isoformat())  # noqa: DTZ011 - the local day
@@ -123,7 +123,7 @@ class Results:
 
     @classmethod
     def load(cls, path: Path = LATEST) -> Self:
-        """Read a file of results; FileNotFoundError when there is none."""
+        """Read a file of results; raises FileNotFoundError."""
         document = json.loads(path.read_text(encoding="utf-8"))
         figures = {
             name: Figure(name, entry["value"], entry["unit"], entry.get("note", ""))
@@ -132,11 +132,11 @@ class Results:
         return cls(document["machine"], document["date"], figures)
 
     def merge(self, figures: Iterable[Figure]) -> None:
-        """Add figures; one that was measured before is replaced and keeps its place."""
+        """Add figures; a new value of an existing figure keeps its position."""
         self.figures.update((figure.name, figure) for figure in figures)
 
     def write(self, path: Path = LATEST) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         figures = {name: figure.to_json() for name, figure in self.figures.items()}
         document = {"machine": self.machine, "date": self.date, "figures": figures}
         path.parent.mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Size:
-    """How much each part measures: items, rows, and repetitions of which the median counts."""
+    """The sizes of the measurements: items, rows, and repetitions, of which the median counts."""
 
     scan_items: int
     transform_items: int
@@ -166,5 +166,5 @@ class Size:
 FULL_SIZE = Size(
     300_000, 50_000, 1_000_000, 50_000, 300_000, (200_000, 1_000_000), (10_000, 100_000, 1_000_000), 5, 3, 3, 9
 )
-# Only whether everything works, in less than 4 minutes.
+# A check that everything works, in less than 4 minutes.
 QUICK_SIZE = Size(30_000, 5_000, 50_000, 5_000, 10_000, (20_000,), (1_000, 10_000), 3, 1, 1, 3)

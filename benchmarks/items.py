@@ -1,7 +1,7 @@
-"""Made-up items of the `documents` table, and the pages in which DynamoDB's Scan answers with them.
+"""Synthetic items of the `documents` table, and the pages with which DynamoDB's Scan returns them.
 
-An item depends on its number alone, whatever the number of items, pages and segments. Items are made from templates,
-drawn once, by filling in numbers: a million takes some seconds.
+An item depends only on its number, whatever the number of items, pages and segments. Templates are drawn once, and
+numbers are filled in, so a million items take some seconds.
 """
 
 import base64
@@ -16,11 +16,11 @@ from typing import Any
 SEED = 2026
 TABLE = "documents"
 PAGE_BYTES = 1 << 20  # DynamoDB: a page ends at 1 MB
-STORED_BYTES = 502.1  # of an item, as DynamoDB counts them; a test computes it
+STORED_BYTES = 502.1  # per item, as DynamoDB counts them; a test checks it
 
-_TEMPLATES = 1000  # of which a share of 1/_LONG has 38-digit numbers, 1/_UNREAD attributes that no column reads …
+_TEMPLATES = 1000  # a share of 1/_LONG has 38-digit numbers, 1/_UNREAD attributes that no column reads …
 _LONG, _UNREAD, _MISSING, _NULL = 50, 40, 20, 25
-_ENVELOPE_BYTES = 300  # what surrounds a page's items, at most
+_ENVELOPE_BYTES = 300  # maximum size of a page without its items
 _UNIT_BYTES = 4096  # DynamoDB: half a read unit for each, eventually consistent
 
 _SUPPLIERS = (
@@ -53,7 +53,7 @@ def make_items(count: int, start: int = 0) -> Iterator[bytes]:
 
 
 class Items:
-    """All items of a table in one block of memory, from which the pages of any number of segments are cut."""
+    """All items of a table in one block of memory, for pages of any number of segments."""
 
     def __init__(self, count: int) -> None:
         self._text = bytearray()  # items with a comma after each
@@ -68,7 +68,7 @@ class Items:
     def pages(self, segments: int = 1, segment: int = 0) -> Iterator[tuple[bytes, memoryview, bytes]]:
         """Yield a segment's pages as DynamoDB writes them, of at most 1 MB; the last has no LastEvaluatedKey.
 
-        A page comes in three parts: what precedes its items, the items, and what follows.
+        A page consists of three parts: the text before its items, the items, and the text after them.
         """
         start, end = len(self) * segment // segments, len(self) * (segment + 1) // segments
         while True:
@@ -99,7 +99,7 @@ def _templates() -> list[bytes]:
 
 
 def _draw(random: Random, number: int) -> dict[str, Any]:
-    """One template, with places for what the item's number decides."""
+    """Draw one template, with placeholders for values that depend on the item's number."""
     month = random.randrange(1, 12)
     digits = {"N": "%(digits)d.5"} if number % _LONG == 0 else None
     received = [{"S": f"2026-{month:02}-%(day)02dT08:15:%(second)02dZ"}, {"N": "17750250%(second)02d"}]

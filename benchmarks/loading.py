@@ -1,4 +1,4 @@
-"""A staged table, and two ways to load it: by this project's function, and by psql."""
+"""A staged table, and two ways to load it: with this project's functions, and with psql."""
 
 import gzip
 import time
@@ -31,16 +31,16 @@ from demand_pipeline.postgres.statements import qualified, statement
 
 TABLE = qualified(SCHEMA, CASES.name)
 _SHADOW = "shadow"
-# One row of a hundred: what a merge is for.
+# One row of a hundred, the typical use of a merge.
 CHANGE = f"UPDATE {TABLE} SET status = 'changed' WHERE hashtext(document_id) % 100 = 0"
-WHOLE = 1 << 50  # bytes of a chunk: the table is one
+WHOLE = 1 << 50  # bytes of a chunk, so that the table is one chunk
 
 
 def stage(environment: Environment) -> list[Event]:
-    """Make the empty table with its indexes, scan and transform; the staged chunks.
+    """Create the empty table with its indexes, scan and transform; return the staged chunks.
 
-    DynamoDB scans in the order of the keys' hashes. The prepared pages come in the order of the keys themselves, which
-    makes it much cheaper to add to indexes row by row; so the rows are shuffled.
+    DynamoDB scans in the order of the keys' hashes. The prepared pages are in the order of the keys themselves, which
+    would make row-by-row index updates much cheaper; so the rows are shuffled.
     """
     make_table(environment)
     _, scanned = environment.invoke("scan_segment", scan_event(chunkBytes=WHOLE))
@@ -56,7 +56,7 @@ def stage(environment: Environment) -> list[Event]:
 
 
 def _shuffle(url: str, objects: int) -> list[int]:
-    """Shuffle a staged object's rows into so many of about equal size, whose keys end in a number; their rows."""
+    """Shuffle a staged object's rows into `objects` numbered objects of about equal size; return their rows."""
     with urlopen(url) as answer:  # noqa: S310 - our own server
         metadata = {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
         *rows, _ = gzip.decompress(answer.read()).split(b"\n")
@@ -70,16 +70,16 @@ def _shuffle(url: str, objects: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Load(Usage):
-    """What a load used, and how long parts of it took: a stream's share of the copying, and what followed."""
+    """The usage of a load, and the seconds of its parts: copying in one stream, and publishing."""
 
     copying: float
     publishing: float
 
 
 def load(environment: Environment, chunks: list[Event], strategy: str) -> Load:
-    """Load by the deployed functions, large tables copied by two processes, from exec to the commit.
+    """Load with the deployed functions, from exec to the commit; two processes copy a large table.
 
-    What a function does after the commit, mostly ANALYZE, nobody waits for; it counts as publishing, and as CPU.
+    The work after the commit, mostly ANALYZE, does not count as time of the load, but as publishing and as CPU.
     """
     usage, answer = environment.invoke("load", load_event([chunks], strategy))
     wall = usage.wall - answer["settleSeconds"]
@@ -87,7 +87,7 @@ def load(environment: Environment, chunks: list[Event], strategy: str) -> Load:
 
 
 def swapped(environment: Environment, chunks: list[Event]) -> Environment:
-    """The same in a database of its own, where the table was swapped twice: it is a parent with previous rows."""
+    """Return the servers with a separate database, in which the table was swapped twice and has previous rows."""
     other = environment.with_database("swapped")
     make_table(other)
     for _ in range(2):
@@ -96,7 +96,7 @@ def swapped(environment: Environment, chunks: list[Event]) -> Environment:
 
 
 def roll_back(environment: Environment) -> float:
-    """Put the rows before the last swap back by the deployed function; milliseconds from the call to the commit."""
+    """Roll back the last swap with the deployed function; return the milliseconds from the call to the commit."""
     event = operate_event(ActionName.ROLLBACK, run=None, by="the benchmark", reason="to measure it")
     return float(environment.invoke("roll_back", event)[1]["ms"])
 
@@ -122,12 +122,12 @@ def write_shares(environment: Environment) -> list[Path]:
 
 
 def copy(path: Path, table: str = TABLE) -> str:
-    """The command that copies such a file into the table."""
+    """Return the command that copies a file into the table."""
     return f"\\copy {table} FROM '{path}' WITH (FORMAT csv)"
 
 
 def copy_in_streams(environment: Environment, shares: list[Path]) -> Usage:
-    """What a swap asks of the server, by psql alone: streams into a table without indexes, these, rough statistics."""
+    """Do a swap's work with psql only: streams into a table without indexes, then indexes and rough statistics."""
     execute = environment.postgres.execute
     shadow = qualified(SCHEMA, _SHADOW)
     execute(f"DROP TABLE IF EXISTS {shadow}; CREATE TABLE {shadow} (LIKE {TABLE} INCLUDING STORAGE)")

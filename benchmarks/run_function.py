@@ -1,15 +1,15 @@
 """Runs the deployed functions' handlers in this process, as Lambda and the state machine call them.
 
     python -m benchmarks.run_function FUNCTION EVENT ANSWER     one handler
-    python -m benchmarks.run_function load EVENT ANSWER         load, large ones copied by two processes first
+    python -m benchmarks.run_function load EVENT ANSWER         load; two processes copy a large table first
     python -m benchmarks.run_function roll_back EVENT ANSWER    an operator's rollback, timed until its commit
     python -m benchmarks.run_function refresh SEGMENTS ANSWER   scan, transform and load of the table
 
-`refresh_isal` is a refresh in a layer with isal; `refresh_unchecked` and `refresh_isal_unchecked` convert items without
-any check.
-EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is that of a deployed function
-(`benchmarks.environment`). Each segment is read by a process, as the state machine's Map has them read by functions of
-their own; so are chunks copied. The first process does all the rest.
+`refresh_isal` is a refresh with isal in the layer; `refresh_unchecked` and `refresh_isal_unchecked` convert items
+without any check.
+EVENT, SEGMENTS (a number) and ANSWER are JSON files; the environment is a deployed function's
+(`benchmarks.environment`). One process reads each segment, as a separate function does in the state machine's Map;
+copying is divided in the same way. The first process does everything else.
 """
 
 import gc
@@ -31,10 +31,10 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.load import transaction
 
-CHUNK_BYTES = PARALLEL_COPY_BYTES = 256 << 20  # the state machine's own
+CHUNK_BYTES = PARALLEL_COPY_BYTES = 256 << 20  # the template's defaults
 COPIERS = 2
 _FUNCTIONS = Path(__file__).parent.parent / "functions"
-_TIMEOUT_SECONDS = 900  # the functions' own, in the template
+_TIMEOUT_SECONDS = 900  # the functions' timeout in the template
 
 UNLIMITED = Deadline(lambda: 1000 * _TIMEOUT_SECONDS)
 
@@ -43,13 +43,13 @@ type Event = dict[str, Any]
 
 @cache
 def handler(function: str) -> Callable[[Event, Any], Event]:
-    """The handler of a folder of functions/, imported once, as Lambda does."""
+    """Return the handler of a folder of functions/, imported once, as in Lambda."""
     spec = importlib.util.spec_from_file_location(f"{function}_app", _FUNCTIONS / function / "app.py")
     if spec is None or spec.loader is None:
         raise FileNotFoundError(f"functions/{function}/app.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.lambda_handler  # type: ignore[no-any-return]  # it is the file's one function
+    return module.lambda_handler  # type: ignore[no-any-return]  # it is the file's only function
 
 
 def invoke(function: str, event: Event) -> Event:
@@ -68,7 +68,7 @@ def invoke(function: str, event: Event) -> Event:
 
 
 def new_run() -> Event:
-    """The `run` that every event carries."""
+    """Return the `run` of an event."""
     now = time.time()
     name = f"benchmark-{now:.6f}-{os.getpid()}"
     started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
@@ -77,27 +77,27 @@ def new_run() -> Event:
 
 
 def scan_event(**changes: Any) -> Event:
-    """Scan the first chunk of the whole table without limits, but for the changes."""
+    """Return the event that scans the first chunk of the whole table without limits, with some changes."""
     where = {"contract": CONTRACT, "run": new_run(), "table": CASES.name, "source": ARN}
     chunk = {"segment": 0, "totalSegments": 1, "chunk": 0, "startKeys": None, "chunkBytes": CHUNK_BYTES}
     return {**where, **chunk, "readUnitsPerSecond": 0, "maxItems": None, **changes}
 
 
 def transform_event(scanned: Event, **changes: Any) -> Event:
-    """Transform the raw chunk that a scan answered with."""
+    """Return the event that transforms a scan's raw chunk."""
     raw = {"key": scanned["key"], "items": scanned["items"], "page": 0}
     where = {"contract": CONTRACT, "run": new_run(), "table": CASES.name, "segment": 0, "chunk": 0}
     return {**where, "raw": raw, **changes}
 
 
 def staged_chunk(scanned: Event, transformed: Event) -> Event:
-    """A chunk's record in the load's event, as the state machine puts it together."""
+    """Return a chunk's record in the load's event, as the state machine composes it."""
     counts = {name: value for name, value in transformed.items() if name != "nextPage"}
     return counts | {"readUnits": scanned["readUnits"], "bytes": scanned["bytes"]}
 
 
 def load_event(segments: list[list[Event]], strategy: str, run: Event | None = None) -> Event:
-    """Load the table with the defaults of a run; a list of chunks for each segment."""
+    """Return the event that loads the table with a run's defaults; `segments` is a list of chunks per segment."""
     chunks = [{"segment": number, "chunks": each} for number, each in enumerate(segments)]
     return {
         "contract": CONTRACT,
@@ -116,27 +116,27 @@ def load_event(segments: list[list[Event]], strategy: str, run: Event | None = N
 
 
 def refresh(segments: int) -> Event:
-    """Scan, transform and load the table; the answer of the load."""
+    """Scan, transform and load the table; return the answer of the load."""
     run = new_run()
     handler("scan_segment"), handler("transform"), handler("copy_chunk"), handler("load_warehouse")
-    gc.freeze()  # Python's advice before a fork: children that collect garbage would copy all that is imported
+    gc.freeze()  # as Python recommends before a fork: garbage collection in children would copy all imported objects
     others = [_fork(partial(_read_segment, run, number, segments)) for number in range(1, segments)]
     chunks = [_read_segment(run, 0, segments), *(other() for other in others)]
     return load(load_event(chunks, "truncate", run))
 
 
 def refresh_unchecked(segments: int) -> Event:
-    """The same without any check of the items, which nobody deploys."""
-    from benchmarks.variants.unchecked import convert_unchecked  # noqa: PLC0415 - for this function alone
+    """Refresh the table without any check of the items; this is not a deployable variant."""
+    from benchmarks.variants.unchecked import convert_unchecked  # noqa: PLC0415 - for this function only
 
     convert_unchecked()
     return refresh(segments)
 
 
 def load(event: Event) -> Event:
-    """Load as the state machine does: from ParallelCopyBytes on, other processes copy the chunks too.
+    """Load as the state machine does: from ParallelCopyBytes on, several processes copy the chunks.
 
-    `copySeconds` is how long these take, `publishSeconds` all that follows, `settleSeconds` what follows the commit.
+    `copySeconds` is the time of the copying, `publishSeconds` the rest, `settleSeconds` the time after the commit.
     """
     start = end = time.monotonic()
     chunks = [chunk for segment in event["tables"][0]["segments"] for chunk in segment["chunks"]]
@@ -154,7 +154,7 @@ def load(event: Event) -> Event:
     def note_commit(_: object) -> None:
         committed.append(time.monotonic())
 
-    vars(transaction)["report_changes"] = note_commit  # for good: this process loads once
+    vars(transaction)["report_changes"] = note_commit  # never restored: this process loads once
     while "again" in (answer := invoke("load_warehouse", event)):
         time.sleep(answer["again"])
     last = time.monotonic()
@@ -162,16 +162,16 @@ def load(event: Event) -> Event:
 
 
 def operate_event(action: ActionName, **arguments: Any) -> Event:
-    """Ask the warehouse."""
+    """Return the event of an operator's action."""
     return {"contract": CONTRACT, "action": action, "arguments": arguments}
 
 
 def roll_back(event: Event) -> Event:
-    """Roll the last run back, in a function that has answered before: `ms` from the call to the commit.
+    """Roll the last run back, in a warm function: `ms` from the call to the commit.
 
-    What it does after the commit, ANALYZE, nobody waits for.
+    The ANALYZE after the commit does not count.
     """
-    from demand_pipeline.operate.answer import ACTIONS  # noqa: PLC0415 - no load needs it
+    from demand_pipeline.operate.answer import ACTIONS  # noqa: PLC0415 - loads do not need it
 
     committed: list[float] = []
     action = ACTIONS[ActionName.ROLLBACK]
@@ -183,9 +183,9 @@ def roll_back(event: Event) -> Event:
 
 
 def _fork[T](task: Callable[[], T]) -> Callable[[], T]:
-    """Do a task in a fork, so that imports happen once; returns what waits for its result, which is JSON.
+    """Run a task in a fork, so that imports happen once; return a function that waits for the result, which is JSON.
 
-    `multiprocessing` does the same, but takes 50 ms to import, and no function needs it.
+    `multiprocessing` would do the same, but takes 50 ms to import, which the functions do not need.
     """
     source, target = os.pipe()
     child = os.fork()
@@ -198,7 +198,7 @@ def _fork[T](task: Callable[[], T]) -> Callable[[], T]:
     def result() -> T:
         with open(source) as file:  # noqa: PTH123 - the same
             text = file.read()
-        os.waitpid(child, 0)  # without it the child's CPU would not count
+        os.waitpid(child, 0)  # without it, the child's CPU would not count
         answer: T = json.loads(text)
         return answer
 
@@ -212,7 +212,7 @@ def _copy(run: Event, chunks: list[Event]) -> None:
 
 
 def _read_segment(run: Event, segment: int, segments: int) -> list[Event]:
-    """Scan and transform a segment chunk by chunk; its staged chunks."""
+    """Scan and transform a segment chunk by chunk; return its staged chunks."""
     chunks: list[Event] = []
     start: Event | None = None
     while start is not None or not chunks:
@@ -238,4 +238,4 @@ if __name__ == "__main__":
     answered = whole[function](given) if function in whole else invoke(function, given)
     Path(target).write_text(json.dumps(answered))
     sys.stdout.flush()
-    os._exit(0)  # Lambda does not shut an interpreter down either, which would cost 0.1 s and more
+    os._exit(0)  # Lambda does not shut down the interpreter either, which would take 0.1 s and more

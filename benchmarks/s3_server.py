@@ -1,7 +1,7 @@
-"""A small S3 in memory: objects put, read, and uploaded in parts; it fails on anything else.
+"""A small S3 in memory: it supports PUT, GET and multipart uploads, and fails for anything else.
 
-The emulator's S3 takes 4 ms of CPU for a megabyte put and 2 ms for one read; this one takes 1 and 0.3. On two cores
-the difference would count as our own time.
+The emulator's S3 takes 4 ms of CPU to write a megabyte and 2 ms to read it; this one takes 1 and 0.3. On two cores
+the difference would count as this project's time.
 """
 
 import re
@@ -17,7 +17,7 @@ _ETAG = {"ETag": '"any"'}  # S3 promises an MD5 only for some objects
 
 
 class S3Server(Server):
-    """The server for the time of a `with` block, over TLS with a certificate's file; a bucket need not be created."""
+    """The server, running during a `with` block, with TLS if a certificate's file is given; buckets always exist."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__("benchmarks.s3_server", str(certificate or ""), scheme="https" if certificate else "http")

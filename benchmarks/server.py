@@ -1,4 +1,4 @@
-"""A local replacement of an AWS service in a process of its own, so that its CPU is nobody else's."""
+"""A local replacement of an AWS service in a separate process, so that its CPU can be measured separately."""
 
 import io
 import ssl
@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 class Server:
-    """Runs `python -m module arguments…` for the time of a `with` block; `url` and `pid` are valid inside it.
+    """Runs `python -m module arguments…` during a `with` block, in which `url` and `pid` are valid.
 
-    The process prints its port when it is ready. It ends when its standard input does: with this process at the
-    latest, however that one ends.
+    The process prints its port when it is ready. It ends when its standard input ends: at the latest with this
+    process, however it ends.
     """
 
     def __init__(self, module: str, *arguments: str, scheme: str = "http") -> None:
@@ -39,7 +39,7 @@ class Server:
 
 
 class Request(NamedTuple):
-    """A request; the names of headers are in small letters."""
+    """A request; the names of headers are in lower case."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class Answer(NamedTuple):
 
 
 def serve(answer: Callable[[Request], Answer], certificate: str = "") -> None:
-    """Serve on a free port, print it, and end when standard input does; over TLS with a certificate's file."""
+    """Serve on a free port, print it, and end with standard input; use TLS if a certificate's file is given."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -96,7 +96,7 @@ def serve(answer: Callable[[Request], Answer], certificate: str = "") -> None:
 def _body(headers: Mapping[str, str], file: io.BufferedIOBase) -> bytes:
     if headers.get("transfer-encoding") != "chunked":
         return file.read(int(headers.get("content-length", 0)))
-    # HTTP's chunks carry AWS's, the form of a body whose checksum follows it, which are written alike.
+    # HTTP's chunks contain AWS's chunks, which have the same form and end with the body's checksum.
     return b"".join(_chunks(io.BytesIO(b"".join(_chunks(file)))))
 
 
@@ -105,4 +105,4 @@ def _chunks(file: io.BufferedIOBase) -> Iterator[bytes]:
         yield file.read(size)
         file.readline()
     while file.readline().strip():
-        pass  # what follows the last chunk: a checksum
+        pass  # the checksum after the last chunk

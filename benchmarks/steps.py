@@ -1,4 +1,4 @@
-"""Measures the variants of a step, each in fresh processes, in turns."""
+"""Measures the variants of a step, in new processes that take turns."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,7 +20,7 @@ def run_variants(
     repetitions: int,
     progress: Callable[[str], None],
 ) -> dict[str, list[Done]]:
-    """Let each variant do its first task to warm up, then its second one: `cpu` and `wall` seconds, and its answer."""
+    """Run each variant's first task to warm up, then its second; return its answer with `cpu` and `wall` seconds."""
 
     def run(variant: str) -> Done:
         progress(f"{step}: {variant}")
@@ -30,12 +30,12 @@ def run_variants(
 
 
 def us_per_item(runs: Mapping[str, list[Done]], what: str = "cpu") -> dict[str, float]:
-    """The median of the repetitions, in microseconds, by variant."""
+    """Return the median of the repetitions, in microseconds, by variant."""
     return {name: median(1e6 * done[what] / done["items"] for done in each) for name, each in runs.items()}
 
 
 def object_bytes(environment: Environment, key: str) -> int:
-    """The size of an object in the staging bucket."""
+    """Return the size of an object in the staging bucket."""
     request = Request(f"{environment.s3.url}/staging/{key}", method="HEAD")  # noqa: S310 - our own server
     with urlopen(request) as answer:  # noqa: S310 - the same
         return int(answer.headers["Content-Length"])

@@ -1,4 +1,4 @@
-"""What whole processes use from start to end, and what servers use while they work for others."""
+"""Measures the usage of whole processes, and of servers while they work for other processes."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ class Usage:
 
     @classmethod
     def median(cls, repetitions: Sequence[Self]) -> Self:
-        """The median of each."""
+        """Return the median of each value."""
         return cls(*(median(getattr(usage, each.name) for usage in repetitions) for each in fields(cls)))
 
 
@@ -53,9 +53,9 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
 
 
 def interleaved[T](calls: Iterable[tuple[str, Callable[[], T]]], repetitions: int) -> dict[str, list[T]]:
-    """Make all calls in turn, `repetitions` times, another one first each time; their results by name.
+    """Make all calls in turn, `repetitions` times, starting with a different call each time; return results by name.
 
-    Several calls may have the same name: one that takes less time than the others can have more turns.
+    Several calls may have the same name, so that a short one gets more turns.
     """
     order = list(calls)
     results: dict[str, list[T]] = {name: [] for name, _ in order}
@@ -68,7 +68,7 @@ def interleaved[T](calls: Iterable[tuple[str, Callable[[], T]]], repetitions: in
 
 @dataclass
 class Watch:
-    """What servers used within a `with` block, by name: CPU seconds, and the most memory seen."""
+    """The usage of servers during a `with` block, by name: CPU seconds, and the maximum memory seen."""
 
     cpu: dict[str, float]
     peak_mb: dict[str, float]
@@ -76,7 +76,7 @@ class Watch:
 
 @contextlib.contextmanager
 def watched(servers: Mapping[str, int]) -> Iterator[Watch]:
-    """Watch processes by name and pid; the figures are complete when the block has ended."""
+    """Watch processes by name and pid; the figures are complete after the block."""
     watch = Watch({name: -cpu_of(pid) for name, pid in servers.items()}, dict.fromkeys(servers, 0.0))
     ended = threading.Event()
 
@@ -101,17 +101,17 @@ def watched(servers: Mapping[str, int]) -> Iterator[Watch]:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process and its children have used, those that have ended included."""
+    """Return the CPU seconds of a process and its children, including ended ones."""
     return sum([float(sum(times[:4])) for times in _of_all(pid, psutil.Process.cpu_times)])
 
 
 def memory_of(pid: int) -> float:
-    """Megabytes that a process and its children hold now; a page shared by several counts once."""
+    """Return the current megabytes of a process and its children; a shared page counts once."""
     return sum([float(memory.pss) for memory in _of_all(pid, psutil.Process.memory_full_info)]) / 2**20
 
 
 def _of_all(pid: int, ask: Callable[[psutil.Process], Any]) -> Iterator[Any]:
-    """Ask a process and its descendants; one that has ended meanwhile is left out."""
+    """Query a process and its descendants, except for processes that have just ended."""
     process = psutil.Process(pid)
     for each in [process, *process.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,6 +1,6 @@
-"""The benchmark's table: always the same one, so that figures of different versions can be compared.
+"""The benchmark's table, which stays the same, so that figures of different versions are comparable.
 
-It is the project's `cases` of November 2026. Changes to the project's tables do not change it.
+It is the project's `cases` of November 2026. Changes to the project's tables do not affect it.
 """
 
 import gzip
@@ -51,13 +51,13 @@ ARN = f"arn:aws:dynamodb:eu-west-1:111111111111:table/{CASES.source}"
 
 
 def register() -> None:
-    """Let the functions of this process find the table by its name, in a layer that was built without isal."""
+    """Register the table for the functions of this process, with a layer that was built without isal."""
     TABLES[CASES.name] = CASES
     gzip_format.GzipFile = gzip.GzipFile
 
 
 def with_isal[T, R](variant: Callable[[T], R]) -> Callable[[T], R]:
-    """The same, in a layer that was built with isal."""
+    """Return the variant with a layer that was built with isal."""
 
     def native(task: T) -> R:
         gzip_format.GzipFile = igzip.IGzipFile

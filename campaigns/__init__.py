@@ -1,4 +1,4 @@
-"""Programs that look for failures at random, for as long as one likes: `make soak` and `make fuzz`."""
+"""Randomized tests of any length: the fault campaign (`make soak`) and the fuzzer (`make fuzz`)."""
 
 from local import caller
 

@@ -1,1 +1,1 @@
-"""What is measured: one module per part, which yields its figures."""
+"""The parts of the benchmark: one module per part, which yields its figures."""

@@ -1,4 +1,4 @@
-"""What a new Lambda environment imports before the first event, and how large the packages are."""
+"""The imports of a new Lambda environment before its first event, and the sizes of the packages."""
 
 import io
 import os
@@ -18,7 +18,7 @@ _FUNCTIONS = ROOT / "functions"
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Whole processes that import a function's module as Lambda does, and Python and boto3 alone."""
+    """Measure whole processes that import a function's module as Lambda does, and Python and boto3 alone."""
     functions = sorted(path.parent.name for path in _FUNCTIONS.glob("*/app.py"))
     with tempfile.TemporaryDirectory() as folder:
         progress("the layer")
@@ -31,14 +31,14 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
     for name, usages in runs.items():
         yield Figure(f"cold_{name}_import_ms", 1000 * Usage.median(usages).wall, "ms")
     for function in functions:
-        # Tests may have left bytecode there.
+        # Tests may have left bytecode in the folder.
         size_of_zip = _zipped_bytes(_FUNCTIONS / function, bytecode=False)
         yield Figure(f"cold_{function}_package_kb", size_of_zip / 1024, "KB")
     yield Figure("cold_layer_package_kb", layer_bytes / 1024, "KB")
 
 
 def _build_layer(folder: Path) -> Path:
-    """The layer as `sam build` makes it, by its own Makefile and with pip of SAM's environment."""
+    """Build the layer as `sam build` does, with its Makefile and the pip of SAM's environment."""
     variables = os.environ | {"PATH": f"{ROOT / '.venv-sam' / 'bin'}:{os.environ['PATH']}"}
     command = ["make", "--silent", "build-SharedLayer", f"ARTIFACTS_DIR={folder}"]
     subprocess.run(command, cwd=ROOT / "layers" / "shared", env=variables, check=True, capture_output=True)
@@ -46,7 +46,7 @@ def _build_layer(folder: Path) -> Path:
 
 
 def _zipped_bytes(folder: Path, *, bytecode: bool) -> int:
-    """The size of a folder's zip, with the bytecode that it has or without."""
+    """Return the size of a folder's zip, with or without bytecode."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
@@ -56,7 +56,7 @@ def _zipped_bytes(folder: Path, *, bytecode: bool) -> int:
 
 
 def _start(name: str, code: str, layer: Path) -> Usage:
-    """Run the code where a function finds what it imports: its folder, the layer, the runtime's boto3."""
-    # Both are read-only in Lambda: a module without bytecode is compiled at every start.
+    """Run the code with a function's import path: its folder, the layer, the runtime's boto3."""
+    # Folder and layer are read-only in Lambda: a module without bytecode is compiled at every start.
     variables = {"PYTHONPATH": f"{_FUNCTIONS / name}:{layer / 'python'}", "PYTHONDONTWRITEBYTECODE": "1"}
     return run([sys.executable, "-c", code], variables)

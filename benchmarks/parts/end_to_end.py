@@ -1,9 +1,9 @@
-"""From DynamoDB into an indexed PostgreSQL table, end to end: this project and what people use today.
+"""From DynamoDB into an indexed PostgreSQL table, end to end: this project and other tools.
 
-Whole processes, from exec to exit, take turns on the same servers, each with a new table that has the same indexes.
-Ours calls the deployed handlers with the state machine's events, and stages through S3 over HTTP. The state machine has
-segments read by functions of their own; here one of two segments is read by the process that loads afterwards, the
-other one by a fork of it. One process for both segments takes about 5 % less CPU and a quarter to a half more time.
+Whole processes, from exec to exit, take turns on the same servers, each with a new table with the same indexes.
+Ours calls the deployed handlers with the state machine's events, and stages through S3 over HTTP. In the state machine,
+separate functions read the segments; here the process that loads later reads one of two segments, and a fork of it
+reads the other. One process for both segments takes about 5 % less CPU and a quarter to a half more time.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ _MEMORY_NOTES = {"ours": "of the larger of two processes", "singer": "of the lar
 
 @dataclass(frozen=True)
 class Turn:
-    """One refresh by one contestant: what it used, what the servers used meanwhile, and what arrived."""
+    """One refresh by one contestant: its usage, the usage of the servers, and the fidelity of the rows."""
 
     usage: Usage
     servers: Watch
@@ -30,7 +30,7 @@ class Turn:
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Yield each contestant's figures and the servers', then how far ours is ahead of the best peer."""
+    """Yield the figures of each contestant and of the servers, then the ratios of ours to the best peer."""
     items = size.end_to_end_items
     turns = _turns(items, PEERS, size.end_to_end_repetitions, progress)
     usages = _medians(turns)
@@ -48,7 +48,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 
 
 def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """The best peer alone and ours, where start-up is a smaller part."""
+    """Yield the figures of ours and the best peer for more items, where start-up matters less."""
     items = size.end_to_end_large_items
     usages = _medians(_turns(items, (peer,), size.end_to_end_repetitions, progress))
     for name, usage in usages.items():
@@ -57,7 +57,7 @@ def _large(size: Size, peer: Contestant, progress: Callable[[str], None]) -> Ite
 
 
 def _leads(usages: dict[str, Usage], peer: Contestant, items: int, suffix: str) -> Iterator[Figure]:
-    """How many times as long as ours the best peer takes, without isal and with it."""
+    """Yield the ratio of the best peer's time to ours, without isal and with it."""
     wall = usages[peer.name].wall
     for own, unchecked, native in ((OURS, OURS_UNCHECKED, ""), (OURS_ISAL, OURS_ISAL_UNCHECKED, "_isal")):
         most = wall / usages[unchecked.name].wall
@@ -68,7 +68,7 @@ def _leads(usages: dict[str, Usage], peer: Contestant, items: int, suffix: str) 
 def _turns(
     items: int, peers: Iterable[Contestant], repetitions: int, progress: Callable[[str], None]
 ) -> dict[str, list[Turn]]:
-    """Ours before the peers and after them: it takes a few seconds, in which the machine may be fast or slow."""
+    """Run ours before and after the peers: it takes only a few seconds, and the machine's speed fluctuates."""
     own = (OURS, OURS_UNCHECKED, OURS_ISAL, OURS_ISAL_UNCHECKED)
     with environment(items=items) as servers:
         calls = [(each.name, partial(_turn, servers, each, items, progress)) for each in (*own, *peers, *own)]
@@ -89,7 +89,7 @@ def _turn(servers: Environment, contestant: Contestant, items: int, progress: Ca
 
 
 def _start(size: Size, progress: Callable[[str], None]) -> Usage:
-    """What a refresh takes before it has moved anything: Python, imports, clients, connections."""
+    """Measure a refresh's fixed cost: Python, imports, clients, connections."""
     progress("ours: a single item")
     with environment(items=1) as servers:
         return Usage.median([OURS.refresh(servers) for _ in range(size.end_to_end_repetitions)])

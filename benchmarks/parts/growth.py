@@ -1,4 +1,4 @@
-"""What ever larger tables cost per item, and whether memory stays level."""
+"""The cost per item of larger and larger tables, and the growth of memory."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ _REPETITIONS = 3
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Time per item and peak memory of each function, in a process of its own, start-up included."""
+    """Measure time per item and peak memory of each function, in a separate process, start-up included."""
     peaks: dict[str, list[float]] = {}
     for items in size.growth_items:
         progress(f"{items:,} items")
@@ -20,21 +20,21 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
             runs = [dict(_steps(servers)) for _ in range(_REPETITIONS)]
         for step in runs[0]:
             usages = [run[step] for run in runs]
-            # Where freed blocks lie differs by some MB from process to process: the most counts.
+            # Fragmentation differs by some MB between processes: the maximum counts.
             peak = max(usage.peak_mb for usage in usages)
             peaks.setdefault(step, []).append(peak)
             yield Figure(f"growth_{step}_us_per_item_{items}", 1e6 * Usage.median(usages).wall / items, "us/item")
             yield Figure(f"growth_{step}_rss_mb_{items}", peak, "MB")
     before, last = size.growth_items[-2:]
     peak, highest = max((values[-1], step) for step, values in peaks.items())
-    yield Figure("peak_rss_mb", peak, "MB", f"{highest}, the most of the three, at {last:,} items")
+    yield Figure("peak_rss_mb", peak, "MB", f"{highest}, the maximum of the three, at {last:,} items")
     growth, steepest = max((100 * (values[-1] / values[-2] - 1), step) for step, values in peaks.items())
-    note = f"{steepest}, the most of the three, from {before:,} to {last:,} items"
+    note = f"{steepest}, the maximum of the three, from {before:,} to {last:,} items"
     yield Figure("peak_rss_growth_percent", growth, "%", note)
 
 
 def _steps(servers: Environment) -> Iterator[tuple[str, Usage]]:
-    """Scan, transform and load one chunk that holds the whole table, so that nothing is level by being cut."""
+    """Scan, transform and load the whole table as one chunk, so that chunks do not limit memory."""
     usage, scanned = servers.invoke("scan_segment", scan_event(chunkBytes=WHOLE))
     yield "scan", usage
     usage, staged = servers.invoke("transform", transform_event(scanned))

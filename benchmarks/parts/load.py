@@ -1,4 +1,4 @@
-"""The load function compared with psql's COPY of the same rows into the same table, with its indexes."""
+"""The load function, compared with psql's COPY of the same rows into the same table with its indexes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +22,7 @@ from benchmarks.usage import Usage, interleaved
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Time and CPU per row of each way, in whole processes, in turns."""
+    """Measure time and CPU per row of each way, in whole processes that take turns."""
     rows = size.load_rows
     progress(f"{rows:,} staged rows")
     with environment(items=rows) as servers:

@@ -1,4 +1,4 @@
-"""The scan function compared with other ways to read the same pages."""
+"""The scan function, compared with other ways to read the same pages."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,13 +9,13 @@ from benchmarks.steps import object_bytes, run_variants, us_per_item
 
 _SLOW = ("resource", "client")  # they read only a share of the pages, or they would take most of the time
 _SLOW_SHARE, _ITEMS_PER_PAGE = 15, 1100
-_LATENCY_MS = 20  # of a page, where waiting is what counts
+_LATENCY_MS = 20  # per page, to measure waiting
 _WAITING_SHARE = 3
 _VARIANTS = ("handler", "handler_isal", "resource", "client", "floor", "plain_loop")
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """CPU per item of each variant, in processes that have read a page before, in turns."""
+    """Measure CPU per item of each variant, in processes that have already read a page and take turns."""
     items = size.scan_items
     share = max(1, items // _ITEMS_PER_PAGE // _SLOW_SHARE)
     tasks = {name: ({"pages": 1}, {"pages": share if name in _SLOW else None}) for name in _VARIANTS}

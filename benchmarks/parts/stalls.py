@@ -1,4 +1,4 @@
-"""How long a reader waits at most while the table is loaded, for each strategy and for the two plain ways."""
+"""A reader's longest wait while the table is loaded, for each strategy and for two simple ways."""
 
 import ssl
 import threading
@@ -22,7 +22,7 @@ _IDLE_SECONDS = 5
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """Yield each way's longest wait at each size, and the ones with a target from the largest."""
+    """Yield the longest wait for each way and size, and the figures with targets for the largest size."""
     worst: dict[str, float] = {}
     done: dict[str, Any] = {}
     for rows in size.stall_rows:
@@ -47,7 +47,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
 
 
 def _ways(servers: Environment) -> dict[str, tuple[Environment, Callable[[], Any]]]:
-    """What runs while the reader reads, and in which database, in this order: the table is full before each."""
+    """Return the ways, in order, each with its database; before each of them, the table is full."""
     chunks = stage(servers)
     load(servers, chunks, "truncate")
     path = write_csv(servers)
@@ -68,16 +68,16 @@ def _ways(servers: Environment) -> dict[str, tuple[Environment, Callable[[], Any
 
 @contextmanager
 def reading(servers: Environment) -> Iterator[list[float]]:
-    """Read the table in a thread while the block lasts: how many milliseconds each query took, in order.
+    """Read the table in a thread during the block; yield the list of the queries' milliseconds, in order.
 
-    What is measured must run in other processes, so that the thread never waits for Python's lock.
+    The block must do its work in other processes, so that the thread never waits for Python's lock.
     """
     server = servers.postgres
     waits: list[float] = []
     ended = threading.Event()
 
     def read() -> None:
-        """Ask for a row by its key, and for a count over an index, in turns."""
+        """Query a row by its key and a count over an index, in turns."""
         for document, case in cycle(keys):
             for query, value in ((by_key, document), (by_case, case)):
                 start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The transform function compared with parsing alone, and with boto3's deserializer."""
+"""The transform function, compared with parsing alone, and with boto3's deserializer."""
 
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -12,7 +12,7 @@ _SLOW_SHARE = 5  # the deserializer converts only a share of the items, or it wo
 
 
 def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
-    """CPU per item of each variant, in processes that have converted a page before, in turns."""
+    """Measure CPU per item of each variant, in processes that have already converted a page and take turns."""
     progress("raw chunks to transform")
     with environment(items=size.transform_items) as servers:
         _, whole = servers.invoke("scan_segment", scan_event(chunkBytes=CHUNK_BYTES))
@@ -21,7 +21,7 @@ def measure(size: Size, progress: Callable[[str], None]) -> Iterator[Figure]:
         tasks = dict.fromkeys(
             ("handler", "handler_isal", "deserializer", "floor", "reading_floor", "no_checks"), (page, whole)
         )
-        tasks |= {"deserializer": (page, part), "floor": (whole, whole)}  # its pages are to be in memory by then
+        tasks |= {"deserializer": (page, part), "floor": (whole, whole)}  # its pages must already be in memory
         runs = run_variants(servers, "transform", tasks, size.step_repetitions, progress)
         drift = run_variants(servers, "transform", {"drift": (page, whole)}, size.step_repetitions, progress)["drift"]
         compressed = object_bytes(servers, runs["handler"][0]["key"])

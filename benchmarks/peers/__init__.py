@@ -1,1 +1,1 @@
-"""The same work by what people use today, each in an environment that does not know this project."""
+"""The same work with other tools, each in an environment without this project's library."""

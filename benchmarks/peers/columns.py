@@ -1,4 +1,4 @@
-"""The columns of the table to fill, which the benchmark passes in a file, and how a deserialised item fills them."""
+"""The columns of the table to fill, which the benchmark passes in a file, and their values in a deserialised item."""
 
 import json
 import os
@@ -19,7 +19,7 @@ NAMES = [name for name, _, _ in COLUMNS]
 
 
 def pages(**arguments: Any) -> Iterator[list[dict[str, Any]]]:
-    """Read the table page by page through boto3's resource, which turns items into Python values."""
+    """Read the table page by page with boto3's resource, which deserialises items."""
     table = boto3.resource("dynamodb").Table(SOURCE)
     while True:
         page = table.scan(**arguments)
@@ -30,7 +30,7 @@ def pages(**arguments: Any) -> Iterator[list[dict[str, Any]]]:
 
 
 def row(item: dict[str, Any]) -> dict[str, Any]:
-    """An item's values by column, in the types that drivers for PostgreSQL take."""
+    """Return an item's values by column, in types that drivers for PostgreSQL accept."""
     return {name: _converted(kind, _find(item, path)) for name, kind, path in COLUMNS}
 
 

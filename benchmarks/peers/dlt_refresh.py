@@ -1,8 +1,8 @@
-"""dlt: a resource that yields Arrow tables, loaded through its CSV files and COPY.
+"""dlt: a resource yields Arrow tables, which dlt loads as CSV files with COPY.
 
-Its documentation has Arrow and CSV as the fast way into PostgreSQL: Arrow tables are not normalised row by row.
-Slower, in CPU per item: dictionaries to CSV 6 %, dictionaries to `insert_values` 12 %.
-dlt has no arrays (they are JSON to it), and wants bytes in CSV as PostgreSQL's hexadecimal text.
+dlt's documentation recommends Arrow and CSV as the fast way into PostgreSQL: Arrow tables are not normalised row by
+row. Dictionaries to CSV take 6 % more CPU per item, dictionaries to `insert_values` 12 % more.
+dlt does not support arrays (it stores JSON), and requires bytes in CSV as PostgreSQL's hexadecimal text.
 """
 
 import os
@@ -21,7 +21,7 @@ _ARROW = {"numeric": pa.decimal256(76, 38), "bigint": pa.int64(), "boolean": pa.
 
 @dlt.resource(name=TABLE, write_disposition="append")
 def cases() -> Iterator[pa.Table]:
-    """An Arrow table for each page."""
+    """Yield an Arrow table for each page."""
     for page in pages():
         rows = [row(item) for item in page]
         yield pa.table(
@@ -45,7 +45,7 @@ def _plain(value: Any, kind: str) -> Any:
 
 
 def main() -> None:
-    """Extract, normalise and load."""
+    """Extract, normalise and load the table."""
     login = {name: os.environ[f"PG{name.upper()}"] for name in ("user", "password", "host", "port", "database")}
     address = "postgresql://{user}:{password}@{host}:{port}/{database}".format(**login)
     address += f"?sslmode=verify-full&sslrootcert={os.environ['PGSSLROOTCERT']}"

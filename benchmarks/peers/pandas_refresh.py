@@ -1,7 +1,7 @@
 """The original design: boto3's resource, a DataFrame of the whole table, psycopg2's `execute_values`.
 
-psycopg2's documentation calls `execute_values` the fastest way to insert; 1000 rows at once (`page_size`) were faster
-here than the default of 100.
+psycopg2's documentation calls `execute_values` the fastest way to insert; here, 1000 rows at once (`page_size`) were
+faster than the default of 100.
 """
 
 import pandas as pd
@@ -12,7 +12,7 @@ from benchmarks.peers.columns import NAMES, TABLE, pages, row
 
 
 def main() -> None:
-    """Read everything, then insert it in one transaction; the connection takes libpq's environment."""
+    """Read everything, then insert it in one transaction; the connection uses libpq's environment variables."""
     frame = pd.DataFrame([row(item) for page in pages() for item in page], columns=NAMES, dtype=object)
     frame = frame.where(frame.notna(), None)
     with psycopg2.connect("") as connection, connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""The configuration of Singer's two programs: the tap's with its catalog, and the target's.
+"""The configuration of Singer's two programs: the tap with its catalog, and the target.
 
-A catalog's schema is written by hand where the tap finds none, as for DynamoDB. Singer knows JSON's types: a number is
-`numeric`, and what may be text or a number is text. The target flattens maps.
+The catalog's schema is written by hand, since the tap for DynamoDB cannot discover it. Singer uses JSON's types: a
+number is `numeric`, and a value that may be text or a number is text. The target flattens maps.
 """
 
 import json
@@ -46,7 +46,7 @@ def write(folder: Path, server: PostgresServer) -> None:
         "default_target_schema": "public",
         "use_copy": True,
         "batch_size_rows": 10_000,
-        "activate_version": False,  # the table is new: no row is to be deleted afterwards
+        "activate_version": False,  # the table is new, so no old rows have to be deleted
         "add_record_metadata": False,
         "validate_records": False,
         "flattening_enabled": True,
@@ -59,13 +59,13 @@ def write(folder: Path, server: PostgresServer) -> None:
 
 
 def schema_message() -> bytes:
-    """The message with which a target makes its table before there are records."""
+    """Return the message that makes a target create its table before any record."""
     message = {"type": "SCHEMA", "stream": TABLE, "schema": _schema(), "key_properties": _KEYS}
     return json.dumps(message).encode() + b"\n"
 
 
 def column(name: str) -> str:
-    """What the target calls a column of `cases`."""
+    """Return the target's name of a column of `cases`."""
     return next(_SEPARATOR.join(map(str, each.path)) for each in CASES.columns if each.name == name)
 
 

@@ -1,4 +1,4 @@
-"""tap-dynamodb against the benchmark's endpoint: its local mode knows no other port than 8000."""
+"""Runs tap-dynamodb with the benchmark's endpoint: its local mode supports only port 8000."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""What a function's handler is compared with: what people use instead, and lower bounds."""
+"""Variants to compare a function's handler with: alternatives, and lower bounds."""

@@ -1,7 +1,7 @@
-"""Runs one variant of a step and reports what it used: python -m benchmarks.variants STEP VARIANT TASKS DONE.
+"""Runs one variant of a step and reports its usage: python -m benchmarks.variants STEP VARIANT TASKS DONE.
 
-TASKS is a JSON file with two tasks: the first is a small one, so that everything is imported, connected and cached;
-the second is measured. So start-up, which the end-to-end part counts, is left out.
+TASKS is a JSON file with two tasks: the first is small and serves to import, connect and cache everything; the second
+is measured. So start-up is excluded here; the end-to-end part includes it.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The rows of `cases` by boto3's TypeDeserializer: the slow, plain way to what the functions stage.
+"""Converts items of `cases` with boto3's TypeDeserializer: the simple and slow way to the functions' rows.
 
-It is right for items that fit the declaration; others raise some exception.
+The rows are correct for items that fit the declaration; other items raise some exception.
 """
 
 import base64
@@ -19,7 +19,7 @@ _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 
 
 def row(item: dict[str, Any]) -> str:
-    """The staged line of an item in DynamoDB JSON."""
+    """Return the staged line of an item in DynamoDB JSON."""
     values = {name: _deserialize(_with_bytes(value)) for name, value in item.items()}
     cells = [_cell(column.type, _take(values, column.path)) for column in CASES.columns]
     rest = {name: value for name, value in values.items() if value is not None and value != {}}
@@ -27,12 +27,12 @@ def row(item: dict[str, Any]) -> str:
 
 
 def _with_bytes(typed: dict[str, Any]) -> dict[str, Any]:
-    """Decode base64, as boto3's parser would have done."""
+    """Decode base64, as boto3's parser would."""
     return {"B": base64.b64decode(typed["B"])} if "B" in typed else typed
 
 
 def _take(values: Any, path: ItemPath) -> Any:
-    """Take a value out, and its map too once that is empty: what no column reads remains."""
+    """Remove and return a value, and remove its map once it is empty, so that the unread rest remains."""
     first, *rest = path
     if not rest:
         return values.pop(first, None)
@@ -63,7 +63,7 @@ def _array(values: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON with a number's own digits; json.dumps would make it a float."""
+    """Convert a value to JSON with all digits of a number; json.dumps would need a float."""
     match value:
         case Decimal():
             return str(value)

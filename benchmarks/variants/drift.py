@@ -1,4 +1,4 @@
-"""The transform with and without its counting of drift."""
+"""The transform with and without drift detection."""
 
 import io
 import re
@@ -28,10 +28,10 @@ _counting = re.compile(r"\n    others = \(\)|; others \+= \(\d+,\)|\n    if othe
 
 
 def cost(pages: list[bytes], turns: int = _TURNS) -> float:
-    """How much more CPU the transform of these pages takes than one that counts no drift, in percent.
+    """Return how much more CPU the transform of these pages takes with drift detection, in percent.
 
-    The difference is too small for processes of their own, so both take turns in this one, without S3 and gzip. The
-    least of each counts, because nothing else on the machine can make it less.
+    The difference is too small for separate processes, so both variants take turns in this one, without S3 and gzip.
+    The minimum of each counts, because other load on the machine can only increase the time.
     """
     counted, plain = [_cpu(pages)], []
     for _ in range(turns):
@@ -43,7 +43,7 @@ def cost(pages: list[bytes], turns: int = _TURNS) -> float:
 
 @contextmanager
 def uncounted() -> Iterator[None]:
-    """Let the transforms of this process count no drift, as if nothing of that were in the code."""
+    """Remove drift detection from the transforms of this process, as if the code did not contain it."""
     source = fast_path.source
     instead = {
         "rows.DriftCounter": _NoCounter,
@@ -66,22 +66,22 @@ def _cpu(pages: list[bytes]) -> float:
 
 @dataclass(frozen=True)
 class _Memory:
-    """In place of a staging bucket: every object is the same one, and what is written is gone."""
+    """Replaces a staging bucket: every object has the same content, and written objects are discarded."""
 
     pages: list[bytes]
 
     def lines(self, _: str) -> Iterator[bytes]:
-        """Read an object."""
+        """Return the lines of the pages."""
         return iter(self.pages)
 
     @contextmanager
     def create(self, *_: Any) -> Iterator[io.BytesIO]:
-        """Write an object."""
+        """Discard an object."""
         yield io.BytesIO()
 
 
 class _NoCounter:
-    """In place of a DriftCounter."""
+    """Replaces a DriftCounter."""
 
     absent = frozenset[int]()
 

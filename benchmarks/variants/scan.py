@@ -1,4 +1,4 @@
-"""Variants of reading the pages of a segment: at most `pages` of them, or all."""
+"""Variants of reading the pages of a segment: at most `pages` pages, or all."""
 
 import json
 import os
@@ -28,9 +28,9 @@ _count = re.compile(rb'"Count":(\d+)').search
 
 
 def handler(task: Task, read_units: int = 0) -> Done:
-    """The deployed function, chunk by chunk: pages checked, compressed, uploaded to S3.
+    """Run the deployed function, chunk by chunk: it checks, compresses and uploads pages to S3.
 
-    With a limit of read units, even one that is never reached, it reads one page at a time.
+    With a limit on read units, even one that is never reached, it reads one page at a time.
     """
     one_page = task["pages"] == 1
     limits = {"chunkBytes": 1 if one_page else CHUNK_BYTES, "readUnitsPerSecond": read_units}
@@ -43,12 +43,12 @@ def handler(task: Task, read_units: int = 0) -> Done:
 
 
 def resource(task: Task) -> Done:
-    """boto3's `Table.scan`, items dropped: what most scripts do."""
+    """Scan with boto3's `Table.scan` and drop the items, like most scripts."""
     return _read(boto3.resource("dynamodb").Table(TABLE).scan, _SEGMENT, task)
 
 
 def client(task: Task) -> Done:
-    """boto3's `client.scan`, items dropped."""
+    """Scan with boto3's `client.scan` and drop the items."""
     return _read(boto3.client("dynamodb").scan, {"TableName": TABLE, **_SEGMENT}, task)
 
 
@@ -65,7 +65,7 @@ def _read(scan: Callable[..., Any], arguments: dict[str, Any], task: Task) -> Do
 
 
 def floor(task: Task) -> Done:
-    """Requests signed by hand, pages checked against their checksum and dropped: reading cannot cost less."""
+    """Sign requests by hand, check the pages' checksums and drop the pages: the lower bound of reading."""
     url = os.environ["AWS_ENDPOINT_URL"] + "/"
     signer = SigV4Auth(Credentials("benchmark", "benchmark"), "dynamodb", "eu-west-1")
     pool = urllib3.PoolManager()
@@ -89,7 +89,7 @@ def floor(task: Task) -> Done:
 
 
 def plain_loop(task: Task) -> Done:
-    """Pages by boto3, not parsed, checked as the function does, compressed, put to S3 at once, and nothing else."""
+    """Read pages with boto3 without parsing, check them like the function, compress them and put one object to S3."""
     source, compressor = RawPages(TABLE, UNLIMITED), zlib.compressobj(1, wbits=31)
     compressed: list[bytes] = []
     items, key = 0, None
@@ -106,7 +106,7 @@ def plain_loop(task: Task) -> Done:
 
 
 def _turns(task: Task) -> Iterator[int]:
-    """As many turns as pages are wanted."""
+    """Return one turn per requested page."""
     return iter(range(task["pages"] or 1_000_000))
 
 

@@ -1,4 +1,4 @@
-"""Variants of making a staged chunk of a raw one, or of parsing it only."""
+"""Variants of converting a raw chunk to a staged chunk, or of only parsing it."""
 
 import json
 import os
@@ -18,22 +18,22 @@ type Done = dict[str, Any]
 type Item = dict[str, Any]
 
 _DRIFT_PAGES = 4
-_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # missing in typeshed
 
 
 def handler(task: Task) -> Done:
-    """The deployed function: raw chunk from S3, staged chunk to S3."""
+    """Run the deployed function: raw chunk from S3, staged chunk to S3."""
     answer = invoke("transform", transform_event(task))
     return {"items": answer["staged"], "key": answer["key"]}
 
 
 def deserializer(task: Task) -> Done:
-    """The same rows by boto3's TypeDeserializer, from whole pages, also from S3 and to S3."""
+    """Convert whole pages with boto3's TypeDeserializer to the same rows, from S3 to S3."""
     return _convert(task, lambda page: json.loads(page)["Items"], deserialized.row)
 
 
 def no_checks(task: Task) -> Done:
-    """The function's own rows, by a conversion that checks nothing, also from S3 and to S3."""
+    """Convert items to the function's rows without any check, from S3 to S3."""
     return _convert(task, iterate_items, unchecked.row)
 
 
@@ -50,18 +50,18 @@ def _convert(task: Task, items: Callable[[bytes], Iterable[Item]], row: Callable
 def floor(task: Task) -> Done:
     """Parse the items one by one and drop each before the next, as fast as the standard library can.
 
-    The pages are in memory already, so that neither S3 nor gzip counts.
+    The pages are already in memory, so that S3 and gzip do not count.
     """
     return {"items": sum(map(_parse, _pages_in_memory(task["key"])))}
 
 
 def reading_floor(task: Task) -> Done:
-    """The same, but from the raw chunk in S3, as in the function."""
+    """Parse the items of the raw chunk in S3, as the function does, and drop them."""
     return {"items": sum(map(_parse, _staging().lines(task["key"])))}
 
 
 def drift_cost(task: Task) -> Done:
-    """How much CPU counting drift costs, in `percent`."""
+    """Return the additional CPU of drift detection in `percent`."""
     pages = _pages_in_memory(task["key"])[:_DRIFT_PAGES]
     return {"items": task["items"], "percent": drift.cost(pages)}
 

@@ -65,7 +65,10 @@ def test_the_largest_run_fits_or_names_the_limit_that_it_reaches() -> None:
     assert cost.fits(results).value == 1
     results.merge([Figure("load_truncate_copying_us_per_row", 500, "us/row")])
     figure = cost.fits(results)
-    assert (figure.value, figure.note.partition(":")[0]) == (0, "1 is yes; used most is time to copy a chunk, 840 s")
+    assert (figure.value, figure.note.partition(":")[0]) == (
+        0,
+        "1 is yes; the closest limit is time to copy a chunk, 840 s",
+    )
 
 
 @pytest.mark.parametrize(
