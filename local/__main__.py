@@ -101,7 +101,7 @@ def _down(stack: Stack, console: Console, _arguments: argparse.Namespace) -> Non
 
 
 def _test_docker(stack: Stack, console: Console, arguments: argparse.Namespace) -> None:
-    """Run every sample event in a container, against a stack of its own."""
+    """Run every sample event in a container, against a separate stack."""
     try:
         changes = variables.read(arguments.variables) if arguments.variables else {}
         image = docker_test.find_image(console)
@@ -124,7 +124,7 @@ def _say_how_to_look_around(stack: Stack, console: Console) -> None:
         "  .venv/bin/demand show",
         "  .venv/bin/demand run --dry-run",
         "  make demo   (starts again from scratch)",
-        "  make down   (stops it and deletes what it wrote)",
+        "  make down   (stops it and deletes its files)",
     ):
         console.say(line)
 
@@ -153,7 +153,7 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--size", type=_size, default=1000, help="items of the first table; the others follow")
     for command in (demo, up, docker):
         command.add_argument("--strategy", choices=[*map(str, Strategy)], default="truncate", help="LoadStrategy")
-    commands.add_parser("down", help="stop everything and delete what it wrote")
+    commands.add_parser("down", help="stop everything and delete its files")
     return parser.parse_args()
 
 

@@ -22,7 +22,7 @@ type Difference = tuple[str, object, object]
 
 
 def find_image(console: Console) -> str:
-    """Return an image in which the engine runs Python; raises DockerError that names what is missing."""
+    """Return an image in which the engine runs Python; raises DockerError, which names the missing part."""
     try:
         docker.bridge_address()
     except docker.DockerError as failure:

@@ -137,7 +137,7 @@ def _run_as() -> pwd.struct_passwd | None:
 
 
 def _as_server(folder: Path) -> dict[str, Any]:
-    """Return arguments for subprocess: the server's user and folder, and nothing of our environment."""
+    """Return arguments for subprocess: the server's user and folder, and an environment without ours."""
     user = _run_as()
     identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     return {"cwd": folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}, **identity}

@@ -26,7 +26,7 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> Self:
-        """Return the identity of a running process; raises ProcessLookupError if there is none."""
+        """Return the identity of a running process; raises ProcessLookupError if it does not run."""
         started = _started(pid)
         if started is None:
             raise ProcessLookupError(f"no process {pid}")

@@ -54,7 +54,7 @@ class Relay:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the relay that was started in the folder; raises FileNotFoundError if there is none."""
+        """Return the relay that was started in the folder; raises FileNotFoundError if it does not exist."""
         state = json.loads((folder / _STATE).read_text())
         return cls(folder, state["address"], dict(state["ports"]), ProcessId(**state["process"]))
 

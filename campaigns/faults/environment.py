@@ -164,7 +164,7 @@ class Environment(ExitStack):
         return items
 
     def heal(self) -> None:
-        """Do what an operator would do before a redrive."""
+        """Fix everything that an operator would fix before a redrive."""
         self.database.heal()
         self.tasks.heal()
         self._put_login()

@@ -73,7 +73,7 @@ OTHERS = {
         _EVENT_TRIGGER.format(
             name="forbid",
             event="sql_drop WHEN TAG IN ('DROP TABLE')",
-            body="IF current_user = 'pipeline' THEN RAISE 'nobody drops tables here'; END IF;",
+            body="IF current_user = 'pipeline' THEN RAISE 'dropping tables is forbidden'; END IF;",
         ),
         "SELECT 'disabled' FROM pg_event_trigger WHERE evtname = 'forbid' AND evtenabled <> 'O'",
         removal="DROP EVENT TRIGGER forbid",

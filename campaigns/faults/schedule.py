@@ -174,7 +174,7 @@ def _task(random: Random, kind: str, table: str, copiers: int) -> dict[str, Any]
         "lambda twice, first last": tuple(
             f"after the {when}{how}" for when in ("second", "run") for how in ("", SHORT)
         ),
-        "states stopped by hand": ("work goes on", "work goes on during the redrive", "before the work"),
+        "states stopped by hand": ("work continues", "work continues during the redrive", "before the work"),
     }
     parallel = [state for state in states if not state.endswith(("LoadWarehouse", "PrepareLoad"))]
     state = random.choice(parallel if kind.startswith("states sibling") else states)

@@ -54,7 +54,7 @@ class Emulator:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the emulator that was started in the folder; raises FileNotFoundError if there is none."""
+        """Return the emulator that was started in the folder; raises FileNotFoundError if it does not exist."""
         state = json.loads((folder / _STATE).read_text())
         return cls(folder, state["port"], ProcessId(**state["process"]))
 
@@ -118,7 +118,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # functions are processes: leave the user's Docker alone
         "AUTH": "true",  # enforce each function's role
         "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
-        "SFTP_ENABLED": "0",  # likewise
+        "SFTP_ENABLED": "0",  # would listen on another fixed port
         "AWS_XRAY_SDK_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
     }

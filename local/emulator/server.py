@@ -1,6 +1,6 @@
 """The emulator's process: `python -m local.emulator.server` in the emulator's own environment.
 
-Its functions import from that environment too, so nothing of the layer may be installed there.
+Its functions import from that environment too, so the layer's packages must not be installed there.
 """
 
 from importlib.metadata import version

@@ -1,8 +1,8 @@
 """The meaning of each error, and how to continue: one entry per error, for every page and command.
 
-A run's error has the name that Step Functions shows: a class of `errors`, or AWS's name. An operator's question to the
-warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but cannot be redriven, so it has
-its own set of entries.
+A run's error is named as in Step Functions: a class of `errors`, or AWS's name. An operator's question to the
+warehouse (`demand verify`, `demand rollback` and others) fails with the same names, but cannot be redriven, so
+questions have a separate set of entries.
 """
 
 from demand_pipeline.cure import Cure, Then, Way
@@ -20,7 +20,7 @@ def _new_run(fix: str = "", *fields: str) -> Way:
     return Way(Then.NEW_RUN, fix, fields)
 
 
-# Names, meaning and fix of errors that stop runs and questions alike, until the environment is fixed.
+# Names, meaning and fix of errors that stop both runs and questions, until the environment is fixed.
 _ENVIRONMENT = (
     (
         "LockTimeoutError",

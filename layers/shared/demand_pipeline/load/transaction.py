@@ -176,7 +176,7 @@ class _Load:
             check_shrinkage(table.staged, table.previous_rows, self.request.max_shrink_percent)
 
     def get_ready(self) -> Again | None:
-        """Do all work that need not be in the last transaction; `Again` if the rest needs another call.
+        """Do all work that may precede the last transaction; `Again` if the rest needs another call.
 
         Each step starts only if there is as much time left as all steps before it took.
         """

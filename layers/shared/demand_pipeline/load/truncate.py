@@ -71,7 +71,7 @@ def drop_indexes(connection: Connection, table: TableLoad) -> list[str]:
 def fill(context: LoadContext, table: TableLoad, place: Sql, source: Connection) -> int:
     """Copy the rows from the shadow, which `source` reads, and return their number. Raises DuplicateKeyError.
 
-    PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so there must be no savepoint in between.
+    PostgreSQL freezes rows only in the (sub)transaction of the TRUNCATE, so a savepoint in between would prevent it.
     Raises TransientError if a COPY stalls, DeadlineError if the function's time runs out.
     """
     columns, rows = listed(table.schema.names), 0

@@ -86,8 +86,8 @@ class Staging:
     def open(self, key: str, table: Table | None = None) -> Iterator[io.BufferedIOBase]:
         """Read a gzipped object as a stream of decompressed bytes.
 
-        Raises `StagingError` if it is missing, truncated, or staged for different columns than those of `table`, if
-        given; `TransientError` if the connection broke.
+        Raises `StagingError` if it is missing, truncated, or staged for columns other than the columns of `table`,
+        if given; `TransientError` if the connection broke.
         """
         try:
             with clients.translate_errors(f"reading {key}"):

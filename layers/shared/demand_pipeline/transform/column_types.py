@@ -49,7 +49,7 @@ class TypeRule:
 def converter(column_type: ColumnType) -> Converter:
     """Return the type's conversion, including the rules of all types.
 
-    NULL becomes null, and so does an empty string unless the type keeps it.
+    NULL becomes null; an empty string also becomes null, unless the type keeps it.
     """
     rule = RULES[column_type]
 

@@ -43,7 +43,7 @@ def exchange(shadows: Shadows, slots: list[Slot], alter: Callable[[], None], *, 
 
 
 def find_partition(connection: Connection, slot: Slot) -> tuple[Sql, str] | None:
-    """Return the partition with the slot's bound, quoted, and its name; None if there is none."""
+    """Return the partition with the slot's bound, quoted, and its name; None if it does not exist."""
     for relation, name, bound in connection.query(statement("partitions"), relation=slot.parent):
         if bound == slot.bound:
             return Sql(relation), str(name)

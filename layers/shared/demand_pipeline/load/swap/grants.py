@@ -11,7 +11,7 @@ from demand_pipeline.postgres.statements import Sql, statement
 
 
 def revoke_all(connection: Connection, relations: Iterable[Sql]) -> None:
-    """Revoke all privileges on the tables, whoever granted them, except for the owner's; skip missing tables.
+    """Revoke all privileges on the tables, of all grantors, except for the owner's; skip missing tables.
 
     Call this before the commit that attaches a partition, so that no later failure can leave a grant behind.
     """

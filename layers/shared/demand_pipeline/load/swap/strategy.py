@@ -35,7 +35,7 @@ class Swap(LoadStrategy):
         return slots_of(self.context.shadows.warehouse, [table.schema for table in self.context.tables])
 
     def ensure_tables(self, schemas: tuple[TableSchema, ...]) -> dict[str, tuple[str, ...]]:
-        """Create missing tables as partitioned parents; raises SwapRefusedError for what a swap would break or lose."""
+        """Create missing tables as partitioned parents; raises SwapRefusedError if a swap is impossible."""
         connection = self.context.connection
         parents = parents_of([slot for slot in self.slots if slot.schema in schemas])
         self.context.shadows.ensure_schema()
