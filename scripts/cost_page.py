@@ -99,7 +99,7 @@ def largest() -> str:
     return (
         f"**{run.items:,} items fit** with `LoadStrategy` {settings.load_strategy} and the defaults otherwise: "
         f"`LoadConcurrency` {settings.load_concurrency}, and\n`ChunkBytes`, which grows with such a table to "
-        f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. The limit used most is "{name}": {_share(share)}.'
+        f'{run.tables[0].chunk_bytes / 1e9:.1f} GB. The closest limit is "{name}": {_share(share)} used.'
     )
 
 

@@ -30,7 +30,7 @@ def _table(table: Table) -> str:
         "",
         f"{table.description} Refreshed from the DynamoDB table `{table.source}`; primary key: {key}.",
         "",
-        "| column | type | from attribute | accepts | what it is | for example |",
+        "| column | type | from attribute | accepts | meaning | example |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(column) for column in table.columns),
         "| extra | jsonb | all that no other column reads | any type | The rest of the item; null if it is empty. | |",

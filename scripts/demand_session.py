@@ -57,7 +57,7 @@ SESSIONS: dict[str, Callable[[Stack], Iterator[str]]] = {"redrive": redrive, "ro
 
 
 def record(stack: Stack, line: str) -> str:
-    """Run a command line on a terminal without colours and return what it shows."""
+    """Run a command line on a terminal without colours and return its output."""
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     environment = sam.environment(stack.folder / "sam", stack.environment) | {
