@@ -1,4 +1,4 @@
-"""What a command says when it cannot do its work: one line, and what to try next."""
+"""Errors of commands: one line for people, and a hint on how to continue."""
 
 import os
 import re
@@ -40,7 +40,7 @@ _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 
 
 class DemandError(Exception):
-    """A command's failure: `kind` for programs, one line for people, and a `hint` on what to do about it."""
+    """A command's failure: `kind` for programs, one line for people, and a `hint` on how to fix it."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -50,19 +50,19 @@ class DemandError(Exception):
 
 
 class UsageError(DemandError):
-    """An argument is wrong: names it, its value and what was expected."""
+    """An argument is wrong: the message names it, its value and what was expected."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__("Usage", message, hint)
 
 
 def named_error(name: str, message: str) -> DemandError:
-    """An error that the functions or their library answer an operator's question with, and how to continue."""
+    """Return the error of an operator's question from the functions or their library, with its cure."""
     return DemandError(name, f"{name}: {message}", cure_of_question(name).action.replace("`", ""))
 
 
 def from_aws(error: Exception) -> DemandError | None:
-    """A failure of boto3 in the words of a command; None for any other exception."""
+    """Translate a failure of boto3 to a command's error; None for any other exception."""
     if isinstance(error, aws.ClientError):
         return _refusal(error)
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
@@ -81,12 +81,12 @@ def is_denied(error: aws.ClientError) -> bool:
 
 
 def error_code(error: aws.ClientError) -> str:
-    """AWS's name for what went wrong, such as `ExecutionDoesNotExist`."""
+    """Return AWS's error code, such as `ExecutionDoesNotExist`."""
     return str(_details(error).get("Code", ""))
 
 
 def error_message(error: aws.ClientError) -> str:
-    """AWS's own words, in one line."""
+    """Return AWS's message, in one line."""
     return " ".join(str(_details(error).get("Message", "")).split())
 
 
@@ -102,7 +102,7 @@ def _refusal(error: aws.ClientError) -> DemandError:
             "ExpiredCredentials", f"the AWS credentials have expired ({error.operation_name})", "log in again"
         )
     if code in _REFUSED:
-        return DemandError("InvalidCredentials", f"AWS does not know these credentials: {message}", "check AWS_PROFILE")
+        return DemandError("InvalidCredentials", f"AWS rejected these credentials: {message}", "check AWS_PROFILE")
     return DemandError(code or "Aws", f"{error.operation_name}: {message or code}")
 
 

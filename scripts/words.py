@@ -32,7 +32,7 @@ AVOID = {
     r"\bexpected\b[^.]*, (?:got|found) (?:none|no|others|another|binary|that|one)\b": "write what is missing or wrong",
     r"\bof (?:its|their|his) own\b": "write 'a separate', or 'its own'",
     r"\b(?:\w+ed|there) already\b": "put 'already' before the participle",
-    r"\banother \w+ than\b|\b(?:in|of) another (?:order|type|run|start)\b": "write 'different'",
+    r"\banother \w+ than\b|\b(?:in|of) another (?:order|type|start)\b": "write 'different'",
     r"\bagain and again\b|\bas ever\b|\bon purpose\b|\bnow and then\b|\blikewise\b|\bas said\b|\balike\b": _PLAIN,
     r"\bin the midst\b|\bunder way\b|\banew\b|\bmend\b|\bat last\b|\bin the way\b|\bany ?more\b": _PLAIN,
     r"\bgoe?s? (?:on|forward)\b|\bcomes? (?:back|across|by)\b|\b(?:gives?|makes?) way\b|\bhangs? up\b": _PLAIN,

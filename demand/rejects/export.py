@@ -1,4 +1,4 @@
-"""Rejects as a file: JSON lines or CSV, by its suffix. Numbers keep their digits in both."""
+"""Exports rejects to a file: JSON lines or CSV, depending on its suffix. Numbers keep their digits in both."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ _FIELDS = ("run", "table", "reason", "key", "item")
 
 
 def export(items: Iterable[RejectedItem], file: Path) -> int:
-    """Write the items and return how many; raises UsageError for another suffix, or where nothing can be written."""
+    """Write the items and return how many; raises UsageError for an unknown suffix or an unwritable file."""
     write = _writer(file)
     try:
         with file.open("w", encoding="utf-8", newline="") as stream:
@@ -38,7 +38,7 @@ def _json_lines(items: Iterable[RejectedItem], stream: TextIO) -> int:
     count = 0
     for count, item in enumerate(items, 1):  # noqa: B007 - the last one is the number of items
         run, table, reason = (json.dumps(text, ensure_ascii=False) for text in (item.run, item.table, item.reason))
-        # Key and item are JSON already: parsed and written again, their numbers would lose digits.
+        # Key and item are already JSON; if they were parsed and written again, numbers would lose digits.
         stream.write(
             f'{{"run": {run}, "table": {table}, "reason": {reason}, "key": {item.key}, "item": {item.item}}}\n'
         )

@@ -1,4 +1,4 @@
-"""A run's rejects, converted again with the declarations of this checkout."""
+"""Converts a run's rejects again, with the declarations of this checkout."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from demand_pipeline.transform.reason import Reason
 
 @dataclass(frozen=True)
 class StillRejected:
-    """Items of a table with one reason, but for the value that was found; a sample in full."""
+    """Items of a table with the same reason, apart from the value found; one sample is complete."""
 
     reason: str
     items: int
@@ -20,7 +20,7 @@ class StillRejected:
 
 @dataclass(frozen=True)
 class TableReplay:
-    """A table's rejects: how many there are, and how many are rows by now."""
+    """A table's rejects: their number, and the number that would now become rows."""
 
     table: str
     rejects: int
@@ -30,14 +30,14 @@ class TableReplay:
 
 @dataclass(frozen=True)
 class Replay:
-    """All tables that have rejects."""
+    """All tables with rejects."""
 
     run: str
     tables: tuple[TableReplay, ...]
 
 
 def replay(run: str, rejects: Iterable[StoredReject]) -> Replay:
-    """Convert every reject as a transform would today. Nothing is written, neither here nor in the warehouse."""
+    """Convert every reject as a transform would today. Nothing is written, here or in the warehouse."""
     from demand_pipeline.transform.rows import RejectError, RowMaker  # noqa: PLC0415 - slow, rarely needed
 
     makers = {name: RowMaker(table) for name, table in TABLES.items()}

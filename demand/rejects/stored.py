@@ -1,4 +1,4 @@
-"""Rejects where they are kept: those of the warehouse's present rows in PostgreSQL, those of any run in S3."""
+"""Reads rejects: of the warehouse's current rows from PostgreSQL, of any run from S3."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ class StoredReject:
     item: Item
 
     def plain(self) -> RejectedItem:
-        """The same as the warehouse has it."""
+        """Return the reject as the warehouse stores it."""
         from demand_pipeline.transform.jsonb import item_to_json, sanitize  # noqa: PLC0415 - slow, rarely needed
 
         key, item, reason = item_to_json(self.key), item_to_json(self.item), str(sanitize(str(self.reason)))
@@ -41,7 +41,7 @@ class StoredReject:
 def read_staging(stack: Stack, report: Report, tables: Sequence[str] | None) -> Iterator[StoredReject]:
     """Yield a run's rejects from the staging bucket, of some tables or of all.
 
-    Raises the errors of `Staging.lines`: StagingError where the object has expired.
+    Raises the errors of `Staging.lines`: StagingError if the object has expired.
     """
     from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, rarely needed
 
@@ -57,8 +57,8 @@ def read_staging(stack: Stack, report: Report, tables: Sequence[str] | None) -> 
 def read_warehouse(warehouse: Warehouse, bucket: str, tables: Sequence[str] | None) -> Iterator[RejectedItem]:
     """Yield the rejects of each table's last run, page by page.
 
-    In place of an item that is too large for a page there is `{"cut": …, "whole": …}`: its beginning, and where in the
-    staging bucket it is whole.
+    An item that is too large for a page is replaced with `{"cut": …, "whole": …}`: its beginning, and the place of the
+    whole item in the staging bucket.
     """
     for table in tables or (None,):
         after, more = None, True
@@ -71,7 +71,7 @@ def read_warehouse(warehouse: Warehouse, bucket: str, tables: Sequence[str] | No
 
 
 def reasons_in_warehouse(warehouse: Warehouse, tables: Sequence[str] | None, samples: int) -> RejectsAnswer:
-    """The reasons by count, as PostgreSQL counts them."""
+    """Return the reasons by count, as PostgreSQL counts them."""
     answers = [
         warehouse.ask(RejectsAnswer, ActionName.REJECTS, run=None, table=table, samples=samples)
         for table in tables or (None,)
@@ -81,7 +81,7 @@ def reasons_in_warehouse(warehouse: Warehouse, tables: Sequence[str] | None, sam
 
 
 def reasons_in_staging(stack: Stack, report: Report, tables: Sequence[str] | None, samples: int) -> RejectsAnswer:
-    """The same of a run's rejects in the staging bucket, all of which are read."""
+    """Return the reasons by count for a run's rejects in the staging bucket, all of which are read."""
     counts: Counter[tuple[str, str]] = Counter()
     kept: dict[tuple[str, str], list[RejectSample]] = {}
     for reject in read_staging(stack, report, tables):

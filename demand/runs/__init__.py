@@ -1,1 +1,1 @@
-"""Runs of the pipeline: started, found, read from their histories, and summed up, as plain values."""
+"""Runs of the pipeline as plain values: starts them, finds them, reads their histories and sums them up."""

@@ -1,4 +1,4 @@
-"""What a run has cost: its read units, its functions' time and its states, at the list prices of `demand.cost`."""
+"""The cost of a run: its read units, its functions' time and its states, at the list prices of `demand.cost`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Cost:
 
 
 def cost(attempts: Sequence[Attempt], transitions: int) -> Cost:
-    """The cost of all attempts, failed ones too. A function has the template's memory."""
+    """Return the cost of all attempts, including failed ones. Functions have the template's memory."""
     called = [attempt for attempt in attempts if attempt.kind is not Kind.DESCRIBE]
     read_units = sum(float(attempt.answer.get("readUnits", 0)) for attempt in called if attempt.kind is Kind.SCAN)
     gb_seconds = sum(attempt.seconds or 0 for attempt in called) * Settings().memory_mb / 1024

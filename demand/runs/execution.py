@@ -1,4 +1,4 @@
-"""A run as Step Functions describes it: found, listed, started and stopped."""
+"""Runs in Step Functions: finds, lists, starts and stops them."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ from demand.stack import Stack
 RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
 _AT_ONCE = 8  # descriptions asked for at the same time
 _NAMED = 5  # runs named in an error
-_LOOKED_AT = 100  # runs among which the beginning of a name is looked for
+_LOOKED_AT = 100  # latest runs that are searched for the beginning of a name
 _UNKNOWN = ("ExecutionDoesNotExist", "InvalidArn", "ValidationException")
 
 
@@ -42,31 +42,31 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether it goes on."""
+        """Whether the run is running."""
         return self.status == RUNNING
 
     @property
     def committed(self) -> bool | None:
-        """Whether its load was committed; None for a run that did not succeed, false for a dry run."""
+        """Whether the run's load was committed; None for a run that did not succeed, false for a dry run."""
         return None if self.output is None else bool(self.output.get("committed"))
 
     @property
     def tables(self) -> tuple[Mapping[str, Any], ...]:
-        """What the load did to each table, as the execution's output has it."""
+        """The load's counts of each table, from the execution's output."""
         return tuple((self.output or {}).get("tables", ()))
 
     def seconds(self, now: datetime) -> float:
-        """How long it took, or has taken so far; the pause before a redrive counts."""
+        """Return the run's duration, so far if it is running; the pause before a redrive counts."""
         return ((self.stopped or now) - self.started).total_seconds()
 
 
 def describe(stack: Stack, arn: str) -> Run:
-    """Ask for a run by its ARN."""
+    """Describe a run by its ARN."""
     return _run(stack.client("stepfunctions").describe_execution(executionArn=arn))
 
 
 def find_run(stack: Stack, given: str | None) -> Run:
-    """Find a run by its name, the beginning of it or its ARN; without any, the latest.
+    """Find a run by its name, the beginning of its name or its ARN; None finds the latest.
 
     Raises DemandError, which names the latest runs.
     """
@@ -92,14 +92,14 @@ def find_run(stack: Stack, given: str | None) -> Run:
 
 
 def list_runs(stack: Stack, limit: int) -> tuple[Run, ...]:
-    """The latest runs, newest first: one call for the list, and one per run."""
+    """Return the latest runs, newest first, with one call for the list and one per run."""
     arns = [entry["executionArn"] for entry in _latest(stack, limit)]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         return tuple(pool.map(lambda arn: describe(stack, arn), arns))
 
 
 def start(stack: Stack, given: Mapping[str, Any]) -> Run:
-    """Start a run with this input. AWS may know it only in a moment, so it is described from the answer."""
+    """Start a run with this input. AWS may find it only a moment later, so it is described from the answer."""
     name = f"demand-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     states = stack.client("stepfunctions")
     answer = states.start_execution(stateMachineArn=stack.state_machine, name=name, input=json.dumps(given))
@@ -123,7 +123,7 @@ def stop(stack: Stack, run: Run, cause: str) -> Run:
 
 
 def arn_of(stack: Stack, name: str) -> str:
-    """A run's ARN: Step Functions makes it from the state machine's name and the run's."""
+    """Return a run's ARN, which consists of the state machine's name and the run's."""
     *place, _kind, machine = stack.state_machine.split(":")
     return ":".join([*place, "execution", machine, name])
 

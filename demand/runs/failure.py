@@ -33,12 +33,12 @@ class Failure:
 
     @property
     def place(self) -> str:
-        """Where it happened, in words."""
+        """The place of the error, as text."""
         return place(self.state or "the run", self.segment, self.chunk)
 
 
 def failures(run: Run, attempts: Sequence[Attempt]) -> tuple[Failure, ...]:
-    """The errors that ended the run, each task's last one; the run's own comes first. None while it runs."""
+    """Return the errors that ended the run, the last one of each task, the run's own first; empty while it runs."""
     if run.is_running or run.output is not None:
         return ()
     last_round = max((attempt.round for attempt in attempts), default=0)
@@ -50,13 +50,13 @@ def failures(run: Run, attempts: Sequence[Attempt]) -> tuple[Failure, ...]:
     failed.sort(key=lambda attempt: (attempt.error != run.error, attempt.cause != run.cause))
     if any(attempt.error == run.error for attempt in failed):
         return tuple(_of_task(run, attempt) for attempt in failed)
-    # No task's: the input was refused, the whole run timed out or was stopped, or a state's data grew too large.
+    # Not a task's error: the input was refused, the run timed out or was stopped, or a state's data grew too large.
     error = run.error or {"TIMED_OUT": "States.Timeout", "ABORTED": "Stopped"}.get(run.status, run.status)
     return (_failure(run, error, run.cause), *(_of_task(run, attempt) for attempt in failed))
 
 
 def message_of(cause: str | None) -> str:
-    """A cause in one line: Lambda's is JSON with the exception's message in it."""
+    """Return a cause in one line; a cause of Lambda is JSON that contains the exception's message."""
     try:
         found = json.loads(cause or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The events of a run, read in a bounded number of calls and brought up to date with few."""
+"""Reads the events of a run in a bounded number of calls, and updates them with few."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ _FIRST_PAGE, _NEXT_PAGE = 1000, 100
 class History:
     """The history of one execution.
 
-    It is read backwards: Step Functions numbers the events of an execution from 1 without gaps, and promises of a page
-    token only that it leads on in one listing. So an update reads from the newest event back to the last one known: one
-    call where little has happened, one per 1,000 events at first.
+    It is read backwards: Step Functions numbers the events of an execution from 1 without gaps, and a page token is
+    valid only within one listing. So an update reads from the newest event back to the last known one: one call if
+    there are few new events, one per 1,000 events at first.
     """
 
     def __init__(self, states: Any, arn: str) -> None:
@@ -31,7 +31,7 @@ class History:
             page = self._states.get_execution_history(**request)
             self.calls += 1
             found |= {event["id"]: event for event in page["events"] if event["id"] > self._known}
-            # Pages are in the order of time, which events of one moment share: so count, rather than look at the last.
+            # Pages are in order of time, and several events may share a time: so count them.
             complete = len(found) == max(found, default=self._known) - self._known
             if complete or "nextToken" not in page:
                 break

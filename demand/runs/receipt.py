@@ -25,7 +25,7 @@ _TOO_MANY = RejectLimitError.__name__
 
 @dataclass(frozen=True)
 class TableReceipt:
-    """One table. `rows_after` is how many rows it had after the run: in a dry run, as many as before."""
+    """One table. `rows_after` is its number of rows after the run; after a dry run, it is the number before."""
 
     table: str
     segments: int
@@ -44,7 +44,7 @@ class TableReceipt:
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """A reason for rejects, without the value that was found."""
+    """A reason for rejects, without the value found."""
 
     table: str
     reason: str
@@ -53,11 +53,11 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A run that succeeded. `committed` is how its load ended, unless the warehouse knows better.
+    """A run that succeeded. `committed` is the result of its load, unless the warehouse shows a different state.
 
-    `reasons_complete` is false where not all rejects were read: too many objects, or no permission. `shrunk` has a
-    sentence about each table that lost many rows, `schema_changes` about each table created and each column added.
-    `warnings` tell what failed after the commit, such as a table of the run that could not be dropped.
+    `reasons_complete` is false if not all rejects were read: too many objects, or no permission. `shrunk` contains a
+    sentence about each table that lost many rows, `schema_changes` one about each created table and added column.
+    `warnings` lists failures after the commit, such as a table of the run that could not be dropped.
     """
 
     run: str
@@ -80,7 +80,7 @@ class Receipt:
 
 
 def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
-    """The receipt, with the rejects' reasons from S3: at most 200 objects, whatever the run's size."""
+    """Return the receipt, with the rejects' reasons from at most 200 objects in S3."""
     run = report.run
     reasons, complete = _reasons(stack, report)
     return Receipt(
@@ -105,7 +105,7 @@ def receipt(stack: Stack, report: Report, warehouse: InWarehouse) -> Receipt:
 
 
 def reasons_of_failure(stack: Stack, report: Report) -> tuple[tuple[ReasonCount, ...], bool]:
-    """The rejects' reasons of a run that failed because of them, and whether all of its rejects were read."""
+    """Return the rejects' reasons of a run that failed because of them, and whether all its rejects were read."""
     if _TOO_MANY not in [failure.error for failure in report.failures]:
         return (), True
     return _reasons(stack, report)
@@ -132,9 +132,9 @@ def _table(counts: Mapping[str, Any], *, committed: bool) -> TableReceipt:
 
 
 def _reasons(stack: Stack, report: Report) -> tuple[tuple[ReasonCount, ...], bool]:
-    """The rejects' reasons by count, those of each table together, and whether all rejects were read.
+    """Return the rejects' reasons by table, then by count, and whether all rejects were read.
 
-    Rejects are whole items: who may look at runs may still be forbidden to read them.
+    Rejects are whole items: a user who may look at runs may still lack the permission to read them.
     """
     from demand_pipeline.s3.staging import Staging, rejects_key  # noqa: PLC0415 - slow, and most runs have no rejects
 

@@ -1,4 +1,4 @@
-"""Runs as the warehouse remembers them: longer than Step Functions does, which forgets a run after 90 days."""
+"""Runs as recorded in the warehouse, which keeps them for longer than the 90 days of Step Functions."""
 
 import json
 from datetime import datetime
@@ -15,27 +15,27 @@ _NAMED = 5  # runs named in an error
 
 
 def recorded_runs(warehouse: Warehouse, *, before: datetime, most: int) -> tuple[Run, ...]:
-    """The committed runs that were started before a time and not rolled back, the last one first."""
+    """Return the committed runs that started before a time and were not rolled back, the last one first."""
     answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=before.isoformat(), most=most)
     return tuple(map(_run, answer.runs))
 
 
 def recorded_run(warehouse: Warehouse, name: str) -> Run | None:
-    """A committed run by its whole name."""
+    """Return a committed run by its full name."""
     answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=[name], before=None, most=1)
     return _run(answer.runs[0]) if answer.runs else None
 
 
 def last_run(warehouse: Warehouse) -> RecordedRun | None:
-    """The run that was committed last and not rolled back."""
+    """Return the last committed run that was not rolled back."""
     answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=None, most=_LOOKED_AT)
     return max(answer.runs, key=lambda run: datetime.fromisoformat(run.committed_at), default=None)
 
 
 def full_name(warehouse: Warehouse, given: str) -> str:
-    """The name of a committed run, given by its beginning or its ARN; an unknown one as it is.
+    """Return the full name of a committed run, given its beginning or the ARN; return an unknown name unchanged.
 
-    Raises UsageError, which names the runs that begin so.
+    Raises UsageError, which names the matching runs, if there are several.
     """
     name = given.rpartition(":")[2]
     answer = warehouse.ask(RunsAnswer, ActionName.RUNS, runs=None, before=None, most=_LOOKED_AT)
@@ -46,7 +46,7 @@ def full_name(warehouse: Warehouse, given: str) -> str:
 
 
 def _run(recorded: RecordedRun) -> Run:
-    """As Step Functions would describe it."""
+    """Describe the run as Step Functions would."""
     return Run(
         name=recorded.run,
         arn=recorded.arn,

@@ -1,4 +1,4 @@
-"""What a redrive of a failed run calls again, and what it keeps."""
+"""The plan of a redrive: the segments that it keeps, and the calls that it repeats."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Then
 from demand_pipeline.cures import cure_of_run
 
-_LATER_RUNS = 20  # looked at for one that makes this one stale
-_NO_BRANCH_KEPT = "States.DataLimitExceeded"  # Step Functions: afterwards the whole Map or Parallel runs again
+_LATER_RUNS = 20  # searched for one that makes this run stale
+_NO_BRANCH_KEPT = "States.DataLimitExceeded"  # Step Functions: after it, the whole Map or Parallel runs again
 
 
 @dataclass(frozen=True)
 class Again:
-    """A table in the plan: numbers of segments that are kept, called again, and called for the first time."""
+    """A table in the plan: the segments that are kept, the segments called again, and the number of new ones."""
 
     table: str
     kept: tuple[int, ...]
@@ -30,7 +30,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Plan:
-    """A redrive. `warnings` say why it may be in vain."""
+    """A redrive. `warnings` are reasons why it may fail again."""
 
     run: str
     tables: tuple[Again, ...]
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(stack: Stack, report: Report) -> Plan:
-    """Look at what the run has done; raises DemandError if it cannot be redriven."""
+    """Return the plan of a run's redrive; raises DemandError if it cannot be redriven."""
     run = report.run
     if not run.redrivable:
         reason = run.redrive_refusal or f"it is {run.status}"
@@ -66,7 +66,7 @@ def plan(stack: Stack, report: Report) -> Plan:
 
 
 def redrive(stack: Stack, run: Run) -> None:
-    """Redrive a run; raises DemandError with AWS's reason if it cannot be."""
+    """Redrive a run; raises DemandError with AWS's reason if that is impossible."""
     try:
         stack.client("stepfunctions").redrive_execution(executionArn=run.arn)
     except ClientError as error:
@@ -80,7 +80,7 @@ def _load(report: Report) -> str:
     if load.started is None:
         return "runs for the first time, when all tables are staged"
     if load.chunks_copied:
-        return f"runs again; {load.chunks_copied} of {load.chunks} chunks are copied already"
+        return f"runs again; {load.chunks_copied} of {load.chunks} chunks are already copied"
     return "runs again"
 
 
@@ -89,7 +89,9 @@ def _warnings(stack: Stack, report: Report) -> list[str]:
     warnings = []
     later = [other.name for other in list_runs(stack, _LATER_RUNS) if other.started > run.started and other.committed]
     if later and not run.input.get("force"):
-        warnings.append(f"run {later[0]} started later and is committed: the load would fail as StaleRunError")
+        warnings.append(
+            f"run {later[0]} started later and is already committed, so the load would fail with StaleRunError"
+        )
     cure = cure_of_run(run.error or "")
     if run.error and Then.REDRIVE not in cure.then:
         warnings.append(f"a redrive does not help after {run.error}: {cure.action}")

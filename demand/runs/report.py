@@ -1,4 +1,4 @@
-"""A run summed up: its tables, its load, its errors, its slowest steps, its cost. Every command shows parts of this."""
+"""The report of a run: its tables, load, errors, slowest steps and cost. Every command shows parts of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from demand.runs.tables import TableProgress, progress
 from demand.runs.tasks import Attempt, Kind, Outcome, Tasks, place
 from demand.stack import Stack
 
-_LATE_POLLS = 10  # AWS: what DescribeExecution and the history show may lag behind
+_LATE_POLLS = 10  # AWS: DescribeExecution and the history may lag behind
 _SLOWEST = 5
 
 
 @dataclass(frozen=True)
 class Step:
-    """A task that took time: its state, the part of the table, its attempts' seconds in all."""
+    """A slow task: its state, the part of the table, and the total seconds of its attempts."""
 
     state: str
     table: str | None
@@ -41,7 +41,7 @@ class Step:
 
     @property
     def place(self) -> str:
-        """In words."""
+        """The step as text, such as `ScanCases, segment 3`."""
         return place(self.state, self.segment, self.chunk)
 
 
@@ -65,7 +65,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the history of a run says."""
+    """All information from the history of a run."""
 
     run: Run
     tables: tuple[TableProgress, ...]
@@ -74,7 +74,7 @@ class Report:
     slowest: tuple[Step, ...]
     retries: int
     cost: Cost
-    staged_with_rejects: tuple[str, ...]  # keys of staged chunks that have rejects
+    staged_with_rejects: tuple[str, ...]  # keys of staged chunks with rejects
     history_complete: bool
 
     @property
@@ -93,7 +93,7 @@ def read(stack: Stack, run: Run) -> Report:
 def follow(stack: Stack, run: Run, pause: Any, redrives: int = 0) -> Iterator[Report]:
     """Yield a report now and after every pause, until the run has ended and its history is complete.
 
-    `redrives` is how often the run must have been redriven before its end counts.
+    `redrives` is the number of redrives after which the run's end counts.
     """
     history, tasks = History(stack.client("stepfunctions"), run.arn), Tasks()
     for late in count():

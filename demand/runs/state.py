@@ -32,7 +32,7 @@ class State(StrEnum):
 class InWarehouse:
     """The state of a run in the warehouse.
 
-    `later_runs` are the runs whose rows its tables have instead. `rolled_back_by` is who the command said it was.
+    `later_runs` are the runs whose rows are in its tables instead. `rolled_back_by` is the name given to the command.
     `reason` says why the run was rolled back, or why the state is unknown.
     """
 
@@ -45,7 +45,7 @@ class InWarehouse:
 
     @property
     def is_committed(self) -> bool | None:
-        """Whether the run is committed and was not rolled back; None if nobody knows."""
+        """Whether the run is committed and was not rolled back; None if it is unknown."""
         return None if self.state is State.UNKNOWN else self.state in (State.COMMITTED, State.SUPERSEDED)
 
     @property
@@ -54,19 +54,19 @@ class InWarehouse:
         later = ", ".join(self.later_runs)
         match self.state:
             case State.COMMITTED if later:
-                return f"The warehouse has rows of this run. Other tables of it have the rows of {later}."
+                return f"The warehouse contains rows of this run. Some of its tables contain the rows of {later}."
             case State.COMMITTED:
-                return "The warehouse has the rows of this run."
+                return "The warehouse contains the rows of this run."
             case State.SUPERSEDED:
-                return f"This run was committed. Since then its tables have got the rows of {later}."
+                return f"This run was committed, but its tables now contain the rows of {later}."
             case State.ROLLED_BACK:
                 when = f"{self.rolled_back_at:%Y-%m-%d %H:%M:%S} UTC" if self.rolled_back_at else "an unknown time"
                 by = f"said to be by {self.rolled_back_by or 'nobody'}"
                 return f"This run was committed, and rolled back at {when}, {by}, because: {self.reason or '-'}"
             case State.NOT_COMMITTED:
-                return "This run is not committed. The warehouse has none of its rows."
+                return "This run is not committed. The warehouse does not contain its rows."
             case State.UNKNOWN:
-                return f"It is unknown whether the warehouse has the rows of this run: {self.reason}"
+                return f"It is unknown whether the warehouse contains the rows of this run: {self.reason}"
 
 
 def find_states(ask: Callable[[], Warehouse], runs: Sequence[Run]) -> dict[str, InWarehouse]:

@@ -1,4 +1,4 @@
-"""What a run did to each table, from the attempts at its tasks."""
+"""The progress of a run, by table, derived from the attempts at its tasks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from demand_pipeline.tables import camel_case
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment: `scanned` are items read, `staged` and `rejected` what they became. `state` is a word."""
+    """One segment: `scanned` items were read, and became `staged` rows or `rejected` items. `state` is a word."""
 
     number: int
     state: str
@@ -26,9 +26,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class TableProgress:
-    """A table in a run. `estimated` is DescribeTable's count of items, up to six hours old, None where unknown.
+    """A table in a run. `estimated` is DescribeTable's count of items, up to six hours old, None if unknown.
 
-    `segments` has those that were begun, out of `segments_total`.
+    `segments` contains the started segments, of `segments_total`.
     """
 
     table: str
@@ -47,22 +47,22 @@ class TableProgress:
 
     @property
     def segments_done(self) -> int:
-        """Segments that need nothing more."""
+        """Number of completed segments."""
         return sum(segment.state == "done" for segment in self.segments)
 
     @property
     def is_done(self) -> bool:
-        """Whether all of it is staged."""
+        """Whether the whole table is staged."""
         return self.segments_total is not None and self.segments_done == self.segments_total
 
     @property
     def converted(self) -> int:
-        """Items that the transform is done with."""
+        """Number of converted items."""
         return self.staged + self.rejected
 
     @property
     def share(self) -> float:
-        """How much of it is done, from 0 to 1: by items where their number is known, otherwise by segments."""
+        """The completed share, from 0 to 1: by items if their number is known, otherwise by segments."""
         if self.is_done:
             return 1.0
         if self.estimated:
@@ -70,14 +70,14 @@ class TableProgress:
         return self.segments_done / self.segments_total if self.segments_total else 0.0
 
     def seconds(self, now: datetime) -> float:
-        """From its first scan to its last transform, or to now."""
+        """Return the seconds from the first scan to the last transform, or until now."""
         return ((self.ended or now) - self.started).total_seconds() if self.started else 0.0
 
 
 def progress(attempts: Sequence[Attempt], max_items: int | None = None) -> tuple[TableProgress, ...]:
-    """Every table with a task in the history, in the order of the declarations, then of their first task.
+    """Return every table with a task in the history, in the order of the declarations, then of their first task.
 
-    `max_items` is the run's own limit of items per table.
+    `max_items` is the run's limit of items per table.
     """
     by_table: dict[str, list[Attempt]] = {}
     for attempt in attempts:
@@ -133,7 +133,7 @@ def _segment(number: int, attempts: Sequence[Attempt]) -> Segment:
 
 
 def _state(attempts: Sequence[Attempt]) -> str:
-    """A word: a segment is done when its last scan left no start keys, and that chunk is converted to its end."""
+    """Return the state: a segment is done if its last scan returned no start keys, and its last chunk is converted."""
     last = attempts[-1]
     if last.outcome is Outcome.FAILED:
         return "retrying" if last.retried else "failed"
@@ -155,7 +155,7 @@ def _answers(attempts: Iterable[Attempt]) -> dict[Kind, list[dict[str, Any]]]:
 
 
 def _estimates(attempts: Iterable[Attempt], tables: Iterable[str]) -> dict[str, int]:
-    """DescribeTable's counts by table: the state's name ends in the table's."""
+    """Return DescribeTable's counts by table: the state's name ends in the table's name."""
     names = {camel_case(name): name for name in (*tables, *TABLES)}
     found = {}
     for attempt in attempts:

@@ -15,7 +15,7 @@ _ENDS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut", "ExecutionS
 
 
 class Kind(StrEnum):
-    """What a task does. Its event tells, not the name of its state: names may change."""
+    """The kind of a task, derived from its event, since names of states may change."""
 
     DESCRIBE = "describe"
     SCAN = "scan"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended."""
+    """The outcome of an attempt."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -54,12 +54,12 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
+        """The attempt's duration; None while it runs."""
         return None if self.ended is None else (self.ended - self.started).total_seconds()
 
 
 class Tasks:
-    """The attempts of a run, brought up to date event by event."""
+    """The attempts of a run, updated event by event."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
@@ -71,7 +71,7 @@ class Tasks:
         self.has_ended = False
 
     def add(self, events: Iterable[Any]) -> None:
-        """Take in events, in order. An event names the one before it in its branch: so it belongs to a task."""
+        """Add events, in order. Each event names its predecessor in its branch, which ties it to a task."""
         for event in events:
             self._add(event, event["id"], event.get("previousEventId", 0), event["type"])
 
@@ -139,13 +139,13 @@ class Tasks:
 
 
 def place(state: str, segment: int | None, chunk: int | None) -> str:
-    """A task in words: its state, and the part of the table that it works on."""
+    """Return a task as text: its state, and the part of the table that it works on."""
     numbers = [f"{name} {number}" for name, number in (("segment", segment), ("chunk", chunk)) if number is not None]
     return ", ".join([state, *numbers])
 
 
 def _kind(request: Mapping[str, Any]) -> Kind:
-    """The fields of `demand_pipeline.contracts` tell the functions apart."""
+    """Return the kind of a request: the fields of `demand_pipeline.contracts` distinguish the functions."""
     if "TableName" in request:
         return Kind.DESCRIBE
     if "totalSegments" in request:
@@ -156,7 +156,7 @@ def _kind(request: Mapping[str, Any]) -> Kind:
 
 
 def _part(request: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Segment and chunk, where the task is about one: a copy names its chunk by the key of the staged object."""
+    """Return the task's segment and chunk, if any: a copy identifies its chunk by the key of the staged object."""
     chunk = request.get("chunk")
     if isinstance(chunk, dict):
         found = _STAGED_KEY.search(str(chunk.get("key")))
@@ -171,6 +171,6 @@ def _number(value: Any) -> int | None:
 def _object(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
-    except ValueError:  # AWS cuts what is longer than it stores
+    except ValueError:  # AWS truncates values that are too long to store
         return {}
     return value if isinstance(value, dict) else {}

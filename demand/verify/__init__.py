@@ -1,1 +1,1 @@
-"""The warehouse compared with what a run read, and that with what the source has now."""
+"""Compares the warehouse with the items that a run read, and these items with the source."""

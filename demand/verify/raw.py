@@ -1,4 +1,4 @@
-"""The items that a run loaded: its raw chunks, whole or a sample of them."""
+"""Reads the items that a run loaded from its raw chunks: all items, or a sample."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from demand.runs.tasks import Kind, Outcome, Tasks
 from demand.stack import Stack
 from demand_pipeline.dynamodb.typed_json import Item, iterate_items
 
-_SAMPLED_CHUNKS = 4  # of each table: a chunk is read to its end, whatever the sample's size
+_SAMPLED_CHUNKS = 4  # per table: a chunk is read to its end, whatever the sample's size
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class RawChunk:
 
 
 def raw_chunks(stack: Stack, arn: str) -> dict[str, tuple[RawChunk, ...]]:
-    """The raw chunks of a run that was loaded, by table: those whose rows the load was given.
+    """Return the raw chunks of a loaded run, by table: the chunks whose rows the load copied.
 
-    Other attempts may have written chunks too, which nothing read. Raises DemandError for a history that does not
-    show where the rows of a chunk came from.
+    Other attempts may have written chunks that were never read. Raises DemandError if the history does not show the
+    source of a chunk's rows.
     """
     tasks = Tasks()
     tasks.add(History(stack.client("stepfunctions"), arn).update())
@@ -69,7 +69,7 @@ def read_items(stack: Stack, chunks: Sequence[RawChunk]) -> Iterator[Item]:
 
 
 def sample_items(stack: Stack, chunks: Sequence[RawChunk], size: int, draw: random.Random) -> list[Item]:
-    """At most `size` items of a few chunks; each item of those is as likely as any other (Vitter's algorithm R)."""
+    """Return at most `size` items of a few chunks; every item of them is equally likely (Vitter's algorithm R)."""
     weighted = [chunk for chunk in chunks if chunk.items]
     chosen = dict.fromkeys(
         draw.choices(weighted, [chunk.items for chunk in weighted], k=_SAMPLED_CHUNKS) if weighted else []

@@ -1,4 +1,4 @@
-"""Items as rows, compared with the warehouse's in portions that fit into a call."""
+"""Compares expected rows with the warehouse's rows, in portions that fit into a call."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,14 +10,14 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table
 
-_ROWS, _BYTES = 500, 1_000_000  # of a portion; Lambda takes 6 MB
+_ROWS, _BYTES = 500, 1_000_000  # per portion; Lambda accepts 6 MB
 
 type Cells = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
 class ExpectedRow:
-    """A row that the run must have written; `key` is the item's, as plain JSON."""
+    """A row that the run must have written; `key` is the item's key, as plain JSON."""
 
     key: str
     cells: Cells
@@ -25,7 +25,7 @@ class ExpectedRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that the warehouse does not have as its run read it: `missing`, or with other values in these columns."""
+    """A row that differs from the item that its run read: it is `missing`, or these columns differ."""
 
     table: str
     key: str
@@ -34,13 +34,13 @@ class Difference:
 
 
 def cells_of(line: str) -> Cells:
-    """A staged row's values as texts, numbers digit by digit."""
+    """Return a staged row's values as texts; numbers keep all digits."""
     row = json.loads(line, parse_int=str, parse_float=str)
     return tuple(("true" if cell else "false") if isinstance(cell, bool) else cell for cell in row)
 
 
 def key_of(table: Table, item: Item) -> str:
-    """An item's key as plain JSON: what identifies it for a person."""
+    """Return an item's key as plain JSON, to identify it for people."""
     from demand_pipeline.transform.jsonb import item_to_json  # noqa: PLC0415 - slow, which --help does not need
 
     return item_to_json({column.attribute: item[column.attribute] for column in table.key})
@@ -54,7 +54,7 @@ def differences(warehouse: Warehouse, table: Table, rows: Iterable[ExpectedRow])
 
 
 def _compare(warehouse: Warehouse, table: Table, rows: list[ExpectedRow]) -> Iterator[RowDifference]:
-    """Ask until all rows are compared: an answer may be about the first ones only."""
+    """Ask until all rows are compared: an answer may cover only the first ones."""
     start = 0
     while start < len(rows):
         answer = warehouse.ask(

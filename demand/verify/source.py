@@ -1,4 +1,4 @@
-"""What the source has now, compared with what the run read: an item that changed since is no difference."""
+"""Compares the source with the items that the run read: an item that changed since then does not count as different."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ type Digests = dict[str, bytes]
 
 @dataclass(frozen=True)
 class SinceThen:
-    """Items that changed, are gone or are new since the run; a sample cannot tell how many are new."""
+    """Numbers of items that changed, vanished or are new since the run; a sample cannot find new items."""
 
     changed: int
     gone: int
@@ -30,17 +30,17 @@ class SinceThen:
 
 
 def digest(item: Item) -> bytes:
-    """The same for the same item: attributes and members of sets have no order."""
+    """Return the same digest for the same item: attributes and members of sets have no order."""
     return hashlib.blake2b(json.dumps(_canonical(item), sort_keys=True).encode(), digest_size=16).digest()
 
 
 def identity(table: Table, item: Item) -> str:
-    """An item's key, to find it again."""
+    """Return an item's key as text, to find the item again."""
     return json.dumps(_canonical({column.attribute: item[column.attribute] for column in table.key}), sort_keys=True)
 
 
 def since_then(stack: Stack, table: Table, read: Digests) -> SinceThen:
-    """Compare the whole source table, which is scanned, with what a run read."""
+    """Scan the whole source table, and compare it with the items that a run read."""
     pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=table_name(stack, table))
     left = dict(read)
     changed = new = 0
@@ -52,7 +52,7 @@ def since_then(stack: Stack, table: Table, read: Digests) -> SinceThen:
 
 
 def since_then_of(stack: Stack, table: Table, read: Digests) -> SinceThen:
-    """Compare the items of a sample with the source's, which are read by their keys."""
+    """Read the items of a sample from the source by their keys, and compare them."""
     changed = found = 0
     for item in _get(stack, table, read):
         found += 1
@@ -72,7 +72,7 @@ def _get(stack: Stack, table: Table, read: Digests) -> Iterator[Item]:
 
 
 def _for_boto3(key: Item) -> dict[str, Any]:
-    """A key as boto3 takes it: binary values as bytes."""
+    """Convert a key for boto3: binary values become bytes."""
     return {
         name: {kind: base64.b64decode(text) if kind == "B" else text for kind, text in value.items()}
         for name, value in key.items()
@@ -80,7 +80,7 @@ def _for_boto3(key: Item) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> Any:
-    """A typed value as DynamoDB's JSON, whether it came from a page or from boto3; sets in order."""
+    """Convert a typed value from a page or from boto3 to DynamoDB's JSON, with sorted sets."""
     if isinstance(value, dict):
         return {
             name: sorted(map(_canonical, inner)) if name in _SETS and isinstance(inner, list) else _canonical(inner)

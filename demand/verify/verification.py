@@ -1,4 +1,4 @@
-"""The warehouse against the run that loaded it, table by table."""
+"""Compares the warehouse with the runs that loaded it, table by table."""
 
 import random
 from collections import Counter
@@ -25,10 +25,11 @@ _SHOWN = 20  # differences of a table that are kept
 
 @dataclass(frozen=True)
 class TableVerification:
-    """A table compared. Real differences are `missing` and `different` rows, and `surplus` ones that no item became.
+    """The comparison of a table. Real differences are `missing`, `different` and `surplus` rows (without an item).
 
-    `rows` is what the warehouse has, `compared` how many of the run's items were looked at, `rejected` how many of
-    those are no rows. `since` is what happened to the source afterwards; None if it could not be asked, for `reason`.
+    `rows` is the number of rows in the warehouse, `compared` the number of compared items, and `rejected` the number of
+    rejects among the compared items. `since` are the later changes at the source; None if it could not be read, for
+    `reason`.
     """
 
     table: str
@@ -45,13 +46,13 @@ class TableVerification:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the warehouse has what the run read."""
+        """Whether the warehouse matches the items that the run read."""
         return not (self.missing or self.different or self.surplus)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """All tables; `sample` is how many items of each were compared at most, None for all."""
+    """All tables; `sample` is the maximum number of items compared per table, None for all."""
 
     sample: int | None
     tables: tuple[TableVerification, ...]
@@ -64,7 +65,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How tables are compared: whole, or by a `sample` of so many items, which `draw` chooses."""
+    """A comparison of whole tables, or of a `sample` of that size, which `draw` chooses."""
 
     stack: Stack
     warehouse: Warehouse
@@ -72,9 +73,9 @@ class Comparison:
     draw: random.Random
 
     def verify(self, names: Iterable[str], tell: Callable[[str], None]) -> Verification:
-        """Compare tables with the raw chunks of the runs that loaded them last, and those with the source.
+        """Compare tables with the raw chunks of the runs that loaded them last, and the chunks with the source.
 
-        Raises DemandError if a run is committed meanwhile, or if its history or chunks have expired.
+        Raises DemandError if a run commits during the comparison, or if its history or chunks have expired.
         """
         before = self._status()
         chunks: dict[str, dict[str, tuple[RawChunk, ...]]] = {}
@@ -112,7 +113,7 @@ class Comparison:
             found[difference.missing] += 1
             kept += [difference] if len(kept) < _SHOWN else []
         rows, missing = status.rows or 0, found[True]
-        # Of the rows that are not in a sample, all that can be said is how many the run wrote.
+        # For rows outside of a sample, only their number is known: the number that the run wrote.
         accounted = reading.expected - missing if whole else status.loaded or 0
         since, reason = self._since(table, reading.digests)
         return TableVerification(
@@ -130,7 +131,7 @@ class Comparison:
         )
 
     def _since(self, table: Table, digests: Digests) -> tuple[SinceThen | None, str]:
-        """What the source has now; a permission that is missing there does not make the comparison worthless."""
+        """Compare with the source; a missing permission for the source does not fail the whole comparison."""
         compare = since_then if self.sample is None else since_then_of
         try:
             return compare(self.stack, table, digests), ""
@@ -158,7 +159,7 @@ def _never_loaded(status: TableStatus) -> TableVerification:
 
 
 class _Reading:
-    """A run's items while they become rows: what they must have become, and digests to know them again."""
+    """Converts a run's items to the expected rows, and keeps digests to recognise the items."""
 
     def __init__(self, table: Table, *, whole: bool) -> None:
         from demand_pipeline.transform.rows import RowMaker  # noqa: PLC0415 - slow, which --help does not need
@@ -172,7 +173,7 @@ class _Reading:
         self.digests: Digests = {}
 
     def rows(self, items: Iterable[Item]) -> Iterator[ExpectedRow]:
-        """Yield the rows that a load writes of these items."""
+        """Yield the rows that a load writes for these items."""
         from demand_pipeline.transform.rows import RejectError  # noqa: PLC0415 - the same
 
         for item in items:
@@ -192,9 +193,9 @@ class _Reading:
             yield ExpectedRow(key_of(self._table, item), cells)
 
     def _collides(self, cells: tuple[str | None, ...]) -> bool:
-        """Whether another item has become this row: of keys made equal by U+FFFD, a load takes the first.
+        """Whether an earlier item has the same key: of keys that U+FFFD makes equal, a load keeps the first.
 
-        A sample cannot tell which was first, so it leaves such rows out.
+        A sample cannot tell which was the first, so it omits such rows.
         """
         key = tuple(cells[i] for i in self._key_places)
         if not any(REPLACEMENT in (cell or "") for cell in key):

@@ -114,7 +114,7 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
     assert "Failed after its commit: Sandbox.Timedout" in report
     assert shown(first)[:2] == ("superseded", True)
     for words in (["show", second], ["watch", second]):
-        assert "The warehouse has the rows of this run." in " ".join(real.demand(*words).out.split())
+        assert "The warehouse contains the rows of this run." in " ".join(real.demand(*words).out.split())
     real.warehouse.sql(
         "UPDATE warehouse.pipeline_runs SET status = 'rolled back', rolled_back_at = now(), rolled_back_by = 'ana', "
         "rolled_back_reason = 'test data'"
@@ -128,7 +128,7 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
     real.warehouse.sql("ALTER TABLE warehouse.pipeline_runs RENAME TO elsewhere")
     state, committed, report = shown(first)
     assert (state, committed) == ("unknown", True)
-    assert "It is unknown whether the warehouse has the rows of this run: " in report
+    assert "It is unknown whether the warehouse contains the rows of this run: " in report
 
 
 def test_the_last_swap_is_shown_and_rolled_back(real: Real, staging: Staging) -> None:
