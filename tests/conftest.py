@@ -1,4 +1,4 @@
-"""What many tests stand on: AWS in-process, and a real PostgreSQL server whose database is new to every test."""
+"""Common fixtures: AWS in-process, and a real PostgreSQL server with a new database for every test."""
 
 from collections.abc import Iterator
 

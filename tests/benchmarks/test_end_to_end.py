@@ -1,4 +1,4 @@
-"""What the end to end figures rest on: whole processes are measured, and the check sees what was lost."""
+"""The end-to-end figures measure whole processes, and the check of fidelity detects losses."""
 
 import sys
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is shown of the figures: the tables of the two pages, and the picture."""
+"""The figures are shown in the tables of two pages, and in the picture."""
 
 import json
 import re

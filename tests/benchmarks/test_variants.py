@@ -1,4 +1,4 @@
-"""What the functions are compared with does the same work."""
+"""The variants that the functions are compared with do the same work."""
 
 import json
 from collections.abc import Callable, Iterator

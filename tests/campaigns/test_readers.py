@@ -1,4 +1,4 @@
-"""What a reader sees that began before a load's commit; docs/reliability.md says the same."""
+"""The states that a reader sees if it began before a load's commit, as in docs/reliability.md."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def warehouse(server: PostgresServer) -> Iterator[PostgresServer]:
 
 
 def seen(server: PostgresServer, *statements: str, load: str = TRUNCATE) -> int:
-    """What a reader sees at last whose statements run while a load holds the table, and are done after its commit."""
+    """Return the final view of a reader whose statements run while a load holds the table, and end after its commit."""
     result: list[int] = []
 
     def read() -> None:

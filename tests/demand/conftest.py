@@ -68,7 +68,7 @@ PREFIXES = {"monitoring": "cloudwatch"}
 
 @dataclass(frozen=True)
 class Said:
-    """What a command answered."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -214,7 +214,7 @@ class Denied:
 
 @dataclass
 class Stack:
-    """What the tests see of the deployed stack: the machine, and the API calls of the commands."""
+    """The deployed stack for tests: the machine, and the API calls of the commands."""
 
     machine: Machine
     calls: list[str]

@@ -1,4 +1,4 @@
-"""What a failed run is explained with, and what a redrive of it would do."""
+"""The explanation of a failed run, and the plan of its redrive."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What a command says stays readable: in a pipe that is closed, a narrow terminal, without colours, without UTF-8."""
+"""The output stays readable: in a closed pipe, a narrow terminal, without colours, without UTF-8."""
 
 import io
 import os

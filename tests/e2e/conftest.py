@@ -66,7 +66,7 @@ def empty_tables(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def exported(stack: Stack) -> Mapping[str, str]:
-    """What a shell has after `source .local/env`."""
+    """The environment of a shell after `source .local/env`."""
     shell = ["/bin/sh", "-c", '. "$0" && env -0', str(stack.folder / "env")]
     printed = subprocess.run(shell, env={"PATH": os.defpath}, capture_output=True, text=True, check=True).stdout
     return dict(line.split("=", 1) for line in printed.split("\0") if line)

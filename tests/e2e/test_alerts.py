@@ -1,4 +1,4 @@
-"""What the alarm topic's subscribers get about runs, through the deployed rules: of each end that somebody waits for."""
+"""The deployed rules send the alarm topic's subscribers a message about each relevant end of a run."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What somebody from outside sees who knows `.local/env`, the data contract and the AWS API."""
+"""The view of an external client with `.local/env`, the data contract and the AWS API."""
 
 import ssl
 import stat

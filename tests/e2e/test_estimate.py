@@ -1,4 +1,4 @@
-"""What `demand estimate` says of the local stack's tables, and what a run of them then reads."""
+"""The estimate of `demand estimate` for the local stack's tables matches a run of them."""
 
 from collections.abc import Iterable, Mapping
 

@@ -64,7 +64,7 @@ def physical(client: Client) -> Mapping[str, str]:
 
 @pytest.fixture
 def neighbour(client: Client) -> Iterator[Mapping[str, str]]:
-    """What another stack has in the account: a bucket, a table, a secret and a log group."""
+    """Resources of another stack in the account: a bucket, a table, a secret and a log group."""
     s3, dynamodb, secrets, logs = (client(name) for name in ("s3", "dynamodb", "secretsmanager", "logs"))
     s3.create_bucket(Bucket="neighbour", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     dynamodb.create_table(

@@ -22,7 +22,7 @@ type Demand = Callable[..., Any]
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """What the command leaves running, in a folder of its own."""
+    """The running local stack, in a separate folder."""
     stack = Stack(tmp_path / "stack")
     command = [
         sys.executable,

@@ -37,7 +37,7 @@ def copy_all(runs: Runs, request: LoadRequest) -> list[bool]:
 
 
 def forget_chunks() -> None:
-    """What reads a chunk from here on fails."""
+    """Make every further read of a chunk fail."""
     boto3.resource("s3").Bucket(BUCKET).objects.delete()
 
 

@@ -1,4 +1,4 @@
-"""What changed at the source since the run before is in a run's result, as a metric, and kept in the warehouse."""
+"""Changes at the source since the previous run are in a run's result, in a metric, and in the warehouse."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What does not add up is not loaded: damaged objects, wrong counts, equal keys, tables that shrink."""
+"""A load refuses damaged objects, wrong counts, equal keys, and tables that shrink."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the engine says, and one clear line when it does not do what it should."""
+"""The engine's answers, and one clear line if it fails."""
 
 import ipaddress
 import json

@@ -22,7 +22,7 @@ class FakeStack:
 
 
 def answered(folder: Path, monkeypatch: pytest.MonkeyPatch, output: str, log: str) -> Answer:
-    """What becomes of a sam that prints this."""
+    """Return the outcome of a sam that prints this."""
     script = f"import sys; print({output!r}); print({log!r}, file=sys.stderr)"
     monkeypatch.setattr(invoke, "command", lambda *_: [sys.executable, "-c", script])
     stack: Any = FakeStack(folder)

@@ -1,4 +1,4 @@
-"""What the stack leaves behind: nothing, however it ends."""
+"""The stack leaves nothing behind, however it ends."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def command(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen
 
 
 def started(folder: Path) -> tuple[Emulator, PostgresServer]:
-    """What a command has started, once both are there."""
+    """Return the processes that a command has started, once both exist."""
     stack = Stack(folder)
     deadline = time.monotonic() + BUSY_SECONDS
     while True:

@@ -38,7 +38,7 @@ class Reader:
     axe: str
 
     def look(self, page: Path, width: int, scheme: Any) -> dict[str, Any]:
-        """What they meet at this width: messages of the console, requests, what does not fit, what axe refuses."""
+        """Return the problems at this width: console messages, requests, overflowing elements, and axe's findings."""
         context = self.browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         tab = context.new_page()
         messages: list[str] = []

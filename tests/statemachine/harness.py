@@ -82,7 +82,7 @@ class Task:
 
     @property
     def event(self) -> dict[str, Any]:
-        """What the function is given."""
+        """The function's event."""
         event: dict[str, Any] = self.arguments["Payload"]
         return event
 

@@ -1,4 +1,4 @@
-"""What moto 5.2.5 lacks to run a JSONata state machine as AWS does, patched in for as long as a machine runs."""
+"""Patches moto 5.2.5 to run a JSONata state machine like AWS, while a machine runs."""
 
 import datetime as dt
 import functools
@@ -75,7 +75,7 @@ def is_lambda(state: Any) -> bool:
 
 
 def failure(env: Any, error: str, cause: str, event: HistoryEventType = HistoryEventType.TaskFailed) -> Exception:
-    """What moto's Retry, Catch and history take for an error named `error`."""
+    """Return moto's representation of an error named `error`, for Retry, Catch and history."""
     kind = "taskFailedEventDetails" if event is HistoryEventType.TaskFailed else "evaluationFailedEventDetails"
     details: Any = {kind: {"error": error, "cause": cause, "resource": "", "resourceType": ""}}
     return FailureEventException(FailureEvent(env, ErrorName(error), event, details))

@@ -1,4 +1,4 @@
-"""What `sam validate`, cfn-lint and the interpreters let through in a state machine.
+"""Checks a state machine for errors that `sam validate`, cfn-lint and the interpreters accept.
 
 Dangling, unreachable and endless states at any depth, names used twice, expressions that do not parse, and variables
 that nothing assigns or that an inner scope assigns again (which Step Functions refuses at run time only).

@@ -1,4 +1,4 @@
-"""What happens to a run when a state fails: what is waited out, what ends it, and what a redrive does."""
+"""A run after a failed state: which errors it waits for, which errors end it, and what a redrive does."""
 
 from collections import Counter
 from collections.abc import Callable

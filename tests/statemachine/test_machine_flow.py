@@ -1,4 +1,4 @@
-"""What goes from state to state: payloads, the chunk loop, and the tables that a run is of."""
+"""The data passed from state to state: payloads, the chunk loop, and the tables of a run."""
 
 from typing import Any
 

@@ -75,7 +75,7 @@ def test_fewer_functions_at_once_have_a_larger_share_each() -> None:
 
 
 def shares(**settings: int) -> set[float]:
-    """What each segment of a large table may read in a second."""
+    """Return the read units per second of each segment of a large table."""
     with Machine(handlers(), around=sized(900 * GB), **settings) as machine:
         assert machine.start({"tables": [LAST]}).status == "SUCCEEDED"
     return {event["readUnitsPerSecond"] for event in machine.events("ScanSegment")}

@@ -1,4 +1,4 @@
-"""What holds of the definition as it is written: bounds, retries and names."""
+"""Properties of the definition's text: bounds, retries and names."""
 
 import re
 

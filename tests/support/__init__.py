@@ -1,1 +1,1 @@
-"""What tests and campaigns share: AWS in-process, the warehouse, functions as Lambda calls them, the reference."""
+"""Shared parts of tests and campaigns: AWS in-process, the warehouse, the functions, and the reference."""

@@ -28,7 +28,7 @@ type Handler = Callable[[dict[str, Any], Any], Any]
 
 @dataclass
 class Context:
-    """What the functions use of Lambda's context."""
+    """The part of Lambda's context that the functions use."""
 
     function_name: str = "function"
     milliseconds: int = 900_000

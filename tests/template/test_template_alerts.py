@@ -1,4 +1,4 @@
-"""What is sent about a run: which events lead to which message, and that every message is whole."""
+"""The messages about a run: the events that lead to them, and their completeness."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def matching(change: Any, *, repairs: bool = True) -> list[str]:
 
 
 def message(rule: str, change: Any) -> dict[str, Any]:
-    """What EventBridge makes of an event: between quotes a value is inserted as it is, elsewhere as JSON."""
+    """Transform an event like EventBridge: between quotes a value is inserted unchanged, elsewhere as JSON."""
     transformer = RULES[rule]["Targets"][0]["InputTransformer"]
     text = transformer["InputTemplate"]
     if rule in REPORTS:

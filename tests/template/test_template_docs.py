@@ -1,4 +1,4 @@
-"""What docs/deploy.md says is so: names, commands and policies."""
+"""The statements of docs/deploy.md are true: names, commands and policies."""
 
 import json
 import re

@@ -34,7 +34,7 @@ def references(node: Any) -> Iterator[str]:
 
 
 def created_before(name: str, resources: dict[str, dict[str, Any]]) -> set[str]:
-    """What CloudFormation has created when it comes to a resource."""
+    """Return the resources that CloudFormation has created before it creates a resource."""
     found: set[str] = set()
     todo = [name]
     while todo:

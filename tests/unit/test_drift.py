@@ -1,4 +1,4 @@
-"""What items have unexpectedly is counted by path and type, on the fast path as on the slow one, and without values."""
+"""Unexpected attributes are counted by path and type, without values, on both the fast and the slow path."""
 
 import contextlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the README and the guides for operators and developers say is so."""
+"""The statements of the README and of the guides for operators and developers are true."""
 
 import ast
 import json

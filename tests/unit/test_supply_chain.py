@@ -1,4 +1,4 @@
-"""What goes into Lambda is locked, and its bill of materials is complete."""
+"""The packages for Lambda are locked, and their bill of materials is complete."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the last swap has replaced: kept until the next load, and never in its way."""
+"""The rows that the last swap replaced are kept until the next load, and never block it."""
 
 import re
 from unittest.mock import Mock

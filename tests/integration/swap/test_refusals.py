@@ -1,4 +1,4 @@
-"""What a swap would break or lose is refused with its cure, before anything is copied."""
+"""A swap that would break or lose something is refused with a cure, before anything is copied."""
 
 import pytest
 

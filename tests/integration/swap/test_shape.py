@@ -1,4 +1,4 @@
-"""What stays with a table when it becomes a parent, and through swaps."""
+"""The properties that a table keeps when it becomes a parent, and after swaps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the emulator aborts when a state fails, and what a redrive calls again."""
+"""The states that the emulator aborts after a failure, and the calls that a redrive repeats."""
 
 import json
 import time
