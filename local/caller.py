@@ -1,4 +1,4 @@
-"""The caller's environment: the local stack and the tests get the variables that are named here, and no others."""
+"""The caller's environment: the local stack and the tests get only the variables that are named here."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 _KEPT = (
     *("PATH", "PYTHONPATH", "LD_LIBRARY_PATH"),
     *("USER", "LOGNAME", "XDG_*", "DOCKER_*"),
-    # Downloads, those of `sam build` too.
+    # Downloads, also by `sam build`.
     *("*_PROXY", "*_proxy", "PIP_*", "UV_*", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
     # Switches of the tests.
     *("PYTEST_*", "FULL_TIMEOUTS", "POSTGRES_PROGRAMS"),
@@ -21,7 +21,7 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def kept(variables: Mapping[str, str], *, terminal: bool = True) -> dict[str, str]:
-    """Return the variables that are kept, with those of a person's terminal or without; proxies spare the loopback."""
+    """Return the variables that are kept, by default with the terminal's; proxies leave out the loopback addresses."""
     names = (*_KEPT, *_TERMINAL) if terminal else (*_KEPT, "TERM")
     found = {name: value for name, value in variables.items() if any(fnmatchcase(name, kept) for kept in names)}
     folders = {name: variables[name] for name in _FOLDERS if variables.get(name, "").startswith("/")}
@@ -31,7 +31,7 @@ def kept(variables: Mapping[str, str], *, terminal: bool = True) -> dict[str, st
 
 
 def forget(*, terminal: bool = True) -> None:
-    """Remove all other variables from this process and those that it starts."""
+    """Remove all other variables from this process and its children."""
     variables = kept(os.environ, terminal=terminal)
     os.environ.clear()
     os.environ.update(variables)

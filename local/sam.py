@@ -91,7 +91,7 @@ def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Calla
 
 
 def environment(folder: Path, aws: Mapping[str, str]) -> dict[str, str]:
-    """Return what is kept of our environment, such as pip's settings and proxies, and the given AWS settings."""
+    """Return the kept part of our environment, such as pip's settings and proxies, with the given AWS settings."""
     environment = caller.kept(os.environ)
     return {
         **environment,

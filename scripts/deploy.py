@@ -1,7 +1,7 @@
 """Deploy while no run is active: `make deploy CONFIG_ENV=staging`, which takes OPTIONS for SAM.
 
 It runs `sam build`, pauses the schedule, waits for the end of active runs and automatic redrives, runs `sam deploy`,
-and resumes the schedule. A run that somebody starts meanwhile is not prevented.
+and resumes the schedule. It does not prevent an operator from starting a run meanwhile.
 """
 
 import os

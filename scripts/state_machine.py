@@ -56,7 +56,7 @@ def render() -> str:
 
 
 def render_repair() -> str:
-    """Return the definition of the machine that follows up the end of a run, likewise."""
+    """Return the definition of the machine that acts on the end of a run."""
     return _text(_read("repair.json", {"repair events": str(REPAIR_EVENTS)}))
 
 

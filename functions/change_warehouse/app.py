@@ -1,4 +1,4 @@
-"""Carry out one change that an operator's command asks for, or rehearse a load, which rolls back what it writes."""
+"""Carry out one change that an operator's command asks for, or rehearse a load, which is rolled back."""
 
 from typing import Any
 

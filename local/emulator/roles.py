@@ -12,7 +12,7 @@ from local.emulator import tasks
 from local.emulator.patching import Function, replaces
 
 _SDK = "arn:aws:states:::aws-sdk"
-# Of each task: the error of a denied call, the action, and the argument that names the resource.
+# For each task: the error of a denied call, the action, and the argument that names the resource.
 _TASKS = {
     "arn:aws:states:::lambda:invoke": ("Lambda.AWSLambdaException", "lambda:InvokeFunction", "FunctionName"),
     f"{_SDK}:dynamodb:describeTable": ("DynamoDb.DynamoDbException", "dynamodb:DescribeTable", "TableName"),

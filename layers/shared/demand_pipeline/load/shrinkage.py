@@ -1,4 +1,4 @@
-"""A table that lost many rows. It may be right, so it fails no run, but nobody should overlook it."""
+"""A table that lost many rows. This may be correct, so it does not fail the run, but it is always reported."""
 
 _MUCH = 0.2
 
