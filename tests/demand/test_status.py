@@ -114,7 +114,7 @@ def test_locks_are_listed_and_a_run_that_waits_for_one_is_a_problem_until_its_ho
     assert said.json["oldest_lock"]["end"] == end
     states = {(lock["is_own"], lock["is_granted"], lock["mode"]) for lock in listed.json["locks"]}
     assert states == {(False, True, "ACCESS EXCLUSIVE"), (True, False, "SHARE")}
-    assert f"end with   {end}" in [line.rstrip() for line in shown.splitlines()]
+    assert f"end with  {end}" in [line.rstrip() for line in shown.splitlines()]
     assert called == {entry.action for entry in permissions.COMMANDS["locks"]}
     assert well.demand("locks").out == "nobody holds a lock on the warehouse's tables\n"
     assert well.demand("status").code == 0
