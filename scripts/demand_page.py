@@ -92,7 +92,7 @@ def _command(name: str, found: Any, common: list[tuple[str, str]]) -> str:
 
 
 def _common() -> list[tuple[str, str]]:
-    """The options that several commands have with the same meaning, those of most commands first."""
+    """The options that several commands have with the same meaning, the most common first."""
     counts = Counter(row for _, found in all_commands("", get_command(app)) for row in _own(found))
     return [row for row, count in counts.most_common() if count >= _SEVERAL]
 

@@ -97,7 +97,7 @@ def test_operate_events(name: str, invoke: Invoke, warehouse: Warehouse, environ
     if event["action"] == "compare":
         warehouse.sql(f"CREATE SCHEMA warehouse AUTHORIZATION pipeline; SET ROLE pipeline; {created(event)}")
     if event["action"] in ("rollback", "diff"):
-        with pytest.raises(RollbackError, match="no run is committed|previous rows"):
+        with pytest.raises(RollbackError, match=r"no run is committed|previous rows"):
             invoke(function, event)
         return
     result = invoke(function, event)
