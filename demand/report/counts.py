@@ -7,9 +7,10 @@ from typing import Any
 
 from demand.report.facts import Facts
 from demand.runs.execution import Run
+from demand_pipeline.load.shrinkage import has_shrunk
 
 NAMES = ("scanned", "staged", "rejected", "loaded")
-_BAR, _GAP, HEIGHT = 9, 3, 36  # pixels
+BAR, _GAP, HEIGHT = 6, 2, 32  # pixels
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Bar:
 class TableCounts:
     """A table in this run: a count is None where the run did not get there.
 
-    `usual` are the medians of the runs before, `change` is how far `loaded` is from its own. `bars` show `loaded`, or
-    what was scanned, of up to ten runs before and of this one.
+    `usual` are the medians of the runs before, `change` is how far `loaded` is from its own. `bars` show `loaded` of up
+    to ten runs before and, if it is committed, of this one.
     """
 
     table: str
@@ -36,6 +37,8 @@ class TableCounts:
     usual: Mapping[str, float]
     change: float | None
     balanced: bool | None
+    over_limit: bool
+    has_shrunk: bool
     bars: tuple[Bar, ...]
     width: int
 
@@ -69,8 +72,23 @@ def _table(name: str, counts: Mapping[str, int | None], facts: Facts) -> TableCo
     if loaded is not None and scanned is not None:
         balanced = scanned == (counts["staged"] or 0) + (counts["rejected"] or 0) and counts["staged"] == loaded
     series = [(run, int(entry["loaded"])) for run, entry in reversed(earlier)]
-    bars = _bars([*series, (facts.run, loaded if loaded is not None else scanned or 0)])
-    return TableCounts(name, counts, usual, change, balanced, bars, len(bars) * (_BAR + _GAP))
+    own = _entry(facts.run, name) if facts.state.is_committed is not False else None
+    bars = _bars([*series, *([(facts.run, int(own["loaded"]))] if own else [])], facts.run)
+    return TableCounts(
+        table=name,
+        counts=counts,
+        usual=usual,
+        change=change,
+        balanced=balanced,
+        over_limit=facts.over_reject_limit(counts["rejected"] or 0, scanned or 0),
+        has_shrunk=any(
+            has_shrunk(int(entry["previousRows"]), int(entry["loaded"]))
+            for entry in facts.run.tables
+            if entry["table"] == name
+        ),
+        bars=bars,
+        width=len(bars) * (BAR + _GAP),
+    )
 
 
 def _entry(run: Run, table: str) -> Mapping[str, Any] | None:
@@ -79,12 +97,11 @@ def _entry(run: Run, table: str) -> Mapping[str, Any] | None:
     return entries[0] if entries else None
 
 
-def _bars(series: Sequence[tuple[Run, int]]) -> tuple[Bar, ...]:
+def _bars(series: Sequence[tuple[Run, int]], this: Run) -> tuple[Bar, ...]:
     most = max((count for _, count in series), default=0) or 1
     bars = []
     for number, (run, count) in enumerate(series):
         height = max(1.0, round(count / most * HEIGHT, 1))
-        unloaded = "" if run.committed is not None else " scanned, not loaded"
-        title = f"{run.started:%d %b %H:%M}: {count:,}{unloaded}"
-        bars.append(Bar(number * (_BAR + _GAP), HEIGHT - height, height, title, number == len(series) - 1))
+        title = f"{run.started:%d %b %H:%M}: {count:,}"
+        bars.append(Bar(number * (BAR + _GAP), HEIGHT - height, height, title, run is this))
     return tuple(bars)

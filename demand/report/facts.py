@@ -16,7 +16,7 @@ from demand.runs.recorded import recorded_runs
 from demand.runs.report import Report
 from demand.runs.report import report as summed_up
 from demand.runs.state import InWarehouse, find_state
-from demand.runs.tasks import Attempt, Outcome, Tasks
+from demand.runs.tasks import Attempt, Kind, Outcome, Tasks
 from demand.stack import Stack
 from demand.warehouse import Warehouse
 from demand_pipeline.contracts.event import CONTRACT
@@ -61,6 +61,16 @@ class Facts:
             for attempt in self.attempts
             if attempt.outcome is Outcome.FAILED and not attempt.retried and attempt.round < last
         )
+
+    def limit(self, field: str) -> float | None:
+        """A limit of this run in percent, as its load was given it: the stack's may have changed since."""
+        loads = [attempt.request for attempt in self.attempts if attempt.kind is Kind.LOAD]
+        return next((float(request[field]) for request in loads if field in request), None)
+
+    def over_reject_limit(self, rejected: int, scanned: int) -> bool:
+        """Whether a table has more rejects than the run allowed. Before the load there is no limit."""
+        limit = self.limit("maxRejectPercent")
+        return limit is not None and rejected * 100 > limit * scanned
 
 
 def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, samples: bool) -> Facts:

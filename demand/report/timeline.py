@@ -1,8 +1,12 @@
-"""The run over time as shapes: a lane per segment, lanes for copies and the load. Coordinates are SVG's, in pixels."""
+"""The run over time as shapes: a lane per segment, lanes for copies and the load.
+
+Widths are in thousandths of the picture, which is as wide as the page; heights are in pixels.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from statistics import mean
 
 from demand.runs.tables import TableProgress
@@ -10,13 +14,13 @@ from demand.runs.tasks import Attempt, Kind, Outcome
 from demand_pipeline.builders import TABLES
 
 WIDTH = 1000
-_LABEL = 150  # pixels left of the lanes
 _MANY = 60  # lanes, from which they are lower
 _TALL, _LOW = 12, 5
 _GAP = 2
-_LEAST = 1.0  # pixels of a bar
+_LEAST = 2.0  # of a bar
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _MOST_TICKS = 8
+_TOLD = 20  # lanes of a group that are told in words
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,26 @@ class Bars:
 
 @dataclass(frozen=True)
 class Lane:
-    """One row of the timeline: `title` tells what it shows in words."""
+    """One row of a group: `title` tells what it shows in words."""
 
-    label: str
     title: str
     y: float
     height: float
     bars: tuple[Bars, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The lanes of a table, of the copies or of the load: one picture below its label."""
+
+    label: str
+    height: float
+    lanes: tuple[Lane, ...]
+
+    @property
+    def in_words(self) -> str:
+        """The picture for those who do not see it: its first lanes."""
+        return "; ".join(lane.title for lane in self.lanes[:_TOLD])
 
 
 @dataclass(frozen=True)
@@ -48,12 +65,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The whole picture; `left` is where time begins."""
+    """All pictures, which share the axis below them."""
 
     width: int
-    height: float
-    left: int
-    lanes: tuple[Lane, ...]
+    groups: tuple[Group, ...]
     ticks: tuple[Tick, ...]
 
 
@@ -69,10 +84,10 @@ class _Scale:
         return max((self.end - self.start).total_seconds(), 0.001)
 
     def width(self, seconds: float) -> float:
-        return seconds * (WIDTH - _LABEL) / self.seconds
+        return seconds * WIDTH / self.seconds
 
     def x(self, moment: datetime) -> float:
-        return _LABEL + self.width((moment - self.start).total_seconds())
+        return self.width((moment - self.start).total_seconds())
 
 
 def timeline(attempts: Sequence[Attempt], end: datetime) -> Timeline | None:
@@ -82,19 +97,20 @@ def timeline(attempts: Sequence[Attempt], end: datetime) -> Timeline | None:
         return None
     start = min(attempt.started for attempt in drawn)
     scale = _Scale(start, max([end, *(attempt.ended or end for attempt in drawn)]))
-    groups = list(_groups(drawn))
-    height = _TALL if len(groups) <= _MANY else _LOW
-    lanes: list[Lane] = []
-    y, before = 0.0, ""
-    for label, title, members in groups:
-        is_first = label != before
-        y += _GAP * 4 if lanes and is_first else 0
-        lanes.append(Lane(label if is_first else "", title, y, height, _bars(members, y, height, scale)))
-        y, before = y + height + _GAP, label
-    return Timeline(WIDTH, y, _LABEL, tuple(lanes), tuple(_ticks(scale)))
+    rows = list(_lanes(drawn))
+    height = _TALL if len(rows) <= _MANY else _LOW
+    step = height + _GAP
+    groups = []
+    for label, members in groupby(rows, key=lambda row: row[0]):
+        lanes = tuple(
+            Lane(title, number * step, height, _bars(tried, number * step, height, scale))
+            for number, (_, title, tried) in enumerate(members)
+        )
+        groups.append(Group(label, len(lanes) * step - _GAP, lanes))
+    return Timeline(WIDTH, tuple(groups), tuple(_ticks(scale)))
 
 
-def _groups(attempts: Sequence[Attempt]) -> Iterable[tuple[str, str, list[Attempt]]]:
+def _lanes(attempts: Sequence[Attempt]) -> Iterable[tuple[str, str, list[Attempt]]]:
     """Label, title and attempts of each lane: segments by table, then copies, then the load."""
     segments: dict[tuple[str, int], list[Attempt]] = {}
     for attempt in attempts:
@@ -144,7 +160,7 @@ def _look(attempt: Attempt) -> str:
 def _ticks(scale: _Scale) -> Iterable[Tick]:
     step = next((step for step in _STEPS if scale.seconds / step <= _MOST_TICKS), _STEPS[-1])
     for number in range(min(int(scale.seconds // step), 10 * _MOST_TICKS) + 1):
-        yield Tick(round(_LABEL + scale.width(number * step), 1), _clock(number * step))
+        yield Tick(round(scale.width(number * step), 1), _clock(number * step))
 
 
 def _clock(seconds: int) -> str:

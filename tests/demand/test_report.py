@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,33 @@ from botocore.exceptions import ClientError
 
 from demand import permissions
 from demand.cli.output import duration
+from demand.report.facts import Facts
+from demand.report.headline import headline
 from demand.report.page import render
+from demand.report.summary import summary
 from demand.report.timeline import timeline
 from demand.runs import history
+from demand.runs.state import InWarehouse, State
 from demand_pipeline.builders import TABLES
+from demand_pipeline.contracts.operating.status import TableStatus
 from demand_pipeline.tables import camel_case
 from tests.demand.conftest import Demand, Real, case, counting, deployed
 from tests.statemachine.fakes import failing
-from tests.support.report_facts import HOSTILE, NOW, attempts, facts, failed_facts, hostile_facts, run
+from tests.support.report_facts import (
+    FIRST,
+    HOSTILE,
+    NOW,
+    attempts,
+    facts,
+    failed_facts,
+    hostile_facts,
+    over_limit_facts,
+    rolled_back_facts,
+    run,
+    running_facts,
+    shrunk_facts,
+)
 
-FIRST, SECOND = list(TABLES)[:2]
 SCAN = f"Scan{camel_case(FIRST)}"
 MEGABYTE = 1 << 20
 
@@ -69,35 +87,146 @@ def test_sections_come_in_the_order_in_which_they_matter() -> None:
         "cost",
         "settings",
     ]
-    assert headings(render(failed_facts(), duration))[:3] == ["warehouse", "failures", "counts"]
+    assert headings(render(failed_facts(), duration))[:3] == ["failures", "warehouse", "counts"]
+    assert headings(render(over_limit_facts(), duration))[:3] == ["failures", "rejects", "warehouse"]
 
 
 def test_a_success_is_told_in_one_sentence_and_compared_with_the_runs_before() -> None:
     text = page(facts(run(loaded=2000))).text
-    assert "Committed" in text
-    assert f"{2000 * len(TABLES):,} rows of {len(TABLES)} tables in 2 min 10 s. {10 * len(TABLES)} items" in text
+    assert f"{2000 * len(TABLES):,} rows of {len(TABLES)} tables are committed; analysts see the rows of this" in text
+    assert f"It took 2 min 10 s. {10 * len(TABLES)} items were rejected." in text
     assert "+111.6%" in text  # of the median 945 of 1000 - 10 per day
     assert "amounts.discount" in text
     assert "31/12/2026" in text
 
 
+YESTERDAY = "; analysts see the rows of 26 Nov 03:00 UTC"
+DRY = run(output={"committed": False, "tables": run().tables})
+
+
+def shrink_limit_facts() -> Facts:
+    made = over_limit_facts()
+    error: dict[str, Any] = {"error": "ShrinkLimitError", "cause": "fewer"}
+    tried = [*made.attempts[:-1], replace(made.attempts[-1], **error)]
+    tried = [replace(each, answer={**each.answer, "staged": 700}) if each.table == FIRST else each for each in tried]
+    return facts(run(status="FAILED", output=None, **error), tried)
+
+
+def unlike(**changes: Any) -> Facts:
+    return replace(facts(), **changes)
+
+
+HEADLINES: list[tuple[str, Facts, str]] = [
+    ("failed", over_limit_facts(), f"44 of 1,000 items of {FIRST} did not fit, the limit is 1 %{YESTERDAY}"),
+    (
+        "failed",
+        shrink_limit_facts(),
+        f"Table {FIRST} would shrink from 1,000 to 700 rows, the limit is 20 %{YESTERDAY}",
+    ),
+    (
+        "failed",
+        replace(failed_facts("LockTimeoutError"), warehouse=None),
+        "Another session holds a lock on a warehouse table; the message names it; what analysts see is unknown",
+    ),
+    ("failed", failed_facts("Lambda.New"), f"AWS reports a failure that has no entry of its own (Lambda.New){YESTERDAY}"),
+    ("failed", facts(run(status="TIMED_OUT", output=None), []), f"A function did not answer within its state's 16 minutes, or the run took longer than a day{YESTERDAY}"),
+    ("over", rolled_back_facts(), f"The run was rolled back at 03:30 UTC{YESTERDAY}"),
+    ("over", shrunk_facts(), f"Table {FIRST} shrank: 700 rows, 1,000 before, 30% fewer; analysts see the rows of this run"),
+    ("over", unlike(state=InWarehouse(State.UNKNOWN, reason="no answer")), "4,000 rows of 4 tables were loaded, and the warehouse was not asked; analysts see the rows of this run"),
+    ("over", unlike(state=InWarehouse(State.NOT_COMMITTED)), "4,000 rows of 4 tables were loaded, but the warehouse does not have them; analysts see the rows of this run"),
+    ("running", running_facts(), f"Running for 1 min 0 s, 0 of 4 tables are read{YESTERDAY}"),
+    ("dry", facts(DRY), f"Dry run: 4,000 rows of 4 tables were counted and rolled back{YESTERDAY}"),
+    ("succeeded", facts(), "4,000 rows of 4 tables are committed; analysts see the rows of this run"),
+    ("succeeded", unlike(state=InWarehouse(State.SUPERSEDED), warehouse=(TableStatus(FIRST, None, "later", "arn:later", None, "2026-11-27T03:59:00+00:00"),)), "4,000 rows of 4 tables were committed, and replaced since; analysts see the rows of 03:59 UTC"),
+    ("succeeded", unlike(warehouse=()), "4,000 rows of 4 tables are committed; analysts see no rows yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tone", "made", "title"), HEADLINES)
+def test_the_title_says_what_happened_and_what_analysts_see_on_the_page_and_in_a_chat(
+    tone: str, made: Facts, title: str
+) -> None:
+    found = headline(made, duration)
+    shown = page(made)
+    lines = summary(made, duration)
+    assert (found.tone, found.title) == (tone, title)
+    assert len(lines) == 5
+    assert lines[0] == title
+    assert lines[1] == f"{found.run}. {found.text}"
+    for told in (title, found.text, found.run):
+        assert told in shown.text
+
+
+def test_a_summary_names_rows_reasons_and_the_next_command() -> None:
+    tables = ", ".join(f"{name} 1,000 (10 rejected)" for name in TABLES)
+    name = facts().run.name
+    assert summary(facts(), duration)[2:] == (
+        f"Rows: {tables}",
+        "Rejects: due_date: expected date (cases, 10 items)",
+        f"Next: demand rejects {name}",
+    )
+    read, why, following = summary(over_limit_facts(), duration)[2:]
+    assert read.startswith(f"Items read: {FIRST} 1,000 (44 rejected), ")
+    assert why == f"Why: due_date: expected date ({FIRST}, 40 items); net_amount: expected numeric ({FIRST}, 4 items)"
+    assert following.endswith(f": demand rejects {name}, then demand run")
+    assert summary(failed_facts(), duration)[3] == "Why: runs/1/raw/cases/0: expected an object, found none"
+
+
+@pytest.mark.parametrize("given", ["x\ny", "x\u2028y", "x\r\n\r\ny"])
+def test_a_summary_has_five_lines_whatever_an_error_says(given: str) -> None:
+    lines = summary(failed_facts("Some.Error", given), duration)
+    assert len("\n".join(lines).splitlines()) == 5
+    assert lines[3] == "Why: x y"
+
+
+def test_what_is_over_a_limit_or_has_shrunk_is_marked_in_the_counts() -> None:
+    over, shrunk = (render(made, duration) for made in (over_limit_facts(), shrunk_facts()))
+    assert over.count('<strong class="warn">over 1 %</strong>') == 1
+    assert shrunk.count('<strong class="warn">shrank</strong>') == 1
+    assert "Warning: view mine.v depends on it" in shrunk
+    assert 'class="warn"' not in render(facts(), duration)
+
+
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("made", "bars"),
     [
-        ({"status": "RUNNING", "output": None, "stopped": None}, "Running"),
-        ({"output": {"committed": False, "tables": []}}, "Dry run: counted and rolled back"),
-        ({"redrives": 2}, "It was redriven 2 times."),
-        ({"status": "TIMED_OUT", "output": None}, "Failed: TIMED_OUT"),
+        (facts(), len(TABLES)),
+        (facts(DRY), 0),
+        (failed_facts(), 0),
+        (over_limit_facts(), 0),
+        (running_facts(), 0),
+        (rolled_back_facts(), 0),
     ],
 )
-def test_the_verdict_says_how_it_ended(changes: dict[str, Any], told: str) -> None:
-    assert told in page(facts(run(**changes))).text
+def test_only_committed_rows_have_a_bar(made: Facts, bars: int) -> None:
+    text = render(made, duration)
+    assert text.count('class="this"') == bars
+    assert text.count("<rect") == 10 * len(TABLES) + bars
+
+
+def test_an_input_is_shown_in_words_and_not_in_pythons() -> None:
+    made = facts(run(input={"tables": [FIRST, "audit"], "dryRun": True, "maxItems": None, "x": {"a": [1]}}))
+    text = page(made).text
+    assert f'tables: {FIRST}, audit, dryRun: true, maxItems: null, x: {{"a": [1]}}' in text
+    assert not re.search(r"\b(True|False|None)\b|\['", text)
+
+
+def test_every_cell_names_its_column_for_a_narrow_screen() -> None:
+    for made in (facts(), over_limit_facts()):
+        cells = re.findall(r"<td[^>]*>", render(made, duration))
+        assert cells
+        assert [cell for cell in cells if 'data-label="' not in cell] == []
+
+
+def test_a_run_without_a_history_or_a_load_has_no_limits() -> None:
+    assert facts().limit("maxRejectPercent") is None
+    assert not facts().over_reject_limit(1000, 1000)
 
 
 def test_a_failure_names_place_cure_and_command() -> None:
     text = page(failed_facts()).text
     for told in (
-        "Failed: StagingError",
+        "StagingError in TransformAudit, segment 3, chunk 1 after 2 min 10 s.",
         "expected an object, found none",
         "segment 3, chunk 1",
         "demand run",
@@ -105,7 +234,7 @@ def test_a_failure_names_place_cure_and_command() -> None:
         assert told in text
 
 
-@pytest.mark.parametrize("made", [facts, failed_facts, hostile_facts])
+@pytest.mark.parametrize("made", [facts, failed_facts, over_limit_facts, shrunk_facts, hostile_facts])
 def test_nothing_is_fetched_or_run_and_every_text_stays_text(made: Any) -> None:
     text = render(made(), duration)
     found = Page(text)
@@ -133,7 +262,8 @@ def test_a_run_of_10000_events_stays_below_a_megabyte() -> None:
 def test_the_timeline_has_a_lane_per_segment_and_as_few_as_hold_the_copies() -> None:
     drawn = timeline(attempts(segments=4), NOW)
     assert drawn
-    titles = [lane.title for lane in drawn.lanes]
+    assert [group.label for group in drawn.groups] == [*TABLES, "copies", "load"]
+    titles = [lane.title for group in drawn.groups for lane in group.lanes]
     assert len(titles) == 4 * len(TABLES) + 4 + 1
     assert titles[3].startswith(f"{FIRST}, segment 3: 250 items, 68.0 s")
     assert titles[-2:] == ["copies, 4 at the same time: 3 chunks", "load: 1 calls, 10.0 s"]
@@ -152,7 +282,8 @@ def test_a_failed_run_is_reported_with_what_there_is(demand: Demand, tmp_path: P
     assert "what the warehouse holds now: " in said.json["missing"][1]
     text = Page(file.read_text()).text
     for told in (
-        "Failed: SomethingNew",
+        "A Python exception that has no entry of its own",
+        "(SomethingNew); what analysts see is unknown",
         f"{SCAN}, segment 0, chunk 0",
         "What this report could not find out",
         "Unknown",
@@ -219,6 +350,6 @@ def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
         first,
         ["the run's history: Step Functions keeps it for 90 days"],
     )
-    assert "Committed" in Page(file.read_text()).text
+    assert "were committed, and replaced since; analysts see the rows of " in Page(file.read_text()).text
     unknown = loaded.demand("report", "nope", "-o", str(file), "--json")
     assert (unknown.code, unknown.json["error"]["kind"]) == (2, "UnknownRun")

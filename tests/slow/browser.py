@@ -18,6 +18,12 @@ SCHEMES = ("light", "dark")
 RUN_AXE = "axe.run().then(found => found.violations.map(each => [each.id, each.nodes.map(node => node.html)]))"
 SEEN = """() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    outside: [...document.querySelectorAll('main *')].filter(each =>
+        each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right + 1
+    ).map(each => each.outerHTML.slice(0, 80)),
+    smallest: Math.min(...[...document.querySelectorAll('body *:not(title, desc)')].filter(each =>
+        [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+    ).map(each => parseFloat(getComputedStyle(each).fontSize) * (each.getScreenCTM?.().a ?? 1))),
     elements: [...new Set([...document.querySelectorAll('*')].map(each => each.localName))],
     text: document.body.innerText,
     title: document.title,

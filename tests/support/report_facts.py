@@ -1,4 +1,4 @@
-"""Facts of made-up runs for tests of the report: one that succeeded, one that failed, one full of hostile text."""
+"""Facts of made-up runs for tests of the report: how runs end, and one full of hostile text."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from demand_pipeline.contracts.operating.status import TableStatus
 
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 HOSTILE = "</title></style><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\" onload=\"owned=1"
+FIRST = next(iter(TABLES))
 _SECOND = timedelta(seconds=1)
 
 
@@ -68,13 +69,14 @@ def facts(of: Run | None = None, tried: list[Attempt] | None = None) -> Facts:
     tasks = Tasks()
     tasks.attempts = attempts() if tried is None else tried
     tasks.has_ended = True
+    holder = of if of.committed else run(1)
     samples = (RejectSample('{"documentId": "doc-1"}', "due_date: expected date, got S '31/12/2026'"),)
     return Facts(
         made=NOW + timedelta(hours=1), stack="demand-pipeline-prod", region="eu-west-1", run=of, state=InWarehouse(State.COMMITTED if of.committed else State.NOT_COMMITTED),
         report=report(of, tasks), attempts=tuple(tasks.attempts),
         before=tuple(run(number, loaded=1000 - 10 * number) for number in range(1, 11)),
         warehouse=tuple(
-            TableStatus(name, None, of.name, "arn:run", NOW.isoformat(), NOW.isoformat(), 3600.0, 1000, 10)
+            TableStatus(name, None, holder.name, holder.arn, holder.started.isoformat(), holder.started.isoformat(), 3600.0, 1000, 10)
             for name in TABLES
         ),
         reasons=(RejectReason(of.name, "cases", "due_date: expected date", 10, samples),), reasons_complete=True,
@@ -92,6 +94,52 @@ def failed_facts(
     last = tried[-1]
     tried[-1] = replace(last, outcome=Outcome.FAILED, error=error, cause=cause, answer={})
     return facts(run(status="FAILED", output=None, error=error, cause=cause, redrivable=True), tried)
+
+
+def over_limit_facts() -> Facts:
+    """A run that failed at its load: 44 of the 1,000 items of one table did not fit."""
+    tried = [attempt for attempt in attempts(segments=1, chunks=1) if attempt.kind in (Kind.SCAN, Kind.TRANSFORM)]
+    for number, attempt in enumerate(tried):
+        rejected = 44 if attempt.table == FIRST else 0
+        counted = {"items": 1000, "staged": 1000 - rejected, "rejected": rejected}
+        tried[number] = replace(attempt, answer={**attempt.answer, **counted})
+    cause = f"{FIRST}: 44 of 1000 items rejected, 4.40%, and MaxRejectPercent (run input: maxRejectPercent) is 1"
+    failed: dict[str, Any] = {"error": "RejectLimitError", "cause": cause}
+    request = {"tables": [], "maxRejectPercent": 1, "maxShrinkPercent": 20}
+    tried.append(Attempt(Kind.LOAD, "LoadWarehouse", None, None, None, NOW + 115 * _SECOND, request, ended=NOW + 125 * _SECOND, outcome=Outcome.FAILED, **failed))  # fmt: skip
+    found = facts(run(status="FAILED", output=None, redrivable=True, **failed), tried)
+    reasons = (RejectReason(found.run.name, FIRST, "due_date: expected date", 40, ()), RejectReason(found.run.name, FIRST, "net_amount: expected numeric", 4, ()))  # fmt: skip
+    return replace(found, reasons=reasons)
+
+
+def rolled_back_facts() -> Facts:
+    """A run that was committed, and rolled back half an hour later."""
+    by: dict[str, Any] = {
+        "rolled_back_at": NOW + 1800 * _SECOND,
+        "rolled_back_by": "ana",
+        "reason": "the collector wrote test data",
+    }
+    made = facts()
+    return replace(made, state=InWarehouse(State.ROLLED_BACK, NOW, **by), warehouse=facts(run(output=None)).warehouse)
+
+
+def running_facts() -> Facts:
+    """A run that still reads its last tables."""
+    now = NOW + 60 * _SECOND
+    begun = [attempt for attempt in attempts() if attempt.started < now]
+    tried = [
+        replace(attempt, ended=None, outcome=Outcome.RUNNING, answer={}) if (attempt.ended or now) > now else attempt
+        for attempt in begun
+    ]
+    return replace(facts(run(status="RUNNING", output=None, stopped=None), tried), made=now)
+
+
+def shrunk_facts() -> Facts:
+    """A run that committed, although its first table lost nearly a third of its rows."""
+    made = run()
+    first, *others = made.tables
+    shrunk = {**first, "scanned": 710, "staged": 700, "loaded": 700, "previousRows": 1000}
+    return facts(replace(made, output={"committed": True, "tables": [shrunk, *others], "warnings": ["view mine.v depends on it"]}))  # fmt: skip
 
 
 def hostile_facts() -> Facts:

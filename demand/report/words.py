@@ -1,0 +1,42 @@
+"""Values of a report as people read them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+_CUT = 300  # characters of a text that comes from items or errors
+
+
+def moment(when: datetime | str | None) -> str:
+    """A time in UTC: the report is read elsewhere."""
+    if when is None:
+        return "-"
+    found = datetime.fromisoformat(when) if isinstance(when, str) else when
+    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(value: float | None) -> str:
+    """A number with separators; floats have one decimal."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def percent(share: float) -> str:
+    """A share with its sign."""
+    return f"{share:+.1%}"
+
+
+def value(found: Any) -> str:
+    """A value of a run's input: a list of names is joined, other values are JSON."""
+    if isinstance(found, str):
+        return found
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return ", ".join(found)
+    return json.dumps(found, ensure_ascii=False)
+
+
+def cut(text: object, most: int = _CUT) -> str:
+    """A text in one line, and not too long."""
+    shown = " ".join(str(text).split())
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
