@@ -13,6 +13,9 @@ from demand.cli.app import Shell, command
 from demand.cli.options import Direct, RunName
 from demand.cli.output import duration
 from demand.errors import DemandError, UsageError
+from demand.private_file import write_private
+from demand.report.facts import Facts, gather
+from demand.report.summary import summary
 from demand.runs import execution
 from demand.runs.recorded import full_name, recorded_run
 from demand.warehouse import Warehouse
@@ -28,36 +31,62 @@ class Written:
     missing: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Summary:
+    """The lines of a summary; the first one is the title. Also what could not be found out."""
+
+    run: str
+    lines: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 @command(
     "report",
-    examples=["demand report --open", "demand report demand-20261127T0300 -o monday.html --samples"],
+    examples=[
+        "demand report --open",
+        "demand report demand-20261127T0300 -o monday.html --samples",
+        "demand report --summary",
+    ],
 )
 def report(
     shell: Shell,
     run: RunName = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write, instead of report.html.")
+    ] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Show rejected items: keys and values, cut.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    in_short: Annotated[
+        bool, typer.Option("--summary", help="Print five lines for a chat instead, and write no file.")
+    ] = False,
     direct: Direct = False,
 ) -> None:
     """Write a report of a run: one HTML file that needs nothing else, for a browser, a phone or paper."""
-    from demand.report.facts import gather  # noqa: PLC0415 - Jinja is not needed otherwise
-    from demand.report.page import render  # noqa: PLC0415 - the same
+    if in_short and (output or samples or open_it):
+        raise UsageError("--summary: expected no --output, --samples or --open next to it")
 
     def ask() -> Warehouse:
         return shell.warehouse(direct=direct)
 
     facts = gather(shell.stack, _find(shell, run, ask), ask, samples=samples)
+    if in_short:
+        lines = summary(facts, duration)
+        shell.output.show(Summary(facts.run.name, lines, facts.missing), *map(Text, lines))
+    else:
+        _write(shell, facts, output or Path("report.html"), open_it=open_it)
+    for sentence in facts.missing:
+        shell.output.note(f"not in the report: {sentence}")
+
+
+def _write(shell: Shell, facts: Facts, output: Path, *, open_it: bool) -> None:
+    from demand.report.page import render  # noqa: PLC0415 - Jinja is not needed otherwise
+
     page = render(facts, duration).encode(errors="replace")
     try:
-        output.write_bytes(page)
+        write_private(output, page)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
     shell.output.show(Written(facts.run.name, str(output), len(page), facts.missing), Text(str(output)))
-    for sentence in facts.missing:
-        shell.output.note(f"not in the report: {sentence}")
     if open_it and not webbrowser.open(output.resolve().as_uri()):
         shell.output.note(f"found no browser (BROWSER may name one): open {output} yourself")
 

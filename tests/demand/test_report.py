@@ -310,6 +310,32 @@ def test_the_browser_gets_the_files_address_or_the_reader_is_told(
     assert (seen.read_text() if works else "") == (f"{file.as_uri()}\n" if works else "")
 
 
+def test_only_the_owner_reads_a_report_also_where_there_was_a_file(demand: Demand, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    with deployed(counting()):
+        demand("run", "--tables", FIRST)
+        for mode in (None, 0o644):
+            if mode:
+                file.chmod(mode)
+            assert demand("report", "-o", str(file)).code == 0
+            assert file.stat().st_mode & 0o777 == 0o600
+        assert demand("report", "-o", "/dev/stdout").code == 0
+
+
+def test_a_summary_is_five_lines_on_stdout_and_no_file(demand: Demand, tmp_path: Path) -> None:
+    with deployed(counting()):
+        demand("run", "--tables", FIRST)
+        said, as_json = demand("report", "--summary"), demand("report", "--summary", "--json")
+        refused = demand("report", "--summary", "--open", "--json")
+    assert said.out.splitlines() == as_json.json["lines"]
+    assert len(as_json.json["lines"]) == 5
+    assert as_json.json["lines"][0].endswith("; what analysts see is unknown")
+    assert "not in the report: " in said.err
+    assert refused.code == 2
+    assert refused.json["error"]["message"] == "--summary: expected no --output, --samples or --open next to it"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_cannot_be_written_is_named(demand: Demand, tmp_path: Path) -> None:
     with deployed(counting()):
         demand("run", "--tables", FIRST)
