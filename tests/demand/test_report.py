@@ -379,3 +379,8 @@ def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
     assert "were committed, and replaced since; analysts see the rows of " in Page(file.read_text()).text
     unknown = loaded.demand("report", "nope", "-o", str(file), "--json")
     assert (unknown.code, unknown.json["error"]["kind"]) == (2, "UnknownRun")
+
+
+def test_the_summary_in_the_docs_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/demand.md").read_text(encoding="utf-8")
+    assert "\n".join(["```", *summary(over_limit_facts(), duration), "```"]) in page
