@@ -1,7 +1,7 @@
 """The outcome of a run in plain words. The page's title and heading and the summary for a chat share them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from demand.report.facts import Facts
@@ -11,6 +11,8 @@ from demand.runs.state import State
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Then
 from demand_pipeline.errors import RejectLimitError, ShrinkLimitError
+
+_TABLES = 2  # named in the title
 
 type Duration = Callable[[float | None], str]
 
@@ -72,7 +74,7 @@ def _stage(facts: Facts) -> str:
     if report is None:
         return "progress unknown"
     if report.load.started:
-        return f"the load is {report.load.state}"
+        return f"now {report.load.state}"
     wanted = _tables_of(facts)
     return f"{sum(table.is_done for table in report.tables)} of {len(wanted)} tables are read"
 
@@ -96,6 +98,8 @@ def _rejects(facts: Facts) -> str:
         for table in (facts.report.tables if facts.report else ())
         if facts.over_reject_limit(table.rejected, table.scanned)
     ]
+    if over[_TABLES:]:
+        over[_TABLES:] = [f"items of {len(over) - _TABLES} more tables"]
     return f"{_listed(over)} did not fit, the limit is {facts.limit('maxRejectPercent'):g} %" if over else ""
 
 
@@ -144,7 +148,9 @@ def _sentences(facts: Facts, duration: Duration) -> Iterable[str]:
         yield f"Attempt {report.load.attempt} of the load follows {report.load.problem.rstrip('.')}."
     if run.redrives:
         yield f"It was redriven {'once' if run.redrives == 1 else f'{run.redrives} times'}."
-    yield facts.state.sentence.rstrip(".") + "."
+    # A report is passed on: of an ARN only the name, without the account.
+    by = facts.state.rolled_back_by
+    yield replace(facts.state, rolled_back_by=by and by.rpartition(":")[2]).sentence.rstrip(".") + "."
     yield from (f"{sentence}." for sentence in shrunk_tables(run.tables)[1:])
 
 

@@ -179,6 +179,23 @@ def test_a_summary_has_five_lines_whatever_an_error_says(given: str) -> None:
     assert lines[3] == "Why: x y"
 
 
+def test_who_rolled_back_is_told_without_the_account() -> None:
+    text = page(rolled_back_facts()).text
+    assert "said to be by user/ana, because: the collector wrote test data." in text
+    assert "111122223333" not in text
+
+
+def test_a_title_names_two_tables_over_the_limit_and_counts_the_others() -> None:
+    made = over_limit_facts()
+    tried = [replace(each, answer={**each.answer, "rejected": 44}) for each in made.attempts]
+    found = headline(facts(made.run, tried), duration).title
+    first, second, *others = TABLES
+    assert found == (
+        f"44 of 1,000 items of {first}, 44 of 1,000 items of {second} and items of {len(others)} more tables did not fit, "
+        f"the limit is 1 %{YESTERDAY}"
+    )
+
+
 def test_what_is_over_a_limit_or_has_shrunk_is_marked_in_the_counts() -> None:
     over, shrunk = (render(made, duration) for made in (over_limit_facts(), shrunk_facts()))
     assert over.count('<strong class="warn">over 1 %</strong>') == 1

@@ -116,7 +116,7 @@ def rolled_back_facts() -> Facts:
     """A run that was committed, and rolled back half an hour later."""
     by: dict[str, Any] = {
         "rolled_back_at": NOW + 1800 * _SECOND,
-        "rolled_back_by": "ana",
+        "rolled_back_by": "arn:aws:iam::111122223333:user/ana",
         "reason": "the collector wrote test data",
     }
     made = facts()
