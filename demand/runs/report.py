@@ -123,7 +123,7 @@ def report(run: Run, tasks: Tasks) -> Report:
     return Report(
         run=run,
         tables=tables,
-        load=_load(run, attempts, sum(table.chunks for table in tables)),
+        load=_load(run, tasks, sum(table.chunks for table in tables)),
         failures=failures(run, attempts),
         slowest=_slowest(attempts),
         retries=sum(attempt.retried or (run.is_running and _is_to_be_retried(attempt, tasks)) for attempt in attempts),
@@ -139,33 +139,30 @@ def report(run: Run, tasks: Tasks) -> Report:
 
 def _is_to_be_retried(attempt: Attempt, tasks: Tasks) -> bool:
     """Whether an attempt of a running run has failed since the last redrive: then another one is to follow."""
-    return attempt.outcome is Outcome.FAILED and attempt.round == tasks.attempts[-1].round
+    return attempt.outcome is Outcome.FAILED and attempt.round == tasks.round
 
 
-def _load(run: Run, attempts: Sequence[Attempt], chunks: int) -> Load:
-    copies = [attempt for attempt in attempts if attempt.kind is Kind.COPY]
-    loads = [attempt for attempt in attempts if attempt.kind is Kind.LOAD]
+def _load(run: Run, tasks: Tasks, chunks: int) -> Load:
+    copies = [attempt for attempt in tasks.attempts if attempt.kind is Kind.COPY]
+    loads = [attempt for attempt in tasks.attempts if attempt.kind is Kind.LOAD]
     own = [*copies, *loads]
-    failed = list(takewhile(lambda attempt: attempt.outcome is Outcome.FAILED, _ended(loads)))
+    current = [attempt for attempt in loads if attempt.round == tasks.round]
+    failed = list(takewhile(lambda attempt: attempt.outcome is Outcome.FAILED, _ended(current)))
     return Load(
-        state=_load_state(run, copies, loads),
+        state=_load_state(run, own, tasks.round),
         chunks_copied=sum(attempt.outcome is Outcome.SUCCEEDED for attempt in copies),
         chunks=chunks,
         calls=len(loads),
         attempt=len(failed) + 1,
-        problem=_problem(loads, failed) if run.is_running else None,
+        problem=_problem(current, failed) if run.is_running else None,
         started=min((attempt.started for attempt in own), default=None),
         seconds=sum(attempt.seconds or 0 for attempt in loads),
     )
 
 
 def _ended(loads: Sequence[Attempt]) -> list[Attempt]:
-    """The attempts that have ended since the last redrive, the last one first."""
-    return [
-        attempt
-        for attempt in reversed(loads)
-        if attempt.round == loads[-1].round and attempt.outcome is not Outcome.RUNNING
-    ]
+    """The attempts that have ended, the last one first."""
+    return [attempt for attempt in reversed(loads) if attempt.outcome is not Outcome.RUNNING]
 
 
 def _problem(loads: Sequence[Attempt], failed: Sequence[Attempt]) -> str | None:
@@ -174,12 +171,12 @@ def _problem(loads: Sequence[Attempt], failed: Sequence[Attempt]) -> str | None:
     return loads[-1].answer.get("reason") if loads else None
 
 
-def _load_state(run: Run, copies: Sequence[Attempt], loads: Sequence[Attempt]) -> str:
+def _load_state(run: Run, own: Sequence[Attempt], current_round: int) -> str:
     if run.committed is not None:
         return "done" if run.committed else "done (dry run)"
-    if not copies and not loads:
+    last = max(own, key=lambda attempt: attempt.started, default=None)
+    if last is None or last.round < current_round:
         return "waiting" if run.is_running else "not reached"
-    last = max([*copies, *loads], key=lambda attempt: attempt.started)
     if not run.is_running:
         return str(last.outcome) if last.outcome in (Outcome.FAILED, Outcome.ABORTED) else "aborted"
     if last.kind is Kind.LOAD and last.outcome is Outcome.FAILED:

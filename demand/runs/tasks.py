@@ -59,7 +59,7 @@ class Attempt:
 
 
 class Tasks:
-    """The attempts of a run, updated event by event."""
+    """The attempts of a run, updated event by event. `round` counts the redrives so far."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
@@ -67,7 +67,7 @@ class Tasks:
         self._attempt_of: dict[int, int] = {}  # by event: the attempt that it belongs to
         self._state_of: dict[int, str] = {}  # by event: the state that it happened in
         self._states: dict[tuple[Kind, Any, Any], str] = {}  # names of states, by what their tasks are about
-        self._round = 0
+        self.round = 0
         self.has_ended = False
 
     def add(self, events: Iterable[Any]) -> None:
@@ -88,7 +88,7 @@ class Tasks:
         if kind in _ENDS:
             self._abort_what_runs(event["timestamp"])
             self.has_ended = kind != _REDRIVEN
-            self._round += kind == _REDRIVEN
+            self.round += kind == _REDRIVEN
             return
         if before not in self._attempt_of:
             return
@@ -125,7 +125,7 @@ class Tasks:
                 chunk=chunk,
                 started=event["timestamp"],
                 request=request,
-                round=self._round,
+                round=self.round,
             )
         )
 

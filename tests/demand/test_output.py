@@ -126,6 +126,15 @@ def test_the_line_of_a_load_that_waits_says_for_what_and_which_attempt_is_next()
     assert line(story) == "loading, 20 s"
 
 
+def test_the_line_of_a_load_that_was_just_redriven_does_not_count_the_attempts_before() -> None:
+    story = Story()
+    story.fail(story.schedule(story.enter("LoadWarehouse"), step="load", tables=[]), "SchemaMismatchError")
+    story.add("ExecutionFailed")
+    story.add("ExecutionRedriven")
+    found = report(replace(RUN, status="RUNNING", redrivable=False), story.tasks)
+    assert (found.load.state, found.load.attempt, found.load.problem, found.retries) == ("waiting", 1, None, 0)
+
+
 def test_the_line_of_a_table_has_items_segments_rate_and_time_left() -> None:
     story = Story()
     story.transform("cases", 0, story.scan("cases", 0, 2), rejected=1)

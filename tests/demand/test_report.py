@@ -400,4 +400,6 @@ def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
 
 def test_the_summary_in_the_docs_is_one() -> None:
     page = (Path(__file__).parents[2] / "docs/demand.md").read_text(encoding="utf-8")
-    assert "\n".join(["```", *summary(over_limit_facts(), duration), "```"]) in page
+    *lines, following = summary(over_limit_facts(), duration)
+    assert "\n".join(["```", *lines, "Next: "]) in page
+    assert following.rpartition(": ")[2] in page
