@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from demand.runs.execution import Run
-from demand.runs.options import pasted, to_options
+from demand.runs.options import is_accepted, pasted, to_options
 from demand.runs.tasks import Attempt, Outcome, place
 from demand_pipeline.cure import READING, Cure, Then
 from demand_pipeline.cures import STOPPED, cure_of_run
@@ -97,5 +97,5 @@ _COMMANDS: Mapping[Then, Callable[[Run], tuple[str, ...]]] = {
     Then.REJECTS: lambda run: ("rejects", run.name),
     Then.LOGS: lambda run: ("logs", run.name, "--errors"),
     Then.REDRIVE: lambda run: ("redrive", run.name) if run.redrivable else (),
-    Then.NEW_RUN: lambda run: ("run", *to_options(run.input)),
+    Then.NEW_RUN: lambda run: ("run", *to_options(run.input)) if is_accepted(run.input) else (),
 }

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from demand_pipeline.builders import TABLES
+
 OPTIONS = {
     "tables": "--tables",
     "dryRun": "--dry-run",
@@ -13,6 +15,21 @@ OPTIONS = {
     "maxShrinkPercent": "--max-shrink-percent",
     "force": "--force",
 }
+
+
+def is_accepted(given: Mapping[str, Any]) -> bool:
+    """Whether the state machine takes fields and values of these kinds. Anybody may have started the run."""
+    return all(
+        isinstance(value, list) and bool(value) and all(name in tuple(TABLES) for name in value)
+        if field == "tables"
+        else field in OPTIONS and isinstance(value, bool | int | float)
+        for field, value in given.items()
+    )
+
+
+def wanted_tables(given: Mapping[str, Any]) -> list[str]:
+    """The tables that a run with this input refreshes; all, where its input is refused."""
+    return list(given.get("tables", TABLES) if is_accepted(given) else TABLES)
 
 
 def to_options(given: Mapping[str, Any]) -> list[str]:

@@ -6,10 +6,9 @@ from botocore.exceptions import ClientError
 
 from demand.errors import DemandError, error_code, error_message
 from demand.runs.execution import Run, list_runs
-from demand.runs.options import pasted
+from demand.runs.options import pasted, wanted_tables
 from demand.runs.report import Report
 from demand.stack import Stack
-from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Then
 from demand_pipeline.cures import cure_of_run
 
@@ -45,10 +44,9 @@ def plan(stack: Stack, report: Report) -> Plan:
         reason = run.redrive_refusal or f"it is {run.status}"
         raise DemandError("NotRedrivable", f"run {run.name} cannot be redriven: {reason}", pasted("show", run.name))
     whole = run.error == _NO_BRANCH_KEPT
-    wanted = run.input.get("tables", list(TABLES))
     found = {table.table: table for table in report.tables}
     tables = []
-    for name in wanted:
+    for name in wanted_tables(run.input):
         table = found.get(name)
         segments = table.segments if table else ()
         done = () if whole else tuple(segment for segment in segments if segment.state == "done")

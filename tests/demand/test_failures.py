@@ -16,7 +16,7 @@ from demand.errors import DemandError, named_error
 from demand.runs import redrive
 from demand.runs.execution import Run
 from demand.runs.failure import Failure, failures
-from demand.runs.options import OPTIONS
+from demand.runs.options import OPTIONS, wanted_tables
 from demand.runs.redrive import Again, plan
 from demand.runs.report import Report, report
 from demand_pipeline.builders import TABLES
@@ -68,20 +68,27 @@ def test_every_command_of_a_failure_is_complete_and_one_that_demand_takes(error:
         assert redrivable or "demand redrive" not in str(failure.next)
 
 
-def test_no_command_is_made_of_an_input_that_was_refused() -> None:
-    hostile = {"tables": ["cases;touch x;#$(id)"]}
-    failure = failure_of("InvalidInput", input=hostile)
-    assert "touch" not in str(failure)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tables": ["cases;touch x;#$(id)"]}, {"tables": "cases"}, {"tables": []}, {"tables": [["cases"], {}]},
+        {"tables": 1}, {"tables": ["cases"], "dryrun": True}, {"maxItems": "$(id)"}, {"force": None}, {"input": [1]},
+    ],
+)  # fmt: skip
+def test_no_command_and_no_list_of_tables_is_made_of_an_input_that_is_refused(given: dict[str, Any]) -> None:
+    for error in ("InvalidInput", "Surprise", "States.Runtime"):
+        assert "demand run" not in str(failure_of(error, input=given).next)
+    assert wanted_tables(given) == list(TABLES)
 
 
 @pytest.mark.parametrize("hostile", ["cases;touch x;#$(id)", "a'b", '"', "a b", "\n", "*"])
 def test_a_command_keeps_whatever_it_is_made_of_in_one_word(hostile: str) -> None:
-    failure = failure_of("Surprise", name=hostile, input={"tables": [hostile]})
+    failure = failure_of("Surprise", name=hostile, input={"saveCsv": True})
     words = [shlex.split(line) for line in (*failure.first, *failure.next)]
     assert words == [
         ["demand", "logs", hostile, "--errors"],
         ["demand", "redrive", hostile],
-        ["demand", "run", "--tables", hostile],
+        ["demand", "run", "--save-csv"],
     ]
 
 
