@@ -1,7 +1,6 @@
 """The command line itself: how a command is declared, the options that all have, and what every exit code means."""
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from demand.aws import Clients
-from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output
+from demand.cli.output import INTERRUPTED, SUCCESS, UNUSABLE, Output, nobody_reads, tolerate_encodings
 from demand.config import Config, Flags, find_config
 from demand.errors import DemandError, UsageError, from_aws, named_error
 from demand.stack import Stack, find_stack
@@ -226,16 +225,16 @@ def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors become one line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _tolerate_encodings()
+    tolerate_encodings()
     output = Output(json_wanted="--json" in given)
     try:
         code: int | None = app(args=given, prog_name="demand", standalone_mode=False)
-        sys.stdout.flush()
+        output.flush()
     except BrokenPipeError:
-        return _nobody_reads()
+        return nobody_reads()
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # typer's way to report it
-            return _nobody_reads()
+            return nobody_reads()
         raise
     except typer.Abort:  # the end of the input, where a question was asked
         output.note("interrupted")
@@ -246,12 +245,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.fail(_described(error))
         return UNUSABLE
     return code or SUCCESS
-
-
-def _nobody_reads() -> int:
-    """Such as after `| head`: not an error, but Python would complain at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-    return SUCCESS
 
 
 def _described(error: Exception) -> DemandError:
@@ -270,10 +263,3 @@ def _described(error: Exception) -> DemandError:
 def _help_of(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     return f"{context.command_path if context else 'demand'} --help"
-
-
-def _tolerate_encodings() -> None:
-    """A terminal without UTF-8 shows a question mark, rather than an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")

@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.console import one_line
 from demand.cli.options import Direct
 from demand.cli.output import FAILED, SUCCESS
 from demand.doctor.diagnosis import Diagnosis, examine
@@ -29,8 +30,8 @@ def doctor(shell: Shell, direct: Direct = False) -> int:
 
 def _line(finding: Finding) -> Text:
     line = Text.assemble(
-        (f"{_WORDS[finding.state]:<8}", _STYLES[finding.state]), f"{finding.subject}: {finding.message}"
+        (f"{_WORDS[finding.state]:<8}", _STYLES[finding.state]), one_line(f"{finding.subject}: {finding.message}")
     )
     if finding.action and finding.state is not State.OK:
-        line.append(f"\n        do: {finding.action}", style="bold")
+        line.append(f"\n        do: {one_line(finding.action)}", style="bold")
     return line

@@ -42,10 +42,11 @@ def _text(line: LogLine) -> Text:
     if line.segment is not None:
         place += f"/{line.segment}"
     fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
+    message, fields = (text.replace("\n", "\n    ") for text in (str(line.message), fields))  # no record of its own
     return Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:-3], "dim"),
         f" {line.function:<18} ",
         (f"{line.level:<7}", _COLOURS.get(line.level, "")),
-        f" {place:<14} {line.message} ",
+        f" {place:<14} {message} ",
         (fields, "dim"),
     )

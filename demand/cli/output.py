@@ -1,6 +1,7 @@
 """Where everything that a command says goes: results to stdout, progress and errors to stderr, or all of it as JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +13,11 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType,
 from rich.table import Table
 from rich.text import Text
 
+from demand.cli.console import PrintableConsole, one_line
 from demand.errors import DemandError, UsageError
 
 SCHEMA_VERSION = 1
 _GAP, _WORDS = 3, 18  # between the columns of a table; the least width of one with texts
-_LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
 
 # Exit codes: docs/demand.md.
 SUCCESS, FAILED, UNUSABLE, REJECTS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -40,8 +41,8 @@ class Output:
     def __init__(self, *, json_wanted: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.json = json_wanted
         self._stdout = stdout or sys.stdout
-        self.results = _console(self._stdout)
-        self.notes = _console(stderr or sys.stderr)
+        self.results = PrintableConsole(self._stdout)
+        self.notes = PrintableConsole(stderr or sys.stderr)
 
     def show(self, value: Any, *parts: RenderableType, **more: Any) -> None:
         """Write a result: a dataclass as one JSON object, with `more` fields before it, or these parts for people."""
@@ -57,21 +58,21 @@ class Output:
         print(json.dumps({"schema_version": SCHEMA_VERSION, **fields}, default=_plain), file=self._stdout, flush=True)
 
     def note(self, text: str) -> None:
-        """Say something about the course of the work, as it is."""
-        _print(self.notes, Text(text))
+        """Say something about the course of the work, in one line."""
+        _print(self.notes, Text(one_line(text)))
 
     def warn(self, text: str) -> None:
         """Say what may go wrong."""
-        _print(self.notes, Text(f"warning: {text}", style="yellow"))
+        _print(self.notes, Text(f"warning: {one_line(text)}", style="yellow"))
 
     def fail(self, error: DemandError) -> None:
         """Report an error: as the JSON result, or in one line and a hint."""
         if self.json:
             self.line({"error": {"kind": error.kind, "message": error.message, "hint": error.hint or None}})
             return
-        _print(self.notes, Text.assemble(("error: ", "bold red"), error.message))
+        _print(self.notes, Text.assemble(("error: ", "bold red"), one_line(error.message)))
         if error.hint:
-            _print(self.notes, Text(f"try: {error.hint}", style="dim"))
+            _print(self.notes, Text(f"try: {one_line(error.hint)}", style="dim"))
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Ask on stderr; `yes` answers. Raises UsageError where nobody can answer."""
@@ -79,8 +80,12 @@ class Output:
             return True
         if self.json or not sys.stdin.isatty():
             raise UsageError(f"{question} Nobody can be asked here", "add --yes")
-        self.notes.print(Text(f"{question} [y/N] "), end="")
+        self.notes.print(Text(f"{one_line(question)} [y/N] "), end="")
         return input().strip().lower() in {"y", "yes"}
+
+    def flush(self) -> None:
+        """Raise BrokenPipeError here, if nobody reads the results."""
+        self._stdout.flush()
 
     @property
     def is_live(self) -> bool:
@@ -129,7 +134,7 @@ class Rows:
 def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:
     """Rows as a table: whole numbers get separators, None is a dash."""
     cells = [[value if isinstance(value, Text) else Text(cell(value)) for value in row] for row in rows]
-    return Rows(title, columns, cells)
+    return Rows(one_line(title), columns, cells)
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:
@@ -143,7 +148,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
 
 
 def cell(value: object) -> str:
-    """A value as people read it."""
+    """A value as people read it, in one line."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -152,7 +157,7 @@ def cell(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return moment(value) if isinstance(value, datetime) else str(value)
+    return moment(value) if isinstance(value, datetime) else one_line(str(value))
 
 
 def moment(when: datetime) -> str:
@@ -178,17 +183,23 @@ def status(word: str) -> Text:
     return Text(word, style=STYLES.get(word, ""))
 
 
+def nobody_reads() -> int:
+    """Such as after `| head`: not an error, but Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return SUCCESS
+
+
+def tolerate_encodings() -> None:
+    """A terminal without UTF-8 shows a question mark, rather than an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def _print(console: Console, part: RenderableType) -> None:
     """Fold texts between words on a terminal; elsewhere a line stays a line."""
     text = Text(part) if isinstance(part, str) else part
     console.print(text, soft_wrap=isinstance(text, Text) and not console.is_terminal)
-
-
-def _console(stream: TextIO) -> Console:
-    console = Console(file=stream, highlight=False)
-    if not console.is_terminal:
-        console.width = _LOG_WIDTH
-    return console
 
 
 def _plain(value: Any) -> Any:

@@ -6,12 +6,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,  # noqa: TID251 - drawn on the console of the output
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+)
 
+from demand.cli.console import one_line
 from demand.cli.output import Output, duration
+from demand.runs.options import wanted_tables
 from demand.runs.report import Load, Report
 from demand.runs.tables import TableProgress
-from demand_pipeline.builders import TABLES
 
 _QUIET_SECONDS = 10.0  # between lines while nothing but counts changes
 _PROBLEM = 300  # characters of an error
@@ -88,10 +96,10 @@ class _Bars:
         ascii_only = output.notes.options.ascii_only
         self._progress = Progress(
             SpinnerColumn("line" if ascii_only else "dots", finished_text="ok"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None if output.notes.width < 100 else 40),  # noqa: PLR2004 - columns of a wide terminal
             TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}", style="dim"),
+            TextColumn("{task.fields[detail]}", style="dim", markup=False),
             console=output.notes,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -106,7 +114,7 @@ class _Bars:
     def update(self, report: Report) -> None:
         now = datetime.now(UTC)
         found = {table.table: table for table in report.tables}
-        for name in report.run.input.get("tables", TABLES):
+        for name in wanted_tables(report.run.input):
             if name not in found:
                 self._show(name, 0.0, "waiting")
         for name, table in found.items():
@@ -115,7 +123,8 @@ class _Bars:
         share = 1.0 if report.run.output else load.chunks_copied / load.chunks if load.chunks else 0.0
         self._show("load", min(share, 0.99) if report.run.is_running else share, load_line(load, now))
 
-    def _show(self, name: str, share: float, detail: str) -> None:
+    def _show(self, name: str, share: float, words: str) -> None:
+        detail = one_line(words)
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=1.0, detail=detail)
         self._progress.update(self._tasks[name], completed=share, detail=detail)

@@ -7,9 +7,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell
+from demand.cli.console import one_line
 from demand.cli.output import FAILED, REJECTS, SUCCESS, Column, duration, facts, status, table
 from demand.runs.execution import Run
 from demand.runs.failure import Failure
+from demand.runs.options import pasted
 from demand.runs.receipt import ReasonCount, Receipt, reasons_of_failure, receipt
 from demand.runs.report import Report
 from demand.runs.state import InWarehouse, State, find_state
@@ -54,7 +56,7 @@ def state_of(shell: Shell, run: Run) -> InWarehouse:
 def state_text(found: InWarehouse) -> Text:
     """The sentence about a run's state, in yellow if the state is unexpected."""
     warns = found.state in (State.ROLLED_BACK, State.UNKNOWN)
-    return Text(found.sentence, style="yellow" if warns else "")
+    return Text(one_line(found.sentence), style="yellow" if warns else "")
 
 
 def receipt_parts(found: Receipt) -> list[RenderableType]:
@@ -107,7 +109,7 @@ def failure_parts(
     for alike in by_error.values():
         parts += ["", facts(_failure_rows(alike))]
     if reasons:
-        parts += ["", _reasons(reasons, complete=complete), Text(f"the items: demand rejects {run.name}")]
+        parts += ["", _reasons(reasons, complete=complete), Text(f"the items: {pasted('rejects', run.name)}")]
     return [*parts, "", state_text(warehouse)]
 
 
