@@ -13,7 +13,7 @@ from demand.cli.app import Shell, command
 from demand.cli.options import Direct, RunName
 from demand.cli.output import duration
 from demand.errors import DemandError, UsageError
-from demand.private_file import write_private
+from demand.private_file import open_private
 from demand.report.facts import Facts, gather
 from demand.report.summary import summary
 from demand.runs import execution
@@ -83,7 +83,8 @@ def _write(shell: Shell, facts: Facts, output: Path, *, open_it: bool) -> None:
 
     page = render(facts, duration).encode(errors="replace")
     try:
-        write_private(output, page)
+        with open_private(output) as file:
+            file.write(page)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
     shell.output.show(Written(facts.run.name, str(output), len(page), facts.missing), Text(str(output)))

@@ -3,10 +3,12 @@
 import csv
 import json
 from collections.abc import Callable, Iterable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from demand.errors import UsageError
+from demand.private_file import open_private
 from demand_pipeline.contracts.operating.rejects import RejectedItem
 
 _FIELDS = ("run", "table", "reason", "key", "item")
@@ -16,7 +18,7 @@ def export(items: Iterable[RejectedItem], file: Path) -> int:
     """Write the items and return how many; raises UsageError for an unknown suffix or an unwritable file."""
     write = _writer(file)
     try:
-        with file.open("w", encoding="utf-8", newline="") as stream:
+        with TextIOWrapper(open_private(file), encoding="utf-8", newline="") as stream:
             return write(items, stream)
     except OSError as error:
         raise UsageError(f"--export {file}: {error.strerror}") from error
