@@ -40,13 +40,14 @@ def _table(table: Table) -> str:
 
 
 def _row(column: Column) -> str:
+    name = column.name if re.fullmatch(r"\w+", column.name) else _code(column.name)
     cells = (
-        f"**{column.name}**" if column.key else column.name,
+        f"**{name}**" if column.key else name,
         column.type,
         _attribute(column.path),
         RULES[column.type].accepts,
         column.description,
-        f"`{column.examples[0]}`" if column.examples else "",
+        _code(column.examples[0]) if column.examples else "",
     )
     return f"| {' | '.join(cell.replace('|', '\\|').replace('\n', ' ') for cell in cells)} |"
 
@@ -55,8 +56,18 @@ def _attribute(path: ItemPath) -> str:
     """Return names separated by dots; indexes, and names with other than word characters, are in brackets."""
     if all(map(_is_plain, path)):
         return ".".join(map(str, path))
-    steps = [f".{step}" if _is_plain(step) else f"[{json.dumps(step, ensure_ascii=False)}]" for step in path]
-    return f"`{''.join(steps).removeprefix('.').replace('`', r'\u0060')}`"
+    return _code("".join(f".{step}" if _is_plain(step) else f"[{_json(step)}]" for step in path).removeprefix("."))
+
+
+def _json(step: str | int) -> str:
+    return json.dumps(step, ensure_ascii=not str(step).isprintable())
+
+
+def _code(text: str) -> str:
+    """A text in which nothing is Markdown or HTML: its fence is longer than any in it."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    room = " " if text[:1] == "`" or text[-1:] == "`" else ""
+    return f"{fence}{room}{text}{room}{fence}"
 
 
 def _is_plain(step: str | int) -> bool:
