@@ -46,7 +46,7 @@ class Choice:
 
 def words(name: str) -> list[str]:
     """A name's words in lower case: `receivedAt` is `received`, `at`."""
-    split = re.sub(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])", r"\1\3 \2\4", name)
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return [word.lower() for word in re.split(r"[\W_]+", split) if word]
 
 

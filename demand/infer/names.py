@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable
 
 from demand.infer.choose import words
-from demand_pipeline.tables import EXTRA, MAX_NAME_BYTES
+from demand_pipeline.tables import EXTRA, MAX_NAME_BYTES, MAX_TABLE_NAME_BYTES, table_name_problem
 
+_BEFORE = "t_"  # a name that is not possible by itself
 _SYSTEM = frozenset({EXTRA.name, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 def table_name(source: str) -> str:
-    """A table's name: lower case letters, digits and underscores, a letter first."""
-    plain = re.sub(r"[^a-z0-9_]", "", "_".join(words(source)))
-    return (plain if plain[:1].isalpha() else f"t_{plain}")[:MAX_NAME_BYTES].rstrip("_")
+    """A name that the warehouse's table can have, whatever DynamoDB's table is called."""
+    plain = re.sub(r"[^a-z0-9_]", "", "_".join(words(source)))[: MAX_TABLE_NAME_BYTES - len(_BEFORE)].rstrip("_")
+    return f"{_BEFORE}{plain}" if table_name_problem(plain) else plain
 
 
 def column_names(paths: Iterable[tuple[str, ...]]) -> list[str]:

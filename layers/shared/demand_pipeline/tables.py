@@ -52,8 +52,8 @@ _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
 # Table names are part of S3 keys, names of states and SQL.
 # The names of shadows of rejects are 21 bytes longer (`load.shadows`).
-_MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 21
-_is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{_MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
+MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 21
+_is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
 _OWN_TABLES = (
     "rejected_items",
@@ -163,6 +163,16 @@ def registry(*tables: Table) -> dict[str, Table]:
     return {table.name: table for table in tables}
 
 
+def table_name_problem(name: str) -> str | None:
+    """Why a warehouse table cannot have this name; None if it can."""
+    if not _is_table_name(name):
+        expected = f"at most {MAX_TABLE_NAME_BYTES} lower case letters, digits and underscores, a letter first"
+        return f"expected a table name of {expected}, got {name!r}"
+    if name in _OWN_TABLES or name.startswith(_OWN_PREFIX):
+        return f"the table name {name} is reserved for the pipeline"
+    return None
+
+
 def _problems(table: Table) -> Iterator[str]:
     """Yield the problems of a declaration, as the rest of a message that starts with the table's name."""
     yield from _name_problems(table)
@@ -185,11 +195,8 @@ def _problems(table: Table) -> Iterator[str]:
 
 
 def _name_problems(table: Table) -> Iterator[str]:
-    if not _is_table_name(table.name):
-        expected = f"at most {_MAX_TABLE_NAME_BYTES} lower case letters, digits and underscores, a letter first"
-        yield f": expected a table name of {expected}, got {table.name!r}"
-    if table.name in _OWN_TABLES or table.name.startswith(_OWN_PREFIX):
-        yield f": the table name {table.name} is reserved for the pipeline"
+    if problem := table_name_problem(table.name):
+        yield f": {problem}"
     if not _is_source_name(table.source):
         yield f": expected a DynamoDB table's name of 3 to 255 characters as the source, got {table.source!r}"
     if EXTRA.name in [column.name for column in table.columns]:
