@@ -39,13 +39,15 @@ def infer(
     max_read_units_per_second: Annotated[
         float, typer.Option(min=0, metavar="N", help="Read no faster; 0 is no limit.")
     ] = _DEFAULT.read_units_per_second,
-    no_examples: Annotated[bool, typer.Option("--no-examples", help="Put no values of the items into it.")] = False,
+    real_examples: Annotated[
+        bool, typer.Option("--real-examples", help="Put values of the items into it, instead of made-up ones.")
+    ] = False,
 ) -> None:
     """Sample a DynamoDB table and write a declaration for it, to be reviewed: types, presence, formats, doubts."""
     if output and output.exists():
         raise UsageError(f"--output {output}: expected a new file, it exists")
     limits = Limits(items, max_read_units, max_read_units_per_second)
-    found = inferred(shell.clients("dynamodb"), source, limits, name=name, examples=not no_examples)
+    found = inferred(shell.clients("dynamodb"), source, limits, name=name, real_examples=real_examples)
     if output:
         try:
             output.write_text(found.text, encoding="utf-8")

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path as File
 
 from demand.infer.choose import Choice, formats, misfits
+from demand.infer.made_up import made_up
 from demand.infer.names import title
 from demand.infer.profile import Path
 from demand.infer.sample import Sample
@@ -17,6 +18,7 @@ from demand_pipeline.tables import ColumnType, Table
 from demand_pipeline.transform.jsonb import to_json
 
 _EXAMPLES, _EXAMPLE_LENGTH = 3, 40
+_LOOKED_AT = 1000  # values that examples are made of
 _SHOWN_MISFITS = 3
 
 
@@ -48,15 +50,15 @@ class Proposal:
         return ".".join(self.path)
 
 
-def propose(name: str, found: Path, choice: Choice, items: int, *, examples: bool = True) -> Proposal:
-    """A column from its path's values, of a sample of `items`; without `examples`, none of them is shown."""
+def propose(name: str, found: Path, choice: Choice, items: int, *, real: bool = False) -> Proposal:
+    """A column from its path's values, of a sample of `items`. Its examples are made up, or `real` values."""
     values = found.values
     rejected = misfits(choice.type, values)
     doubts = list(choice.doubts)
     if rejected:
-        shown = ", ".join(dict.fromkeys(map(_shown, rejected[:_SHOWN_MISFITS])))
-        such_as = f", such as {shown}" if examples else ""
-        doubts.insert(0, f"{percent(len(rejected) / len(values))} would be rejected{such_as}")
+        shown = [value if real else made_up(ColumnType.TEXT, value) for value in rejected[:_SHOWN_MISFITS]]
+        such_as = f"{'such as' if real else 'of a shape such as'} {', '.join(dict.fromkeys(map(_shown, shown)))}"
+        doubts.insert(0, f"{percent(len(rejected) / len(values))} would be rejected, {such_as}")
     return Proposal(
         name=name,
         path=found.path,
@@ -66,7 +68,7 @@ def propose(name: str, found: Path, choice: Choice, items: int, *, examples: boo
         nulls=found.nulls / items,
         types=tuple((kind, count / len(values)) for kind, count in found.types.most_common()),
         formats=tuple(formats(values)),
-        examples=_examples(choice.type, values) if examples else (),
+        examples=_examples(choice.type, values, real=real),
         doubts=tuple(doubts),
         fit=choice.fit,
     )
@@ -146,11 +148,12 @@ def _comments(column: Proposal) -> Iterator[str]:
         yield f"doubt: {doubt}"
 
 
-def _examples(column_type: ColumnType, values: Sequence[AttributeValue]) -> tuple[str, ...]:
-    """The most frequent values as text, of those that the column takes, that are short and that can be printed."""
+def _examples(column_type: ColumnType, values: Sequence[AttributeValue], *, real: bool) -> tuple[str, ...]:
+    """The most frequent values or shapes, of those that the column takes, that are short and that can be printed."""
     found: Counter[str] = Counter()
-    for value in values:
-        found.update(_texts(column_type, value))
+    for value in values[:_LOOKED_AT]:
+        if not misfits(column_type, [value]):
+            found.update(_texts(column_type, value if real else made_up(column_type, value)))
     usable = (text for text, _ in found.most_common() if 0 < len(text) <= _EXAMPLE_LENGTH and text.isprintable())
     return tuple(islice(usable, _EXAMPLES))
 

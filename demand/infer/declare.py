@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from demand.errors import DemandError
+from demand.errors import DemandError, UsageError
 from demand.infer.choose import choose, choose_key, is_record
 from demand.infer.declaration import Proposal, load, module_text, propose
 from demand.infer.names import column_names, table_name
 from demand.infer.profile import RARE, leaves, profile
 from demand.infer.sample import Limits, Sample, read_sample
 from demand_pipeline.dynamodb.typed_json import Item
-from demand_pipeline.tables import Table
+from demand_pipeline.tables import Table, table_name_problem
 from demand_pipeline.transform.rows import RejectError, RowMaker
 
 _MOST_COLUMNS = 500  # PostgreSQL: 1,600, and fewer of long rows
@@ -49,25 +49,29 @@ class Inferred:
         return self.rejected / self.items
 
 
-def infer(dynamodb: Any, source: str, limits: Limits, *, name: str | None = None, examples: bool = True) -> Inferred:
-    """Sample a table and declare it; `examples` puts values of the sample into the text.
+def infer(
+    dynamodb: Any, source: str, limits: Limits, *, name: str | None = None, real_examples: bool = False
+) -> Inferred:
+    """Sample a table and declare it; `real_examples` puts values of the sample into the text.
 
-    Raises DemandError for an unknown or empty table.
+    Raises DemandError for an unknown or empty table, and for an impossible `name` before anything is read.
     """
-    return declare(read_sample(dynamodb, source, limits), name=name, examples=examples)
+    if name is not None and (problem := table_name_problem(name)):
+        raise UsageError(f"--name: {problem}")
+    return declare(read_sample(dynamodb, source, limits), name=name, real_examples=real_examples)
 
 
-def declare(sample: Sample, *, name: str | None = None, examples: bool = True) -> Inferred:
-    """The declaration of a sample; raises DemandError if there is nothing to go by, or for an impossible name."""
+def declare(sample: Sample, *, name: str | None = None, real_examples: bool = False) -> Inferred:
+    """The declaration of a sample, of a table with a possible name; raises DemandError if there is nothing to go by."""
     if not sample.items:
         raise DemandError("EmptyTable", f"{sample.table.name}: expected items to go by, got none", "docs/adapt.md")
-    columns, rare = _proposals(sample, examples=examples)
+    columns, rare = _proposals(sample, real=real_examples)
     table = name or table_name(sample.table.name)
     text = module_text(table, sample, columns, rare)
     try:
         declared = load(text)
     except ValueError as error:
-        raise DemandError("Usage", str(error), "--name") from None
+        raise DemandError("Usage", str(error), "write the declaration by hand (docs/adapt.md)") from None
     reasons, sanitized = convert(declared, sample.items)
     return Inferred(
         table=table,
@@ -97,7 +101,7 @@ def convert(table: Table, items: Iterable[Item]) -> tuple[Counter[str], int]:
     return reasons, sanitized
 
 
-def _proposals(sample: Sample, *, examples: bool) -> tuple[list[Proposal], list[Proposal]]:
+def _proposals(sample: Sample, *, real: bool) -> tuple[list[Proposal], list[Proposal]]:
     """The columns, keys first, and what is too rare to be one."""
     total = len(sample.items)
     attributes = {path.path[0]: path for path in profile(sample.items)}
@@ -112,8 +116,7 @@ def _proposals(sample: Sample, *, examples: bool) -> tuple[list[Proposal], list[
     paths = [*keys, *usual, *rare]
     names = column_names(path.path for path in paths)
     proposals = [
-        propose(name, path, choice, total, examples=examples)
-        for name, path, choice in zip(names, paths, choices, strict=True)
+        propose(name, path, choice, total, real=real) for name, path, choice in zip(names, paths, choices, strict=True)
     ]
     key_columns = [replace(column, key=True) for column in proposals[: len(keys)]]
     columns = len(keys) + len(usual)

@@ -1,17 +1,24 @@
 """`demand infer`: the types that a person would choose, in text that stays a declaration whatever the items hold."""
 
 import json
+import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from markdown_it import MarkdownIt
 from moto import mock_aws
 
 from demand.infer import Limits, infer
-from demand.infer.declaration import load
+from demand.infer.choose import misfits, words
+from demand.infer.declaration import literal, load
 from demand.infer.declare import declare
+from demand.infer.made_up import made_up
 from demand.infer.sample import Sample, SourceTable, as_sent, read_sample
 from demand_pipeline.builders import TABLES
 from demand_pipeline.scan.segment import RateLimiter
@@ -19,6 +26,7 @@ from demand_pipeline.tables import ColumnType, Table
 from demand_pipeline.transform.rows import RowMaker
 from local import sample as local
 from local.sample_values import numbered
+from scripts import data_dictionary
 from tests.demand.conftest import Demand
 from tests.support.aws import REGION
 
@@ -154,7 +162,7 @@ def test_at_least_95_percent_of_the_types_of_another_table_are_a_person_s(dynamo
     assert by_place["eta"].presence == 0.75
     assert by_place["weightKg"].nulls == 0.25
     assert by_place["printedOn"].formats == (("day.month.year", 1.0),)
-    assert by_place["promisedOn"].doubts == ('2% would be rejected, such as S "soon"',)
+    assert by_place["promisedOn"].doubts == ('2% would be rejected, of a shape such as S "abcd"',)
     assert "could be times since 1970" in by_place["serial"].doubts[0]
     assert [(reject.reason, reject.items) for reject in found.rejects] == [("promised_on: expected date", 4)]
     # What was written is what was tried.
@@ -194,13 +202,103 @@ def test_no_more_is_read_than_the_limits_allow(dynamodb: Any) -> None:
     assert waited[-1] == pytest.approx(sample.read_units / 2)
 
 
-def test_examples_are_left_out_where_they_must_not_leave_the_table(dynamodb: Any) -> None:
-    items = ({"id": {"S": str(number)}, "at": {"S": "secret" if number == 3 else "2026-01-01"}} for number in range(30))
-    create(dynamodb, "people", {"id": "S"}, items)
-    found = infer(dynamodb, "people", WIDE, examples=False)
-    assert found.columns[1].doubts == ("3% would be rejected",)
-    assert "secret" not in found.text
-    assert "2026" not in found.text
+def texts(value: Any) -> Iterator[str]:
+    """All strings in a typed value, but for the names in its maps."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from texts(member)
+
+
+def test_values_of_the_items_are_in_the_declaration_only_if_asked_for(dynamodb: Any) -> None:
+    create(dynamodb, SHIPMENTS, {"shipmentId": "S", "leg": "N"}, map(shipment, range(ITEMS)))
+    real = {text for number in range(ITEMS) for value in shipment(number).values() for text in texts(value)}
+    telling = {text for text in real if len(text) > 3 and text.lower() not in ("true", "false")}
+    for asked in (False, True):
+        found = infer(dynamodb, SHIPMENTS, WIDE, real_examples=asked)
+        shown = {text for text in telling if literal(text) in found.text}
+        assert (len(shown) > 20) is asked
+        assert len(shown) == 0 or asked
+        assert all(column.examples for column in found.columns)
+        assert found.columns[1].name == "leg"
+
+
+@pytest.mark.parametrize(
+    ("column_type", "real", "made"),
+    [
+        (ColumnType.TEXT, {"S": "Jo.Smith7@example.com"}, {"S": "Aa.Bbcde1@fghijkl.mno"}),
+        (ColumnType.TEXT, {"S": "Zoë, 東京 ٣"}, {"S": "Aab, cd 1"}),
+        (ColumnType.DATE, {"S": "2031-12-24"}, {"S": "2026-03-31"}),
+        (ColumnType.TIMESTAMPTZ, {"S": "2031-12-24 08:15:59.25-07:30"}, {"S": "2026-03-31 06:30:00.00-00:00"}),
+        (ColumnType.TIMESTAMPTZ, {"S": "20311224T081559Z"}, {"S": "20260331T063000Z"}),
+        (ColumnType.TIMESTAMPTZ, {"N": "1893456000123"}, {"N": "1774938600000"}),
+        (ColumnType.NUMERIC, {"N": "-0.050"}, {"N": "-1.234"}),
+        (ColumnType.NUMERIC, {"S": "7E+5"}, {"S": "1E+2"}),
+        (ColumnType.BIGINT, {"N": "9223372036854775807"}, {"N": "1234567890123456789"}),
+        (ColumnType.BOOLEAN, {"S": "False"}, {"S": "False"}),
+        (ColumnType.BYTEA, {"B": "c2VjcmV0"}, {"B": "AAECAwQF"}),
+        (ColumnType.BYTEA, {"S": "c2VjcmV0"}, {"S": "AAECAwQF"}),
+        (ColumnType.TEXT_ARRAY, {"SS": ["jo", "al", "x"]}, {"SS": ["ab", "a"]}),
+        (ColumnType.NUMERIC_ARRAY, {"L": [{"N": "40"}, {"NULL": True}]}, {"L": [{"N": "12"}, {"NULL": True}]}),
+        (ColumnType.JSONB, {"M": {"jo@x.org": {"L": [{"N": "47"}, {"BOOL": True}, {"B": "c2VjcmV0"}]}}}, {"M": {"ab@c.def": {"L": [{"N": "12"}, {"BOOL": True}, {"B": "AAECAwQF"}]}}}),
+    ],
+)  # fmt: skip
+def test_a_made_up_value_has_the_shape_and_the_type_of_the_real_one(
+    column_type: ColumnType, real: dict[str, Any], made: dict[str, Any]
+) -> None:
+    assert made_up(column_type, real) == made
+    assert misfits(column_type, [real, made]) == []
+
+
+def test_examples_are_text_in_the_data_dictionary_whatever_they_contain() -> None:
+    hostile = ["x`<img src=x onerror=alert(1)>`", "``", "`|`<b>", "</td>|<script>", "a ``` b", "*x* [y](javascript:z)"]
+    items = [{"id": {"S": text}, f"{text}\x9b": {"S": text}} for text in hostile]
+    source = SourceTable("odd-table", "", {"id": "S"}, len(items))
+    table = load(declare(Sample(source, items), real_examples=True).text)
+    for text in hostile:
+        columns = tuple(replace(column, examples=(text,)) for column in table.columns)
+        page = data_dictionary._table(replace(table, columns=columns))
+        shown = MarkdownIt().enable("table").render(page)
+        assert not re.findall(r"<(?!/?(?:h2|p|code|table|thead|tbody|tr|th|td|strong)\b)[^>]*>", shown)
+        assert shown.count(f"<code>{escape(text, quote=True)}</code>") == len(columns)
+        assert shown.count("<td>") == 6 * (len(columns) + 1)
+        assert page.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["line-items", "LineItems", "1st", "größe", "x" * 43, "a = 1\nimport os\nx", '"""', "x)", "pipeline_runs", "rejects_x", "a b"]
+)  # fmt: skip
+def test_an_impossible_name_is_refused_before_anything_is_read(demand: Demand, dynamodb: Any, name: str) -> None:
+    said = demand("infer", "none", "--name", name, "--json")
+    assert said.code == 2
+    assert said.json["error"]["message"].startswith("--name: ")
+
+
+@pytest.mark.parametrize(
+    "source", ["AccountMembership-qwertyuiopasdfghjklzxcvbnm-staging", "rejected_items", "rejects.x", "1st", "___", "x" * 255, "class", "None-", "table"]
+)  # fmt: skip
+def test_every_table_has_a_possible_name(source: str) -> None:
+    found = declare(Sample(SourceTable(source, "", {"id": "S"}, 1), [{"id": {"S": "a"}}]))
+    assert load(found.text).name == found.table
+
+
+@pytest.mark.parametrize("name", ["A" * 32_000, "aB" * 16_000, "_" * 32_000])
+def test_the_time_that_a_name_takes_grows_with_its_length_only(name: str) -> None:
+    items = [{"id": {"S": str(number)}, name: {"S": name}} for number in range(10)]
+    started = time.process_time()
+    declare(Sample(SourceTable("long", "", {"id": "S"}, 1), items))
+    assert time.process_time() - started < 4  # 17 seconds, when the square of the length counted
+
+
+def test_words_begin_where_capitals_do() -> None:
+    for name, expected in (
+        ("receivedAt", "received at"),
+        ("HTTPServer", "http server"),
+        ("userIDNumber", "user id number"),
+        ("x1AB_c-d", "x1 ab c d"),
+    ):
+        assert words(name) == expected.split()
 
 
 def test_the_command_writes_a_new_file_only_and_says_what_comes_next(
