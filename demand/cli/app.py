@@ -125,7 +125,8 @@ def _declare(function: Callable[..., Any], own: Sequence[inspect.Parameter]) -> 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"demand {version('demand-pipeline')}, contract {CONTRACT}, Python {python_version()}")
+        text = f"demand {version('demand-pipeline')}, contract {CONTRACT}, Python {python_version()}"
+        Output(json_wanted=False).results.print(text, soft_wrap=True)
         raise typer.Exit
 
 
