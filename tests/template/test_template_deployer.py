@@ -126,6 +126,8 @@ DEPLOYED = {
     "AWS::StackName": STAGING,
     "Account": ACCOUNT,
     "AWS::AccountId": ACCOUNT,
+    "Environment": "staging",
+    "Id": "1234567db123",
 }
 
 
@@ -162,6 +164,15 @@ def test_the_boundary_allows_whatever_the_template_gives_its_roles() -> None:
         for action in listed(statement["Action"]):
             for resource in map(rendered, listed(statement["Resource"])):
                 assert allows(BOUNDARY, action, resource, via), (role, action, resource)
+
+
+def test_the_deployer_may_create_what_the_template_names_itself() -> None:
+    groups = [rendered(group["LogGroupName"]) for group in resources("AWS::Logs::LogGroup").values()]
+    machines = [rendered(machine["Name"]) for machine in resources("AWS::Serverless::StateMachine").values()]
+    created = [("logs:CreateLogGroup", f"logs:eu-west-1:{ACCOUNT}:log-group:{name}") for name in groups]
+    created += [(action, f"{arn}:*") for action, arn in created]
+    created += [("states:CreateStateMachine", f"states:eu-west-1:{ACCOUNT}:stateMachine:{name}") for name in machines]
+    assert [arn for action, arn in created if not allows(DEPLOYER, action, f"arn:aws:{arn}", context())] == []
 
 
 def test_the_boundary_gives_no_right_over_rights() -> None:
