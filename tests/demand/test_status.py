@@ -99,7 +99,7 @@ def test_locks_are_listed_and_a_run_that_waits_for_one_is_a_problem_until_its_ho
         ThreadPoolExecutor() as pool,
     ):
         holder.execute("BEGIN; LOCK TABLE warehouse.cases")
-        load.execute("BEGIN")
+        load.execute("BEGIN; LOCK TABLE warehouse.audit IN SHARE MODE")
         waiting = pool.submit(load.execute, "LOCK TABLE warehouse.cases IN SHARE MODE")
         wait_for(lambda: well.demand("status", "--json").json["problems"])
         said = well.demand("status", "--json")
@@ -113,7 +113,7 @@ def test_locks_are_listed_and_a_run_that_waits_for_one_is_a_problem_until_its_ho
     assert said.json["problems"] == [{"message": "a run waits for a lock on warehouse.cases", "do": "demand locks"}]
     assert said.json["oldest_lock"]["end"] == end
     states = {(lock["is_own"], lock["is_granted"], lock["mode"]) for lock in listed.json["locks"]}
-    assert states == {(False, True, "ACCESS EXCLUSIVE"), (True, False, "SHARE")}
+    assert states == {(False, True, "ACCESS EXCLUSIVE"), (True, True, "SHARE"), (True, False, "SHARE")}
     assert f"end with  {end}" in [line.rstrip() for line in shown.splitlines()]
     assert called == {entry.action for entry in permissions.COMMANDS["locks"]}
     assert well.demand("locks").out == "nobody holds a lock on the warehouse's tables\n"
