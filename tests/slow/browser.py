@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 WIDTHS = (360, 820, 1440)
 SCHEMES = ("light", "dark")
-TRIES = 10  # of a screenshot
 # Of axe's rules those of WCAG 2.2 A and AA, contrast among them, and its best practices.
 RUN_AXE = "axe.run().then(found => found.violations.map(each => [each.id, each.nodes.map(node => node.html)]))"
 SEEN = """() => ({
@@ -30,6 +29,7 @@ SEEN = """() => ({
     title: document.title,
     owned: window.owned ?? null,
 })"""
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 FOCUS = """() => {
     const each = document.activeElement, style = getComputedStyle(each);
     return [each.localName, each.textContent.slice(0, 40), style.outlineStyle !== 'none'];
@@ -55,7 +55,10 @@ class Reader:
         tab.on("request", lambda request: requests.append(request.url))
         tab.goto(page.as_uri())
         seen: dict[str, Any] = tab.evaluate(SEEN)
-        take_screenshot(tab, self.folder / f"{page.stem}-{width}-{scheme}.png")
+        # Of the whole page, once it is drawn: on a busy machine Chromium has no frame of a page that was just resized.
+        tab.set_viewport_size({"width": width, "height": tab.evaluate("document.documentElement.scrollHeight")})
+        tab.evaluate(DRAWN)
+        tab.screenshot(path=self.folder / f"{page.stem}-{width}-{scheme}.png")
         tab.keyboard.press("Tab")
         first = tab.evaluate(FOCUS)
         stops = []
@@ -71,18 +74,6 @@ class Reader:
         others = [url for url in requests if url != page.as_uri() and not url.startswith("data:")]
         found = {"page": page.stem, "width": width, "scheme": scheme, "messages": messages, "requests": others}
         return {**found, **seen, "first": first, "stops": stops, "violations": violations, "printed": printed}
-
-
-def take_screenshot(tab: Page, path: Path) -> None:
-    """Take it of the whole page. Without a graphics card and on a busy machine, Chromium sometimes has no frame."""
-    for attempt in range(TRIES):
-        try:
-            tab.screenshot(path=path, full_page=True)
-        except Error:
-            if attempt == TRIES - 1:
-                raise
-        else:
-            return
 
 
 def main(chromium: str, libraries: str, axe: str, folder: str, *pages: str) -> None:
