@@ -21,6 +21,7 @@ from demand.runs import history
 from demand.runs.state import InWarehouse, State
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.status import TableStatus
+from demand_pipeline.cures import cure_of_run
 from demand_pipeline.tables import camel_case
 from tests.demand.conftest import Demand, Real, case, counting, deployed
 from tests.statemachine.fakes import failing
@@ -112,6 +113,11 @@ def shrink_limit_facts() -> Facts:
     return facts(run(status="FAILED", output=None, **error), tried)
 
 
+def meaning(error: str) -> str:
+    text = cure_of_run(error).meaning.replace("`", "")
+    return text[0].upper() + text[1:]
+
+
 def unlike(**changes: Any) -> Facts:
     return replace(facts(), **changes)
 
@@ -126,10 +132,10 @@ HEADLINES: list[tuple[str, Facts, str]] = [
     (
         "failed",
         replace(failed_facts("LockTimeoutError"), warehouse=None),
-        "Another session holds a lock on a warehouse table; the message names it; what analysts see is unknown",
+        f"{meaning('LockTimeoutError')}; what analysts see is unknown",
     ),
-    ("failed", failed_facts("Lambda.New"), f"AWS reports a failure that has no entry of its own (Lambda.New){YESTERDAY}"),
-    ("failed", facts(run(status="TIMED_OUT", output=None), []), f"A function did not answer within its state's 16 minutes, or the run took longer than a day{YESTERDAY}"),
+    ("failed", failed_facts("Lambda.New"), f"{meaning('Lambda.New')} (Lambda.New){YESTERDAY}"),
+    ("failed", facts(run(status="TIMED_OUT", output=None), []), f"{meaning('States.Timeout')}{YESTERDAY}"),
     ("over", rolled_back_facts(), f"The run was rolled back at 03:30 UTC{YESTERDAY}"),
     ("over", shrunk_facts(), f"Table {FIRST} shrank: 700 rows, 1,000 before, 30% fewer; analysts see the rows of this run"),
     ("over", unlike(state=InWarehouse(State.UNKNOWN, reason="no answer")), "4,000 rows of 4 tables were loaded, and the warehouse was not asked; analysts see the rows of this run"),
@@ -299,7 +305,7 @@ def test_a_failed_run_is_reported_with_what_there_is(demand: Demand, tmp_path: P
     assert "what the warehouse holds now: " in said.json["missing"][1]
     text = Page(file.read_text()).text
     for told in (
-        "A Python exception that has no entry of its own",
+        cure_of_run("SomethingNew").meaning[1:],
         "(SomethingNew); what analysts see is unknown",
         f"{SCAN}, segment 0, chunk 0",
         "What this report could not find out",
