@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.console import one_line
 from demand.cli.options import Direct
 from demand.cli.output import duration, facts
 from demand_pipeline.contracts.operating.locks import LocksAnswer, TableLock
@@ -29,7 +30,7 @@ def locks(shell: Shell, direct: Direct = False) -> None:
 
 def _parts(holder: str, held: Sequence[TableLock]) -> Iterator[RenderableType]:
     first = held[0]
-    yield Text(holder, style="bold")
+    yield Text(one_line(holder), style="bold")
     rows = [
         ("holds", ", ".join([lock.what for lock in held if lock.is_granted])),
         ("waits for", ", ".join([lock.what for lock in held if not lock.is_granted])),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain, repeat
 from time import sleep
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from demand.cli.app import Shell, command
+from demand.cli.console import one_line
 from demand.cli.options import Direct
 from demand.cli.output import FAILED, SUCCESS, UNUSABLE, Column, duration, facts, moment, status, table
 from demand.runs.options import pasted
@@ -51,9 +53,9 @@ def _parts(found: Status) -> Iterator[RenderableType]:
     yield facts(_facts(found))
     yield ""
     for problem in found.problems:
-        yield Text.assemble(("WRONG    ", "bold red"), f"{problem.message}: {problem.do}")
+        yield Text.assemble(("WRONG    ", "bold red"), one_line(f"{problem.message}: {problem.do}"))
     for unknown in found.unknown:
-        yield Text.assemble(("UNKNOWN  ", "yellow"), f"{unknown.part}: {unknown.reason}")
+        yield Text.assemble(("UNKNOWN  ", "yellow"), one_line(f"{unknown.part}: {unknown.reason}"))
     if not found.problems and not found.unknown:
         yield Text("OK", style="green")
 
@@ -63,7 +65,7 @@ def _facts(found: Status) -> Iterator[tuple[str, object]]:
     if found.running is not None:
         yield "last run", _run(found.last_run) if found.last_run else "none"
         running = [f"{run.name} for {duration(run.seconds)}: {pasted('watch', run.name)}" for run in found.running]
-        yield "running", "\n".join(running) or "none"
+        yield from zip(chain(["running"], repeat("")), running or ["none"], strict=False)
     if found.schedule:
         yield "schedule", f"{found.schedule.state}, {found.schedule.expression}, {found.schedule.timezone}"
         yield "next start", found.schedule.next_start or "unknown" if found.schedule.state == ENABLED else "none"
