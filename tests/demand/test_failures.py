@@ -110,8 +110,8 @@ def test_the_options_of_a_run_are_those_that_the_state_machine_takes() -> None:
     [
         ("FAILED", "States.DataLimitExceeded", "the list of chunks is larger than 256 KiB"),
         ("TIMED_OUT", None, "the run took longer than a day"),
-        ("ABORTED", "Stopped", "somebody stopped the run"),
-        ("ABORTED", None, "somebody stopped the run"),
+        ("ABORTED", "Stopped", "the run was stopped by hand"),
+        ("ABORTED", None, "the run was stopped by hand"),
         ("FAILED", "Surprise", "probably a bug"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_plan_warns_of_a_newer_committed_run_and_of_a_cure_that_is_no_redrive(
     dry = replace(newer, name="dry", output={"committed": False, "tables": []})
     warnings = planned(stopped(), dry, newer).warnings
     assert [warning.split(":")[0] for warning in warnings] == [
-        "run newer started later and is committed",
+        "run newer started later and is already committed, so the load would fail with StaleRunError",
         "a redrive does not help after StagingError",
     ]
 

@@ -145,7 +145,7 @@ def test_an_interrupt_ends_the_watching_and_leaves_the_run_until_it_is_stopped(
         code, out, err = demand("stop", "--yes", "--json")
         assert code == 0, out
         assert json.loads(out)["status"] == runs()[0]["status"] == "ABORTED"
-        assert "somebody stopped the run" in demand("show")[1]
+        assert "the run was stopped by hand" in demand("show")[1]
     finally:
         deploy(BROKEN)
 
