@@ -406,6 +406,7 @@ def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
 
 def test_the_summary_in_the_docs_is_one() -> None:
     page = (Path(__file__).parents[2] / "docs/demand.md").read_text(encoding="utf-8")
-    *lines, following = summary(over_limit_facts(), duration)
-    assert "\n".join(["```", *lines, "Next: "]) in page
+    title, outcome, *counts, following = summary(over_limit_facts(), duration)
+    assert f"```\n{title}\n{outcome.partition('. ')[0]}. " in page
+    assert "\n".join([*counts, "Next: "]) in page
     assert following.rpartition(": ")[2] in page
