@@ -21,9 +21,11 @@ from demand.cli.doctor import _line as finding_line
 from demand.cli.logs import _text as log_line
 from demand.cli.output import Column, Output, facts, table
 from demand.cli.progress import _Bars
+from demand.cli.status import _parts as status_parts
 from demand.errors import DemandError
 from demand.logs import LogLine
 from demand.runs.report import report
+from demand.status import Problem, RunState, Status, Unknown
 from demand_pipeline.contracts.operating.check import Finding, State
 from scripts.demand_page import all_commands
 from tests.demand.conftest import CASES, Real, case
@@ -113,6 +115,17 @@ def test_a_text_keeps_its_styles_and_its_width_where_escapes_are_in_it() -> None
     assert "".join(lines) == r"a\u202ebc\x9bd"
     assert max(map(len, lines)) <= 8
     assert "\x1b[32md\x1b[0m" in stream.getvalue()
+
+
+def test_each_running_run_has_a_line_and_a_reason_none_of_its_own(output: Output) -> None:
+    now = datetime.now(UTC)
+    running = tuple(RunState(name, "RUNNING", now, 1.0, None, None) for name in ("run-1", "run-2"))
+    problems, unknown = (Problem("a\nOK", "b"),), (Unknown("locks", "c\nOK"),)
+    found = Status("stack", now, None, None, running, None, None, None, problems, unknown)
+    output.show(found, *status_parts(found))
+    lines = [line.strip() for line in _OWN.sub("", said(output)).splitlines()]
+    assert [line.split(" for ")[0].split() for line in lines if "run-" in line] == [["running", "run-1"], ["run-2"]]
+    assert "OK" not in lines
 
 
 def test_only_lines_that_are_meant_are_lines() -> None:
