@@ -87,7 +87,12 @@ DENIED = (
         ("AccessDeniedException", DENIED, "AccessDenied", "missing permission states:ListExecutions: User"),
         ("AccessDenied", "Access Denied", "AccessDenied", "missing permission states:ListExecutions: Access Denied"),
         ("ExpiredTokenException", "The security token is expired", "ExpiredCredentials", "have expired"),
-        ("UnrecognizedClientException", "The security token is invalid", "InvalidCredentials", "rejected these credentials"),
+        (
+            "UnrecognizedClientException",
+            "The security token is invalid",
+            "InvalidCredentials",
+            "rejected these credentials",
+        ),
         ("ThrottlingException", "Rate exceeded", "ThrottlingException", "ListExecutions: Rate exceeded"),
     ],
 )
