@@ -87,7 +87,7 @@ def test_an_engine_that_does_not_start_a_container_is_named_in_one_line(engine: 
         docker_test.find_image(Console())
     [line] = str(caught.value).splitlines()
     assert line.startswith("the engine cannot run Python in public.ecr.aws/lambda/python:3.13-")
-    assert line.endswith(f"to run Python, got docker run: {refused}")
+    assert line.endswith(f": docker run: {refused}")
 
 
 def test_the_registrys_image_is_used_where_one_answers(
