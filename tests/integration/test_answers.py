@@ -80,6 +80,7 @@ QUESTIONS: dict[ActionName, dict[str, Any]] = {
         "rows": [[f"{ROWS}{KEY}", *["🌻" * 150] * COLUMNS, None]],
     },
     ActionName.DRIFT: {"run": None},
+    ActionName.LOCKS: {},
     ActionName.RUNS: {"runs": None, "before": None, "most": 100},
     ActionName.DIFF: {"table": "wide", "samples": 30},
     ActionName.ROLLBACK: {"run": None, "by": "a test", "reason": "none"},
