@@ -58,7 +58,7 @@ def rows(warehouse: pg8000.native.Connection, table: str) -> list[dict[str, Any]
 
 def test_the_exported_environment_is_private_and_complete(stack: Stack, exported: Mapping[str, str]) -> None:
     assert stat.S_IMODE((stack.folder / "env").stat().st_mode) == 0o600
-    assert exported.keys() - {"PWD", "PATH", "_", "SHLVL", "OLDPWD"} == {
+    assert exported.keys() - {"PWD", "PATH", "_", "SHLVL", "OLDPWD", "NO_PROXY", "no_proxy"} == {
         *NAMES.split(),
         *map(seed.variable_name, TABLES.values()),
     }

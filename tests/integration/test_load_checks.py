@@ -58,7 +58,7 @@ def test_a_damaged_staged_object_loads_nothing(runs: Runs, warehouse: Warehouse,
 def test_counts_that_do_not_add_up_are_refused(runs: Runs, warehouse: Warehouse) -> None:
     run = run_at(1)
     chunk = runs.chunk(run, "cases", documents(3), scanned=4)
-    with pytest.raises(ReconciliationError, match=r"cases: .* 4 items scanned, but 3 staged and 0 rejected"):
+    with pytest.raises(ReconciliationError, match=r"of 4 scanned items of .* 3 were staged and 0 rejected"):
         runs.load(run, {"cases": [chunk]})
 
 
