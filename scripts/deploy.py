@@ -14,7 +14,7 @@ from pathlib import Path
 
 from demand.aws import Clients
 from demand.config import Flags, find_config
-from demand.errors import DemandError
+from demand.errors import DemandError, from_aws
 from demand.schedule import DISABLED, ENABLED, set_state
 from demand.stack import Stack, find_stack
 
@@ -32,7 +32,7 @@ def deploy(find: Find, run: Callable[..., int], environment: str, options: Seque
     """
     if code := run("build", "--config-env", environment):
         return code
-    with _paused(find):
+    with _paused(find, environment):
         if stack := find():
             wait_for_runs(stack)
         return run("deploy", "--config-env", environment, *options)
@@ -59,10 +59,12 @@ def _active(stack: Stack) -> list[str]:
 
 
 @contextmanager
-def _paused(find: Find) -> Iterator[None]:
+def _paused(find: Find, environment: str) -> Iterator[None]:
     """Let the schedule start no runs. Afterwards it does again, unless it did not before or is no longer meant to."""
     stack = find()
     enabled = stack is not None and set_state(stack, DISABLED).was == ENABLED
+    if enabled:
+        print(f"the schedule is paused; if this is killed, run demand resume --config-env {environment}", flush=True)
     try:
         yield
     finally:
@@ -89,8 +91,13 @@ def main() -> int:
 
     try:
         return deploy(find, run, environment, options)
-    except DemandError as error:
-        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        problem = error if isinstance(error, DemandError) else from_aws(error)
+        if problem is None:
+            raise
+        print(f"error: {problem}", *([f"try: {problem.hint}"] if problem.hint else []), sep="\n", file=sys.stderr)
         return 1
 
 

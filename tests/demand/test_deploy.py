@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from demand.stack import Stack
 from scripts import deploy
@@ -69,7 +70,7 @@ def test_a_schedule_that_was_paused_stays_paused_and_one_that_is_deployed_disabl
     assert (paused.did, turned_off.did) == ([BUILD, DEPLOY], [BUILD, "DISABLED", DEPLOY])
 
 
-def test_it_waits_for_active_runs_and_automatic_redrives(
+def test_it_waits_for_active_runs_and_automatic_redrives_and_says_how_to_resume_the_schedule(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account = Account(running=(("nightly",), (), (), ("repair-1",)))  # of the run's machine and the other, twice
@@ -77,9 +78,33 @@ def test_it_waits_for_active_runs_and_automatic_redrives(
     assert deployed(account) == 0
     assert account.did == [BUILD, "DISABLED", "wait", "wait", DEPLOY, "ENABLED"]
     assert capsys.readouterr().out.splitlines() == [
+        "the schedule is paused; if this is killed, run demand resume --config-env prod",
         "waiting for pipeline nightly",
         "waiting for repair repair-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (NoCredentialsError(), 1, "error: no AWS credentials: Unable to locate credentials\ntry: aws sso login"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_a_failure_of_aws_and_ctrl_c_end_without_a_traceback(
+    failure: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> int:
+        raise failure
+
+    monkeypatch.setattr("sys.argv", ["deploy"])
+    monkeypatch.setattr(deploy, "deploy", fail)
+    assert deploy.main() == code
+    assert capsys.readouterr().err.startswith(message)
 
 
 def test_the_first_deployment_waits_for_nothing() -> None:
