@@ -3,7 +3,7 @@
 -- the warehouse's database. RDS's DBName takes no hyphen, so create the database and the readers' role first:
 --   psql -d postgres -c 'CREATE DATABASE "invoice-transactions-dev-dw"' -c 'CREATE ROLE analysts'
 --   psql -d invoice-transactions-dev-dw -v schema=warehouse -v readers=analysts -f docs/loader-role.sql
--- Set its password where no log shows it (\password demand_loader), and write both to the secret.
+-- Set its password where no log shows it (\password demand_loader), and write its name and password to the secret.
 
 \set ON_ERROR_STOP on
 BEGIN;

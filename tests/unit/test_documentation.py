@@ -22,7 +22,7 @@ OF_EVERY_COMMAND = {"query", "output", "region", "profile"}
 # The CLI's own commands, which no service's model has.
 OF_THE_CLI = {
     "s3 rm": {"recursive"},
-    "cloudformation wait": {"stack-name"},
+    "cloudformation wait": {"stack-name", "change-set-name"},
     # The CLI's own name for Endpoint, which would look like --endpoint-url.
     "sns subscribe": {"topic-arn", "protocol", "notification-endpoint"},
 }
