@@ -84,7 +84,6 @@ app = typer.Typer(
     name="demand",
     cls=Group,
     help="Runs the demand pipeline, watches it, and explains what happened. demand COMMAND --help has examples.",
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # one line, see main
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
@@ -229,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tolerate_encodings()
     output = Output(json_wanted="--json" in given)
     try:
-        code: int | None = app(args=given, prog_name="demand", standalone_mode=False)
+        code: int | None = app(args=given or ["--help"], prog_name="demand", standalone_mode=False)
         output.flush()
     except BrokenPipeError:
         return nobody_reads()

@@ -63,6 +63,12 @@ def test_the_help_groups_commands_by_purpose(demand: Demand) -> None:
     assert {name for names in PANELS.values() for name in names} == set(GROUP.commands)
 
 
+def test_without_a_command_the_help_is_shown_and_no_error(demand: Demand) -> None:
+    said = demand()
+    assert (said.code, said.err) == (0, "")
+    assert said.out == demand("--help").out
+
+
 def test_the_version_is_that_of_the_project(demand: Demand) -> None:
     said = demand("--version")
     assert said.code == 0
