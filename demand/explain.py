@@ -80,11 +80,12 @@ def explain(given: str, schema: str = DEFAULT_SCHEMA) -> Explanation:
     name = known.get(wanted) or {each.lower(): each for each in known}.get(wanted.lower(), wanted)
     of_run, of_question = (any(name in entry.names for entry in cures) for cures in (RUN_CURES, QUESTION_CURES))
     advice = []
-    if of_run or name not in known:
+    is_alarm = name.lower().endswith("alarm")
+    if of_run or not (name in known or is_alarm):
         advice.append(_advice("a run", cure_of_run(name)))
     if of_question:
         advice.append(_advice("an operator's command", cure_of_question(name)))
-    similar = [] if name in known else get_close_matches(name, known, _SIMILAR, _LIKENESS)
+    similar = [] if name in known else get_close_matches(name, known, _SIMILAR, 0 if is_alarm else _LIKENESS)
     notes = _notes(page, name, is_error=bool(advice))
     return Explanation(name, sqlstate, tuple(advice), statements(name, schema), schema, notes, tuple(similar))
 

@@ -71,6 +71,12 @@ def test_an_unknown_name_leads_to_the_cause_and_to_names_that_are_alike() -> Non
     assert explain("Lambda.SomethingNew").similar == ()
 
 
+def test_an_unknown_alarm_leads_to_alarms_that_are_alike_and_is_not_taken_for_an_exception() -> None:
+    found = explain("NoSuccessAlarm")
+    assert (found.advice, len(found.similar)) == ((), 3)
+    assert set(found.similar) <= set(ALARMS)
+
+
 OVERRIDES = ['["Environment=prod", "PostgresSchema=finance"]', "'Environment=prod PostgresSchema=\"finance\"'"]
 
 
