@@ -73,19 +73,21 @@ class Explanation:
 def explain(given: str, schema: str = DEFAULT_SCHEMA) -> Explanation:
     """Explain an error, a SQLSTATE or an alarm by its name; for an unknown name, where to look and what is similar."""
     page = read_page()
-    known = {name: name for entry in (*RUN_CURES, *QUESTION_CURES) for name in entry.names}
-    known |= {name: name for name in _ANCHOR.findall(page)}
-    sqlstate = given.upper() if _IS_SQLSTATE(given.upper()) and given not in known else None
+    names = [name for entry in (*RUN_CURES, *QUESTION_CURES) for name in entry.names] + _ANCHOR.findall(page)
+    known = {name.lower(): name for name in names}
+    sqlstate = given.upper() if _IS_SQLSTATE(given.upper()) and given.lower() not in known else None
     wanted = kind_of(sqlstate).__name__ if sqlstate else given
-    name = known.get(wanted) or {each.lower(): each for each in known}.get(wanted.lower(), wanted)
+    # CloudFormation names an alarm after the stack, with a suffix: demand-pipeline-prod-RunFailedAlarm-1A2B3C.
+    words = [wanted.lower(), *wanted.lower().split("-")]
+    name = next((known[word] for word in words if word in known), wanted)
+    is_known, is_alarm = name in names, name.lower().endswith("alarm")
     of_run, of_question = (any(name in entry.names for entry in cures) for cures in (RUN_CURES, QUESTION_CURES))
     advice = []
-    is_alarm = name.lower().endswith("alarm")
-    if of_run or not (name in known or is_alarm):
+    if of_run or not (is_known or is_alarm):
         advice.append(_advice("a run", cure_of_run(name)))
     if of_question:
         advice.append(_advice("an operator's command", cure_of_question(name)))
-    similar = [] if name in known else get_close_matches(name, known, _SIMILAR, 0 if is_alarm else _LIKENESS)
+    similar = [] if is_known else get_close_matches(name, known.values(), _SIMILAR, 0 if is_alarm else _LIKENESS)
     notes = _notes(page, name, is_error=bool(advice))
     return Explanation(name, sqlstate, tuple(advice), statements(name, schema), schema, notes, tuple(similar))
 

@@ -42,11 +42,12 @@ def test_an_error_is_explained_with_the_values_of_the_runbook(name: str) -> None
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_is_explained_with_the_text_of_the_runbook(name: str) -> None:
+def test_an_alarm_is_explained_with_the_text_of_the_runbook_also_by_its_name_in_cloudwatch(name: str) -> None:
     found = explain(name)
     assert (found.name, found.advice) == (name, ())
     for word in ("**Do**", "**Safe**", "**Then**"):
         assert word in found.notes
+    assert explain(f"{STACK}-{name}-1A2B3C") == found
 
 
 @pytest.mark.parametrize(
