@@ -24,11 +24,26 @@ _LIST = "list"
 
 
 class _ListByDefault(Group):
-    """A group in which `demand rejects RUN` is `demand rejects list RUN`."""
+    """A group in which `demand rejects RUN` is `demand rejects list RUN`; options may precede a command's name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        return super().parse_args(ctx, args if named else [_LIST, *args])
+        """Put the command's name first, where its options are parsed; raises UsageError."""
+        if not (args and args[0] in ctx.help_option_names):
+            first = self._first_word(args)
+            is_named = first is not None and args[first] in self.commands
+            args = [args[first], *args[:first], *args[first + 1 :]] if is_named else [_LIST, *args]
+        return super().parse_args(ctx, args)
+
+    def _first_word(self, args: list[str]) -> int | None:
+        """Return the place of the first word that is neither an option nor an option's value."""
+        options = [option for option in self.commands[_LIST].params if not getattr(option, "is_flag", True)]
+        with_value = {name for option in options for name in option.opts}
+        is_value = False
+        for place, word in enumerate(args):
+            if not is_value and not word.startswith("-"):
+                return place
+            is_value = not is_value and word in with_value
+        return None
 
 
 group = typer.Typer(cls=_ListByDefault, help="List rejected items by reason, export them, convert them again.")

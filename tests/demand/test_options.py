@@ -36,6 +36,24 @@ def test_shared_options_stand_before_a_group_of_commands(demand: Demand) -> None
     assert said.json["error"]["message"].startswith("--config-env prod: no samconfig.toml")
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("--json replay", {"run", "tables"}),
+        ("--json --tables cases replay", {"run", "tables"}),
+        (f"--stack {STACK} --json replay", {"run", "tables"}),
+        ("--json list", {"source", "reasons", "complete", "exported"}),
+        (f"--json --stack {STACK} --samples 0", {"source", "reasons", "complete", "exported"}),
+    ],
+)
+def test_shared_options_stand_before_a_command_of_a_group(
+    stack: Stack, demand: Demand, words: str, shown: set[str]
+) -> None:
+    demand("run", "--json")
+    said = demand("rejects", *words.split())
+    assert (said.code, said.json.keys() - {"schema_version"}) == (0, shown)
+
+
 @pytest.mark.parametrize("option", ["--stack", "--config-file"])
 def test_an_empty_value_before_the_command_is_refused_by_name(demand: Demand, option: str) -> None:
     said = demand(option, "", "runs")
