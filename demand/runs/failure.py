@@ -87,8 +87,13 @@ def _failure(run: Run, error: str, cause: str | None, attempt: Attempt | None = 
 
 
 def commands(run: Run, cure: Cure, *, reading: bool) -> tuple[str, ...]:
-    """The commands of a cure's ways, complete, to be pasted: those that only read, or those that continue the run."""
+    """Return the commands of a cure's ways, to be pasted: those that only read, or those that continue the run.
+
+    Fields that a person must set, such as a limit, are left to that person, also if this run's input contains them.
+    """
+    chosen = any(field in run.input for way in cure.ways for field in way.fields)
     ways = [way for way in cure.ways if (way.then in READING) == reading and not way.fields]
+    ways = [way for way in ways if way.then is not Then.NEW_RUN or not chosen]
     words = [_COMMANDS[way.then](run) for way in ways if way.then in _COMMANDS]
     return tuple(dict.fromkeys([pasted(*found) for found in words if found]))
 

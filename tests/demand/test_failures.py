@@ -56,6 +56,14 @@ def test_the_commands_of_a_failure_are_those_of_its_cure(
     assert (failure_of(error).first, failure_of(error).next) == (first, commands)
 
 
+@pytest.mark.parametrize(
+    ("error", "limit"), [("RejectLimitError", "maxRejectPercent"), ("ShrinkLimitError", "maxShrinkPercent")]
+)
+def test_no_command_repeats_or_drops_a_limit_that_a_person_must_decide_on(error: str, limit: str) -> None:
+    assert failure_of(error, input={limit: 0.1}).next == ()
+    assert "new run" in failure_of(error, input={limit: 0.1}).action
+
+
 @pytest.mark.parametrize("error", [*(name for entry in RUN_CURES for name in entry.names), "Surprise"])
 def test_every_command_of_a_failure_is_complete_and_one_that_demand_takes(error: str) -> None:
     for redrivable in (True, False):
