@@ -86,7 +86,7 @@ _DOCTOR = (
 )
 
 _STATUS = (
-    *(*_FIND, _ASK, Permission("cloudformation:ListStackResources", "stack")),
+    *(*_FIND, *_HISTORY, _ASK, Permission("cloudformation:ListStackResources", "stack")),
     *(Permission("scheduler:GetSchedule", "schedule"), Permission("cloudwatch:DescribeAlarms", "alarms")),
 )
 

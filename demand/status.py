@@ -11,6 +11,7 @@ from demand.errors import DemandError, from_aws
 from demand.runs import execution
 from demand.runs.execution import SUCCEEDED, Run
 from demand.runs.options import pasted
+from demand.runs.repair import Redrives, find_redrives
 from demand.runs.state import InWarehouse, State, find_state
 from demand.schedule import DISABLED, ENABLED
 from demand.stack import Stack
@@ -28,7 +29,7 @@ _HOUR = 3600
 
 @dataclass(frozen=True)
 class RunState:
-    """A run, and its state in the warehouse: None while it runs."""
+    """A run and its state in the warehouse: None while it runs. `next_redrive` is the time of an automatic redrive."""
 
     name: str
     status: str
@@ -36,6 +37,12 @@ class RunState:
     seconds: float
     error: str | None
     warehouse: InWarehouse | None
+    next_redrive: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """How the run ended, for people."""
+        return f"the last run, {self.name}, ended as {self.status}" + (f" with {self.error}" if self.error else "")
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,8 @@ def look(stack: Stack, warehouse: Callable[[], Warehouse]) -> Status:
     alarms = parts.read("alarms", lambda: _alarms(stack))
     locks = parts.read("locks", lambda: warehouse().ask(LocksAnswer, ActionName.LOCKS).locks)
     ended = next((run for run in runs or () if not run.is_running and not run.input.get("dryRun")), None)
-    last = _state(ended, now, find_state(warehouse, ended)) if ended else None
+    redrives = parts.read("automatic redrive", lambda: find_redrives(stack, ended)) if ended else None
+    last = _state(ended, now, find_state(warehouse, ended), redrives) if ended else None
     if last and last.warehouse and last.warehouse.state is State.UNKNOWN and answer:
         parts.unknown.append(Unknown("last run", last.warehouse.reason or ""))
     problems = [
@@ -155,8 +163,9 @@ def hours_allowed(stack: Stack) -> int | None:
     return int(hours) if hours else None
 
 
-def _state(run: Run, now: datetime, warehouse: InWarehouse | None = None) -> RunState:
-    return RunState(run.name, run.status, run.started, run.seconds(now), run.error, warehouse)
+def _state(run: Run, now: datetime, warehouse: InWarehouse | None = None, redrives: Redrives | None = None) -> RunState:
+    following = redrives.next if redrives else None
+    return RunState(run.name, run.status, run.started, run.seconds(now), run.error, warehouse, following)
 
 
 def _timetable(stack: Stack, now: datetime) -> Timetable:
@@ -196,9 +205,8 @@ def _stale(tables: Sequence[TableStatus], stack: Stack) -> Iterator[Problem]:
 
 
 def _failed(last: RunState | None) -> Iterator[Problem]:
-    if last and last.status != SUCCEEDED:
-        error = f" with {last.error}" if last.error else ""
-        yield Problem(f"the last run, {last.name}, ended as {last.status}{error}", pasted("show", last.name))
+    if last and last.status != SUCCEEDED and not last.next_redrive:
+        yield Problem(last.sentence, pasted("show", last.name))
 
 
 def _paused(schedule: Timetable | None, stack: Stack) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from itertools import chain, repeat
 from time import sleep
 from typing import Annotated
@@ -36,7 +37,7 @@ def show_status(shell: Shell, watch: Watch = False, direct: Direct = False) -> i
                 shell.output.results.clear()
             shell.output.show(found, *_parts(found))
         if not watch:
-            return FAILED if found.problems else UNUSABLE if found.unknown else SUCCESS
+            return FAILED if found.problems else UNUSABLE if found.unknown or _next_redrive(found) else SUCCESS
         sleep(WATCH_SECONDS)
 
 
@@ -54,10 +55,18 @@ def _parts(found: Status) -> Iterator[RenderableType]:
     yield ""
     for problem in found.problems:
         yield Text.assemble(("WRONG    ", "bold red"), one_line(f"{problem.message}: {problem.do}"))
+    following = _next_redrive(found)
+    if found.last_run and following:
+        text = f"{found.last_run.sentence}; it is redriven automatically at {moment(following)}"
+        yield Text.assemble(("WAITING  ", "yellow"), one_line(text))
     for unknown in found.unknown:
         yield Text.assemble(("UNKNOWN  ", "yellow"), one_line(f"{unknown.part}: {unknown.reason}"))
-    if not found.problems and not found.unknown:
+    if not (found.problems or following or found.unknown):
         yield Text("OK", style="green")
+
+
+def _next_redrive(found: Status) -> datetime | None:
+    return found.last_run.next_redrive if found.last_run else None
 
 
 def _facts(found: Status) -> Iterator[tuple[str, object]]:

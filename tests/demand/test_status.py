@@ -1,15 +1,18 @@
 """demand status and demand locks: what they say is what the stack and the warehouse have."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 
 from demand import permissions
+from demand import status as screen
 from demand.cli import app, status
+from demand.runs.repair import Redrives
 from demand.stack import find_stack
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres.connection import Timeouts
@@ -44,7 +47,8 @@ def test_a_stack_that_is_well_is_ok_and_its_state_is_that_of_the_warehouse(well:
     assert (following.hour, following.minute) == (3, 0)
     assert (found["running"], found["oldest_lock"]) == ([], None)
     assert found["place"].startswith(f"stack {STACK}, account 123456789012, region {REGION}")
-    assert called == {entry.action for entry in permissions.COMMANDS["status"]}
+    history = "states:GetExecutionHistory"  # of the automatic redrive, once a run has failed
+    assert called == {entry.action for entry in permissions.COMMANDS["status"]} - {history}
     shown = well.demand("status")
     assert shown.code == 0
     assert shown.out.splitlines()[-1] == "OK"
@@ -89,6 +93,21 @@ def test_what_is_wrong_is_said_with_the_command_that_goes_on_and_the_exit_code_i
     assert [line for line in said.out.splitlines() if line.startswith("WRONG")] == [f"WRONG    {told}"]
     message, _, do = told.rpartition(": ")
     assert well.demand("status", "--json").json["problems"] == [{"message": message, "do": do}]
+
+
+def test_a_failed_run_that_waits_for_its_automatic_redrive_is_not_wrong_and_the_exit_code_is_2(
+    well: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed_before_a_dry_run(well)
+    following = datetime(2026, 12, 1, 3, 20, tzinfo=UTC)
+    monkeypatch.setattr(screen, "find_redrives", lambda *_: Redrives(0, 0, following))
+    said = well.demand("status", "--json")
+    assert (said.code, said.json["problems"], said.json["unknown"]) == (2, [], [])
+    assert said.json["last_run"]["next_redrive"] == following.isoformat()
+    *_, last = well.demand("status").out.splitlines()
+    assert re.fullmatch(
+        "WAITING  the last run, .*, ended as FAILED with RejectLimitError; it is redriven automatically at .*", last
+    )
 
 
 def test_locks_are_listed_and_a_run_that_waits_for_one_is_a_problem_until_its_holder_is_ended(well: Real) -> None:
