@@ -1,4 +1,4 @@
-"""A declaration for a table that has none yet: guessed from a sample, with doubts, and tried on the sample."""
+"""Infers a declaration from a sample of a table, notes doubts, and tries it on the sample."""
 
 from demand.infer.declare import Inferred, Rejects, infer
 from demand.infer.sample import Limits

@@ -1,4 +1,4 @@
-"""Which column type a person would choose for a path's values, and what speaks against it."""
+"""Chooses the column type of a path from its values, and notes doubts about it."""
 
 import re
 from collections import Counter
@@ -11,8 +11,8 @@ from demand_pipeline.dynamodb.typed_json import AttributeValue
 from demand_pipeline.tables import ColumnType
 from demand_pipeline.transform.column_types import converter
 
-_MOSTLY = 0.5  # share of the values that must look like a type for it to be considered
-_FIT = 0.95  # share of the values that it must take; the others are doubts
+_MOSTLY = 0.5  # share of the values that must look like a type
+_FIT = 0.95  # share of the values that the type must accept; the others become doubts
 _WHOLE = 0.995  # share of the numbers that must be whole for bigint: fractions are seldom mistakes
 _RECORD_PRESENCE = 0.6  # of the usual members of a map, for them to become columns
 _RECORD_MEMBERS = 20
@@ -28,7 +28,7 @@ _AMOUNT_WORDS = _vocabulary(
     "balance fee discount vat lat lon latitude longitude"
 )
 _FLAG_WORDS = _vocabulary("is has can was are")
-# Maps that anything may be put into, by the last word of their name.
+# Last words of names of maps with free-form content.
 _FREE_WORDS = _vocabulary(
     "values data attributes properties payload details detail context settings options params parameters labels "
     "fields custom extra raw body snapshot changes diff metadata meta"
@@ -37,7 +37,7 @@ _FREE_WORDS = _vocabulary(
 
 @dataclass(frozen=True)
 class Choice:
-    """A column type, the share of the values that it takes, and doubts in words."""
+    """A column type, the share of the values that it accepts, and doubts."""
 
     type: ColumnType
     fit: float
@@ -45,13 +45,13 @@ class Choice:
 
 
 def words(name: str) -> list[str]:
-    """A name's words in lower case: `receivedAt` is `received`, `at`."""
+    """Split a name into words in lower case: `receivedAt` becomes `received`, `at`."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return [word.lower() for word in re.split(r"[\W_]+", split) if word]
 
 
 def is_record(path: Path) -> bool:
-    """Whether a map's members should be columns: always a map, always much the same members, not for anything."""
+    """Whether a map's members should be columns: always a map, mostly the same members, no free-form name."""
     members = path.usual_members
     name = words(path.path[-1])
     return (
@@ -63,19 +63,19 @@ def is_record(path: Path) -> bool:
 
 
 def choose_key(kind: str, path: Path) -> Choice:
-    """The type of a key attribute. A string stays text, so that different keys stay different."""
+    """Choose the type of a key attribute. A string stays text, so that different keys stay different."""
     values = path.values
     if kind == "B":
         return _choice(ColumnType.BYTEA, values)
     if kind == "N":
         return _choice(ColumnType.BIGINT if fit(ColumnType.BIGINT, values) == 1 else ColumnType.NUMERIC, values)
     moments = sum(format_of(value)[1] in (DATE, MOMENT) for value in values) / len(values)
-    doubt = f"{moments:.0%} are times: timestamptz, if no two keys are the same moment"
+    doubt = f"{moments:.0%} are times; use timestamptz if no two keys are the same moment"
     return _choice(ColumnType.TEXT, values, [doubt] if moments else [])
 
 
 def choose(path: Path) -> Choice:
-    """The first type, from the strictest to the widest, that most values look like and nearly all fit."""
+    """Choose the strictest type that most values look like and that accepts nearly all of them."""
     evidence = _Evidence(path)
     for column_type, looks_like in _CANDIDATES:
         if looks_like(evidence) and fit(column_type, path.values) >= _FIT:
@@ -84,25 +84,25 @@ def choose(path: Path) -> Choice:
 
 
 def fit(column_type: ColumnType, values: Sequence[AttributeValue]) -> float:
-    """The share of the values that a column of this type takes, by the pipeline's own conversion."""
+    """Return the share of the values that the pipeline's own conversion accepts for this type."""
     convert = converter(column_type)
     return sum(_takes(convert, value) for value in values) / len(values) if values else 1.0
 
 
 def misfits(column_type: ColumnType, values: Sequence[AttributeValue]) -> list[AttributeValue]:
-    """The values that a column of this type rejects."""
+    """Return the values that a column of this type rejects."""
     convert = converter(column_type)
     return [value for value in values if not _takes(convert, value)]
 
 
 def formats(values: Sequence[AttributeValue]) -> list[tuple[str, float]]:
-    """The formats of times and numbers with their shares, the most frequent first."""
+    """Return the formats of times and numbers with their shares, the most frequent first."""
     found = Counter(words for words, _ in map(format_of, values) if words)
     return [(words, count / len(values)) for words, count in found.most_common()]
 
 
 class _Evidence:
-    """What a path's values look like, as shares of those that say something: not empty strings, not empty lists."""
+    """The formats of a path's values, as shares of the non-empty values."""
 
     def __init__(self, path: Path) -> None:
         self.words = words(path.path[-1])
@@ -123,7 +123,7 @@ class _Evidence:
 
     @property
     def is_flag(self) -> bool:
-        """Numbers 0 and 1 are flags where the name asks a question."""
+        """Numbers 0 and 1 are flags if the name starts like a question."""
         bits = self.looks(BIT) if self.words and self.words[0] in _FLAG_WORDS else 0.0
         return self.types("BOOL") + self.looks(FLAG) + bits >= _MOSTLY
 
@@ -133,13 +133,13 @@ class _Evidence:
 
     @property
     def is_time(self) -> bool:
-        """Epochs are times where the name says so, or where other values are written out."""
+        """Epochs are times if the name suggests a time, or if other values are timestamps."""
         epochs = self.looks(EPOCH) if self.is_named(_TIME_WORDS) or self.looks(MOMENT) else 0.0
         return self.looks(MOMENT) + epochs >= _MOSTLY
 
     @property
     def is_number(self) -> bool:
-        """Strings of digits are numbers only where the name says so: a postcode is not."""
+        """Strings of digits are numbers only if the name suggests an amount: a postcode is not a number."""
         in_strings = self.looks(WHOLE, DECIMAL, EPOCH, BIT) if self.is_amount else 0.0
         return max(self.types("N"), in_strings) >= _MOSTLY
 
@@ -165,7 +165,7 @@ _CANDIDATES: tuple[tuple[ColumnType, Callable[[_Evidence], bool]], ...] = (
 
 
 def _type(value: AttributeValue) -> str:
-    """A value's DynamoDB type; that of a list says what is in it, if that is of one type."""
+    """Return a value's DynamoDB type; for a list, with its elements' type if they have only one."""
     [(kind, content)] = value.items()
     if kind != "L":
         return kind
@@ -186,18 +186,18 @@ def _choice(column_type: ColumnType, values: Sequence[AttributeValue], doubts: I
 
 
 def _doubts(column_type: ColumnType, found: _Evidence) -> Iterator[str]:
-    """What another reader might see in the values."""
+    """Yield other possible interpretations of the values."""
     if column_type is ColumnType.BIGINT and (share := found.looks(EPOCH)) >= _MOSTLY:
-        yield f"{share:.0%} could be times since 1970: then timestamptz"
+        yield f"{share:.0%} could be times since 1970; if so, use timestamptz"
     if column_type is ColumnType.BIGINT and found.looks(BIT) == 1:
-        yield "100% are 0 or 1: boolean takes them too"
+        yield "100% are 0 or 1; boolean accepts them too"
     if column_type is ColumnType.TEXT:
         if (share := found.looks(WHOLE, DECIMAL)) >= _MOSTLY and found.types("N") < _MOSTLY:
-            yield f"{share:.0%} are digits: numeric takes them, but loses leading zeros"
+            yield f"{share:.0%} are digits; numeric accepts them, but loses leading zeros"
         if (share := found.types("N", "BOOL")) and found.types("S"):
-            yield f"{share:.0%} are no strings, but numbers or booleans"
+            yield f"{share:.0%} are numbers or booleans, not strings"
     if column_type is ColumnType.JSONB:
         if (share := found.types("M")) >= _MOSTLY:
-            yield f"{share:.0%} are maps whose members differ, or that are named as if anything may be in them"
+            yield f"{share:.0%} are maps with varying members, or with a name that suggests free-form content"
         elif found.types("L", "L of M", "L of S", "L of N") < _FIT:
-            yield "no other type takes 95% of the values"
+            yield "no other type accepts 95% of the values"

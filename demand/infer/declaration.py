@@ -1,4 +1,4 @@
-"""A declaration as a module's text, with what the sample says of each column, and read back from it."""
+"""Writes a declaration as a module with comments on the sample, and reads it back."""
 
 import runpy
 import tempfile
@@ -18,13 +18,13 @@ from demand_pipeline.tables import ColumnType, Table
 from demand_pipeline.transform.jsonb import to_json
 
 _EXAMPLES, _EXAMPLE_LENGTH = 3, 40
-_LOOKED_AT = 1000  # values that examples are made of
+_LOOKED_AT = 1000  # values searched for examples
 _SHOWN_MISFITS = 3
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A column to be: where it reads, its name and type, what the sample has there."""
+    """A proposed column: its path, name and type, and the values in the sample."""
 
     name: str
     path: tuple[str, ...]
@@ -40,18 +40,18 @@ class Proposal:
 
     @property
     def source(self) -> str | tuple[str, ...]:
-        """As in a declaration: joined by dots, or a tuple where a name has a dot or a bracket."""
+        """The path as in a declaration: joined by dots, or a tuple if a name contains a dot or a bracket."""
         joined = ".".join(self.path)
         return joined if tuple(joined.split(".")) == self.path and "[" not in joined else self.path
 
     @property
     def place(self) -> str:
-        """The path in words."""
+        """The path as text."""
         return ".".join(self.path)
 
 
 def propose(name: str, found: Path, choice: Choice, items: int, *, real: bool = False) -> Proposal:
-    """A column from its path's values, of a sample of `items`. Its examples are made up, or `real` values."""
+    """Propose a column from its path's values in a sample of `items`. Examples are made up, or `real` values."""
     values = found.values
     rejected = misfits(choice.type, values)
     doubts = list(choice.doubts)
@@ -75,14 +75,14 @@ def propose(name: str, found: Path, choice: Choice, items: int, *, real: bool = 
 
 
 def module_text(table: str, sample: Sample, columns: Sequence[Proposal], rare: Sequence[Proposal]) -> str:
-    """The module: a builder to review, which `load` can read."""
+    """Return the module: a builder to review, which `load` can read."""
     source = sample.table.name
     read = f"{len(sample.items):,}, for {sample.read_units:,.1f} read units"
     lines = [
         f'"""`{source}` in DynamoDB becomes `{table}` in the warehouse: one row per item."""',
         "",
         f"# Written by demand infer from {'all' if sample.complete else 'a sample'} of its items: {read}.",
-        "# To be reviewed: names, types and descriptions are guesses. The comments say what the sample has there.",
+        "# Review it: names, types and descriptions are guesses. The comments describe the sample.",
         "",
         "from demand_pipeline.tables import Column, ColumnType, Table",
         "",
@@ -97,13 +97,13 @@ def module_text(table: str, sample: Sample, columns: Sequence[Proposal], rare: S
         lines.append(f"        {column_line(column)}")
     lines += ["    ),", ")"]
     if rare:
-        lines += ["", "# Rare, and so left in extra:"]
+        lines += ["", "# Rare attributes, which stay in extra:"]
         lines += [f"# {percent(column.presence)}: {column_line(column)}" for column in rare]
     return "\n".join(lines) + "\n"
 
 
 def load(text: str) -> Table:
-    """The declaration that a module's text makes; raises ValueError if it cannot work."""
+    """Load the declaration in a module's text; raises ValueError if it is invalid."""
     with tempfile.TemporaryDirectory() as folder:
         file = File(folder, "builder.py")
         file.write_text(text, encoding="utf-8")
@@ -112,13 +112,13 @@ def load(text: str) -> Table:
 
 
 def literal(text: str) -> str:
-    """A string as Python writes it, with double quotes where that needs no more escapes; always on one line."""
+    """Return a string literal in one line, with double quotes unless that needs more escapes."""
     shown = repr(text)
     return f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in shown else shown
 
 
 def column_line(column: Proposal) -> str:
-    """The line of a declaration."""
+    """Return the column's line in a declaration."""
     source = column.source
     parts = [literal(column.name), f"ColumnType.{column.type.name}"]
     parts += [literal(source) if isinstance(source, str) else _tuple(source), literal(title(column.path))]
@@ -134,7 +134,7 @@ def _tuple(texts: Sequence[str]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share without digits that say nothing, but never rounded to nothing or to all."""
+    """Format a share without needless digits, but never rounded to 0 or 100 %."""
     places = 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0  # noqa: PLR2004 - per cent
     return f"{min(max(share, 0.001), 0.999) if 0 < share < 1 else share:.{places}%}"
 
@@ -149,7 +149,7 @@ def _comments(column: Proposal) -> Iterator[str]:
 
 
 def _examples(column_type: ColumnType, values: Sequence[AttributeValue], *, real: bool) -> tuple[str, ...]:
-    """The most frequent values or shapes, of those that the column takes, that are short and that can be printed."""
+    """Return the most frequent values or shapes that the column accepts and that are short and printable."""
     found: Counter[str] = Counter()
     for value in values[:_LOOKED_AT]:
         if not misfits(column_type, [value]):
@@ -174,7 +174,7 @@ def _texts(column_type: ColumnType, value: AttributeValue) -> list[str]:
 
 
 def _shown(value: AttributeValue) -> str:
-    """A value in a comment: its DynamoDB type, and its beginning."""
+    """Format a value for a comment: its DynamoDB type, and its beginning."""
     [(kind, content)] = value.items()
     text = content if isinstance(content, str) else to_json(value)
     return f"{kind} {literal(text[:_EXAMPLE_LENGTH])}"

@@ -1,4 +1,4 @@
-"""From a table's name to a declaration: sample, choose, write, and convert the sample with what was written."""
+"""From a table's name to a declaration: sample, choose types, write the module, convert the sample with it."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table, table_name_problem
 from demand_pipeline.transform.rows import RejectError, RowMaker
 
-_MOST_COLUMNS = 500  # PostgreSQL: 1,600, and fewer of long rows
+_MOST_COLUMNS = 500  # PostgreSQL: 1,600, and fewer for long rows
 _MOST_RARE = 50  # shown
 
 
@@ -29,7 +29,7 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Inferred:
-    """A declaration to review. `rare` are paths that few items have; `text` is the module."""
+    """A declaration to review. `rare` are paths in few items; `text` is the module."""
 
     table: str
     source: str
@@ -62,9 +62,11 @@ def infer(
 
 
 def declare(sample: Sample, *, name: str | None = None, real_examples: bool = False) -> Inferred:
-    """The declaration of a sample, of a table with a possible name; raises DemandError if there is nothing to go by."""
+    """Declare the table of a sample; raises DemandError for an empty sample or an impossible name."""
     if not sample.items:
-        raise DemandError("EmptyTable", f"{sample.table.name}: expected items to go by, got none", "docs/adapt.md")
+        raise DemandError(
+            "EmptyTable", f"{sample.table.name} is empty, so there is nothing to infer from", "docs/adapt.md"
+        )
     columns, rare = _proposals(sample, real=real_examples)
     table = name or table_name(sample.table.name)
     text = module_text(table, sample, columns, rare)
@@ -89,7 +91,7 @@ def declare(sample: Sample, *, name: str | None = None, real_examples: bool = Fa
 
 
 def convert(table: Table, items: Iterable[Item]) -> tuple[Counter[str], int]:
-    """Convert items as a run does: the reasons of the rejects, and how many rows were sanitized."""
+    """Convert items as a run does; return the reasons of the rejects, and the number of sanitized rows."""
     maker = RowMaker(table)
     reasons: Counter[str] = Counter()
     sanitized = 0
@@ -102,7 +104,7 @@ def convert(table: Table, items: Iterable[Item]) -> tuple[Counter[str], int]:
 
 
 def _proposals(sample: Sample, *, real: bool) -> tuple[list[Proposal], list[Proposal]]:
-    """The columns, keys first, and what is too rare to be one."""
+    """Return the columns, keys first, and the paths that are too rare to be columns."""
     total = len(sample.items)
     attributes = {path.path[0]: path for path in profile(sample.items)}
     keys = [attributes.pop(name) for name in sample.table.keys]

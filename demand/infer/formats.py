@@ -1,4 +1,4 @@
-"""What a value looks like to people: how its time or number is written."""
+"""Recognises formats of values: how times and numbers are written."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ DATE, MOMENT, EPOCH = "date", "timestamp", "epoch"
 WHOLE, DECIMAL = "whole number", "decimal number"
 FLAG, BIT = "true or false", "0 or 1"
 
-# Epochs between 2001 and 2096: smaller and larger numbers are more often something else.
+# Epochs between 2001 and 2096; smaller and larger numbers are rarely times.
 _SECONDS, _MILLISECONDS = (10**9, 4 * 10**9), (10**12, 4 * 10**12)
 
 _STRINGS: tuple[tuple[Callable[[str], object], str, str | None], ...] = (
@@ -27,7 +27,7 @@ _STRINGS: tuple[tuple[Callable[[str], object], str, str | None], ...] = (
 
 
 def format_of(value: AttributeValue) -> tuple[str | None, str | None]:
-    """A value's format in words, and what it is evidence for; None where it has none in particular."""
+    """Return a value's format as text, and the kind of value it indicates; None for no particular format."""
     [(kind, content)] = value.items()
     if kind == "N":
         return _number(content)

@@ -1,4 +1,4 @@
-"""Made-up values of the shape of real ones: a declaration is committed, and items may contain personal data."""
+"""Made-up values in the shape of real ones, since a declaration is committed and items may contain personal data."""
 
 import base64
 from collections.abc import Callable, Iterable
@@ -15,9 +15,9 @@ _WITHOUT_WORDS = (*_TIMES, ColumnType.NUMERIC, ColumnType.BIGINT, ColumnType.NUM
 
 
 def made_up(column_type: ColumnType, value: AttributeValue) -> AttributeValue:
-    """A value that a column takes, with other letters and digits in the same places; a time is another time.
+    """Replace letters and digits of a value that a column accepts; a time becomes a different time.
 
-    It need not be one that the column takes: it may be out of range.
+    The column may reject the result, for example if it is out of range.
     """
 
     def shape(kind: str, text: str) -> str:
@@ -31,7 +31,7 @@ def made_up(column_type: ColumnType, value: AttributeValue) -> AttributeValue:
 
 
 def _made_of(value: AttributeValue, shape: Callable[[str, str], str]) -> AttributeValue:
-    """A value whose texts are replaced, and the names in its maps."""
+    """Replace a value's texts and the names in its maps."""
     [(kind, content)] = value.items()
     match kind:
         case "BOOL" | "NULL":
@@ -46,7 +46,7 @@ def _made_of(value: AttributeValue, shape: Callable[[str, str], str]) -> Attribu
 
 
 def _shape(text: str, digits: Iterable[str], *, letters: bool) -> str:
-    """ASCII's punctuation stays; of other characters only whether they are digits, capitals or something else."""
+    """Keep ASCII punctuation; replace other characters with digits, capitals or small letters."""
     capital, small, digit = cycle(ascii_uppercase), cycle(ascii_lowercase), iter(digits)
 
     def made(char: str) -> str:

@@ -1,4 +1,4 @@
-"""Names for tables and columns, made from DynamoDB's."""
+"""Names for tables and columns, derived from names in DynamoDB."""
 
 import re
 from collections.abc import Iterable
@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from demand.infer.choose import words
 from demand_pipeline.tables import EXTRA, MAX_NAME_BYTES, MAX_TABLE_NAME_BYTES, table_name_problem
 
-_BEFORE = "t_"  # a name that is not possible by itself
+_BEFORE = "t_"  # a name that is not allowed by itself
 _SYSTEM = frozenset({EXTRA.name, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 def table_name(source: str) -> str:
-    """A name that the warehouse's table can have, whatever DynamoDB's table is called."""
+    """Return a valid name for the warehouse's table, for any name in DynamoDB."""
     plain = re.sub(r"[^a-z0-9_]", "", "_".join(words(source)))[: MAX_TABLE_NAME_BYTES - len(_BEFORE)].rstrip("_")
     return f"{_BEFORE}{plain}" if table_name_problem(plain) else plain
 
 
 def column_names(paths: Iterable[tuple[str, ...]]) -> list[str]:
-    """A name for each path: its words, shortened to what PostgreSQL keeps; a number where two are alike."""
+    """Return a name for each path: its words, shortened to PostgreSQL's limit; numbered if it is not unique."""
     taken = set(_SYSTEM)
     names: list[str] = []
     for path in paths:
@@ -29,7 +29,7 @@ def column_names(paths: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def title(path: tuple[str, ...]) -> str:
-    """A path as a sentence, to be described better: of `amounts.net` it is `Amounts net`, with a full stop."""
+    """Return a path as a preliminary description: `Amounts net.` for `amounts.net`."""
     text = " ".join(word for step in path for word in words(step)) or "an attribute"
     return f"{text[:1].upper()}{text[1:]}."
 

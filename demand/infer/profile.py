@@ -1,4 +1,4 @@
-"""What a sample has at each path: how often, of which types, and the values themselves."""
+"""Collects the values of a sample by path, with their types and frequency."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from demand_pipeline.dynamodb.typed_json import AttributeValue, Item
 
-RARE = 0.05  # share of the items, or of a map's values, below which a path is not counted on
+RARE = 0.05  # share of the items, or of a map's values, below which a path is rare
 
 
 @dataclass
 class Path:
-    """One path into the items: `values` are those that are there and not NULL."""
+    """One path into the items: `values` are all values except NULL."""
 
     path: tuple[str, ...]
     values: list[AttributeValue] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Path:
     members: dict[str, "Path"] = field(default_factory=dict)
 
     def add(self, value: AttributeValue) -> None:
-        """Take in a value, and the members of a map."""
+        """Add a value, and the members of a map."""
         [(kind, content)] = value.items()
         if kind == "NULL":
             self.nulls += 1
@@ -34,7 +34,7 @@ class Path:
                 self.members[name].add(member)
 
     def presence(self, of: int) -> float:
-        """The share of `of` items that have a value here."""
+        """Return the share of `of` items with a value at this path."""
         return len(self.values) / of if of else 0.0
 
     @property
@@ -49,13 +49,13 @@ class Path:
 
     @property
     def member_presence(self) -> float:
-        """How full its maps are, on average: 1 where every map has every usual member."""
+        """The average share of usual members per map: 1 if every map contains all of them."""
         usual = self.usual_members
         return sum(member.presence(self.types["M"]) for member in usual) / len(usual) if usual else 0.0
 
 
 def profile(items: Iterable[Item]) -> list[Path]:
-    """The items' attributes, in the order in which they are first seen."""
+    """Return the items' attributes, in the order of their first occurrence."""
     root = Path(())
     for item in items:
         root.add({"M": item})
@@ -63,7 +63,7 @@ def profile(items: Iterable[Item]) -> list[Path]:
 
 
 def leaves(paths: Iterable[Path], is_record: Callable[[Path], bool]) -> Iterator[Path]:
-    """The paths that may become columns: instead of a record, its members."""
+    """Yield the paths that may become columns: the members of a record, not the record."""
     for path in paths:
         if is_record(path):
             yield from leaves(path.members.values(), is_record)

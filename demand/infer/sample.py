@@ -1,4 +1,4 @@
-"""A sample of a DynamoDB table, read from all over it and within a limit of read units."""
+"""A sample from all parts of a DynamoDB table, within a limit of read units."""
 
 import base64
 from collections import deque
@@ -14,13 +14,13 @@ from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.scan.segment import RateLimiter
 
 _MOST_SEGMENTS = 64  # parts of the table that the sample comes from
-_FIRST_ITEMS = 10  # of the first page, when their size is not known: DynamoDB's largest take 50 read units each
+_FIRST_ITEMS = 10  # of the first page: their size is unknown, and DynamoDB's largest items take 50 read units each
 _PAGES_PER_SEGMENT = 4
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read: at most this many items, and read units in all and per second."""
+    """Limits of the sample: items, total read units, and read units per second."""
 
     items: int = 1000
     read_units: float = 200
@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """What DescribeTable says. `keys` has the type (S, N or B) of each key attribute, the partition key first."""
+    """A description by DescribeTable. `keys` maps key attributes to their types (S, N or B), partition key first."""
 
     name: str
     arn: str
@@ -39,7 +39,7 @@ class SourceTable:
 
 @dataclass
 class Sample:
-    """Items in DynamoDB's JSON, and what they cost. `complete` is whether they are the whole table."""
+    """Items in DynamoDB's JSON, and their read units. `complete` is whether they are the whole table."""
 
     table: SourceTable
     items: list[Item] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Sample:
 def read_sample(dynamodb: Any, name: str, limits: Limits, limiter: RateLimiter | None = None) -> Sample:
     """Scan a few items of each of up to 64 segments, in random order; eventually consistent.
 
-    A page may exceed the read units by what its items are larger than those before. Raises DemandError for a table
+    A page exceeds the limit of read units if its items are larger than the items before. Raises DemandError for a table
     that does not exist.
     """
     sample = Sample(_describe(dynamodb, name))
@@ -80,7 +80,7 @@ def read_sample(dynamodb: Any, name: str, limits: Limits, limiter: RateLimiter |
 
 
 def _next_items(sample: Sample, limits: Limits, segments: int) -> int:
-    """How many items the next page may have: an even share of what is wanted, as far as the read units reach."""
+    """Return the maximum number of items on the next page: an even share, within the remaining read units."""
     left, units = limits.items - len(sample.items), limits.read_units - sample.read_units
     if left <= 0 or units <= 0:
         return 0
@@ -99,7 +99,7 @@ def _describe(dynamodb: Any, name: str) -> SourceTable:
         raise DemandError(
             "UnknownTable",
             f"no DynamoDB table {name!r}; {_existing(dynamodb)}",
-            "its name, or an ARN for another account's",
+            "give a table's name, or an ARN for a table of another account",
         ) from None
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in found["AttributeDefinitions"]}
     schema = sorted(found["KeySchema"], key=lambda entry: entry["KeyType"] != "HASH")
@@ -112,11 +112,11 @@ def _existing(dynamodb: Any) -> str:
         names = dynamodb.list_tables(Limit=20)["TableNames"]
     except ClientError:
         return "the tables cannot be listed (dynamodb:ListTables)"
-    return f"there: {', '.join(names)}" if names else "there are no tables"
+    return f"existing tables: {', '.join(names)}" if names else "there are no tables"
 
 
 def as_sent(item: Mapping[str, Any]) -> Item:
-    """An item as DynamoDB sends it: boto3 has decoded its binary values."""
+    """Convert an item back to DynamoDB's format: boto3 has decoded its binary values."""
     return {name: _value_as_sent(value) for name, value in item.items()}
 
 

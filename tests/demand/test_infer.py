@@ -312,15 +312,15 @@ def test_the_command_writes_a_new_file_only_and_says_what_comes_next(
     assert "a run would reject 0 of them" in said.err
     assert "make generate" in said.err
     again = demand("infer", "plain", "-o", str(file), "--json")
-    assert (again.code, again.json["error"]["message"]) == (2, f"--output {file}: expected a new file, it exists")
+    assert (again.code, again.json["error"]["message"]) == (2, f"--output {file}: the file already exists")
     assert demand("infer", "plain").out == file.read_text()
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("none",), "no DynamoDB table 'none'; there: empty"),
-        (("empty",), "empty: expected items to go by, got none"),
+        (("none",), "no DynamoDB table 'none'; existing tables: empty"),
+        (("empty",), "empty is empty, so there is nothing to infer from"),
         (("empty", "--max-read-units", "0"), "--max-read-units"),
     ],
 )
