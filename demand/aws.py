@@ -6,14 +6,14 @@ from typing import Any
 
 from demand.config import Config
 
-_ATTEMPTS = 6  # throttled calls are repeated; a person waits for the answer
+_ATTEMPTS = 6  # throttled calls are repeated, but an operator is waiting
 _CONNECT_SECONDS, _READ_SECONDS = 5, 30
-# A function answers when it is done, within its time limit; a call that may have been carried out is not repeated.
+# A function answers within its time limit; its call is not repeated, since it may have taken effect.
 _FUNCTION_SECONDS = 150
 
 
 class Clients:
-    """Clients by service, each made once. They may be used by several threads."""
+    """Clients by service, each created once. Several threads may use them."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

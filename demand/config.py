@@ -1,4 +1,4 @@
-"""Which stack a command is about: from flags, `DEMAND_…` variables and `samconfig.toml`, each value with its source."""
+"""The settings of a command, from flags, `DEMAND_…` variables and `samconfig.toml`, each with its source."""
 
 import os
 import tomllib
@@ -15,7 +15,7 @@ _DEFAULT_ENVIRONMENT = "default"
 
 @dataclass(frozen=True)
 class Flags:
-    """What was given on the command line; None where nothing was."""
+    """Options of the command line; None if not given."""
 
     stack: str | None = None
     region: str | None = None
@@ -26,7 +26,7 @@ class Flags:
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and where it came from; without a value, where it was looked for."""
+    """A value and its source; without a value, the places that were searched."""
 
     name: str
     value: str | None
@@ -46,7 +46,7 @@ class Config:
 
     @property
     def stack_name(self) -> str:
-        """The stack's name; raises UsageError if nothing names one."""
+        """The stack's name; raises UsageError if no setting contains one."""
         if self.stack.value is None:
             raise UsageError(f"no stack: {self.stack.source}", "demand runs --stack NAME, or run it in a checkout")
         return self.stack.value
@@ -55,7 +55,7 @@ class Config:
 def find_config(flags: Flags, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Config:
     """Look for each setting: flag, `DEMAND_…` variable, `samconfig.toml`, and what AWS's own tools read.
 
-    An explicit `--config-env` is a flag too: its values come before the variables. Raises UsageError.
+    Values of an explicit `--config-env` take precedence over variables, like flags. Raises UsageError.
     """
     variables = os.environ if environment is None else environment
     env = _first("config_env", [("--config-env", flags.config_env), _variable(variables, "DEMAND_CONFIG_ENV")])
@@ -81,7 +81,7 @@ def find_config(flags: Flags, environment: Mapping[str, str] | None = None, fold
 
 
 def sam_parameters(config: Config) -> dict[str, Any]:
-    """Everything that the file sets for `sam deploy` in this environment; nothing without a file."""
+    """Return all settings of the file for `sam deploy` in this environment; none without a file."""
     return _read(config.config_file, config.config_env.value or _DEFAULT_ENVIRONMENT, wanted=False)
 
 
@@ -97,7 +97,7 @@ def _first(name: str, places: list[tuple[str, str | None]]) -> Setting:
 
 
 def _config_file(flags: Flags, variables: Mapping[str, str], folder: Path) -> Setting:
-    """The named file, or the first one in the folder and those above it."""
+    """Find the given file, or the first one in the folder and its parents."""
     given = _first(
         "config_file",
         [
@@ -114,7 +114,7 @@ def _config_file(flags: Flags, variables: Mapping[str, str], folder: Path) -> Se
 
 
 def _read(file: Setting, section: str, *, wanted: bool) -> dict[str, Any]:
-    """SAM's parameters of an environment: those of `deploy` come before the global ones."""
+    """Read SAM's parameters of an environment; parameters of `deploy` override global ones."""
     if file.value is None:
         if wanted:
             raise UsageError(f"--config-env {section}: {file.source}")
@@ -123,10 +123,10 @@ def _read(file: Setting, section: str, *, wanted: bool) -> dict[str, Any]:
         content = tomllib.loads(Path(file.value).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{file.value}: expected SAM's settings as TOML, got: {reason}") from error
+        raise UsageError(f"{file.value}: cannot read SAM's settings: {reason}") from error
     if section not in content and wanted:
         there = ", ".join(name for name, value in content.items() if isinstance(value, dict))
-        raise UsageError(f"--config-env {section}: {file.value} has {there or 'no environments'}")
+        raise UsageError(f"--config-env {section}: {file.value} contains {there or 'no environments'}")
     return {name: value for group in _groups(content.get(section)) for name, value in group.items()}
 
 

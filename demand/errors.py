@@ -27,12 +27,12 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
     (
         (aws.HTTPClientError, aws.ConnectionError),
         "NoConnection",
-        "AWS does not answer: ",
+        "cannot reach AWS: ",
         "check the network and the endpoint",
     ),
     ((aws.BotoCoreError,), "Aws", "", ""),
 )
-_OLD_ENDPOINT = "make demo, and source .local/env again if the local stack is meant; otherwise unset AWS_ENDPOINT_URL"
+_OLD_ENDPOINT = "for the local stack, make demo and source .local/env again; otherwise unset AWS_ENDPOINT_URL"
 _ACTIONS = {
     permission.action.partition(":")[2]: permission.action for needed in COMMANDS.values() for permission in needed
 } | {"Invoke": "lambda:InvokeFunction", "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration"}
@@ -57,7 +57,7 @@ class UsageError(DemandError):
 
 
 def named_error(name: str, message: str) -> DemandError:
-    """Return the error of an operator's question from the functions or their library, with its cure."""
+    """Return the error of an operator's question, from a function or the library, with its cure."""
     return DemandError(name, f"{name}: {message}", cure_of_question(name).action.replace("`", ""))
 
 
@@ -67,7 +67,7 @@ def from_aws(error: Exception) -> DemandError | None:
         return _refusal(error)
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint and isinstance(error, aws.HTTPClientError | aws.ConnectionError):
-        message = f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers: {_line(error)}"
+        message = f"cannot reach AWS_ENDPOINT_URL {endpoint}: {_line(error)}"
         return DemandError("NoConnection", message, _OLD_ENDPOINT)
     for classes, kind, message, hint in _FAILURES:
         if isinstance(error, classes):
@@ -95,7 +95,7 @@ def _refusal(error: aws.ClientError) -> DemandError:
     if is_denied(error):
         named = _ACTION.search(message)
         action = named[1] if named else _ACTIONS.get(error.operation_name, error.operation_name)
-        hint = "docs/demand.md has the policy that each command needs"
+        hint = "docs/demand.md lists the permissions of each command"
         return DemandError("AccessDenied", f"missing permission {action}: {message}", hint)
     if code in _EXPIRED:
         return DemandError(

@@ -7,17 +7,17 @@ from typing import Any
 
 _NAME = r"""([A-Za-z0-9"']+)"""
 _VALUE = r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|[^ "\\])+)"""
-# SAM looks for the second form only in a text without the first.
+# SAM tries the second form only if the first does not match.
 _FORMS = (rf"ParameterKey={_NAME},ParameterValue={_VALUE}", rf" {_NAME}={_VALUE}")
 _PLAIN = re.compile(r"[^ \"'\\]+")
 
 
 class OverrideError(ValueError):
-    """SAM refuses a member of the list, or takes it from another file; the message quotes it."""
+    """SAM rejects a member of the list, or reads it from another file; the message quotes the member."""
 
 
 def read(overrides: Any) -> dict[str, str]:
-    """Return the values that SAM makes of a text, a table, or a list of these; raises OverrideError."""
+    """Return the values that SAM reads from a text, a table, or a list of both; raises OverrideError."""
     found: dict[str, str] = {}
     for member in _flat(overrides or []):
         found |= _from_table(member) if isinstance(member, dict) else _from_text(str(member))
@@ -42,7 +42,7 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _from_table(table: dict[str, Any]) -> dict[str, str]:
     if "$include" in table:
-        raise OverrideError("$include takes values from another file")
+        raise OverrideError("$include reads values from another file")
     return {name: _joined(value) if isinstance(value, list) else str(value) for name, value in table.items()}
 
 
@@ -52,11 +52,11 @@ def _joined(values: list[Any]) -> str:
 
 def _from_text(text: str) -> dict[str, str]:
     if text.startswith("file://"):
-        raise OverrideError(f"{text} takes values from another file")
+        raise OverrideError(f"{text} reads values from another file")
     for form in _FORMS:
         if found := re.findall(form, f" {text.strip()}"):
             return dict(found)
-    raise OverrideError(f"SAM refuses {text!r}")
+    raise OverrideError(f"SAM rejects {text!r}")
 
 
 def _unquoted(text: str) -> str:

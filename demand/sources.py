@@ -1,4 +1,4 @@
-"""The source tables of a deployed stack, as DynamoDB knows them."""
+"""The source tables of a deployed stack, as DynamoDB describes them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Source:
-    """What DescribeTable reports of a source table. `items` and `bytes` are up to six hours old, 0 for a new table."""
+    """The description of a source table by DescribeTable. `items` and `bytes` are up to six hours old; 0 if new."""
 
     table: str
     name: str
@@ -24,7 +24,7 @@ class Source:
 
 
 def source_arn(stack: Stack, table: Table) -> str:
-    """The table's ARN from the stack's parameters, which another account's table must be asked for by."""
+    """Return the table's ARN from the stack's parameters; another account's table requires it."""
     _arn, partition, _service, region, account, *_ = stack.state_machine.split(":")
     name = stack.parameters.get(f"{camel_case(table.source)}Table") or table.source
     account = stack.parameters.get("SourceAccountId") or account

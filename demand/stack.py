@@ -1,4 +1,4 @@
-"""The deployed stack: its outputs and resources, as CloudFormation knows them."""
+"""The deployed stack: its outputs and resources, from CloudFormation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack; `client` makes clients for it."""
+    """A deployed stack; `client` returns AWS clients for it."""
 
     name: str
     region: str
@@ -46,7 +46,7 @@ class Stack:
 
     @property
     def place(self) -> str:
-        """Where a change takes place, in words."""
+        """The place of a change, as text."""
         account = self.state_machine.split(":")[4]
         names = {"environment": "Environment", "strategy": "LoadStrategy"}
         known = [f"{word} {self.parameters[name]}" for word, name in names.items() if self.parameters.get(name)]
@@ -74,7 +74,7 @@ class Stack:
 
 
 def find_stack(config: Config, clients: Clients) -> Stack:
-    """Ask CloudFormation for the configured stack; raises DemandError, which names what exists."""
+    """Ask CloudFormation for the configured stack; raises DemandError, which lists the existing stacks."""
     name = config.stack_name
     cloudformation = clients("cloudformation")
     region = str(clients.region)
@@ -89,7 +89,7 @@ def find_stack(config: Config, clients: Clients) -> Stack:
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in described.get("Outputs", ())}
     if _STATE_MACHINE not in outputs:
         message = f"stack {name!r} in {region} is {described['StackStatus']} and has no output {_STATE_MACHINE}"
-        raise DemandError("NotDeployed", message, "deploy it (docs/deploy.md), or name another stack")
+        raise DemandError("NotDeployed", message, "deploy it (docs/deploy.md), or name a different stack")
     parameters = {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in described.get("Parameters", ())}
     return Stack(name, region, outputs, parameters, clients)
 
@@ -106,4 +106,4 @@ def _existing(cloudformation: Any) -> str:
         for stack in stacks
         if any(output["OutputKey"] == _STATE_MACHINE for output in stack.get("Outputs", ()))
     ]
-    return f"there: {', '.join(sorted(names))}" if names else "no stack of this project is there"
+    return f"existing stacks: {', '.join(sorted(names))}" if names else "there is no stack of this project"

@@ -1,1 +1,1 @@
-"""What a run needs, looked at one thing after the other, without a run: `diagnosis` has the order."""
+"""Checks of everything that a run needs, without a run; `diagnosis` defines their order."""

@@ -1,4 +1,4 @@
-"""What the run needs of the account: who asks, the stack's state, and functions that may run at the same time."""
+"""Checks of the account: credentials, the stack's state, and free concurrency."""
 
 from collections.abc import Callable, Iterator
 from math import ceil
@@ -13,7 +13,7 @@ _FREE_SHARE = 0.75  # of the account's free concurrency: template.yaml, MaxFunct
 
 
 def credentials(clients: Callable[[str], Any]) -> Iterator[Finding]:
-    """Who asks."""
+    """The caller's identity."""
     identity = clients("sts").get_caller_identity()
     yield ok("credentials", f"{identity['Arn']} in account {identity['Account']}")
 
@@ -23,7 +23,7 @@ def stack_state(stack: Stack) -> Iterator[Finding]:
     [described] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     state = described["StackStatus"]
     if state.endswith("_IN_PROGRESS"):
-        yield warning("stack", f"{stack.name} is {state}", "wait for the end of the deployment before a run")
+        yield warning("stack", f"{stack.name} is {state}", "wait until the deployment has ended before you start a run")
     elif state.endswith("FAILED"):
         yield failure("stack", f"{stack.name} is {state}", "see docs/deploy.md, A deployment that failed")
     elif "ROLLBACK" in state:
@@ -34,7 +34,7 @@ def stack_state(stack: Stack) -> Iterator[Finding]:
 
 
 def concurrency(stack: Stack) -> Iterator[Finding]:
-    """Whether a run's functions fit into the account's free concurrency; above it, calls wait for each other."""
+    """Whether a run's functions fit into the account's free concurrency; otherwise calls are throttled."""
     limits = stack.client("lambda").get_account_settings()["AccountLimit"]
     free = int(limits["UnreservedConcurrentExecutions"])
     per_table = int(stack.parameters.get("MaxFunctionsPerTable", "40"))
@@ -44,5 +44,5 @@ def concurrency(stack: Stack) -> Iterator[Finding]:
         return
     fits = max(1, int(free * _FREE_SHARE / len(TABLES)))
     needed = ceil(most / _FREE_SHARE)
-    message = f"up to {most} functions at once, and the account has {free}: calls are throttled, and the run waits"
+    message = f"up to {most} functions at once, but only {free} are free in the account, so calls are throttled"
     yield warning("concurrency", message, f"set MaxFunctionsPerTable to {fits}, or raise Lambda's quota to {needed}")

@@ -1,4 +1,4 @@
-"""All checks, in the order in which a run would need things."""
+"""All checks, in the order in which a run depends on them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from demand_pipeline.contracts.operating.check import Finding, State
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was found."""
+    """All findings."""
 
     findings: tuple[Finding, ...]
 
     def count(self, state: State) -> int:
-        """How many findings are of a state."""
+        """Return the number of findings in a state."""
         return sum(finding.state is state for finding in self.findings)
 
 
@@ -30,7 +30,7 @@ def examine(
     ask: Callable[[Stack], Warehouse],
     find_config: Callable[[], Config],
 ) -> Iterator[Finding]:
-    """Look at everything, and yield what is found as it is found. Without credentials or a stack there is no more."""
+    """Make all checks and yield each finding at once; only the first ones without credentials or a stack."""
     identity = list(made("credentials", lambda: account.credentials(clients)))
     yield from identity
     if any(finding.state is State.FAILURE for finding in identity):

@@ -1,4 +1,4 @@
-"""What was found, and how a check that cannot be made becomes a finding too."""
+"""Findings, and how a check that cannot run becomes one."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from demand.errors import DemandError, error_code, from_aws
 from demand_pipeline.contracts.operating.check import Finding, State
 
-# What an emulator or an older region answers to a call that it does not know.
+# Errors of an emulator or an older region for an unknown call.
 _UNKNOWN = frozenset(
     {
         "InvalidAction",
@@ -22,27 +22,27 @@ type Check = Callable[[], Iterator[Finding]]
 
 
 def ok(subject: str, message: str) -> Finding:
-    """As it should be."""
+    """A finding of state OK."""
     return Finding(subject, State.OK, message)
 
 
 def warning(subject: str, message: str, action: str) -> Finding:
-    """A run works, but not as it should."""
+    """A finding about a run that works, but not as intended."""
     return Finding(subject, State.WARNING, message, action)
 
 
 def failure(subject: str, message: str, action: str) -> Finding:
-    """A run would fail."""
+    """A finding because of which a run would fail."""
     return Finding(subject, State.FAILURE, message, action)
 
 
 def skipped(subject: str, message: str) -> Finding:
-    """It could not be looked at."""
+    """A finding about a check that could not run."""
     return Finding(subject, State.SKIPPED, message)
 
 
 def made(subject: str, check: Check) -> Iterator[Finding]:
-    """A check's findings. What the user may not ask, or nobody answers here, is skipped; other errors are failures."""
+    """Yield a check's findings. A denied or unsupported call is skipped; other errors are failures."""
     try:
         yield from check()
     except ClientError as error:
@@ -50,7 +50,7 @@ def made(subject: str, check: Check) -> Iterator[Finding]:
         if described.kind == "AccessDenied":
             yield skipped(subject, described.message)
         elif error_code(error) in _UNKNOWN or error_code(error).isdigit():  # AWS names its errors
-            yield skipped(subject, f"not known here: {described.message}")
+            yield skipped(subject, f"not supported here: {described.message}")
         else:
             yield failure(subject, described.message, described.hint or "see the message")
     except (BotoCoreError, DemandError) as error:

@@ -1,4 +1,4 @@
-"""What a run needs around it: secrets, the bucket's retention, the schedule, and somebody who gets the alarms."""
+"""Checks of the secrets, the bucket's retention, the schedule, and the subscribers of the alarms."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,14 @@ from demand_pipeline.contracts.operating.check import Finding
 _SECRETS = ("PostgresSecretArn", "PostgresTlsRootSecretArn")
 _RUNS = "runs/"
 # A run takes up to a day, can be redriven within 14 days, and then takes up to another day: template.yaml.
-# A deployment would not: CloudFormation compares templates.
-_RESTORE = "restore what the template says (docs/deploy.md, What was changed by hand)"
+# A deployment alone restores nothing, because CloudFormation compares templates.
+_RESTORE = "restore the template's rule (docs/deploy.md, What was changed by hand)"
 _REDRIVE_DAYS = 17
 _AWS_KEY = "alias/aws/secretsmanager"
 
 
 def secrets(stack: Stack) -> Iterator[Finding]:
-    """The secrets exist. Whether their content is right, the warehouse says."""
+    """The secrets exist. The check of the warehouse uses their content."""
     for parameter in _SECRETS:
         if arn := stack.parameters.get(parameter, ""):
             yield from made(f"secret {parameter}", lambda parameter=parameter, arn=arn: _secret(stack, parameter, arn))  # type: ignore[misc]
@@ -33,7 +33,7 @@ def _secret(stack: Stack, parameter: str, arn: str) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        yield failure(subject, f"{arn} does not exist", f"create it (docs/deploy.md), and set {parameter}")
+        yield failure(subject, f"{arn} does not exist", f"create the secret (docs/deploy.md) and set {parameter}")
         return
     if described.get("DeletedDate"):
         action = f"aws secretsmanager restore-secret --secret-id {arn}"
@@ -59,14 +59,14 @@ def retention(stack: Stack) -> Iterator[Finding]:
             raise
         rules = []
     if not rules and "amazonaws" not in stack.client("s3").meta.endpoint_url:
-        yield skipped(subject, "this S3 is not AWS's, and has no rules")
+        yield skipped(subject, "not AWS S3: lifecycle rules are not supported here")
         return
     days = [rule["Expiration"]["Days"] for rule in rules if rule["Status"] == "Enabled" and _expires_runs(rule)]
     if not days:
         message = f"no rule of {bucket} deletes old chunks"
         yield warning(subject, message, _RESTORE)
     elif min(days) < _REDRIVE_DAYS:
-        message = f"{bucket} keeps chunks for {min(days)} days; a run can be redriven for 14, and may take a day twice"
+        message = f"{bucket} keeps chunks for {min(days)} days; a run takes up to a day and can be redriven for 14 days"
         yield warning(subject, message, f"set StagingRetentionDays to {_REDRIVE_DAYS} or more")
     else:
         yield ok(subject, f"{bucket} keeps chunks for {min(days)} days")
@@ -81,15 +81,15 @@ def _expires_runs(rule: object) -> bool:
 
 
 def schedule(stack: Stack) -> Iterator[Finding]:
-    """Runs start by themselves, if they are meant to, and were not lost before."""
+    """The schedule is in its deployed state, and no scheduled start was lost."""
     name = stack.resource("Schedule", "AWS::Scheduler::Schedule").physical_id
     found = stack.client("scheduler").get_schedule(Name=name)
     deployed = stack.parameters.get("ScheduleState", "ENABLED")
     when = f"{found['ScheduleExpression']}, {found.get('ScheduleExpressionTimezone', 'UTC')}"
     if found["State"] == deployed:
-        yield ok("schedule", when if deployed == "ENABLED" else "disabled, as deployed: runs are started by hand")
+        yield ok("schedule", when if deployed == "ENABLED" else "disabled, as deployed; runs are started by hand")
     elif deployed == "ENABLED":
-        yield warning("schedule", "paused: no run starts by itself", "demand resume")
+        yield warning("schedule", "paused: no run starts automatically", "demand resume")
     else:
         yield warning("schedule", f"enabled ({when}), but deployed as DISABLED", "demand pause, or set ScheduleState")
     yield from made("schedule", lambda: _lost_starts(stack))
@@ -100,25 +100,27 @@ def _lost_starts(stack: Stack) -> Iterator[Finding]:
     answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[counted])
     if waiting := int(answer["Attributes"][counted]):
         message = f"{waiting} scheduled runs could not be started"
-        yield warning("schedule", message, f"read the messages in {url}, start a run, delete the messages")
+        yield warning("schedule", message, f"read the messages in {url}, start a run, then delete the messages")
 
 
 def alarms(stack: Stack) -> Iterator[Finding]:
-    """Somebody is told when a run fails."""
+    """The alarm topic has a confirmed subscriber."""
     topic = stack.output("AlarmTopicArn")
     pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     found = [subscription for page in pages for subscription in page["Subscriptions"]]
     pending = [entry["Endpoint"] for entry in found if not entry["SubscriptionArn"].startswith("arn:")]
-    # CloudFormation does not notice a subscription that has lapsed: a deployment would not restore it.
+    # A deployment does not restore a subscription that has lapsed.
     again = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint"
     if pending:
         message = f"not confirmed: {', '.join(pending)}"
-        yield warning("alarms", message, f"follow the link in the message of SNS, or within days: {again} {pending[0]}")
+        yield warning(
+            "alarms", message, f"follow the link in the e-mail from SNS; if it has expired: {again} {pending[0]}"
+        )
     elif found:
         yield ok("alarms", f"{len(found)} confirmed subscriptions")
     elif stack.parameters.get("ScheduleState") == "DISABLED":
-        yield ok("alarms", "nobody has subscribed; runs are started by hand")
+        yield ok("alarms", "the alarm topic has no subscribers; runs are started by hand")
     else:
         address = stack.parameters.get("AlarmEmail")
-        action = f"{again} {address}" if address else "set AlarmEmail, and deploy"
-        yield warning("alarms", "nobody has subscribed: a failed run is reported to nobody", action)
+        action = f"{again} {address}" if address else "set AlarmEmail and deploy"
+        yield warning("alarms", "the alarm topic has no subscribers, so failed runs are not reported", action)

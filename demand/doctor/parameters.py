@@ -1,4 +1,4 @@
-"""The stack's parameters, compared with samconfig.toml and the template's defaults. SAM keeps what is not listed."""
+"""Compares the stack's parameters with samconfig.toml and the template's defaults. SAM keeps unlisted values."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +13,13 @@ _SUBJECT = "parameters"
 
 
 def parameters(stack: Stack, config: Config) -> Iterator[Finding]:
-    """Yield a warning for each parameter that the next deployment from this environment would change, or only keeps."""
+    """Yield a warning for each parameter that a deployment would change, or keep although it is not listed."""
     place = f"{FILE} [{config.config_env.value}]"
     settings = sam_parameters(config)
     name, overrides = settings.get("stack_name"), settings.get("parameter_overrides")
     if name != stack.name:
-        found = f"{place} is for the stack {name}, not for {stack.name}" if name else f"{place} names no stack"
-        yield skipped(_SUBJECT, f"{found}: choose another environment with --config-env")
+        found = f"{place} is for the stack {name}, not for {stack.name}" if name else f"{place} contains no stack name"
+        yield skipped(_SUBJECT, f"{found}: choose a different environment with --config-env")
         return
     if not overrides:
         yield skipped(_SUBJECT, f"{place} lists no parameter_overrides")
@@ -36,7 +36,7 @@ def parameters(stack: Stack, config: Config) -> Iterator[Finding]:
         problems += 1
         yield problem
     if not problems:
-        yield ok(_SUBJECT, f"the stack has the values of {place}, and the template's defaults for all others")
+        yield ok(_SUBJECT, f"the stack has the values of {place}, and otherwise the template's defaults")
 
 
 def _unknown(names: set[str], place: str) -> Iterator[Finding]:
@@ -59,6 +59,6 @@ def _different(stack: Stack, declared: dict[str, Any], given: dict[str, str], co
                 action = f"write {written(name, actual)} to keep it; or {deploy} to change it"
                 yield warning(_SUBJECT, message, action)
         elif actual != default:
-            message = f"{name} is {actual!r} in the stack, and not listed in {place}: every deployment keeps it"
-            reset = "" if default is None else f"; or {written(name, default)} for the template's default, and deploy"
+            message = f"{name} is {actual!r} in the stack, but not listed in {place}: every deployment keeps that value"
+            reset = "" if default is None else f"; or {written(name, default)} and deploy for the template's default"
             yield warning(_SUBJECT, message, f"write {written(name, actual)} to keep it{reset}")

@@ -1,4 +1,4 @@
-"""The source tables: there, with the declared key, readable by the run's roles, and with enough read capacity."""
+"""Checks of the source tables: existence, declared key, read permissions of the run's roles, read capacity."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.check import Finding
 from demand_pipeline.tables import Table, camel_case
 
-# What the roles of a run do with a table, by the output that names the role.
+# The action of each role of a run on a table, by the output that contains the role.
 _ROLES = {"ScanSegmentRoleArn": "dynamodb:Scan", "DemandPipelineRoleArn": "dynamodb:DescribeTable"}
 
 
 def source_tables(stack: Stack) -> Iterator[Finding]:
-    """Look at every source table."""
+    """Check every source table."""
     for table in TABLES.values():
         yield from made(f"source table {table.source}", lambda table=table: _source_table(stack, table))  # type: ignore[misc]
 
 
 def table_name(stack: Stack, table: Table) -> str:
-    """A source table as the DynamoDB API takes it: by its ARN where it is another account's."""
+    """Return a source table's name for the DynamoDB API: an ARN if it belongs to another account."""
     name = stack.parameters[_parameter(table)]
     account = stack.parameters.get("SourceAccountId", "")
     partition = stack.state_machine.split(":")[1]
@@ -43,8 +43,8 @@ def _source_table(stack: Stack, table: Table) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        message = f"no table of this name in {stack.region}" + (" of that account" if name.startswith("arn:") else "")
-        yield failure(subject, message, f"create it, or name another one in {_parameter(table)} and SourceAccountId")
+        message = f"no such table in {stack.region}" + (" in that account" if name.startswith("arn:") else "")
+        yield failure(subject, message, f"create the table, or correct {_parameter(table)} and SourceAccountId")
         return
     yield _key(subject, table, described)
     yield from _capacity(stack, subject, described)
@@ -61,25 +61,25 @@ def _key(subject: str, table: Table, described: Mapping[str, Any]) -> Finding:
     if described["TableStatus"] not in ("ACTIVE", "UPDATING"):
         return failure(subject, f"is {described['TableStatus']}", "wait until it is ACTIVE")
     if message := table.key_problem(found):
-        return failure(subject, message, f"name the right table in {_parameter(table)}, or change the declaration")
+        return failure(subject, message, f"correct {_parameter(table)}, or change the declaration")
     size = f"{described.get('ItemCount', 0):,} items, {described.get('TableSizeBytes', 0):,} bytes"
-    return ok(subject, f"{described['TableStatus']}, {size} some hours ago")
+    return ok(subject, f"{described['TableStatus']}, {size}, as of up to six hours ago")
 
 
 def _capacity(stack: Stack, subject: str, described: Mapping[str, Any]) -> Iterator[Finding]:
-    """DynamoDB: a scan above the provisioned or maximum read capacity is throttled, and so are others who read it."""
+    """DynamoDB: a scan above the table's read capacity is throttled, together with the table's other readers."""
     provisioned = described.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)
     maximum = described.get("OnDemandThroughput", {}).get("MaxReadRequestUnits", -1)
     available = provisioned or max(0, maximum)
     limit = int(stack.parameters.get("MaxReadUnitsPerSecond", "0"))
     if available and (limit == 0 or limit > available):
         scan = "has no limit" if limit == 0 else f"may use {limit}"
-        message = f"{available} read units per second, and the scan {scan}: it can slow down the table's own users"
+        message = f"{available} read units per second, and the scan {scan}: it can slow down the table's other users"
         yield warning(subject, message, f"set MaxReadUnitsPerSecond below {available}")
 
 
 def _policy(stack: Stack, subject: str, arn: str) -> Iterator[Finding]:
-    """The resource policy of another account's table allows what the roles do."""
+    """The resource policy of another account's table allows the actions of the roles."""
     try:
         answer = stack.client("dynamodb").get_resource_policy(ResourceArn=arn)
     except ClientError as error:
@@ -91,11 +91,11 @@ def _policy(stack: Stack, subject: str, arn: str) -> Iterator[Finding]:
     for output, action in _ROLES.items():
         role = stack.output(output)
         if any(_allows(statement, role, action) for statement in statements):
-            yield ok(subject, f"its resource policy allows {action}")
+            yield ok(subject, f"the resource policy allows {action}")
             continue
-        stale = "; it names a role that no longer exists (AROA…)" if "AROA" in json.dumps(statements) else ""
-        message = f"its resource policy does not allow {action} to {role}{stale}"
-        yield failure(subject, message, "write it again (docs/deploy.md, Tables of another account)")
+        stale = "; it contains a role that no longer exists (AROA…)" if "AROA" in json.dumps(statements) else ""
+        message = f"the resource policy does not allow {role} to call {action}{stale}"
+        yield failure(subject, message, "write the policy again (docs/deploy.md, Tables of another account)")
 
 
 def _allows(statement: Mapping[str, Any], role: str, action: str) -> bool:

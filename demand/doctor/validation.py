@@ -1,4 +1,4 @@
-"""What AWS itself says about the deployed state machine and policies, where it may be asked."""
+"""Checks of the deployed state machine and policies by AWS's own validators."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _MOST = 100  # diagnostics: Step Functions returns at most this many
 
 
 def definition(stack: Stack) -> Iterator[Finding]:
-    """Let Step Functions validate the deployed definition."""
+    """Validate the deployed definition with Step Functions."""
     states = stack.client("stepfunctions")
     deployed = states.describe_state_machine(stateMachineArn=stack.state_machine)["definition"]
     answer = states.validate_state_machine_definition(definition=deployed, type="STANDARD", maxResults=_MOST)
@@ -22,11 +22,11 @@ def definition(stack: Stack) -> Iterator[Finding]:
         make = failure if found["severity"] == "ERROR" else warning
         yield make("definition", f"{found['code']}: {found['message']}{place}", "deploy a checkout of this version")
     if answer["result"] == "OK":
-        yield ok("definition", "valid, says Step Functions")
+        yield ok("definition", "Step Functions finds the definition valid")
 
 
 def policies(stack: Stack) -> Iterator[Finding]:
-    """Let IAM Access Analyzer validate the policies of the stack's roles: errors and security warnings."""
+    """Validate the policies of the stack's roles with IAM Access Analyzer: errors and security warnings."""
     analyzer = stack.client("accessanalyzer")
     documents = list(_documents(stack))
     problems = 0
@@ -41,11 +41,11 @@ def policies(stack: Stack) -> Iterator[Finding]:
                 message = f"{name}: {found['issueCode']}: {found['findingDetails']}"
                 yield make("policies", message, found.get("learnMoreLink", "see the message"))
     if not problems:
-        yield ok("policies", f"{len(documents)} are valid, says IAM Access Analyzer")
+        yield ok("policies", f"IAM Access Analyzer finds {len(documents)} policies valid")
 
 
 def _documents(stack: Stack) -> Iterator[tuple[str, Any]]:
-    """The inline policies of the stack's roles, and its managed ones, by their names."""
+    """Yield the inline policies of the stack's roles and its managed policies, by their names."""
     iam = stack.client("iam")
     for role in stack.resources("AWS::IAM::Role"):
         for name in iam.list_role_policies(RoleName=role.physical_id)["PolicyNames"]:
@@ -57,5 +57,5 @@ def _documents(stack: Stack) -> Iterator[tuple[str, Any]]:
 
 
 def _document(found: Any) -> Any:
-    """boto3 decodes a policy; IAM sends it as encoded text."""
+    """Decode a policy if boto3 has not: IAM sends it as encoded text."""
     return json.loads(unquote(found)) if isinstance(found, str) else found

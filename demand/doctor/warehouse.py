@@ -1,4 +1,4 @@
-"""The warehouse, asked where a run would ask it."""
+"""Checks of the warehouse from the function's network, as a run would reach it."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from demand.warehouse import Warehouse
 from demand_pipeline.contracts.operating.check import CheckAnswer, Finding
 from demand_pipeline.contracts.operating.request import ActionName
 
-# What the doctor was looking at when PostgreSQL, or the way to it, failed with this error.
+# The subject of the check that fails with this error.
 _SUBJECTS = {
     "ConfigurationError": "secret",
     "DatabaseConnectionError": "reachability",
@@ -20,7 +20,7 @@ _SUBJECTS = {
 
 
 def warehouse(stack: Stack, ask: Callable[[], Warehouse]) -> Iterator[Finding]:
-    """What a load would meet, under the deployed strategy."""
+    """Check the warehouse for a load with the deployed strategy."""
     strategy = stack.parameters.get("LoadStrategy", "truncate")
     try:
         answer = ask().ask(CheckAnswer, ActionName.CHECK, strategy=strategy)

@@ -59,8 +59,8 @@ def test_flags_come_first_then_variables_then_samconfig_then_awss_own(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (Flags(config_env="nope"), "--config-env nope: .*samconfig.toml has default, prod"),
-        (Flags(config_file=Path("nope.toml")), "nope.toml: expected SAM's settings as TOML, got: No such file"),
+        (Flags(config_env="nope"), "--config-env nope: .*samconfig.toml contains default, prod"),
+        (Flags(config_file=Path("nope.toml")), "nope.toml: cannot read SAM's settings: No such file"),
     ],
 )
 def test_a_missing_environment_or_file_is_named_with_what_there_is(checkout: Path, flags: Flags, told: str) -> None:
@@ -70,7 +70,7 @@ def test_a_missing_environment_or_file_is_named_with_what_there_is(checkout: Pat
 
 def test_a_file_that_is_not_toml_is_named(checkout: Path) -> None:
     (checkout / "samconfig.toml").write_text("version = ")
-    with pytest.raises(UsageError, match="expected SAM's settings as TOML"):
+    with pytest.raises(UsageError, match="cannot read SAM's settings"):
         find_config(Flags(), {}, checkout)
 
 

@@ -44,9 +44,9 @@ def test_equal_values_are_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "deployed", "message", "lines"),
     [
-        (["PostgresHost=dw"], {"MaxShrinkPercent": "50"}, "MaxShrinkPercent is '50' in the stack, and not listed in samconfig.toml [staging]", [{"MaxShrinkPercent": "50"}, {"MaxShrinkPercent": "100"}]),
-        (["PostgresHost=dw"], {"SubnetIds": "subnet-1"}, "SubnetIds is 'subnet-1' in the stack, and not listed", [{"SubnetIds": "subnet-1"}, {"SubnetIds": ""}]),
-        (["MaxShrinkPercent=100"], {}, "PostgresHost is 'dw' in the stack, and not listed", [{"PostgresHost": "dw"}]),
+        (["PostgresHost=dw"], {"MaxShrinkPercent": "50"}, "MaxShrinkPercent is '50' in the stack, but not listed in samconfig.toml [staging]", [{"MaxShrinkPercent": "50"}, {"MaxShrinkPercent": "100"}]),
+        (["PostgresHost=dw"], {"SubnetIds": "subnet-1"}, "SubnetIds is 'subnet-1' in the stack, but not listed", [{"SubnetIds": "subnet-1"}, {"SubnetIds": ""}]),
+        (["MaxShrinkPercent=100"], {}, "PostgresHost is 'dw' in the stack, but not listed", [{"PostgresHost": "dw"}]),
         (["PostgresHost=dw", "MaxShrinkPercent=50"], {}, "MaxShrinkPercent is '100' in the stack and '50' in samconfig.toml [staging]", [{"MaxShrinkPercent": "100"}]),
         (["PostgresHost=dw", 'SubnetIds=""'], {"SubnetIds": "subnet-1"}, "SubnetIds is 'subnet-1' in the stack and '' in", [{"SubnetIds": "subnet-1"}]),
     ],
@@ -65,8 +65,8 @@ def test_a_difference_comes_with_the_line_that_keeps_the_value_and_the_one_that_
     ("overrides", "message"),
     [
         (["PostgresHost=dw", "Typo=1"], "samconfig.toml [staging] lists Typo, which the deployed template does not declare"),
-        (["PostgresHost=dw", "SubnetIds="], "samconfig.toml [staging]: SAM refuses 'SubnetIds='"),
-        (["file://values.yaml"], "samconfig.toml [staging]: file://values.yaml takes values from another file"),
+        (["PostgresHost=dw", "SubnetIds="], "samconfig.toml [staging]: SAM rejects 'SubnetIds='"),
+        (["file://values.yaml"], "samconfig.toml [staging]: file://values.yaml reads values from another file"),
     ],
 )  # fmt: skip
 def test_a_list_that_cannot_be_deployed_as_it_is_is_named(tmp_path: Path, overrides: list[str], message: str) -> None:
@@ -78,8 +78,8 @@ def test_a_list_that_cannot_be_deployed_as_it_is_is_named(tmp_path: Path, overri
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stack_name": "another"}, "samconfig.toml [staging] is for the stack another, not for mine: choose another environment with --config-env"),
-        ({"env": "default"}, "samconfig.toml [default] names no stack: choose another environment with --config-env"),
+        ({"stack_name": "another"}, "samconfig.toml [staging] is for the stack another, not for mine: choose a different environment with --config-env"),
+        ({"env": "default"}, "samconfig.toml [default] contains no stack name: choose a different environment with --config-env"),
         ({"env": "empty"}, "samconfig.toml [empty] lists no parameter_overrides"),
     ],
 )  # fmt: skip

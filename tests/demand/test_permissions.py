@@ -115,7 +115,7 @@ def test_an_endpoint_where_nothing_answers_any_more_is_named_with_its_variable(
         monkeypatch.setattr("demand.aws._ATTEMPTS", 1)
         error = demand("runs", "--json").json["error"]
     assert error["kind"] == "NoConnection"
-    assert error["message"].startswith(f"AWS_ENDPOINT_URL is {endpoint}, where nothing answers")
+    assert error["message"].startswith(f"cannot reach AWS_ENDPOINT_URL {endpoint}")
     assert "source .local/env again" in error["hint"]
 
 
