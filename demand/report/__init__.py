@@ -1,1 +1,1 @@
-"""The report of a run: one HTML file to look at and pass on, made from what the commands know."""
+"""The report of a run: one HTML file to read and share, with the facts of the commands."""

@@ -1,4 +1,4 @@
-"""The four counts of each table, next to those of the runs before."""
+"""The four counts of each table, compared with earlier runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BAR, _GAP, HEIGHT = 6, 2, 32  # pixels
 
 @dataclass(frozen=True)
 class Bar:
-    """A run in the small chart of a table; `title` says it in words."""
+    """A run in the small chart of a table; `title` is its text."""
 
     x: int
     y: float
@@ -26,10 +26,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class TableCounts:
-    """A table in this run: a count is None where the run did not get there.
+    """A table in this run: a count is None if the run ended before it.
 
-    `usual` are the medians of the runs before, `change` is how far `loaded` is from its own. `bars` show `loaded` of up
-    to ten runs before and, if it is committed, of this one.
+    `usual` are the medians of earlier runs, `change` is the difference between `loaded` and its median. `bars` show
+    `loaded` of up to ten earlier runs and of this run, if it is committed.
     """
 
     table: str
@@ -44,12 +44,12 @@ class TableCounts:
 
     @property
     def in_words(self) -> str:
-        """The chart for those who do not see it."""
+        """The chart as text, for screen readers."""
         return "; ".join(bar.title for bar in self.bars)
 
 
 def table_counts(facts: Facts) -> list[TableCounts]:
-    """Every table of the run, as far as it is known."""
+    """Return every known table of the run."""
     own = {str(entry["table"]): entry for entry in facts.run.tables}
     seen = {table.table: table for table in facts.report.tables} if facts.report else {}
     found = []
@@ -92,7 +92,7 @@ def _table(name: str, counts: Mapping[str, int | None], facts: Facts) -> TableCo
 
 
 def _entry(run: Run, table: str) -> Mapping[str, Any] | None:
-    """What a committed run did to the table; a dry run is no measure."""
+    """Return the counts of a table in a committed run; None for a dry run."""
     entries = [entry for entry in run.tables if entry["table"] == table] if run.committed else []
     return entries[0] if entries else None
 

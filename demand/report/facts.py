@@ -1,4 +1,4 @@
-"""Everything that the report of a run shows, gathered; what could not be had is named instead of failing."""
+"""Gathers the facts for the report of a run, and lists missing facts instead of failing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,13 +28,13 @@ from demand_pipeline.errors import PipelineError
 PREVIOUS_RUNS = 10
 _REJECT_OBJECTS = 200  # read for the reasons, whatever the run's size
 _SAMPLES = 3  # of each reason
-# A report is passed on: no addresses, accounts or names of secrets.
+# A report is shared, so it contains no addresses, accounts or names of secrets.
 _PRIVATE = ("Arn", "Arns", "Email", "Host", "Port", "Database", "Ids", "Id")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A run and its surroundings; None where something could not be had, which `missing` then says in a sentence."""
+    """A run and its surroundings. A missing fact is None, with a sentence in `missing`."""
 
     made: datetime
     stack: str
@@ -63,18 +63,18 @@ class Facts:
         )
 
     def limit(self, field: str) -> float | None:
-        """A limit of this run in percent, as its load was given it: the stack's may have changed since."""
+        """Return a limit of this run in percent, from its load's input: the stack's limit may have changed."""
         loads = [attempt.request for attempt in self.attempts if attempt.kind is Kind.LOAD]
         return next((float(request[field]) for request in loads if field in request), None)
 
     def over_reject_limit(self, rejected: int, scanned: int) -> bool:
-        """Whether a table has more rejects than the run allowed. Before the load there is no limit."""
+        """Whether a table has more rejects than the run allows. Before the load there is no limit."""
         limit = self.limit("maxRejectPercent")
         return limit is not None and rejected * 100 > limit * scanned
 
 
 def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, samples: bool) -> Facts:
-    """Gather the facts of a run. `ask` opens the way to the warehouse; `samples` shows rejected items."""
+    """Gather the facts of a run. `ask` returns the warehouse; `samples` includes rejected items."""
     missing = _Missing()
     attempts: list[Attempt] = []
 
@@ -91,7 +91,7 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
     if run.committed if state.is_committed is None else state.committed_at:
         changes = missing.unless("drift", lambda: drift(ask(), run.name))
     else:
-        missing.add("drift", "it is recorded with a commit, and this run has none")
+        missing.add("drift", "it is recorded at a commit, and this run is not committed")
     return Facts(
         made=datetime.now(UTC),
         stack=stack.name,
@@ -101,7 +101,7 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
         report=report,
         attempts=tuple(attempts),
         before=missing.unless("earlier runs", lambda: _before(stack, run, ask)) or (),
-        warehouse=missing.unless("what the warehouse holds now", lambda: _status(ask())),
+        warehouse=missing.unless("the current state of the warehouse", lambda: _status(ask())),
         reasons=rejects[0] if rejects else None,
         reasons_complete=rejects[1] if rejects else True,
         drift=changes,
@@ -112,7 +112,7 @@ def gather(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse], *, sa
 
 
 class _Missing:
-    """What could not be had, by the reason."""
+    """Missing facts by reason."""
 
     def __init__(self) -> None:
         self._whats: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ class _Missing:
         self._whats.setdefault(reason, []).append(what)
 
     def unless[Found](self, what: str, find: Callable[[], Found]) -> Found | None:
-        """What `find` finds; None where AWS, the warehouse or the staging bucket does not give it."""
+        """Return the result of `find`; None if AWS, the warehouse or the staging bucket refuses it."""
         try:
             return find()
         except (DemandError, PipelineError) as error:
@@ -140,7 +140,7 @@ class _Missing:
 
 
 def _before(stack: Stack, run: execution.Run, ask: Callable[[], Warehouse]) -> tuple[execution.Run, ...]:
-    """Committed runs that started before, newest first: the warehouse remembers them longer than Step Functions."""
+    """Return earlier committed runs, newest first: the warehouse keeps them longer than Step Functions."""
     try:
         return recorded_runs(ask(), before=run.started, most=PREVIOUS_RUNS)
     except DemandError:

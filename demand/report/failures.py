@@ -1,4 +1,4 @@
-"""The failures of a run: tasks that failed with the same error together."""
+"""The failures of a run, grouped by error."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from demand.report.facts import Facts
 from demand.runs.failure import Failure
 from demand_pipeline.cure import Then
 
-_PLACES = 5  # named of tasks that failed in the same way
+_PLACES = 5  # shown of tasks that failed in the same way
 
 
 @dataclass(frozen=True)
 class Alike:
-    """Tasks that failed with the same error: the first in full, the others by their place.
+    """Tasks that failed with the same error: the first in full, only the place of the others.
 
     `by_rejects` is whether the reasons of the rejects explain it.
     """
@@ -28,7 +28,7 @@ class Alike:
 
 
 def alike(facts: Facts) -> list[Alike]:
-    """The failures by error, the run's own error first."""
+    """Return the failures by error, the run's own error first."""
     by_error: dict[str, list[Failure]] = {}
     for failure in facts.report.failures if facts.report else ():
         by_error.setdefault(failure.error, []).append(failure)

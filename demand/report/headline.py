@@ -16,18 +16,18 @@ _TABLES = 2  # named in the title
 
 type Duration = Callable[[float | None], str]
 
-# The tone of a run whose load said that it had committed, and its end, by what the warehouse says.
+# Tone and end of the title for a run whose load reported a commit, by its state in the warehouse.
 _ENDS = {
     State.COMMITTED: ("succeeded", "are committed"),
-    State.SUPERSEDED: ("succeeded", "were committed, and replaced since"),
-    State.NOT_COMMITTED: ("over", "were loaded, but the warehouse does not have them"),
-    State.UNKNOWN: ("over", "were loaded, and the warehouse was not asked"),
+    State.SUPERSEDED: ("succeeded", "were committed, and later replaced"),
+    State.NOT_COMMITTED: ("over", "were loaded, but are not in the warehouse"),
+    State.UNKNOWN: ("over", "were loaded, but the warehouse could not be asked"),
 }
 
 
 @dataclass(frozen=True)
 class Headline:
-    """`tone` decides the colour: succeeded, failed, running, dry, or over for what needs a look. `text` says more."""
+    """`tone` decides the colour: succeeded, failed, running, dry, or over if it needs attention. `text` has details."""
 
     tone: str
     title: str
@@ -36,7 +36,7 @@ class Headline:
 
 
 def headline(facts: Facts, duration: Duration) -> Headline:
-    """The title says what happened and what analysts see; `duration` puts seconds into words."""
+    """Return the outcome and what analysts see as a title; `duration` formats seconds."""
     tone, event = _event(facts, duration)
     title = f"{event}; {_seen(facts)}"
     run = facts.run
@@ -49,7 +49,7 @@ def headline(facts: Facts, duration: Duration) -> Headline:
 
 
 def _event(facts: Facts, duration: Duration) -> tuple[str, str]:
-    """The tone, and what happened."""
+    """Return the tone and the outcome."""
     run, state = facts.run, facts.state
     if run.is_running:
         is_stuck = bool(facts.report and facts.report.load.attempt > 1)
@@ -86,13 +86,13 @@ def _failure(facts: Facts) -> str:
         return f"the run failed with {run.error or run.status}"
     found = {RejectLimitError.__name__: _rejects, ShrinkLimitError.__name__: _shrinkage}.get(failure.error)
     meaning = failure.meaning.replace("`", "")
-    if Then.LOGS in failure.then:  # the meaning alone says little
+    if Then.LOGS in failure.then:  # the meaning alone is not specific
         meaning += f" ({failure.error})"
     return (found(facts) if found else "") or meaning
 
 
 def _rejects(facts: Facts) -> str:
-    """How far the tables are over the limit of rejects; empty if the history does not tell."""
+    """Describe the tables above the limit of rejects; empty if the history does not show it."""
     over = [
         f"{table.rejected:,} of {table.scanned:,} items of {table.table}"
         for table in (facts.report.tables if facts.report else ())
@@ -104,7 +104,7 @@ def _rejects(facts: Facts) -> str:
 
 
 def _shrinkage(facts: Facts) -> str:
-    """The tables that would shrink too much; empty unless the warehouse still has the rows from before the run."""
+    """Describe the tables that would shrink too much; empty unless the warehouse still has the rows before the run."""
     limit = facts.limit("maxShrinkPercent")
     now = {table.table: table for table in facts.warehouse or ()}
     shrinking = []
@@ -119,7 +119,7 @@ def _shrinkage(facts: Facts) -> str:
 
 
 def _seen(facts: Facts) -> str:
-    """Whose rows analysts see in the tables of the run."""
+    """Describe the run whose rows analysts see in the tables."""
     if facts.warehouse is None:
         return "what analysts see is unknown"
     wanted = _tables_of(facts)
@@ -148,7 +148,7 @@ def _sentences(facts: Facts, duration: Duration) -> Iterable[str]:
         yield f"Attempt {report.load.attempt} of the load follows {report.load.problem.rstrip('.')}."
     if run.redrives:
         yield f"It was redriven {'once' if run.redrives == 1 else f'{run.redrives} times'}."
-    # A report is passed on: of an ARN only the name, without the account.
+    # A report is shared, so it contains only the name of an ARN, not the account.
     by = facts.state.rolled_back_by
     yield replace(facts.state, rolled_back_by=by and by.rpartition(":")[2]).sentence.rstrip(".") + "."
     yield from (f"{sentence}." for sentence in shrunk_tables(run.tables)[1:])
@@ -161,7 +161,7 @@ def _rows(facts: Facts) -> str:
 
 
 def _tables_of(facts: Facts) -> list[str]:
-    """The tables that the run was to load; all, if its input is no list of tables."""
+    """Return the tables that the run was to load; all, if its input contains no valid list."""
     given = facts.run.input.get("tables")
     return [name for name in TABLES if isinstance(given, list) and name in given] or list(TABLES)
 
@@ -171,6 +171,6 @@ def _listed(texts: list[str]) -> str:
 
 
 def _clock(when: datetime, made: datetime) -> str:
-    """A time of the day, with the day unless it is the report's."""
+    """Format a time, with the date unless it is the report's date."""
     moment, today = when.astimezone(UTC), made.astimezone(UTC).date()
     return f"{moment:%H:%M} UTC" if moment.date() == today else f"{moment:%d %b %H:%M} UTC"

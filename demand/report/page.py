@@ -1,4 +1,4 @@
-"""The report as one HTML file: nothing is fetched, nothing runs in it, and every text is escaped."""
+"""The report as one HTML file: it fetches nothing, contains no scripts, and escapes every text."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ _PHASES = {
 
 @dataclass(frozen=True)
 class Phase:
-    """A kind of task: from its first start to its last end, as shares of the run, and its functions' time in all."""
+    """A kind of task, from its first start to its last end as shares of the run, and its functions' total time."""
 
     name: str
     look: str
@@ -36,7 +36,7 @@ class Phase:
 
 
 def render(facts: Facts, duration: Duration) -> str:
-    """The page; `duration` puts seconds into words."""
+    """Return the page; `duration` formats seconds."""
     environment = Environment(
         loader=PackageLoader("demand.report"),
         autoescape=True,

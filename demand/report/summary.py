@@ -1,4 +1,4 @@
-"""The report in five lines of plain text, to be pasted into a chat."""
+"""The report in five lines of plain text, for a chat."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from demand.report.words import cut, number
 from demand.runs.options import pasted
 
 _REASONS = 3  # of rejects
-_LINE = 1000  # characters, whatever a run is called
+_LINE = 1000  # maximum number of characters
 
 
 def summary(facts: Facts, duration: Duration) -> tuple[str, ...]:
-    """Title, run and outcome, tables, reasons, and what to do next: a line each."""
+    """Return five lines: title, run and outcome, tables, reasons, next step."""
     head = headline(facts, duration)
     lines = (head.title, f"{head.run}. {head.text}", _tables(table_counts(facts)), _why(facts), f"Next: {_next(facts)}")
     return tuple(cut(line, _LINE) for line in lines)

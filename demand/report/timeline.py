@@ -1,4 +1,4 @@
-"""The run over time as shapes: a lane per segment, lanes for copies and the load.
+"""The run over time as shapes: one lane per segment, and lanes for copies and the load.
 
 Widths are in thousandths of the picture, which is as wide as the page; heights are in pixels.
 """
@@ -14,18 +14,18 @@ from demand.runs.tasks import Attempt, Kind, Outcome
 from demand_pipeline.builders import TABLES
 
 WIDTH = 1000
-_MANY = 60  # lanes, from which they are lower
+_MANY = 60  # lanes, above which each is lower
 _TALL, _LOW = 12, 5
 _GAP = 2
 _LEAST = 2.0  # of a bar
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _MOST_TICKS = 8
-_TOLD = 20  # lanes of a group that are told in words
+_TOLD = 20  # lanes of a group that the text describes
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars of one look, as the data of one SVG path."""
+    """Bars of one style, as the data of one SVG path."""
 
     look: str
     path: str
@@ -33,7 +33,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Lane:
-    """One row of a group: `title` tells what it shows in words."""
+    """One row of a group; `title` describes it."""
 
     title: str
     y: float
@@ -51,7 +51,7 @@ class Group:
 
     @property
     def in_words(self) -> str:
-        """The picture for those who do not see it: its first lanes."""
+        """The first lanes as text, for screen readers."""
         return "; ".join(lane.title for lane in self.lanes[:_TOLD])
 
 
@@ -130,7 +130,7 @@ def _lanes(attempts: Sequence[Attempt]) -> Iterable[tuple[str, str, list[Attempt
 
 
 def _packed(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
-    """As few lanes as hold attempts that do not overlap."""
+    """Distribute attempts to as few lanes as possible without overlap."""
     lanes: list[list[Attempt]] = []
     for attempt in sorted(attempts, key=lambda attempt: attempt.started):
         for lane in lanes:
@@ -170,7 +170,7 @@ def _clock(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class Skew:
-    """How uneven a table's segments are: the largest one, compared with the mean."""
+    """The skew of a table's segments: the largest one, compared with the mean."""
 
     table: str
     segments: int

@@ -1,4 +1,4 @@
-"""Values of a report as people read them."""
+"""Formats values for the report."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ _CUT = 300  # characters of a text that comes from items or errors
 
 
 def moment(when: datetime | str | None) -> str:
-    """A time in UTC: the report is read elsewhere."""
+    """Format a time in UTC, since readers may be in other time zones."""
     if when is None:
         return "-"
     found = datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -16,19 +16,19 @@ def moment(when: datetime | str | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with separators; floats have one decimal."""
+    """Format a number with separators; floats get one decimal."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def percent(share: float) -> str:
-    """A share with its sign."""
+    """Format a share with its sign."""
     return f"{share:+.1%}"
 
 
 def value(found: Any) -> str:
-    """A value of a run's input: a list of names is joined, other values are JSON."""
+    """Format a value of a run's input: join a list of names, write other values as JSON."""
     if isinstance(found, str):
         return found
     if isinstance(found, list) and all(isinstance(each, str) for each in found):
@@ -37,6 +37,6 @@ def value(found: Any) -> str:
 
 
 def cut(text: object, most: int = _CUT) -> str:
-    """A text in one line, and not too long."""
+    """Shorten a text, in one line."""
     shown = " ".join(str(text).split())
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -15,8 +15,8 @@ from demand_pipeline.cures import STOPPED, cure_of_run
 class Failure:
     """One error of a run, with its cure.
 
-    `first` are commands that only read, `next` those that continue the run, each of which is enough. `then` names also
-    what has no command, because a person must choose values.
+    `first` are commands that only read. Each command of `next` alone continues the run. `then` also lists steps
+    without a command, because a person must choose values.
     """
 
     error: str
@@ -87,9 +87,9 @@ def _failure(run: Run, error: str, cause: str | None, attempt: Attempt | None = 
 
 
 def commands(run: Run, cure: Cure, *, reading: bool) -> tuple[str, ...]:
-    """Return the commands of a cure's ways, to be pasted: those that only read, or those that continue the run.
+    """Return the complete commands of a cure's ways: commands that only read, or commands that continue the run.
 
-    Fields that a person must set, such as a limit, are left to that person, also if this run's input contains them.
+    A person must set some fields, such as a limit. If this run's input contains one of them, no new run is offered.
     """
     chosen = any(field in run.input for way in cure.ways for field in way.fields)
     ways = [way for way in cure.ways if (way.then in READING) == reading and not way.fields]

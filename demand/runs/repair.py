@@ -10,14 +10,14 @@ from demand.runs.execution import RUNNING, Run
 from demand.stack import Stack
 
 _MACHINE = "RepairRunArn"  # an output
-_LISTED = 1000  # the latest follow-ups that are looked through: each run has one for each of its ends
+_LISTED = 1000  # the latest follow-ups, of which a run has one for each of its ends
 _LATE = timedelta(minutes=5)  # from the end of a run to its follow-up
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Redrives:
-    """Redrives so far, and the time of the next automatic one, if the run waits for it."""
+    """Redrives so far, and the time of the next automatic redrive if the run waits for it."""
 
     automatic: int
     by_people: int
@@ -25,13 +25,13 @@ class Redrives:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The redrives as text."""
         words = f"{self.automatic} automatic, {self.by_people} by people"
-        return f"{words}; the next automatic one at {self.next:%Y-%m-%d %H:%M:%S} UTC" if self.next else words
+        return f"{words}; the next automatic redrive at {self.next:%Y-%m-%d %H:%M:%S} UTC" if self.next else words
 
 
 def find_redrives(stack: Stack, run: Run) -> Redrives | None:
-    """The redrives of a run; None if there are none and none is to come, or if the stack has no such machine."""
+    """Return the redrives of a run; None if there were none and none is planned, or if the stack never redrives."""
     machine = stack.outputs.get(_MACHINE)
     if machine is None or not (run.redrives or run.redrivable):
         return None

@@ -138,7 +138,7 @@ def report(run: Run, tasks: Tasks) -> Report:
 
 
 def _is_to_be_retried(attempt: Attempt, tasks: Tasks) -> bool:
-    """Whether an attempt of a running run has failed since the last redrive: then another one is to follow."""
+    """Whether an attempt of an active run has failed since the last redrive, so that another one follows."""
     return attempt.outcome is Outcome.FAILED and attempt.round == tasks.round
 
 
@@ -183,7 +183,7 @@ def _load_state(run: Run, own: Sequence[Attempt], current_round: int) -> str:
         return "waiting to try again"
     if last.kind is Kind.COPY or last.request.get("step") == "prepare":
         return "copying" if last.kind is Kind.COPY else "preparing"
-    return "waiting to go on" if "again" in last.answer else "loading"
+    return "waiting to continue" if "again" in last.answer else "loading"
 
 
 def _slowest(attempts: Sequence[Attempt]) -> tuple[Step, ...]:

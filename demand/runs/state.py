@@ -1,4 +1,4 @@
-"""The state of a run in the warehouse. The warehouse is asked, since an execution knows only how its load ended."""
+"""The state of a run in the warehouse, which an execution does not record after its load."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer
 from demand_pipeline.errors import PipelineError
 
 _ROLLED_BACK = "rolled back"  # in pipeline_runs.status
-_SAME_START = timedelta(days=1)  # Step Functions keeps a name unique for 90 days: a later namesake is another run
+_SAME_START = timedelta(
+    days=1
+)  # Step Functions keeps a name unique for 90 days only; a later namesake is a different run
 
 
 class State(StrEnum):
-    """The state of a run in the warehouse, in a word."""
+    """The state of a run in the warehouse."""
 
     COMMITTED = "committed"
     SUPERSEDED = "superseded"
@@ -33,7 +35,7 @@ class InWarehouse:
     """The state of a run in the warehouse.
 
     `later_runs` are the runs whose rows are in its tables instead. `rolled_back_by` is the name given to the command.
-    `reason` says why the run was rolled back, or why the state is unknown.
+    `reason` is the reason for the rollback, or for an unknown state.
     """
 
     state: State
@@ -70,7 +72,7 @@ class InWarehouse:
 
 
 def find_states(ask: Callable[[], Warehouse], runs: Sequence[Run]) -> dict[str, InWarehouse]:
-    """The state of each run by its name: one question for all of them. Where it gets no answer, they are unknown."""
+    """Return the state of each run by its name, from a single question; unknown if it fails."""
     if not runs:
         return {}
     try:
@@ -81,7 +83,7 @@ def find_states(ask: Callable[[], Warehouse], runs: Sequence[Run]) -> dict[str, 
         return {run.name: InWarehouse(State.UNKNOWN, reason=reason) for run in runs}
     absent = InWarehouse(State.NOT_COMMITTED)
     if not answer.complete:
-        absent = InWarehouse(State.UNKNOWN, reason="the answer cannot hold so many runs")
+        absent = InWarehouse(State.UNKNOWN, reason="the answer cannot contain so many runs")
     return {run.name: _state(run, answer.runs) or absent for run in runs}
 
 

@@ -121,7 +121,7 @@ def test_the_line_of_a_load_that_waits_says_for_what_and_which_attempt_is_next()
     assert line(story) == "loading, 20 s, attempt 2 after LockTimeoutError: why"
     assert report(run, story.tasks).retries == 1
     story.succeed(begun, again=30, reason="indexes to build")
-    assert line(story) == "waiting to go on, 20 s, indexes to build"
+    assert line(story) == "waiting to continue, 20 s, indexes to build"
     story.schedule(story.enter("LoadWarehouse"), step="load", tables=[])
     assert line(story) == "loading, 20 s"
 

@@ -109,5 +109,5 @@ def test_show_says_it_and_an_older_stack_has_nothing_to_say(
     demand("run")
     assert demand("show", "--json").json["redrives"] is None
     monkeypatch.setattr(runs, "find_redrives", lambda *_: Redrives(1, 2, minutes(30)))
-    assert "1 automatic, 2 by people; the next automatic one at 2026-12-01 03:30:00 UTC" in demand("show").out
+    assert "1 automatic, 2 by people; the next automatic redrive at 2026-12-01 03:30:00 UTC" in demand("show").out
     assert demand("show", "--json").json["redrives"]["by_people"] == 2

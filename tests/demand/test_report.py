@@ -138,12 +138,12 @@ HEADLINES: list[tuple[str, Facts, str]] = [
     ("failed", facts(run(status="TIMED_OUT", output=None), []), f"{meaning('States.Timeout')}{YESTERDAY}"),
     ("over", rolled_back_facts(), f"The run was rolled back at 03:30 UTC{YESTERDAY}"),
     ("over", shrunk_facts(), f"Table {FIRST} shrank: 700 rows, 1,000 before, 30% fewer; analysts see the rows of this run"),
-    ("over", unlike(state=InWarehouse(State.UNKNOWN, reason="no answer")), "4,000 rows of 4 tables were loaded, and the warehouse was not asked; analysts see the rows of this run"),
-    ("over", unlike(state=InWarehouse(State.NOT_COMMITTED)), "4,000 rows of 4 tables were loaded, but the warehouse does not have them; analysts see the rows of this run"),
+    ("over", unlike(state=InWarehouse(State.UNKNOWN, reason="no answer")), "4,000 rows of 4 tables were loaded, but the warehouse could not be asked; analysts see the rows of this run"),
+    ("over", unlike(state=InWarehouse(State.NOT_COMMITTED)), "4,000 rows of 4 tables were loaded, but are not in the warehouse; analysts see the rows of this run"),
     ("running", running_facts(), f"Running for 1 min 0 s, 0 of 4 tables are read{YESTERDAY}"),
     ("dry", facts(DRY), f"Dry run: 4,000 rows of 4 tables were counted and rolled back{YESTERDAY}"),
     ("succeeded", facts(), "4,000 rows of 4 tables are committed; analysts see the rows of this run"),
-    ("succeeded", unlike(state=InWarehouse(State.SUPERSEDED), warehouse=(TableStatus(FIRST, None, "later", "arn:later", None, "2026-11-27T03:59:00+00:00"),)), "4,000 rows of 4 tables were committed, and replaced since; analysts see the rows of 03:59 UTC"),
+    ("succeeded", unlike(state=InWarehouse(State.SUPERSEDED), warehouse=(TableStatus(FIRST, None, "later", "arn:later", None, "2026-11-27T03:59:00+00:00"),)), "4,000 rows of 4 tables were committed, and later replaced; analysts see the rows of 03:59 UTC"),
     ("succeeded", unlike(warehouse=()), "4,000 rows of 4 tables are committed; analysts see no rows yet"),
 ]  # fmt: skip
 
@@ -301,14 +301,14 @@ def test_a_failed_run_is_reported_with_what_there_is(demand: Demand, tmp_path: P
     assert said.code == 0
     assert said.json["bytes"] == file.stat().st_size
     assert len(said.json["missing"]) == 2
-    assert said.json["missing"][0].startswith("drift: it is recorded with a commit")
-    assert "what the warehouse holds now: " in said.json["missing"][1]
+    assert said.json["missing"][0].startswith("drift: it is recorded at a commit")
+    assert "the current state of the warehouse: " in said.json["missing"][1]
     text = Page(file.read_text()).text
     for told in (
         cure_of_run("SomethingNew").meaning[1:],
         "(SomethingNew); what analysts see is unknown",
         f"{SCAN}, segment 0, chunk 0",
-        "What this report could not find out",
+        "Missing from this report",
         "Unknown",
     ):
         assert told in text
@@ -355,7 +355,7 @@ def test_a_summary_is_five_lines_on_stdout_and_no_file(demand: Demand, tmp_path:
     assert as_json.json["lines"][0].endswith("; what analysts see is unknown")
     assert "not in the report: " in said.err
     assert refused.code == 2
-    assert refused.json["error"]["message"] == "--summary: expected no --output, --samples or --open next to it"
+    assert refused.json["error"]["message"] == "--summary: cannot be combined with --output, --samples or --open"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -399,7 +399,7 @@ def test_the_warehouse_tells_what_it_holds_and_remembers_runs_without_a_history(
         first,
         ["the run's history: Step Functions keeps it for 90 days"],
     )
-    assert "were committed, and replaced since; analysts see the rows of " in Page(file.read_text()).text
+    assert "were committed, and later replaced; analysts see the rows of " in Page(file.read_text()).text
     unknown = loaded.demand("report", "nope", "-o", str(file), "--json")
     assert (unknown.code, unknown.json["error"]["kind"]) == (2, "UnknownRun")
 
