@@ -1,4 +1,4 @@
-"""What a run will read, cost and take: the model of `demand.cost` for the sizes that DynamoDB reports."""
+"""Estimates reads, cost and duration of a run with the model of `demand.cost`, from the sizes that DynamoDB reports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ from demand.sources import Source, describe_sources
 from demand.stack import Stack
 from demand_pipeline.builders import TABLES
 
-_RUNS = 10  # looked at for the size of items
+_RUNS = 10  # searched for the size of items
 _ENOUGH_UNITS = 20
 
-# The template's parameters that decide how a run is cut, by the model's names for them.
+# The template's parameters that the model needs, by the model's names.
 PARAMETERS = {
     "min_segments": "MinSegments",
     "max_segments": "MaxSegments",
@@ -48,7 +48,7 @@ class TableEstimate:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit and the share of it that the run uses; above 1 the run fails, and the warehouse stays as it is."""
+    """A limit and the share of it that the run uses; above 1 the run fails, and the warehouse is unchanged."""
 
     name: str
     share: float
@@ -56,9 +56,9 @@ class Limit:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A whole run, under a load strategy. `limits` has the one that binds first.
+    """A whole run, with a load strategy. `limits` starts with the one that the run reaches first.
 
-    `readers_wait_seconds` is how long the load locks readers out. `disk_bytes` is the most on PostgreSQL's disk.
+    `readers_wait_seconds` is how long the load locks readers out. `disk_bytes` is the maximum on PostgreSQL's disk.
     `unknown` names tables whose size DynamoDB reports as 0.
     """
 
@@ -81,8 +81,8 @@ class Estimate:
 def estimate(stack: Stack, names: Iterable[str] | None = None) -> Estimate:
     """Estimate a run of these tables, or of all. No items are read.
 
-    How large items are as JSON is known from the latest run that read all of the table; otherwise they are as the
-    benchmark's, in proportion.
+    The size of items as JSON comes from the latest run that read the whole table; otherwise it is in proportion to the
+    benchmark's items.
     """
     sources = describe_sources(stack, [TABLES[name] for name in names or TABLES])
     return of_sizes(sources, settings_of(stack), json_sizes(execution.list_runs(stack, _RUNS)))
@@ -91,7 +91,7 @@ def estimate(stack: Stack, names: Iterable[str] | None = None) -> Estimate:
 def json_sizes(runs: Iterable[execution.Run]) -> dict[str, float]:
     """Bytes of DynamoDB's JSON per stored byte by table, from the first of these runs that read all of it.
 
-    Its read units tell the stored bytes; those of a few pages are mostly rounding.
+    The run's read units give the stored bytes; rounding distorts the read units of a few pages.
     """
     found: dict[str, float] = {}
     for run in runs:
@@ -104,7 +104,7 @@ def json_sizes(runs: Iterable[execution.Run]) -> dict[str, float]:
 def of_sizes(
     sources: Sequence[Source], settings: Settings, json_size: Mapping[str, float] = MappingProxyType({})
 ) -> Estimate:
-    """Estimate a run of tables of these sizes, with a deployment's settings; `json_size` as `json_sizes` has it."""
+    """Estimate a run of tables of these sizes with a deployment's settings; `json_size` as from `json_sizes`."""
     known = Measured.load()
     run = Run(tuple(_table_run(source, known, settings, json_size.get(source.table)) for source in sources))
     limits = [Limit(name, share) for name, share in run.limits.items()]
@@ -127,13 +127,13 @@ def of_sizes(
 
 
 def settings_of(stack: Stack) -> Settings:
-    """The deployment's settings; what the stack does not say is the template's default."""
+    """Return the deployment's settings; a parameter that the stack lacks has the template's default."""
     values = {field: stack.parameters.get(parameter) for field, parameter in PARAMETERS.items()}
     return Settings(**{field: read_parameter(field, text) for field, text in values.items() if text})
 
 
 def read_parameter(field: str, text: str) -> Any:
-    """A parameter's value, as the setting of this name has it."""
+    """Convert a parameter's value to the type of a setting."""
     kind = type(getattr(Settings(), field))
     return text == "true" if kind is bool else kind(text)
 

@@ -1,4 +1,4 @@
-"""What a run takes and costs, from measured figures, list prices and the deployment's settings."""
+"""Duration and cost of a run, from measured figures, list prices and the deployment's settings."""
 
 from demand.cost.measured import Measured
 from demand.cost.prices import PRICES, Price, Prices

@@ -10,12 +10,12 @@ FILE = Path(__file__).with_name("measured.json")
 
 @dataclass(frozen=True)
 class Measured:
-    """CPU and sizes of one item of the benchmark. Its names are those of the file."""
+    """CPU and sizes of one item of the benchmark. The fields have the file's names."""
 
     date: str
     scan_us: float
     transform_us: float
-    # Of the load, from start to end, PostgreSQL's work included: a stream's copying into a shadow, and what follows.
+    # The load, with PostgreSQL's work: copying into a shadow in one stream, then publishing.
     copy_us: float
     truncate_us: float
     merge_us: float

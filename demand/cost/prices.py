@@ -20,7 +20,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Prices:
-    """The prices that a run pays; free tiers, discounts and taxes are left out."""
+    """The prices of a run, without free tiers, discounts and taxes."""
 
     region: str
     date: str
@@ -38,7 +38,7 @@ _STEP_FUNCTIONS = "https://aws.amazon.com/step-functions/pricing/"
 _S3 = "https://aws.amazon.com/s3/pricing/"
 _DYNAMODB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
 
-# A script fills in the prices of most pages, so a stored copy lacks them: another site confirms those.
+# Stored copies of most pages lack the prices, which a script fills in; other sites confirm them.
 PRICES = Prices(
     region="us-east-1",
     date="2026-11-23",

@@ -1,4 +1,4 @@
-"""A run of one or more tables: how long it takes, what it costs and which limits it reaches."""
+"""A run of one or more tables: its duration, cost and limits."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -31,7 +31,7 @@ class Run:
 
     @property
     def prices(self) -> Prices:
-        """The prices, the same too."""
+        """The prices, the same for all tables."""
         return self.tables[0].prices
 
     @property
@@ -61,7 +61,7 @@ class Run:
 
     @property
     def streams(self) -> int:
-        """Functions that copy at the same time; each is as fast as if it were alone."""
+        """Functions that copy at the same time, each at full speed."""
         return min(self.settings.load_concurrency, self.chunks) if self.is_copied_in_parallel else 1
 
     @property
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def readers_wait_seconds(self) -> float:
-        """How long the load locks readers out; a merge does not, a swap for milliseconds."""
+        """Seconds for which the load locks readers out: none for merge, milliseconds for swap."""
         return self.publish_seconds if self.settings.load_strategy is Strategy.TRUNCATE else 0.0
 
     @property
@@ -100,12 +100,12 @@ class Run:
 
     @property
     def is_copied_in_parallel(self) -> bool:
-        """Whether functions of their own copy the chunks, as the state machine decides."""
+        """Whether separate functions copy the chunks, as the state machine decides."""
         return sum(table.response_bytes for table in self.tables) >= self.settings.parallel_copy_bytes
 
     @property
     def invocations(self) -> int:
-        """Calls of functions: two per chunk, the load, and if functions copy, one more per chunk and of the load."""
+        """Calls of functions: two per chunk and the load; if functions copy, one more per chunk and for the load."""
         copying = self.chunks + 1 if self.is_copied_in_parallel else 0
         return 2 * self.chunks + copying + self.load_calls
 
@@ -115,14 +115,14 @@ class Run:
         first = self.tables[0]
         cold = self.invocations * first.assumed.cold_starts * first.measured.cold_start_ms / 1e3
         work = sum(table.scan_seconds + table.transform_seconds for table in self.tables)
-        # While nobody waits for a swap's indexes, nobody pays.
+        # No function runs, and none is paid for, while a swap builds indexes between two calls.
         pauses = (self.load_calls - 1) * first.assumed.build_pause_seconds
         load = self._copy_seconds + self.publish_seconds - pauses
         return self.settings.memory_mb / 1024 * (work + load + cold)
 
     @property
     def transitions(self) -> int:
-        """States entered, by which Step Functions bills: 7 around the branches, 2 in one that is skipped."""
+        """States entered, which Step Functions bills: 7 around the branches, 2 in a skipped branch."""
         copying = 2 + self.chunks if self.is_copied_in_parallel else 0
         again = 3 * (self.load_calls - 1)  # CheckLoad, WaitToLoad, LoadWarehouse
         return 7 + 2 * self._skipped + sum(table.branch_transitions for table in self.tables) + copying + again
@@ -160,7 +160,7 @@ class Run:
 
     @property
     def limits(self) -> dict[str, float]:
-        """The share of each limit that the run uses. Above 1 it fails: nothing is loaded, yesterday's data stays."""
+        """The share of each limit that the run uses. Above 1 the run fails, and the tables stay unchanged."""
         settings = self.settings
         functions = settings.functions_per_table * settings.tables
         payload = sum(table.payload_bytes for table in self.tables)
@@ -180,12 +180,12 @@ class Run:
 
     @property
     def binding(self) -> tuple[str, float]:
-        """The limit that binds first, and the share of it that the run uses."""
+        """The limit that is reached first, and the share of it that the run uses."""
         return max(self.limits.items(), key=lambda limit: limit[1])
 
     @property
     def disk_bytes(self) -> float:
-        """The most that the tables take on PostgreSQL's disk during the load; WAL is not counted."""
+        """The maximum size of the tables on PostgreSQL's disk during the load, without WAL."""
         return sum(table.disk_bytes for table in self.tables)
 
     @property

@@ -1,4 +1,4 @@
-"""What a deployment is set to, AWS's limits, and what the model assumes."""
+"""The settings of a deployment, AWS's limits, and the model's assumptions."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class Settings:
     min_segments: int = 1
     max_segments: int = 40
     segment_bytes: int = 2 << 30
-    segment_readers: int = 2  # that read parts of a segment at the same time, without a limit on read units
+    segment_readers: int = 2  # that read a segment concurrently if read units have no limit
     chunk_bytes: int = 256 << 20
     part_bytes: int = 8 << 20
-    run_chunks: int = 360  # that fit into the load's event, of all tables together
+    run_chunks: int = 360  # of all tables together; more do not fit into the load's event
     functions_per_table: int = 40
-    read_units_per_second: int = 0  # the limit of a table's scan; 0 is none
-    parallel_copy_bytes: int = 256 << 20  # of pages, from which functions of their own copy the chunks
+    read_units_per_second: int = 0  # the limit of a table's scan; 0: no limit
+    parallel_copy_bytes: int = 256 << 20  # of pages, above which separate functions copy the chunks
     load_concurrency: int = 4  # of these functions
     load_strategy: Strategy = Strategy.TRUNCATE
     keep_previous: bool = True
@@ -35,21 +35,21 @@ class Settings:
 
     @property
     def usable_seconds(self) -> float:
-        """What is left of a function's time for its work."""
+        """Remaining working time of a function."""
         return self.timeout_seconds - RESERVE_SECONDS
 
     @property
     def chunks_per_table(self) -> int:
-        """The table's share of the run's chunks; no table has more segments either."""
+        """The table's share of the run's chunks, which also limits its segments."""
         return self.run_chunks // self.tables
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What is neither measured nor set: how fast AWS answers."""
+    """Assumptions about AWS's speed: neither measured nor configurable."""
 
-    # DynamoDB: 3,000 read units a second for a partition of at most 10 GB, 128 for a page of 1 MB. So a single reader
-    # of a partition waits this long for a page.
+    # DynamoDB: 3,000 read units a second for a partition of at most 10 GB, 128 for a page of 1 MB. So this is the time
+    # in which a single reader of a partition gets a page.
     page_units: int = 128
     page_seconds: float = 128 / 3000
     partition_bytes: float = 10e9
@@ -60,8 +60,8 @@ class Assumptions:
     s3_bytes_per_second: float = 85e6
     # Lambda's processor compared with the measured one.
     processor: float = 1.0
-    # Cold starts per invocation: one is too many, but costs little.
+    # Cold starts per invocation: an upper bound, which costs little.
     cold_starts: float = 1.0
-    # A swap: how long a call of the load waits for indexes, and how long until the next one.
+    # A swap: the time that a call of the load waits for indexes, and the pause until the next call.
     build_seconds: float = 60.0
     build_pause_seconds: float = 30.0

@@ -1,4 +1,4 @@
-"""One table in a run: how it is cut, what is read, how long its work takes."""
+"""One table in a run: its segments and chunks, reads and duration."""
 
 import json
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class TableRun:
 
     @property
     def readers(self) -> int:
-        """Parts of a segment that are read at the same time; a limit on read units needs a single reader."""
+        """Concurrent readers of a segment; a limit on read units needs a single reader."""
         return 1 if self.settings.read_units_per_second > 0 else self.settings.segment_readers
 
     @property
@@ -68,7 +68,7 @@ class TableRun:
 
     @property
     def reading_seconds(self) -> float:
-        """How long scans wait for DynamoDB, all segments together: for single pages, or for the table's limit."""
+        """Seconds that all scans wait for DynamoDB: for single pages, or because of the table's limit."""
         limits = self.assumed
         partitions = max(1, ceil(self.table_bytes / limits.partition_bytes))
         rate = min(limits.table_units_per_second, partitions * limits.partition_units_per_second)
@@ -79,23 +79,23 @@ class TableRun:
 
     @property
     def scan_seconds(self) -> float:
-        """Seconds of the scan function, all invocations: reading, working and sending take turns."""
+        """Seconds of all invocations of the scan function, which reads, works and sends in turn."""
         return self.reading_seconds + self._cpu(self.measured.scan_us) + self._transfer(self.measured.raw_bytes)
 
     @property
     def transform_seconds(self) -> float:
-        """Seconds of the transform function, all invocations."""
+        """Seconds of all invocations of the transform function."""
         sizes = self.measured.raw_bytes + self.measured.staged_bytes
         return self._cpu(self.measured.transform_us) + self._transfer(sizes)
 
     @property
     def copy_seconds(self) -> float:
-        """Seconds of copying into the shadow, all chunks one after the other; most of them are PostgreSQL's."""
+        """Seconds of copying all chunks into the shadow one after the other, mostly in PostgreSQL."""
         return self._weight * self.measured.copy_us / 1e6
 
     @property
     def publish_seconds(self) -> float:
-        """Seconds from the last chunk to the commit: replacing the rows, or building what a swap needs."""
+        """Seconds from the last chunk to the commit: to replace the rows, or to build a swap's indexes."""
         us = {
             Strategy.TRUNCATE: self.measured.truncate_us,
             Strategy.MERGE: self.measured.merge_us,
@@ -105,7 +105,7 @@ class TableRun:
 
     @property
     def disk_bytes(self) -> float:
-        """The most that the table takes on PostgreSQL's disk during a load that changes few rows; WAL is not counted.
+        """The maximum size of the table on PostgreSQL's disk, without WAL, during a load that changes few rows.
 
         A shadow of `truncate` or `merge` has no indexes. What TRUNCATE empties is on the disk until the commit; what a
         swap replaced before, until the next one has built its indexes.
@@ -121,7 +121,7 @@ class TableRun:
 
     @property
     def staging_seconds(self) -> float:
-        """Until all is staged: the segments' work in parallel."""
+        """Seconds until all rows are staged; segments work in parallel."""
         return (self.scan_seconds + self.transform_seconds) / self._at_once
 
     @property
@@ -142,7 +142,7 @@ class TableRun:
 
     @property
     def payload_bytes(self) -> int:
-        """About what the table adds to the load's input, which lists the chunks."""
+        """Approximate bytes that the table adds to the load's input, which lists the chunks."""
         key = "runs/2026-11-23/scheduled-01234567-89ab-cdef-0123-456789abcdef/staged/cases/39/9-0123abcd.json.gz"
         counts = dict.fromkeys(("scanned", "staged", "rejected", "sanitized"), self.items // self.chunks)
         record = {"key": key, **counts, "readUnits": 1_234_567.5, "bytes": 12_345_678_901}
@@ -161,7 +161,7 @@ class TableRun:
 
     @property
     def s3_gb(self) -> float:
-        """What the run leaves in S3."""
+        """Gigabytes that the run leaves in S3."""
         return self._bytes(self.measured.raw_bytes + self.measured.staged_bytes) / _GB
 
     @property
@@ -175,21 +175,21 @@ class TableRun:
 
     @property
     def _at_once(self) -> int:
-        """Segments that run at once."""
+        """Segments that run at the same time."""
         return min(self.segments, self.settings.functions_per_table)
 
     @property
     def _part_bytes(self) -> float:
-        """What one reader reads of a segment."""
+        """Bytes of a segment that one reader reads."""
         return self.table_bytes / self.segments / self.readers
 
     @property
     def _weight(self) -> float:
-        """The table in items of the benchmark."""
+        """The table's size in items of the benchmark."""
         return max(self.items, self.table_bytes / self.measured.stored_bytes)
 
     def _bytes(self, per_item: float) -> float:
-        """The whole table's bytes, from those of one of the benchmark's items."""
+        """Scale the bytes of one of the benchmark's items to the whole table."""
         return self.table_bytes / self.measured.stored_bytes * per_item
 
     def _cpu(self, microseconds: float) -> float:
