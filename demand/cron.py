@@ -1,6 +1,6 @@
-"""When EventBridge Scheduler starts a schedule next, which its API does not report.
+"""The next start of a schedule in EventBridge Scheduler, which its API does not report.
 
-Scheduler's user guide, "Schedule types": fields, wildcards, and what the change to and from summer time does.
+Scheduler's user guide, "Schedule types": fields, wildcards, and the effect of changes to and from summer time.
 """
 
 import calendar
@@ -17,8 +17,8 @@ _YEARS = (1970, 2199)
 def next_start(expression: str, timezone: str, now: datetime) -> datetime | None:
     """The first start after `now`.
 
-    None where it cannot be known: a rate counts from a moment that AWS does not show; an expression may have no start
-    any more, or be one that this module does not understand.
+    None if it is unknown: a rate counts from a time that AWS does not show, and an expression may have no further start
+    or be one that this module does not support.
     """
     kind, _, rest = expression.partition("(")
     text = rest.removesuffix(")")
@@ -28,12 +28,12 @@ def next_start(expression: str, timezone: str, now: datetime) -> datetime | None
             _starts(text, zone, now) if kind == "cron" else iter([datetime.fromisoformat(text).replace(tzinfo=zone)])
         )
         return next((start for start in starts if start > now), None)
-    except (ValueError, LookupError, OSError):  # also of a rate, and of an unknown time zone
+    except (ValueError, LookupError, OSError):  # also for a rate and an unknown time zone
         return None
 
 
 def _starts(text: str, zone: tzinfo, now: datetime) -> Iterator[datetime]:
-    """Every start from today on, in order. A time that the clock skips has none, one that comes twice has one."""
+    """Yield all starts from today on, in order. A skipped local time has no start, a repeated one has one."""
     minutes, hours, days, months, weekdays, years = text.upper().split()
     in_years, in_months = _values(years, *_YEARS), _values(months, 1, 12, _MONTHS)
     times = [(hour, minute) for hour in sorted(_values(hours, 0, 23)) for minute in sorted(_values(minutes, 0, 59))]
@@ -78,7 +78,7 @@ def _is_day(day: date, field: str) -> bool:
 
 
 def _nearest_weekday(day: date, last: int) -> int:
-    """Within the month: the Friday before a Saturday and the Monday after a Sunday, where the month has them."""
+    """Return the Friday before a Saturday or the Monday after a Sunday, unless it is in a different month."""
     match day.isoweekday():
         case 6:
             return day.day - 1 if day.day > 1 else day.day + 2

@@ -1,4 +1,4 @@
-"""What changed at the sources, and the line of the declaration that would read each new attribute."""
+"""Changes at the sources, and the line of the declaration that would read each new attribute."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.tables import ColumnType
 
 _is_step = re.compile(r'\w+|"(?:[^"\\]|\\.)*"').findall
-# A column that keeps any value of the type. A string may be a date as well: demand infer looks at the values.
+# Types of columns that accept every value. Only demand infer reads the values, which may be dates.
 _COLUMN_TYPES = {
     "S": ColumnType.TEXT,
     "N": ColumnType.NUMERIC,
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Drift:
-    """The changes of each table's run, and the tables that have none to compare: with the reason."""
+    """The changes of each table's run, and the reason for each table that was not compared."""
 
     changes: tuple[Change, ...]
     not_compared: dict[str, str]
@@ -54,21 +54,21 @@ def drift(warehouse: Warehouse, run: str | None) -> Drift:
     name = full_name(warehouse, run) if run else None
     answer = warehouse.ask(DriftAnswer, ActionName.DRIFT, run=name)
     if not answer.tables:
-        looked_for = f"{run}: expected a run that has committed" if run else "expected a run that has committed"
-        raise UsageError(f"{looked_for}, found none in pipeline_runs", "demand runs")
+        looked_for = f"no committed run {run}" if run else "no committed run"
+        raise UsageError(f"{looked_for} in pipeline_runs", "demand runs")
     changes = [made for table in answer.tables for made in _changes(table)]
     return Drift(tuple(changes), {table.table: reason for table in answer.tables if (reason := _reason(table))})
 
 
 def parse_path(text: str) -> tuple[str, ...]:
-    """The names of a path as `demand_pipeline.transform.drift.path_text` writes it."""
+    """Split a path, as `demand_pipeline.transform.drift.path_text` writes it, into names."""
     return tuple(json.loads(step) if step.startswith('"') else step for step in _is_step(text))
 
 
 def _reason(table: TableDrift) -> str | None:
     if table.items is None:
-        return f"run {table.run} did not count it"
-    return None if table.before else f"run {table.run} is the first that counted it"
+        return f"run {table.run} did not count its attributes"
+    return None if table.before else f"run {table.run} is the first that counted its attributes"
 
 
 def _changes(table: TableDrift) -> Iterable[Change]:

@@ -26,8 +26,8 @@ _SAFE = {
     (Then.REDRIVE,): "a redrive, as often as you like: it repeats only what failed",
     (Then.NEW_RUN,): "a new run, as often as you like; a redrive would fail in the same way",
     (Then.NEW_INPUT,): "a new run, as often as you like; a redrive would fail in the same way",
-    (Then.REDRIVE, Then.NEW_RUN): "both: neither changes a table before its commit",
-    (Then.NOTHING,): "waiting: the warehouse is unchanged",
+    (Then.REDRIVE, Then.NEW_RUN): "both; neither changes a table before its commit",
+    (Then.NOTHING,): "to wait; the warehouse is unchanged",
     (Then.REPEAT,): "to repeat the command: it changed nothing",
 }
 _COMMANDS = {
@@ -57,8 +57,8 @@ class Advice:
 class Explanation:
     """The entry of a name: an alarm has notes only.
 
-    `sqlstate` is what was asked for, if `name` is the error that it becomes. `notes` are Markdown. `similar` are names
-    that may have been meant, where this one has no entry of its own.
+    `sqlstate` is the given SQLSTATE, if `name` is its error. `notes` are Markdown. `similar` are similar names, for a
+    name without an entry.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Explanation:
 
 
 def explain(given: str, schema: str = DEFAULT_SCHEMA) -> Explanation:
-    """Explain an error, a SQLSTATE or an alarm by its name; for an unknown name, where to look and what is similar."""
+    """Explain an error, a SQLSTATE or an alarm by its name; an unknown name gets advice and similar names."""
     page = read_page()
     names = [name for entry in (*RUN_CURES, *QUESTION_CURES) for name in entry.names] + _ANCHOR.findall(page)
     known = {name.lower(): name for name in names}
@@ -93,7 +93,7 @@ def explain(given: str, schema: str = DEFAULT_SCHEMA) -> Explanation:
 
 
 def statements(name: str, schema: str = DEFAULT_SCHEMA) -> tuple[str, ...]:
-    """SQL that shows more about an error, for the tables in a schema."""
+    """Return SQL that shows more about an error, for the tables in a schema."""
     schemas = [literal(quote(each)) for each in (schema, pipeline_schema(schema))]
     parts = {
         "schema": quote(schema),
@@ -104,19 +104,19 @@ def statements(name: str, schema: str = DEFAULT_SCHEMA) -> tuple[str, ...]:
 
 
 def what_is_safe(entry: Cure) -> str:
-    """What may be done without a further look."""
+    """Return the actions that are safe without further checks."""
     return _SAFE[tuple(then for then in entry.then if then not in READING)]
 
 
 def commands(entry: Cure) -> str:
-    """The commands to continue with; `RUN` stands for the run's name."""
+    """Return the commands to continue with; `RUN` stands for the run's name."""
     first = [_COMMANDS[then] for then in entry.then if then in READING]
     last = " or ".join([_COMMANDS[then] for then in entry.then if then not in READING])
     return ", then ".join([*first, last])
 
 
 def schema_of(config: Config) -> str:
-    """The schema that samconfig.toml gives to the stack; the template's default where it gives none."""
+    """Return the schema in samconfig.toml, or the template's default."""
     if config.config_file.value is None:
         return DEFAULT_SCHEMA
     content = tomllib.loads(Path(config.config_file.value).read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def read_page() -> str:
-    """The runbook; empty if it is not there."""
+    """Return the runbook; an empty text if it does not exist."""
     return next((page.read_text(encoding="utf-8") for page in _PAGES if page.is_file()), "")
 
 
@@ -142,7 +142,7 @@ def _advice(met_in: str, entry: Cure) -> Advice:
 
 
 def _notes(page: str, name: str, *, is_error: bool) -> str:
-    """Return what the page adds: the section that a name's row links to and, for an alarm, the row's meaning."""
+    """Return the page's section that a name's row links to and, for an alarm, also the row's meaning."""
     [row] = re.findall(rf'^\| (.*<a id="{re.escape(name)}"></a>.*) \|$', page, re.MULTILINE) or [""]
     cells = row.split(" | ")
     parts = [] if is_error else cells[1:2]

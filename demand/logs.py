@@ -1,4 +1,4 @@
-"""What the functions logged in a run, in order, from their log groups in CloudWatch."""
+"""Reads the log records of all functions in a run, in order, from CloudWatch."""
 
 import heapq
 import json
@@ -13,11 +13,11 @@ from demand.runs.tasks import Attempt
 from demand.stack import Stack
 
 _LOG_GROUP = "AWS::Logs::LogGroup"
-_FUNCTIONS = "/aws/lambda/"  # the state machine's own log has no run
-_LATE = timedelta(minutes=1)  # a killed function's last lines come after the run's end
+_FUNCTIONS = "/aws/lambda/"  # the state machine's own log does not contain run names
+_LATE = timedelta(minutes=1)  # a killed function's last lines arrive after the run's end
 _ERRORS = ("ERROR", "CRITICAL")
 _REQUEST = re.compile(r"RequestId: ([0-9a-f-]{36})")
-# In every record, and about the function rather than the work.
+# Fields of every record, which describe the function, not its work.
 _KNOWN = frozenset({
     *("level", "message", "timestamp", "run", "stack", "table", "segment", "service", "location", "cold_start"),
     *("function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id"),
@@ -26,7 +26,7 @@ _KNOWN = frozenset({
 
 @dataclass(frozen=True)
 class LogLine:
-    """One record of a function. `fields` are those that only some records have."""
+    """One record of a function. `fields` are fields that only some records contain."""
 
     at: datetime
     function: str
@@ -55,7 +55,7 @@ def read_logs(stack: Stack, run: Run, attempts: Sequence[Attempt], *, errors: bo
 
 
 def _pattern(run: str) -> str:
-    """The run's records, and what Lambda itself says of failures, which names a request but no run."""
+    """Match the run's records, and Lambda's own records of failures, which contain a request but no run."""
     lambdas = '($.type = "platform.report") && ($.record.status != "success")'
     return f'{{ ($.run = "{run}") || ({lambdas}) || ($.errorType = "*") }}'
 
@@ -67,7 +67,7 @@ def _events(logs: Any, group: str, query: Mapping[str, Any]) -> Iterator[tuple[A
 
 
 def _line(event: Any, function: str, run: str, requests: set[str]) -> LogLine | None:
-    """The record as a line, if it is the run's; `requests` collects the run's requests."""
+    """Convert a record of the run to a line; `requests` collects the run's requests."""
     try:
         record = json.loads(event["message"])
     except ValueError:

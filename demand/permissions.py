@@ -1,6 +1,6 @@
-"""The AWS permissions that each command needs. docs/demand.md shows the table, and a test compares it with the calls.
+"""The AWS permissions that each command needs. A test compares them with the calls, and docs/demand.md shows them.
 
-Every command that `demand.cli` declares has a line.
+Every command that `demand.cli` declares has an entry.
 """
 
 from collections.abc import Container, Iterable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _RUN_PLACE = "REGION:ACCOUNT"
-# Of the names in capitals, STACK is the stack's, ENVIRONMENT its parameter, BUCKET its output StagingBucketName.
+# STACK is the stack's name, ENVIRONMENT its parameter, BUCKET its output StagingBucketName.
 RESOURCES = {
     "stack": f"arn:aws:cloudformation:{_RUN_PLACE}:stack/STACK/*",
     "machine": f"arn:aws:states:{_RUN_PLACE}:stateMachine:demand-pipeline-ENVIRONMENT-*",
@@ -47,7 +47,7 @@ _STACK = (Permission("cloudformation:DescribeStacks", "stack"),)
 _RESOURCES = (*_STACK, Permission("cloudformation:ListStackResources", "stack"))
 _FIND = (*_STACK, Permission("states:ListExecutions", "machine"), Permission("states:DescribeExecution", "runs"))
 _HISTORY = (Permission("states:GetExecutionHistory", "runs"),)
-_ASK = Permission("lambda:InvokeFunction", "reading function")  # optional where only the state of runs is asked for
+_ASK = Permission("lambda:InvokeFunction", "reading function")  # optional for the state of runs
 _REJECTS = (*_HISTORY, Permission("s3:GetObject", "rejects"))
 _RECEIPT = (*_REJECTS, _ASK)
 _START = (Permission("states:StartExecution", "machine"), Permission("states:DescribeExecution", "runs"))
@@ -55,12 +55,12 @@ _SCHEDULE = (
     *_RESOURCES,
     Permission("scheduler:GetSchedule", "schedule"),
     Permission("scheduler:UpdateSchedule", "schedule"),
-    Permission("iam:PassRole", "schedule role"),  # an update names the role that starts the runs
+    Permission("iam:PassRole", "schedule role"),  # an update passes the role that starts the runs
 )
 
 _WAREHOUSE = (*_STACK, _ASK)
 _CHANGE = Permission("lambda:InvokeFunction", "changing function")
-# What may not be asked is skipped, so each action is optional.
+# Denied checks are skipped, so each action is optional.
 _DOCTOR = (
     *_STACK,
     _CHANGE,  # to rehearse a load
@@ -124,7 +124,7 @@ COMMANDS: dict[str, tuple[Permission, ...]] = {
 
 
 def policy(commands: Iterable[str], without: Container[str] = ()) -> dict[str, Any]:
-    """The least policy that the commands need: one statement per resource, but for those left out."""
+    """Return the least policy that the commands need: one statement per resource, except the resources left out."""
     needed: dict[str, set[str]] = {}
     for command in commands:
         for permission in COMMANDS[command]:

@@ -1,4 +1,4 @@
-"""The stack's schedule: whether it starts runs, and how to make it stop and go on."""
+"""The stack's schedule: reads, pauses and resumes it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ _ANSWER_ONLY = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata
 
 @dataclass(frozen=True)
 class Schedule:
-    """When runs start. `deployed` is the state that the stack's parameter sets at the next change of the schedule."""
+    """The schedule. `deployed` is the stack's parameter, which a deployment that changes the schedule restores."""
 
     name: str
     state: str
@@ -22,10 +22,10 @@ class Schedule:
 
 
 def set_state(stack: Stack, state: str) -> Schedule:
-    """Let the schedule start runs, or not.
+    """Enable or disable the schedule.
 
-    UpdateSchedule replaces the whole schedule: what it is not given falls back to a default. So it gets all that
-    GetSchedule returned.
+    UpdateSchedule replaces the whole schedule and resets missing fields to defaults, so it gets all fields of
+    GetSchedule.
     """
     resource = stack.resource("Schedule", "AWS::Scheduler::Schedule")
     scheduler = stack.client("scheduler")

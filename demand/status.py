@@ -1,4 +1,4 @@
-"""The state of a stack on one screen: tables, runs, schedule, alarms and locks, and what is wrong with them."""
+"""The state of a stack on one screen: tables, runs, schedule, alarms, locks, and their problems."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.contracts.operating.status import StatusAnswer, TableStatus
 from demand_pipeline.errors import PipelineError
 
-_LOOKED_AT = 10  # runs among which the last one is found that was no dry run
-_ALARMS_AT_ONCE = 100  # names that DescribeAlarms takes
+_LOOKED_AT = 10  # latest runs, searched for the last one that was not a dry run
+_ALARMS_AT_ONCE = 100  # limit of DescribeAlarms
 _ALARM = "AWS::CloudWatch::Alarm"
 _HOUR = 3600
 
@@ -47,7 +47,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class Timetable:
-    """When runs start. `next_start` is None if none does, or if it cannot be computed, as for a rate."""
+    """The schedule. `next_start` is None if no start is planned, or if it cannot be computed, as for a rate."""
 
     state: str
     expression: str
@@ -65,7 +65,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Alarms:
-    """How many alarms the stack has, and those that have fired."""
+    """The number of the stack's alarms, and the alarms that have fired."""
 
     total: int
     fired: tuple[Alarm, ...]
@@ -73,7 +73,7 @@ class Alarms:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something is wrong: `do` is a command."""
+    """A problem, and the command to continue with."""
 
     message: str
     do: str
@@ -81,7 +81,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A part that could not be looked at, and why."""
+    """A part that could not be read, and the reason."""
 
     part: str
     reason: str
@@ -89,9 +89,9 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that was found; a part is None if it is unknown, and a run also if there is none.
+    """The state of a stack. A part is None if it is unknown; `last_run` also if no run has ended.
 
-    `oldest_lock` is the oldest that others hold on the warehouse's tables.
+    `oldest_lock` is the oldest lock that others hold on the warehouse's tables.
     """
 
     place: str
@@ -107,7 +107,7 @@ class Status:
 
 
 class _Parts:
-    """Looks at one part after the other: a part that cannot be looked at is unknown, and the others are shown."""
+    """Reads one part after the other. A part that cannot be read is unknown; the others are shown."""
 
     def __init__(self) -> None:
         self.unknown: list[Unknown] = []
@@ -121,7 +121,7 @@ class _Parts:
 
 
 def look(stack: Stack, warehouse: Callable[[], Warehouse]) -> Status:
-    """Look at the stack; raises nothing for a part that cannot be asked."""
+    """Read the state of the stack; raises nothing for a part that cannot be read."""
     now = datetime.now(UTC)
     parts = _Parts()
     answer = parts.read("tables", lambda: warehouse().ask(StatusAnswer, ActionName.STATUS, countRows=False))
@@ -156,7 +156,7 @@ def look(stack: Stack, warehouse: Callable[[], Warehouse]) -> Status:
 
 
 def hours_allowed(stack: Stack) -> int | None:
-    """The age at which a table is too old; None where runs are started by hand, as for the stack's alarms."""
+    """Return the age at which a table is too old; None if runs are started by hand, as for the stack's alarms."""
     if stack.parameters.get("ScheduleState") == DISABLED:
         return None
     hours = stack.parameters.get("MaxHoursWithoutSuccess")
@@ -211,7 +211,7 @@ def _failed(last: RunState | None) -> Iterator[Problem]:
 
 def _paused(schedule: Timetable | None, stack: Stack) -> Iterator[Problem]:
     if schedule and schedule.state == DISABLED and stack.parameters.get("ScheduleState") == ENABLED:
-        yield Problem("the schedule is paused: no run starts by itself", "demand resume")
+        yield Problem("the schedule is paused: no run starts automatically", "demand resume")
 
 
 def _fired(alarms: Alarms | None) -> Iterator[Problem]:

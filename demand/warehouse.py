@@ -1,4 +1,4 @@
-"""Questions about the warehouse: asked of the functions in the VPC, or of PostgreSQL directly from here."""
+"""Sends questions about the warehouse to the functions in the VPC, or directly to PostgreSQL."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,19 +14,19 @@ from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.operating.request import CHANGING, ActionName
 from demand_pipeline.errors import PipelineError
 
-_DIRECT_SECONDS = 3600.0  # a statement may take that long: here no function's time limit ends it
+_DIRECT_SECONDS = 3600.0  # the limit of a statement, since no function's time limit applies
 
 type Ask = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class Warehouse:
-    """The warehouse, by whichever way it is asked. Answers are the dataclasses of `contracts.operating`."""
+    """The warehouse, through a function or directly. Answers are the dataclasses of `contracts.operating`."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     def ask[Answer](self, kind: type[Answer], action: ActionName, **arguments: Any) -> Answer:
-        """Ask for an action with its arguments, by their names in the event.
+        """Ask for an action; the arguments have their names in the event.
 
         Raises DemandError, whose `kind` is the name of the function's error.
         """
@@ -50,7 +50,7 @@ def through_function(stack: Stack) -> Warehouse:
 
 
 def directly(stack: Stack, config: Config) -> Warehouse:
-    """Ask from here, with the reading function's settings, and the secret as the user's credentials may read it."""
+    """Ask PostgreSQL directly, with the reading function's settings and the user's credentials for the secret."""
     import boto3  # noqa: PLC0415 - half a second, which --help does not need
 
     from demand_pipeline.contracts.operating.request import OperateRequest  # noqa: PLC0415 - the same
@@ -61,7 +61,7 @@ def directly(stack: Stack, config: Config) -> Warehouse:
     described = stack.client("lambda").get_function_configuration(FunctionName=function_name(stack, changing=False))
     settings = PostgresSettings.from_env(described["Environment"]["Variables"])
     boto3.setup_default_session(profile_name=config.profile.value, region_name=stack.region)
-    logger.setLevel("CRITICAL")  # its records are for CloudWatch, and go to standard output
+    logger.setLevel("CRITICAL")  # its records go to standard output
 
     def ask(event: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -80,7 +80,7 @@ def function_name(stack: Stack, *, changing: bool) -> str:
 
 
 def _read(kind: Any, value: Any) -> Any:
-    """JSON as the type that a dataclass of an answer declares for it."""
+    """Convert JSON to the type that a dataclass of an answer declares."""
     if is_dataclass(kind):
         types = get_type_hints(kind)
         made: Any = kind

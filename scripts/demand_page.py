@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Any
 
 from typer.main import get_command
@@ -10,7 +11,7 @@ from typer.main import get_command
 from demand.cli.app import EXAMPLES, SHARED, app
 from demand.permissions import COMMANDS, policy
 
-# The policies of docs/demand.md: what each lets one do, by which commands, and what of their permissions it leaves out.
+# The policies of docs/demand.md by purpose: their commands, and the resources that they leave out.
 POLICIES = {
     "To look at runs": (
         ("status", "watch", "runs", "show", "logs", "config"),
@@ -22,6 +23,7 @@ POLICIES = {
     ),
     "To operate: all commands": (tuple(COMMANDS), ()),
 }
+_COLUMNS = 120
 _SEVERAL = 3  # commands that have an option before it is explained once for all of them
 
 
@@ -80,7 +82,7 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _command(name: str, found: Any, common: list[tuple[str, str]]) -> str:
-    lines = [f"### demand {name}", "", " ".join(found.help.split()), "", "```console"]
+    lines = [f"### demand {name}", "", fill(" ".join(found.help.split()), _COLUMNS), "", "```console"]
     lines += [f"$ {example}" for example in EXAMPLES[name]]
     lines.append("```")
     rows = _own(found)

@@ -1,4 +1,4 @@
-"""The command line itself: how a command is declared, the options that all have, and what every exit code means."""
+"""The command line itself: the declaration of commands, the options of all commands, and `main`."""
 
 import inspect
 import sys
@@ -37,7 +37,7 @@ def panel(name: str) -> str:
 
 
 def _refuse_empty(command: Any, ctx: Any, args: Sequence[str]) -> None:
-    """Raise UsageError for an empty value, which most often comes from a variable of a script that is not set."""
+    """Raise UsageError for an empty value: it usually comes from an unset variable in a script."""
     given, _, order = command.make_parser(ctx).parse_args(list(args))
     for parameter in order:
         value = given.get(parameter.name or "")
@@ -68,22 +68,22 @@ class _Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands that refuses empty values of its own options."""
+    """A group of commands that refuses empty values of the options before a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what stands before the command's name; raises UsageError."""
+        """Parse the options before the command's name; raises UsageError."""
         _refuse_empty(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Its options, as the help shows them."""
+        """Return the group's options as the help shows them."""
         return _hide_type_of_flags(super().get_params(ctx))
 
 
 app = typer.Typer(
     name="demand",
     cls=Group,
-    help="Runs the demand pipeline, watches it, and explains what happened. demand COMMAND --help has examples.",
+    help="Start, watch and explain runs of the demand pipeline. demand COMMAND --help shows examples.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # one line, see main
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
@@ -94,7 +94,7 @@ _KIND = inspect.Parameter.KEYWORD_ONLY
 
 
 def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Parameter:
-    """Build an option of every command: its name is its spelling too."""
+    """Build an option of every command, spelled like its name."""
     default = False if kind is bool else None
     word = f"--{name.replace('_', '-')}"
     option = typer.Option(word, metavar=metavar, help=text, rich_help_panel="Options of every command")
@@ -102,20 +102,20 @@ def _option(name: str, kind: Any, metavar: str | None, text: str) -> inspect.Par
 
 
 SHARED = (
-    _option("stack", str | None, "NAME", "The stack; otherwise DEMAND_STACK, then samconfig.toml."),
+    _option("stack", str | None, "NAME", "The stack. Default: DEMAND_STACK, then samconfig.toml."),
     _option(
-        "region", str | None, "NAME", "Its region; otherwise DEMAND_REGION, samconfig.toml, then AWS's own settings."
+        "region", str | None, "NAME", "The stack's region. Default: DEMAND_REGION, samconfig.toml, then AWS's settings."
     ),
     _option("profile", str | None, "NAME", "A profile of the AWS configuration."),
     _option("config_env", str | None, "NAME", "The environment in samconfig.toml, such as prod."),
-    _option("config_file", Path | None, "FILE", "Another samconfig.toml."),
+    _option("config_file", Path | None, "FILE", "A different samconfig.toml."),
     _option("json", bool, None, "Write the result, or the error, as JSON."),
     _option("debug", bool, None, "Show the traceback of an error."),
 )
 
 
 def _declare(function: Callable[..., Any], own: Sequence[inspect.Parameter]) -> None:
-    """Give a function its own parameters, the shared options and typer's context, as typer reads them."""
+    """Declare a function's own parameters, the shared options and typer's context, as typer reads them."""
     context = inspect.Parameter("ctx", _KIND, annotation=typer.Context)
     parameters = [*own, *SHARED, context]
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -142,14 +142,14 @@ app.callback()(_before_the_command)
 
 
 def check_range(option: str, value: float | None, low: float, high: float | None = None) -> None:
-    """Raise UsageError for a number outside; typer's own message would not have the number."""
+    """Raise UsageError for a number out of range; typer's own message would not contain the number."""
     if value is not None and (value < low or (high is not None and value > high)):
         expected = f"{low} or more" if high is None else f"{low} to {high}"
         raise UsageError(f"{option} {value:g}: expected a number, {expected}")
 
 
 class Shell:
-    """What a command works with: its output, and the stack, which is looked up when it is first needed."""
+    """The output of a command, and its stack, which is looked up at its first use."""
 
     def __init__(self, output: Output, flags: Flags) -> None:
         self.output = output
@@ -157,12 +157,12 @@ class Shell:
 
     @cached_property
     def config(self) -> Config:
-        """The settings that were found."""
+        """The settings of the command."""
         return find_config(self.flags)
 
     @cached_property
     def clients(self) -> Clients:
-        """AWS with these settings."""
+        """Clients of AWS with these settings."""
         return Clients(self.config)
 
     @cached_property
@@ -171,7 +171,7 @@ class Shell:
         return find_stack(self.config, self.clients)
 
     def may_change(self, question: str, *, yes: bool, always: bool = True) -> bool:
-        """Say where something is to be changed and ask: always, or only where it is production. `yes` answers."""
+        """Show the place of the change and ask: always, or only in production. `yes` answers the question."""
         self.output.note(self.stack.place)
         environments = (self.stack.parameters.get("Environment", ""), self.config.config_env.value or "")
         is_production = any(name.lower().startswith("prod") for name in environments)
@@ -181,12 +181,12 @@ class Shell:
         return False
 
     def warehouse(self, *, direct: bool = False) -> Warehouse:
-        """The warehouse of the stack, asked through the function in the VPC, or directly from here."""
+        """Return the warehouse of the stack, reached through the function in the VPC, or directly from here."""
         return directly(self.stack, self.config) if direct else through_function(self.stack)
 
 
 EXAMPLES: dict[str, tuple[str, ...]] = {}
-"""Command lines by command, for the help and the page."""
+"""Examples by command, for the help and docs/demand.md."""
 
 type Command = Callable[..., int | None]
 
@@ -194,8 +194,8 @@ type Command = Callable[..., int | None]
 def command(name: str, *, examples: Sequence[str], group: typer.Typer = app) -> Callable[[Command], Command]:
     """Declare a command: a function of a Shell and its own options, which returns an exit code, or None for success.
 
-    The docstring is its help, and `examples` are whole command lines. The name of a command in a group has the group's
-    before it: `rejects replay`.
+    The docstring is the help, and `examples` are whole command lines. The name of a command in a group starts with the
+    group's name: `rejects replay`.
     """
 
     def register(function: Command) -> Command:
@@ -233,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return nobody_reads()
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # typer's way to report it
+        if isinstance(end.__context__, BrokenPipeError):  # from typer
             return nobody_reads()
         raise
     except typer.Abort:  # the end of the input, where a question was asked
@@ -257,7 +257,7 @@ def _described(error: Exception) -> DemandError:
     if found := from_aws(error):
         return found
     message = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-    return DemandError("Unexpected", message, "the same with --debug; it is our bug")
+    return DemandError("Unexpected", message, "this is a bug in the tool; --debug shows the traceback")
 
 
 def _help_of(error: TyperException) -> str:

@@ -1,4 +1,4 @@
-"""`demand config`: which stack, and why this one."""
+"""`demand config`: the settings, and the source of each."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from demand.errors import DemandError, from_aws
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, what the stack says, and why it could not be asked."""
+    """All settings and the stack's outputs; `error` is the reason if the stack could not be read."""
 
     settings: tuple[Setting, ...]
     stack: tuple[Setting, ...]
@@ -19,7 +19,7 @@ class Settings:
 
 @command("config", examples=["demand config", "demand config --config-env prod --json"])
 def config(shell: Shell) -> int:
-    """Show each setting and where it came from, and what the stack consists of."""
+    """Show each setting with its source, and the outputs of the stack."""
     found = shell.config
     settings = [found.stack, found.region, found.profile, found.endpoint, found.config_env, found.config_file]
     stack: list[Setting] = []

@@ -1,4 +1,4 @@
-"""The console that all text goes through: a terminal shows what the text contains, and never obeys it."""
+"""The console for all text: a terminal displays control characters in a text instead of obeying them."""
 
 from collections.abc import Iterable
 from itertools import accumulate
@@ -8,24 +8,24 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Span, Text
 
-_LINES = "\n\t"  # what lays out a text of several lines
+_LINES = "\n\t"  # the layout of a text of several lines
 _LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
 
 
 def printable(text: str, keep: str = _LINES) -> str:
-    r"""Text with an escape such as `\x1b` for each control, format or separator character, but for those to `keep`."""
+    r"""Escape each control, format or separator character, such as `\x1b`, except those to `keep`."""
     return text if text.isprintable() else "".join(_shown(text, keep))
 
 
 def one_line(text: str) -> str:
-    """A value from elsewhere, which must not begin a line of its own either."""
+    """Escape a value from elsewhere, line breaks included."""
     return printable(text, keep="")
 
 
 class PrintableConsole(Console):
-    """A console without markup, whose text is printable, whatever is drawn: texts, tables, bars, tracebacks.
+    """A console without markup that escapes all text: in tables, progress bars and tracebacks too.
 
-    Only rich's own styles and movements of the cursor reach the terminal as sequences.
+    Only rich's own styles and cursor movements reach the terminal as escape sequences.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -34,7 +34,7 @@ class PrintableConsole(Console):
             self.width = _LOG_WIDTH
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Draw it: a text is escaped before its lines are folded, everything else as it leaves."""
+        """Render it: a text is escaped before its lines are folded, anything else afterwards."""
         if isinstance(renderable, str):
             renderable = printable(renderable)
         elif isinstance(renderable, Text):
@@ -44,7 +44,7 @@ class PrintableConsole(Console):
 
 
 def _printable_text(text: Text) -> Text:
-    """A text with escapes, whose styles are where they were."""
+    """Escape a text and keep its styles in place."""
     shown = _shown(text.plain, _LINES)
     made = text.blank_copy("".join(shown))
     starts = list(accumulate(map(len, shown), initial=0))

@@ -1,4 +1,4 @@
-"""`demand doctor`: whether a run would work here, without one."""
+"""`demand doctor`: checks whether a run would work, without starting one."""
 
 from rich.text import Text
 
@@ -15,7 +15,7 @@ _WORDS = {State.OK: "OK", State.WARNING: "WARNING", State.FAILURE: "FAILURE", St
 
 @command("doctor", examples=["demand doctor", "demand doctor --direct", "demand doctor --json"])
 def doctor(shell: Shell, direct: Direct = False) -> int:
-    """Look at everything that a run needs, and say what to do where something is missing. Changes nothing."""
+    """Check everything that a run needs, and show how to fix each problem. Changes nothing."""
     findings = []
     ask = lambda _: shell.warehouse(direct=direct)  # noqa: E731
     for finding in examine(shell.clients, lambda: shell.stack, ask, lambda: shell.config):

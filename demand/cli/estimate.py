@@ -1,4 +1,4 @@
-"""`demand estimate`: what a run will read, cost and take, before it is started."""
+"""`demand estimate`: reads, cost and duration of a run before its start."""
 
 from typing import Annotated
 
@@ -12,13 +12,13 @@ from demand.estimate import estimate as estimated
 
 Tables = Annotated[list[str] | None, table_list("Estimate a run of only these tables")]
 _WARN, _FULL = 0.8, 1.0
-LONG_WAIT = 10  # seconds, for a reader
-_MINUTE = 60  # below it, starting the functions takes longest
+LONG_WAIT = 10  # seconds that a reader waits
+_MINUTE = 60  # seconds; shorter runs depend mostly on cold starts
 
 
 @command("estimate", examples=["demand estimate", "demand estimate --tables cases,audit", "demand estimate --json"])
 def estimate(shell: Shell, tables: Tables = None) -> None:
-    """Estimate a run: read units, dollars, minutes, chunks, and the limit that binds. It reads no items."""
+    """Estimate a run: read units, cost, duration, chunks, and the limit it reaches first. Reads no items."""
     found = estimated(shell.stack, table_names(tables))
     numbers = ("items", "MB", "segments", "chunks", "read units", "until staged", "load")
     rows = [
@@ -42,10 +42,10 @@ def _facts(found: Estimate) -> list[tuple[str, object]]:
         ("read units", f"{found.read_units:,.1f}"),
         ("chunks", found.chunks),
         ("cost", f"about ${found.total:.4f}: {services} ({found.prices})"),
-        ("disk", f"at most {found.disk_bytes / 1e9:,.1f} GB of PostgreSQL's during the load, without WAL"),
+        ("disk", f"at most {found.disk_bytes / 1e9:,.1f} GB of PostgreSQL's disk during the load, without WAL"),
         ("strategy", found.strategy),
         ("readers wait", _wait(found.readers_wait_seconds)),
-        ("binds first", _limit(first)),
+        ("closest limit", _limit(first)),
         *(("", _limit(limit)) for limit in others),
         ("", Text(f"sizes as DynamoDB reports them, up to six hours old; speed of {found.measured}", style="dim")),
     ]

@@ -16,7 +16,7 @@ from demand.explain import explain as explained
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An error, a SQLSTATE or an alarm.")]
 Schema = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="The schema of the warehouse's tables; otherwise the one in samconfig.toml."),
+    typer.Option(metavar="NAME", help="The schema of the warehouse's tables. Default: the schema in samconfig.toml."),
 ]
 
 
@@ -24,7 +24,7 @@ Schema = Annotated[
     "explain", examples=["demand explain LockTimeoutError", "demand explain 55P03", "demand explain RunFailedAlarm"]
 )
 def explain(shell: Shell, name: Name, schema: Schema = None) -> None:
-    """Explain an error, a SQLSTATE or an alarm, with SQL that shows more. It needs no network."""
+    """Explain an error, a SQLSTATE or an alarm, with SQL that shows more. Works offline."""
     found = explained(name, schema or schema_of(shell.config))
     shell.output.show(found, *_parts(found, is_terminal=shell.output.results.is_terminal))
 

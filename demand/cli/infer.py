@@ -1,4 +1,4 @@
-"""`demand infer`: a declaration for a table that has none yet."""
+"""`demand infer`: writes a declaration for a DynamoDB table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,25 +27,25 @@ _REJECT_PERCENT = 1  # the template's MaxRejectPercent
 )
 def infer(
     shell: Shell,
-    source: Annotated[str, typer.Argument(metavar="TABLE", help="A DynamoDB table's name or ARN.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="The warehouse table's name.")] = None,
+    source: Annotated[str, typer.Argument(metavar="TABLE", help="The name or ARN of a DynamoDB table.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The name of the warehouse table.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a new file.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the declaration to a new file.")
     ] = None,
     items: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Read at most N items.")] = _DEFAULT.items,
     max_read_units: Annotated[
         float, typer.Option(min=0.5, metavar="N", help="Stop after N read units.")
     ] = _DEFAULT.read_units,
     max_read_units_per_second: Annotated[
-        float, typer.Option(min=0, metavar="N", help="Read no faster; 0 is no limit.")
+        float, typer.Option(min=0, metavar="N", help="Read at most N units per second; 0: no limit.")
     ] = _DEFAULT.read_units_per_second,
     real_examples: Annotated[
-        bool, typer.Option("--real-examples", help="Put values of the items into it, instead of made-up ones.")
+        bool, typer.Option("--real-examples", help="Use values of the items as examples, not made-up ones.")
     ] = False,
 ) -> None:
-    """Sample a DynamoDB table and write a declaration for it, to be reviewed: types, presence, formats, doubts."""
+    """Sample a DynamoDB table and write a declaration to review: types, presence, formats, doubts."""
     if output and output.exists():
-        raise UsageError(f"--output {output}: expected a new file, it exists")
+        raise UsageError(f"--output {output}: the file already exists")
     limits = Limits(items, max_read_units, max_read_units_per_second)
     found = inferred(shell.clients("dynamodb"), source, limits, name=name, real_examples=real_examples)
     if output:
@@ -75,10 +75,10 @@ def _notes(shell: Shell, found: Inferred, output: Path | None) -> None:
     whole = "all items" if found.complete else "a sample"
     note(f"read {found.items:,} items ({whole}) for {found.read_units:,.1f} read units")
     doubtful = sum(bool(column.doubts) for column in found.columns)
-    note(f"{len(found.columns)} columns, {doubtful} with doubts, {len(found.rare)} rare attributes left in extra")
-    above = f": above {_REJECT_PERCENT} %, where a run fails" if found.reject_share * 100 > _REJECT_PERCENT else ""
+    note(f"{len(found.columns)} columns, {doubtful} with doubts, {len(found.rare)} rare attributes stay in extra")
+    above = f": a run fails above {_REJECT_PERCENT} %" if found.reject_share * 100 > _REJECT_PERCENT else ""
     note(f"a run would reject {found.rejected:,} of them, {found.reject_share:.2%}{above}")
     for reject in found.rejects:
         note(f"  {reject.items:,}: {reject.reason}")
     where = str(output) if output else f"{_FOLDER}/…_builder.py"
-    note(f"next: review {where}, add {found.table.upper()} to {_FOLDER}/__init__.py, make generate")
+    note(f"next: review {where}, add {found.table.upper()} to {_FOLDER}/__init__.py, run make generate")

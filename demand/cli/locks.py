@@ -1,4 +1,4 @@
-"""`demand locks`: who holds what on the warehouse's tables."""
+"""`demand locks`: holders of locks on the warehouse's tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,11 +21,11 @@ def locks(shell: Shell, direct: Direct = False) -> None:
     for lock in found.locks:
         holders.setdefault(lock.holder, []).append(lock)
     parts = [part for holder, held in holders.items() for part in _parts(holder, held)]
-    shell.output.show(found, *(parts or [Text("nobody holds a lock on the warehouse's tables")]))
+    shell.output.show(found, *(parts or [Text("no session holds a lock on the warehouse's tables")]))
     if not found.complete:
-        shell.output.note("there are more locks than an answer can hold")
+        shell.output.note("there are more locks than one answer can contain")
     if any(lock.end and lock.age_seconds is None for lock in found.locks):
-        shell.output.note("PostgreSQL shows ages only to members of pg_read_all_stats: grant it to the loader's role")
+        shell.output.note("PostgreSQL shows ages only to members of pg_read_all_stats: grant that role to the loader")
 
 
 def _parts(holder: str, held: Sequence[TableLock]) -> Iterator[RenderableType]:

@@ -1,4 +1,4 @@
-"""`demand logs`: what all functions logged in one run."""
+"""`demand logs`: the log records of all functions in one run."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 def logs(
     shell: Shell,
     run: RunName = None,
-    errors: Annotated[bool, typer.Option("--errors", help="Only errors.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Show only errors.")] = False,
 ) -> None:
-    """Print what all functions logged in a run, in order. With --json, one object per line."""
+    """Print the log records of all functions in a run, in order. With --json, one object per line."""
     found = execution.find_run(shell.stack, run)
     tasks = Tasks()
     tasks.add(History(shell.stack.client("stepfunctions"), found.arn).update())
@@ -42,7 +42,7 @@ def _text(line: LogLine) -> Text:
     if line.segment is not None:
         place += f"/{line.segment}"
     fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
-    message, fields = (text.replace("\n", "\n    ") for text in (str(line.message), fields))  # no record of its own
+    message, fields = (text.replace("\n", "\n    ") for text in (str(line.message), fields))  # not a separate record
     return Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:-3], "dim"),
         f" {line.function:<18} ",

@@ -1,4 +1,4 @@
-"""Where everything that a command says goes: results to stdout, progress and errors to stderr, or all of it as JSON."""
+"""The output of commands: results go to stdout, progress and errors to stderr; or all of them as JSON."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from demand.cli.console import PrintableConsole, one_line
 from demand.errors import DemandError, UsageError
 
 SCHEMA_VERSION = 1
-_GAP, _WORDS = 3, 18  # between the columns of a table; the least width of one with texts
+_GAP, _WORDS = 3, 18  # between columns; minimum width of a column of text
 
 # Exit codes: docs/demand.md.
 SUCCESS, FAILED, UNUSABLE, REJECTS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -27,7 +27,7 @@ STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: numbers stand on the right, `whole` values stay in one line, `optional` ones need room."""
+    """A column: numbers are aligned right, `whole` values are not folded, `optional` columns need enough width."""
 
     title: str
     number: bool = False
@@ -36,7 +36,7 @@ class Column:
 
 
 class Output:
-    """A command's streams. `json` is whether programs read the results."""
+    """The streams of a command. `json` is whether results are written as JSON."""
 
     def __init__(self, *, json_wanted: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.json = json_wanted
@@ -45,7 +45,7 @@ class Output:
         self.notes = PrintableConsole(stderr or sys.stderr)
 
     def show(self, value: Any, *parts: RenderableType, **more: Any) -> None:
-        """Write a result: a dataclass as one JSON object, with `more` fields before it, or these parts for people."""
+        """Write a result: these parts for people, or a dataclass as one JSON object, after `more` fields."""
         if self.json:
             self.line({**more, **asdict(value)})
             return
@@ -58,15 +58,15 @@ class Output:
         print(json.dumps({"schema_version": SCHEMA_VERSION, **fields}, default=_plain), file=self._stdout, flush=True)
 
     def note(self, text: str) -> None:
-        """Say something about the course of the work, in one line."""
+        """Report progress in one line."""
         _print(self.notes, Text(one_line(text)))
 
     def warn(self, text: str) -> None:
-        """Say what may go wrong."""
+        """Print a warning."""
         _print(self.notes, Text(f"warning: {one_line(text)}", style="yellow"))
 
     def fail(self, error: DemandError) -> None:
-        """Report an error: as the JSON result, or in one line and a hint."""
+        """Report an error: as the JSON result, or as one line and a hint."""
         if self.json:
             self.line({"error": {"kind": error.kind, "message": error.message, "hint": error.hint or None}})
             return
@@ -75,34 +75,34 @@ class Output:
             _print(self.notes, Text(f"try: {one_line(error.hint)}", style="dim"))
 
     def confirm(self, question: str, *, yes: bool) -> bool:
-        """Ask on stderr; `yes` answers. Raises UsageError where nobody can answer."""
+        """Ask on stderr unless `yes` answers; raises UsageError without a terminal."""
         if yes:
             return True
         if self.json or not sys.stdin.isatty():
-            raise UsageError(f"{question} Nobody can be asked here", "add --yes")
+            raise UsageError(f"{question} Cannot ask for confirmation: no terminal", "add --yes")
         self.notes.print(Text(f"{one_line(question)} [y/N] "), end="")
         return input().strip().lower() in {"y", "yes"}
 
     def flush(self) -> None:
-        """Raise BrokenPipeError here, if nobody reads the results."""
+        """Flush the results; raises BrokenPipeError if their reader has closed the pipe."""
         self._stdout.flush()
 
     @property
     def is_live(self) -> bool:
-        """Whether bars can be drawn: people watch, on a terminal."""
+        """Whether progress bars can be drawn: stderr is a terminal, and JSON is not wanted."""
         return self.notes.is_terminal and not self.notes.is_dumb_terminal and not self.json
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table that leaves out optional columns, the last one first, until it fits."""
+    """A table that omits optional columns, the last one first, until it fits."""
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Text]]
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it as wide as there is room."""
+        """Draw the columns that fit."""
         shown = self._fitting(options.max_width)
         made = Table(
             title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
@@ -125,20 +125,20 @@ class Rows:
         return shown
 
     def _least(self, index: int) -> int:
-        """The width that a column needs: all of a number or a name, some words of a text."""
+        """The minimum width of a column: a whole number or name, or a few words of text."""
         column = self.columns[index]
         longest = max([len(column.title), *(row[index].cell_len for row in self.rows)])
         return longest if column.number or column.whole else min(longest, _WORDS)
 
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:
-    """Rows as a table: whole numbers get separators, None is a dash."""
+    """Make a table from rows: whole numbers get separators, None becomes a dash."""
     cells = [[value if isinstance(value, Text) else Text(cell(value)) for value in row] for row in rows]
     return Rows(one_line(title), columns, cells)
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:
-    """Names and values, one per line."""
+    """Make a list of names and values, one per line."""
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -148,7 +148,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
 
 
 def cell(value: object) -> str:
-    """A value as people read it, in one line."""
+    """Format a value for people, in one line."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -161,15 +161,15 @@ def cell(value: object) -> str:
 
 
 def moment(when: datetime) -> str:
-    """A time in the user's zone, to the second."""
+    """Format a time in the user's zone, to the second."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float | None) -> str:
-    """A duration in words that stay short: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Format a duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds is None:
         return "-"
-    if seconds < 10:  # noqa: PLR2004 - below it a tenth says something
+    if seconds < 10:  # noqa: PLR2004 - below it, tenths matter
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 1:
@@ -179,29 +179,29 @@ def duration(seconds: float | None) -> str:
 
 
 def status(word: str) -> Text:
-    """A status: a word, and a colour where there are colours."""
+    """Return a status as a word in its colour."""
     return Text(word, style=STYLES.get(word, ""))
 
 
 def nobody_reads() -> int:
-    """Such as after `| head`: not an error, but Python would complain at its end."""
+    """Exit quietly after the reader has closed the pipe, as `| head` does; Python would print an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return SUCCESS
 
 
 def tolerate_encodings() -> None:
-    """A terminal without UTF-8 shows a question mark, rather than an error."""
+    """Print a question mark, instead of failing, for a character that the terminal's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def _print(console: Console, part: RenderableType) -> None:
-    """Fold texts between words on a terminal; elsewhere a line stays a line."""
+    """Print it; texts are folded between words on a terminal only."""
     text = Text(part) if isinstance(part, str) else part
     console.print(text, soft_wrap=isinstance(text, Text) and not console.is_terminal)
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know."""
+    """Convert a value of a type that JSON lacks."""
     return value.isoformat() if isinstance(value, datetime) else str(value)

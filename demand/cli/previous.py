@@ -1,4 +1,4 @@
-"""`demand diff` and `demand rollback`: what the last run changed, and the rows before it back."""
+"""`demand diff` and `demand rollback`: the changes of the last run, and its undoing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,21 +21,23 @@ from demand_pipeline.contracts.operating.runs import RecordedRun
 _MOST_SAMPLES = 100
 
 Tables = Annotated[list[str] | None, table_list("Compare only these tables")]
-Samples = Annotated[int, typer.Option(metavar="N", help="Keys shown of each table's rows of each kind, at most.")]
-LastRun = Annotated[str | None, run_name("the last one, which is the only one that can be rolled back")]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is recorded in pipeline_runs.")]
+Samples = Annotated[
+    int, typer.Option(metavar="N", help="Show up to N keys per table of added, removed and changed rows.")
+]
+LastRun = Annotated[str | None, run_name("the last run, the only one that can be rolled back")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, which is recorded in pipeline_runs.")]
 
 
 @dataclass(frozen=True)
 class Diff:
-    """The tables' differences, as JSON."""
+    """The differences of all tables, as JSON."""
 
     tables: tuple[DiffAnswer, ...]
 
 
 @command("diff", examples=["demand diff", "demand diff --tables cases --samples 20", "demand diff --json"])
 def diff(shell: Shell, tables: Tables = None, samples: Samples = 5, direct: Direct = False) -> int:
-    """Show what the last swap changed: rows added, removed and changed by key, and in which columns."""
+    """Show the changes of the last swap: rows added, removed and changed, by key and by column."""
     check_range("--samples", samples, 0, _MOST_SAMPLES)
     warehouse = shell.warehouse(direct=direct)
     names = table_names(tables) or TABLES
@@ -52,7 +54,7 @@ def diff(shell: Shell, tables: Tables = None, samples: Samples = 5, direct: Dire
     ],
 )
 def rollback(shell: Shell, reason: Reason, run: LastRun = None, yes: Yes = False, direct: Direct = False) -> int:
-    """Put all tables of the last run back to what they were before it. The next run goes forward again."""
+    """Restore the rows that all tables of the last run had before it. The next run replaces them again."""
     by = shell.clients("sts").get_caller_identity()["Arn"]
     warehouse = shell.warehouse(direct=direct)
     last = last_run(warehouse)
@@ -63,13 +65,13 @@ def rollback(shell: Shell, reason: Reason, run: LastRun = None, yes: Yes = False
         return FAILED
     answer = warehouse.ask(RollbackAnswer, ActionName.ROLLBACK, run=name, by=by, reason=reason)
     rows = [[restored.table, restored.run] for restored in answer.tables]
-    columns = [Column("table", whole=True), Column("has the rows of", whole=True)]
+    columns = [Column("table", whole=True), Column("now contains the rows of", whole=True)]
     shell.output.show(answer, table(f"{answer.run} rolled back", columns, rows))
     return SUCCESS
 
 
 def _plan(last: RecordedRun) -> RenderableType:
-    """The run that is rolled back, and the rows that its tables have and had."""
+    """The run to roll back, with the rows of each table in the run and before it."""
     committed = datetime.fromisoformat(last.committed_at)
     age = duration((datetime.now(UTC) - committed).total_seconds())
     rows = [[entry.table, entry.loaded, entry.previous_rows] for entry in last.tables]
@@ -84,12 +86,12 @@ def _plan(last: RecordedRun) -> RenderableType:
 def _parts(answers: tuple[DiffAnswer, ...]) -> Iterator[RenderableType]:
     columns = [Column("table", whole=True), *(Column(name, number=True) for name in ("added", "removed", "changed"))]
     rows = [[answer.table, answer.added, answer.removed, answer.changed] for answer in answers]
-    yield table("rows, compared with those before", columns, rows)
+    yield table("rows, compared with the previous rows", columns, rows)
     changed = [[answer.table, column.column, column.rows] for answer in answers for column in answer.columns]
     if changed:
         yield table("changed columns", [Column("table"), Column("column"), Column("rows", number=True)], changed)
     if samples := [sample for answer in answers for sample in _samples(answer)]:
-        yield table("some of them", [Column(name) for name in ("table", "what", "key", "columns")], samples)
+        yield table("samples", [Column(name) for name in ("table", "change", "key", "columns")], samples)
     for answer in answers:
         yield Text(answer.previous, style="dim")
 

@@ -1,4 +1,4 @@
-"""A run while it goes on: a bar per table on a terminal, an occasional line elsewhere, lines of JSON for programs."""
+"""The progress of a run: a bar per table on a terminal, an occasional line elsewhere, lines of JSON for programs."""
 
 import time
 from collections.abc import Iterable
@@ -21,12 +21,12 @@ from demand.runs.options import wanted_tables
 from demand.runs.report import Load, Report
 from demand.runs.tables import TableProgress
 
-_QUIET_SECONDS = 10.0  # between lines while nothing but counts changes
+_QUIET_SECONDS = 10.0  # between lines while only counts change
 _PROBLEM = 300  # characters of an error
 
 
 class Display(Protocol):
-    """Shows the course of a run."""
+    """Shows the progress of a run."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -37,7 +37,7 @@ class Display(Protocol):
         ...
 
     def update(self, report: Report) -> None:
-        """Show what has changed."""
+        """Show the changes."""
         ...
 
 
@@ -53,14 +53,14 @@ def watch(reports: Iterable[Report], display: Display) -> Report:
 
 
 def display_for(output: Output, *, lines_of_json: bool = False) -> Display:
-    """The display that fits where the output goes."""
+    """Return the display that suits the output."""
     if lines_of_json and output.json:
         return _JsonLines(output)
     return _Bars(output) if output.is_live else _Lines(output)
 
 
 def table_line(table: TableProgress, now: datetime) -> str:
-    """Items, segments, rate and time left of a table, in words."""
+    """Return items, segments, rate and remaining time of a table as text."""
     parts = [f"{table.converted:,} items"]
     if table.segments_total is not None:
         parts.append(f"{table.segments_done}/{table.segments_total} segments")
@@ -77,7 +77,7 @@ def table_line(table: TableProgress, now: datetime) -> str:
 
 
 def load_line(load: Load, now: datetime) -> str:
-    """The load in words."""
+    """Return the state of the load as text."""
     parts = [load.state]
     if load.chunks_copied:
         parts.append(f"{load.chunks_copied}/{load.chunks} chunks copied")
@@ -90,14 +90,14 @@ def load_line(load: Load, now: datetime) -> str:
 
 
 class _Bars:
-    """One bar per table, then the load's; the last state stays on the screen."""
+    """One bar per table and one for the load; the last state stays on the screen."""
 
     def __init__(self, output: Output) -> None:
         ascii_only = output.notes.options.ascii_only
         self._progress = Progress(
             SpinnerColumn("line" if ascii_only else "dots", finished_text="ok"),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None if output.notes.width < 100 else 40),  # noqa: PLR2004 - columns of a wide terminal
+            BarColumn(bar_width=None if output.notes.width < 100 else 40),  # noqa: PLR2004 - a wide terminal
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}", style="dim", markup=False),
             console=output.notes,
@@ -131,7 +131,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a segment ends or the load goes on, and now and then in between."""
+    """A line at the end of each segment, at each step of the load, and every few seconds in between."""
 
     def __init__(self, output: Output) -> None:
         self._output = output

@@ -1,4 +1,4 @@
-"""`demand redrive` and `demand stop`: let a failed run go on, or end a running one."""
+"""`demand redrive` and `demand stop`: continue a failed run, or stop an active one."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def redrive(
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
-    """Continue a failed run where it failed: show what runs again and what does not, ask, redrive, watch."""
+    """Continue a failed run where it failed: show the plan, ask, redrive, watch."""
     found = execution.find_run(shell.stack, run)
     planned = plan(shell.stack, read(shell.stack, found))
     _explain(shell, planned)
@@ -50,7 +50,7 @@ def redrive(
 
 @command("stop", examples=["demand stop", "demand stop demand-20261127T0300 --yes"])
 def stop(shell: Shell, run: RunName = None, yes: Yes = False) -> int:
-    """Stop a running run. The warehouse keeps what it has; a redrive continues the run."""
+    """Stop an active run. The warehouse keeps its rows; a redrive continues the run."""
     found = execution.find_run(shell.stack, run)
     if found.is_running and not shell.may_change(f"Stop {found.name}?", yes=yes):
         return FAILED
@@ -61,7 +61,7 @@ def stop(shell: Shell, run: RunName = None, yes: Yes = False) -> int:
 
 
 def _explain(shell: Shell, planned: Plan) -> None:
-    """Say on stderr what the redrive does."""
+    """Print the plan on stderr."""
     rows = [
         [entry.table, _numbers(entry.kept), entry.kept_items, _numbers(entry.again), entry.first_time]
         for entry in planned.tables
@@ -75,7 +75,7 @@ def _explain(shell: Shell, planned: Plan) -> None:
 
 
 def _numbers(numbers: tuple[int, ...]) -> str:
-    """Numbers as ranges: 0-2, 5."""
+    """Format numbers as ranges: 0-2, 5."""
     parts: list[list[int]] = []
     for number in numbers:
         if parts and number == parts[-1][-1] + 1:

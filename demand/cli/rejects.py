@@ -1,4 +1,4 @@
-"""`demand rejects` and `demand rejects replay`: the items that did not fit."""
+"""`demand rejects` and `demand rejects replay`: the rejected items of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,10 @@ class _ListByDefault(Group):
         """Put the command's name first, where its options are parsed; raises UsageError."""
         if not (args and args[0] in ctx.help_option_names):
             first = self._first_word(args)
-            is_named = first is not None and args[first] in self.commands
-            args = [args[first], *args[:first], *args[first + 1 :]] if is_named else [_LIST, *args]
+            if first is None or args[first] not in self.commands:
+                args = [_LIST, *args]
+            else:
+                args = [args[first], *args[:first], *args[first + 1 :]]
         return super().parse_args(ctx, args)
 
     def _first_word(self, args: list[str]) -> int | None:
@@ -51,24 +53,24 @@ app.add_typer(group, name="rejects", rich_help_panel=panel("rejects"))
 
 InWarehouse = Annotated[
     bool,
-    typer.Option("--warehouse", help="Use the rejects of the rows that the warehouse has now, not those of a run."),
+    typer.Option("--warehouse", help="Use the rejects in the warehouse, of the last run of each table."),
 ]
-Tables = Annotated[list[str] | None, table_list("Rejects of only these tables")]
-Samples = Annotated[int, typer.Option(metavar="N", help="Shown of each reason.")]
+Tables = Annotated[list[str] | None, table_list("Use rejects of only these tables")]
+Samples = Annotated[int, typer.Option(metavar="N", help="Show N samples per reason.")]
 ExportFile = Annotated[
     Path | None,
     typer.Option(
         "--export",
         metavar="FILE",
-        help="Write the items, whole, to a .jsonl or .csv file. With --warehouse, items of more than 1.6 MB are cut, "
-        "with a mark that says where they are whole.",
+        help="Write the whole items to a .jsonl or .csv file. With --warehouse, items of more than 1.6 MB are cut, "
+        "with a note where to find them.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """The reasons, where they were read (`warehouse` or `staging`), and how many items were exported."""
+    """The reasons, their source (`warehouse` or `staging`), and the number of exported items."""
 
     source: str
     reasons: tuple[RejectReason, ...]
@@ -94,9 +96,9 @@ def rejects(
     in_warehouse: InWarehouse = False,
     direct: Direct = False,
 ) -> None:
-    """Count a run's rejected items by reason, also of a run that failed; show samples, export them.
+    """Count the rejected items of a run by reason, also if it failed; show samples, export the items.
 
-    `demand rejects` is short for it.
+    `demand rejects` is short for this command.
     """
     names = table_names(tables)
     check_range("--samples", samples, 0, 100)
@@ -104,9 +106,9 @@ def rejects(
         check_suffix(file)
     exported = None
     if in_warehouse and run:
-        raise UsageError(f"--warehouse: expected no RUN next to it, got {run}")
+        raise UsageError(f"--warehouse: cannot be combined with RUN {run}")
     if direct and not in_warehouse:
-        raise UsageError("--direct: expected --warehouse next to it")
+        raise UsageError("--direct: requires --warehouse")
     if in_warehouse:
         warehouse = shell.warehouse(direct=direct)
         found = reasons_in_warehouse(warehouse, names, samples)
@@ -129,7 +131,7 @@ def rejects(
     group=group,
 )
 def replay_rejects(shell: Shell, run: RunName = None, tables: Tables = None) -> None:
-    """Convert a run's rejects with this checkout's declarations, and say how many would be rows. Changes nothing."""
+    """Convert a run's rejects with this checkout's declarations, and count new rows. Changes nothing."""
     names = table_names(tables)
     report = _report(shell, run)
     found = replay(report.run.name, read_staging(shell.stack, report, names))
@@ -141,7 +143,7 @@ def _report(shell: Shell, run: str | None) -> Report:
 
 
 def _reasons(found: RejectsAnswer) -> list[RenderableType]:
-    """The reasons for people; each further sample is a line of its own."""
+    """The reasons for people; each further sample gets a separate line."""
     if not found.reasons:
         return [Text("no rejects")]
     rows: list[list[object]] = []

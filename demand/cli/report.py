@@ -1,4 +1,4 @@
-"""`demand report`: a run as a file to look at and pass on."""
+"""`demand report`: a run as a file to share."""
 
 import webbrowser
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from demand.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Written:
-    """The file, its size in bytes, and what could not be found out."""
+    """The file, its size in bytes, and the facts that are missing from it."""
 
     run: str
     file: str
@@ -33,7 +33,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Summary:
-    """The lines of a summary; the first one is the title. Also what could not be found out."""
+    """The lines of a summary, the first of which is the title, and the facts that are missing."""
 
     run: str
     lines: tuple[str, ...]
@@ -52,18 +52,18 @@ def report(
     shell: Shell,
     run: RunName = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write, instead of report.html.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write. Default: report.html.")
     ] = None,
-    samples: Annotated[bool, typer.Option("--samples", help="Show rejected items: keys and values, cut.")] = False,
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="Show rejected items: shortened keys and values.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     in_short: Annotated[
-        bool, typer.Option("--summary", help="Print five lines for a chat instead, and write no file.")
+        bool, typer.Option("--summary", help="Print five lines for a chat, and write no file.")
     ] = False,
     direct: Direct = False,
 ) -> None:
-    """Write a report of a run: one HTML file that needs nothing else, for a browser, a phone or paper."""
+    """Write a report of a run: one self-contained HTML file, for a browser, a phone or paper."""
     if in_short and (output or samples or open_it):
-        raise UsageError("--summary: expected no --output, --samples or --open next to it")
+        raise UsageError("--summary: cannot be combined with --output, --samples or --open")
 
     def ask() -> Warehouse:
         return shell.warehouse(direct=direct)
@@ -79,7 +79,7 @@ def report(
 
 
 def _write(shell: Shell, facts: Facts, output: Path, *, open_it: bool) -> None:
-    from demand.report.page import render  # noqa: PLC0415 - Jinja is not needed otherwise
+    from demand.report.page import render  # noqa: PLC0415 - only this needs Jinja
 
     page = render(facts, duration).encode(errors="replace")
     try:
@@ -93,7 +93,7 @@ def _write(shell: Shell, facts: Facts, output: Path, *, open_it: bool) -> None:
 
 
 def _find(shell: Shell, name: str | None, ask: Callable[[], Warehouse]) -> execution.Run:
-    """The run as Step Functions knows it, or as the warehouse remembers it."""
+    """Find the run in Step Functions, or in the warehouse's records."""
     try:
         return execution.find_run(shell.stack, name)
     except DemandError as error:
@@ -102,7 +102,7 @@ def _find(shell: Shell, name: str | None, ask: Callable[[], Warehouse]) -> execu
         try:
             remembered = recorded_run(ask(), full_name(ask(), name))
         except DemandError:
-            remembered = None  # then the first error says what was looked for
+            remembered = None  # the first error is more helpful
         if remembered is None:
             raise
         return remembered

@@ -1,4 +1,4 @@
-"""How the end of a run is shown: the receipt of one that succeeded, the errors of one that failed."""
+"""Shows the end of a run: its receipt, or its errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from demand.runs.receipt import ReasonCount, Receipt, reasons_of_failure, receip
 from demand.runs.report import Report
 from demand.runs.state import InWarehouse, State, find_state
 
-_REASONS = 10  # shown of the reasons for rejects
-_PLACES = 5  # named of tasks that failed in the same way
+_REASONS = 10  # of rejects that are shown
+_PLACES = 5  # shown of tasks that failed in the same way
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Failed:
 
 
 def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event: str = "") -> int:
-    """Show how a run ended, and return the exit code that says so."""
+    """Show the end of a run, and return the exit code."""
     named = {"event": event} if event else {}
     warehouse = state_of(shell, report.run)
     if report.run.output is None:
@@ -49,7 +49,7 @@ def finish(shell: Shell, report: Report, *, fail_on_rejects: bool = False, event
 
 
 def state_of(shell: Shell, run: Run) -> InWarehouse:
-    """Whether the warehouse has the rows of a run."""
+    """Return the state of a run in the warehouse."""
     return find_state(shell.warehouse, run)
 
 
@@ -99,7 +99,7 @@ def receipt_parts(found: Receipt) -> list[RenderableType]:
 def failure_parts(
     report: Report, warehouse: InWarehouse, reasons: Sequence[ReasonCount] = (), *, complete: bool = True
 ) -> list[RenderableType]:
-    """Why a run failed, for people: the error first, then what to do."""
+    """The failure of a run, for people: the error first, then what to do."""
     run = report.run
     seconds = duration(run.seconds(run.stopped or run.started))
     parts: list[RenderableType] = [Text.assemble(f"run {run.name} ", status(run.status), f" after {seconds}")]
@@ -117,7 +117,7 @@ def _reasons(reasons: Sequence[ReasonCount], *, complete: bool) -> RenderableTyp
     most = sorted(reasons, key=lambda reason: -reason.items)[:_REASONS]
     title = "rejected, by reason" if complete else "rejected, by reason (of a part of the rejects)"
     if len(most) < len(reasons):
-        title += f": {len(most)} of {len(reasons)} reasons, --json has all"
+        title += f": {len(most)} of {len(reasons)} reasons, --json lists all"
     rows = [[reason.table, reason.reason, reason.items] for reason in most]
     return table(title, [Column("table"), Column("reason"), Column("items", number=True)], rows)
 
@@ -129,7 +129,7 @@ def _outcome(found: Receipt) -> str:
 
 
 def _failure_rows(alike: Sequence[Failure]) -> list[tuple[str, object]]:
-    """Tasks that failed with the same error: the first in full, the others by their place."""
+    """Tasks that failed with the same error: the first in full, only the place of the others."""
     first, *others = alike
     rows: list[tuple[str, object]] = [("error", Text(first.error, style="bold red")), ("in", first.place)]
     if first.message:

@@ -1,4 +1,4 @@
-"""`demand run` and `demand watch`: start a run, follow one, and show how it ends."""
+"""`demand run` and `demand watch`: start or follow a run, and show its end."""
 
 import time
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from demand.runs.report import follow
 POLL_SECONDS = 1.0
 
 Tables = Annotated[list[str] | None, table_list("Refresh only these tables")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but commit.")]
-MaxItems = Annotated[
-    int | None, typer.Option(metavar="N", help="Read at most N items of each table; only with --dry-run.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything except the commit.")]
+MaxItems = Annotated[int | None, typer.Option(metavar="N", help="Read at most N items per table; only with --dry-run.")]
 SaveCsv = Annotated[bool, typer.Option("--save-csv", help="Also write each loaded table as CSV to the staging bucket.")]
-MaxReject = Annotated[float | None, typer.Option(metavar="PERCENT", help="This run's limit of rejected items.")]
+MaxReject = Annotated[
+    float | None, typer.Option(metavar="PERCENT", help="Fail if more than PERCENT of a table's items are rejected.")
+]
 MaxShrink = Annotated[
     float | None,
-    typer.Option(metavar="PERCENT", help="This run's limit of what a table may shrink by."),
+    typer.Option(metavar="PERCENT", help="Fail if a table would shrink by more than PERCENT."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Load although a newer run is committed.")]
+Force = Annotated[bool, typer.Option("--force", help="Load even if a newer run is already committed.")]
 FailOnRejects = Annotated[bool, typer.Option("--fail-on-rejects", help="Exit with 3 if items were rejected.")]
 
 
@@ -67,13 +67,13 @@ def run(
     yes: Yes = False,
     fail_on_rejects: FailOnRejects = False,
 ) -> int:
-    """Start a run, watch it, and show its receipt. Ctrl-C stops watching, not the run. In production it asks first."""
+    """Start a run, watch it, and show its receipt. Ctrl-C does not stop the run. In production, ask first."""
     check_range("--max-items", max_items, 1)
     check_range("--max-reject-percent", max_reject_percent, 0, 100)
     check_range("--max-shrink-percent", max_shrink_percent, 0, 100)
     if max_items is not None and not dry_run:
         raise UsageError(
-            f"--max-items {max_items}: expected --dry-run next to it; a part must not replace a full table"
+            f"--max-items {max_items}: requires --dry-run, since some of the items must not replace a full table"
         )
     names = table_names(tables)
     given = {
@@ -99,7 +99,7 @@ def run(
 
 @command("watch", examples=["demand watch", "demand watch demand-20261127 --json"])
 def watch(shell: Shell, run: RunName = None) -> int:
-    """Follow a run to its end, and show how it ended. Ctrl-C stops watching, not the run."""
+    """Follow a run and show how it ends. Ctrl-C stops watching, not the run."""
     return follow_to_the_end(shell, execution.find_run(shell.stack, run), lines_of_json=True)
 
 
@@ -111,13 +111,13 @@ def follow_to_the_end(
     fail_on_rejects: bool = False,
     lines_of_json: bool = False,
 ) -> int:
-    """Show a run's course and its end; an interrupt ends the watching only."""
+    """Show a run's progress and its end; an interrupt stops only the watching."""
     reports = follow(shell.stack, run, partial(time.sleep, POLL_SECONDS), redrives)
     try:
         last = show_progress(reports, display_for(shell.output, lines_of_json=lines_of_json))
     except KeyboardInterrupt:
         on, end = pasted("watch", run.name), pasted("stop", run.name)
-        shell.output.note(f"stopped watching; the run goes on: {on}, or {end}")
+        shell.output.note(f"stopped watching; the run continues: {on}, or {end}")
         return INTERRUPTED
     event = "result" if lines_of_json else ""
     return finish(shell, last, fail_on_rejects=fail_on_rejects, event=event)

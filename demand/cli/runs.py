@@ -1,4 +1,4 @@
-"""`demand runs` and `demand show`: the history, and one run of it."""
+"""`demand runs` and `demand show`: the history, and a single run."""
 
 import shlex
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class History:
 
 @dataclass(frozen=True)
 class Shown:
-    """All about a run. `redrives` is null if there are none, and none is to come."""
+    """All facts about a run. `redrives` is null if there were none and none is planned."""
 
     report: Mapping[str, Any]
     warehouse: InWarehouse
@@ -66,9 +66,9 @@ class Shown:
 @command("runs", examples=["demand runs", "demand runs --limit 50 --json"])
 def runs(
     shell: Shell,
-    limit: Annotated[int, typer.Option(metavar="N", help="How many, up to 100.")] = 10,
+    limit: Annotated[int, typer.Option(metavar="N", help="Show the latest N runs, at most 100.")] = 10,
 ) -> None:
-    """List the latest runs: what they did, how long they took, how often they were redriven."""
+    """List the latest runs: results, duration and number of redrives."""
     check_range("--limit", limit, 1, 100)
     now = datetime.now(UTC)
     listed = execution.list_runs(shell.stack, limit)
@@ -90,12 +90,12 @@ def runs(
     ]
     shell.output.show(History(found), table("", columns, rows) if rows else Text("no runs yet: demand run"))
     for reason in dict.fromkeys(each.reason for each in states.values() if each.state is State.UNKNOWN):
-        shell.output.note(f"the warehouse was not asked about these runs: {reason}")
+        shell.output.note(f"the state of these runs in the warehouse is unknown: {reason}")
 
 
 @command("show", examples=["demand show", "demand show demand-20261127T0300", "demand show --json"])
 def show(shell: Shell, run: RunName = None) -> int:
-    """Explain a run: what failed and what to do, what each table did, its slowest steps and segments."""
+    """Explain a run: errors and what to do, counts per table, slowest steps and segments."""
     report = read(shell.stack, execution.find_run(shell.stack, run))
     warehouse = state_of(shell, report.run)
     found = receipt(shell.stack, report, warehouse) if report.run.output is not None else None
@@ -117,7 +117,7 @@ def show(shell: Shell, run: RunName = None) -> int:
 
 
 def summary(run: execution.Run, warehouse: InWarehouse, now: datetime) -> Summary:
-    """What the list says of a run."""
+    """Return the list's entry of a run."""
     sums = {name: sum(int(entry[name]) for entry in run.tables) for name in ("scanned", "rejected", "loaded")}
     counted: dict[str, int | None] = {**sums} if run.output is not None else dict.fromkeys(sums)
     return Summary(
@@ -143,7 +143,7 @@ def _note(entry: Summary) -> str:
 
 
 def _course(report: Report) -> list[RenderableType]:
-    """What the run did, for people."""
+    """The progress of the run, for people."""
     now = report.run.stopped or datetime.now(UTC)
     started = f"{moment(report.run.started)}, input: {shlex.join(to_options(report.run.input)) or 'none'}"
     parts: list[RenderableType] = [
@@ -172,7 +172,7 @@ def _course(report: Report) -> list[RenderableType]:
 
 
 def _segments(report: Report) -> list[list[object]]:
-    """The slowest segments of each table, and how many items they have compared with the mean: the skew."""
+    """The slowest segments of each table, and their items compared with the mean, which shows skew."""
     rows: list[list[object]] = []
     for entry in report.tables:
         average = mean(segment.scanned for segment in entry.segments) if entry.segments else 0

@@ -10,17 +10,17 @@ from demand.schedule import DISABLED, ENABLED, Schedule, set_state
 
 @command("pause", examples=["demand pause", "demand pause --config-env prod"])
 def pause(shell: Shell, yes: Yes = False) -> int:
-    """Let the schedule start no runs, until demand resume. A running run goes on."""
+    """Pause the schedule until demand resume. An active run is not stopped."""
     if not shell.may_change("Pause the schedule?", yes=yes, always=False):
         return FAILED
     found = set_state(shell.stack, DISABLED)
-    alarms = f"alarms go off after {shell.stack.parameters.get('MaxHoursWithoutSuccess', 'some')} hours without a run"
-    return _say(shell, found, f"no runs start by themselves; {alarms}", "demand resume")
+    alarms = f"alarms fire after {shell.stack.parameters.get('MaxHoursWithoutSuccess', 'some')} hours without a run"
+    return _say(shell, found, f"no runs start automatically; {alarms}", "demand resume")
 
 
 @command("resume", examples=["demand resume", "demand resume --config-env prod"])
 def resume(shell: Shell, yes: Yes = False) -> int:
-    """Let the schedule start runs again."""
+    """Resume the schedule after a pause."""
     if not shell.may_change("Resume the schedule?", yes=yes, always=False):
         return FAILED
     found = set_state(shell.stack, ENABLED)
@@ -32,7 +32,7 @@ def _say(shell: Shell, found: Schedule, effect: str, back: str) -> int:
     shell.output.show(found, Text(f"the schedule {changed} {found.state}: {effect}"))
     if found.deployed and found.deployed != found.state:
         shell.output.note(
-            f"the stack's ScheduleState is {found.deployed}: a deployment that changes the schedule sets it back"
+            f"the stack's ScheduleState is {found.deployed}: a deployment that changes the schedule restores that state"
         )
     shell.output.note(f"to undo: {back}")
     return SUCCESS

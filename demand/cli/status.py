@@ -22,12 +22,12 @@ from demand_pipeline.contracts.operating.locks import TableLock
 
 WATCH_SECONDS = 10.0
 
-Watch = Annotated[bool, typer.Option("--watch", help="Look again every 10 seconds, until Ctrl-C.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Refresh every 10 seconds, until Ctrl-C.")]
 
 
 @command("status", examples=["demand status", "demand status --watch", "demand status --json"])
 def show_status(shell: Shell, watch: Watch = False, direct: Direct = False) -> int:
-    """Show the tables' freshness, the last run, schedule, alarms and locks. Exit code 1: something is wrong."""
+    """Show the tables' age, the last run, schedule, alarms and locks. Exit code 1: something is wrong."""
     while True:
         found = look(shell.stack, lambda: shell.warehouse(direct=direct))
         if watch and shell.output.json:

@@ -1,4 +1,4 @@
-"""`demand verify`: whether the warehouse has what its runs read."""
+"""`demand verify`: compares the warehouse with the items that its runs read."""
 
 import random
 from typing import Annotated
@@ -18,19 +18,17 @@ _MOST = 1_000_000
 _VALUE = 40  # characters of a value that are shown
 
 Tables = Annotated[list[str] | None, table_list("Verify only these tables")]
-Sample = Annotated[
-    int | None, typer.Option(metavar="N", help="Compare at most N items of each table, chosen at random.")
-]
+Sample = Annotated[int | None, typer.Option(metavar="N", help="Compare at most N random items per table.")]
 
 
 @command("verify", examples=["demand verify", "demand verify --sample 1000", "demand verify --tables cases --direct"])
 def verify(shell: Shell, tables: Tables = None, sample: Sample = None, direct: Direct = False) -> int:
-    """Compare the warehouse with what its last runs read, and say what has changed in the source since.
+    """Check that the warehouse matches what its last runs read, and count later changes at the source.
 
-    Whole tables are scanned, which costs read units; a sample reads single items. Exit code 1 means real differences.
+    Whole tables are scanned, which costs read units; a sample reads single items. Exit code 1: the warehouse differs.
     """
     check_range("--sample", sample, 1, _MOST)
-    draw = random.Random()  # noqa: S311 - a sample, no secret
+    draw = random.Random()  # noqa: S311 - not a secret
     comparison = Comparison(shell.stack, shell.warehouse(direct=direct), sample, draw)
     found = comparison.verify(table_names(tables) or list(TABLES), shell.output.note)
     shell.output.show(found, *_parts(found))
@@ -50,9 +48,9 @@ def _parts(found: Verification) -> list[RenderableType]:
     parts += [Text(f"{entry.table}: source not compared: {entry.reason}") for entry in found.tables if entry.reason]
     parts.append(
         Text(
-            "the warehouse has what its runs read"
+            "the warehouse matches the items that its runs read"
             if found.is_equal
-            else "the warehouse DIFFERS from what its runs read"
+            else "the warehouse DIFFERS from the items that its runs read"
         )
     )
     return parts
@@ -74,7 +72,7 @@ def _differences(difference: Difference) -> list[list[object]]:
 
 
 def _cut(value: str | None) -> str:
-    """A value in a table; null is not the text of it."""
+    """Shorten a value for a table; null differs from the text null."""
     if value is None:
         return "(null)"
     return value if len(value) <= _VALUE else f"{value[:_VALUE]}…"

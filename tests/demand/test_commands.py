@@ -166,12 +166,12 @@ BAD_INPUT: list[tuple[tuple[str, ...], str]] = [
     (("show", "nope"), "no run 'nope' of machine-"),
     (("show", "nope"), "the latest: demand-"),
     (("show", "demand-"), "several runs begin with 'demand-'"),
-    (("runs", "--stack", "nope"), f"no stack 'nope' in eu-west-1 (--stack, region from AWS_REGION); there: {STACK}"),
+    (("runs", "--stack", "nope"), f"no stack 'nope' in eu-west-1 (--stack, region from AWS_REGION); existing stacks: {STACK}"),
     (("runs", "--config-env", "prod"), "--config-env prod: no samconfig.toml in "),
     (("run", "--tables", "nope"), f"--tables nope: expected some of {', '.join(TABLES)}"),
     (("run", "--tables", ","), "--tables: expected a value, got an empty one"),
     (("run", "--tables", f"{FIRST},"), f"--tables {FIRST},: expected some of {', '.join(TABLES)}, got ''"),
-    (("run", "--max-items", "3"), "--max-items 3: expected --dry-run next to it"),
+    (("run", "--max-items", "3"), "--max-items 3: requires --dry-run"),
     (("run", "--max-items", "0"), "--max-items 0: expected a number, 1 or more"),
     (("run", "--max-items", "many"), "--max-items"),
     (("run", "--max-reject-percent", "200"), "--max-reject-percent 200: expected a number, 0 to 100"),
@@ -231,7 +231,7 @@ def test_a_change_of_production_says_where_and_asks(
     place = f"stack {STACK}, account 123456789012, region eu-west-1"
     for prod, yes, code in ((False, False, 0), (True, False, 2), (True, True, 0)):
         said = demand(*words, *(("--config-env", "prod") if prod else ()), *(("--yes",) if yes else ()))
-        assert (said.code, place in said.err, "Nobody can be asked" in said.err) == (code, True, code == 2)
+        assert (said.code, place in said.err, "Cannot ask for confirmation" in said.err) == (code, True, code == 2)
 
 
 def test_pause_and_resume_change_the_state_and_nothing_else(stack: Stack, demand: Demand) -> None:
@@ -243,7 +243,7 @@ def test_pause_and_resume_change_the_state_and_nothing_else(stack: Stack, demand
     assert (said.json["was"], said.json["state"]) == ("ENABLED", "DISABLED")
     assert schedule() == SCHEDULE | {"State": "DISABLED"}
     assert "already DISABLED" in demand("pause").out
-    assert "a deployment that changes the schedule sets it back" in demand("pause").err
+    assert "a deployment that changes the schedule restores that state" in demand("pause").err
     demand("resume")
     assert schedule() == SCHEDULE
 

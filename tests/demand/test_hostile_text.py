@@ -117,9 +117,9 @@ def test_a_text_keeps_its_styles_and_its_width_where_escapes_are_in_it() -> None
     assert "\x1b[32md\x1b[0m" in stream.getvalue()
 
 
-def test_each_running_run_has_a_line_and_a_reason_none_of_its_own(output: Output) -> None:
+def test_each_running_run_has_a_line_and_a_reason_cannot_begin_one(output: Output) -> None:
     now = datetime.now(UTC)
-    running = tuple(RunState(name, "RUNNING", now, 1.0, None, None) for name in ("run-1", "run-2"))
+    running = tuple(RunState(name, "RUNNING", now, 1.0, None, None, None) for name in ("run-1", "run-2"))
     problems, unknown = (Problem("a\nOK", "b"),), (Unknown("locks", "c\nOK"),)
     found = Status("stack", now, None, None, running, None, None, None, problems, unknown)
     output.show(found, *status_parts(found))

@@ -73,7 +73,7 @@ def failed_before_a_dry_run(real: Real) -> str:
 
 def is_paused(real: Real) -> str:
     real.demand("pause")
-    return "the schedule is paused: no run starts by itself: demand resume"
+    return "the schedule is paused: no run starts automatically: demand resume"
 
 
 def has_an_alarm(real: Real) -> str:
@@ -135,7 +135,7 @@ def test_locks_are_listed_and_a_run_that_waits_for_one_is_a_problem_until_its_ho
     assert states == {(False, True, "ACCESS EXCLUSIVE"), (True, True, "SHARE"), (True, False, "SHARE")}
     assert f"end with  {end}" in [line.rstrip() for line in shown.splitlines()]
     assert called == {entry.action for entry in permissions.COMMANDS["locks"]}
-    assert well.demand("locks").out == "nobody holds a lock on the warehouse's tables\n"
+    assert well.demand("locks").out == "no session holds a lock on the warehouse's tables\n"
     assert well.demand("status").code == 0
 
 

@@ -27,7 +27,7 @@ def test_a_warehouse_that_has_what_its_run_read_is_equal_whatever_the_source_has
     for words, new in ((whole, 1), (sample, None)):
         said = loaded.demand(*words)
         assert (said.code, said.json["tables"][0]["since"]) == (0, {"changed": 1, "gone": 1, "new": new})
-    assert "has what its runs read" in loaded.demand("verify").out
+    assert "matches the items that its runs read" in loaded.demand("verify").out
     assert loaded.demand("verify", "--sample", "20", "--json").json["tables"][0]["compared"] == 20
 
 
@@ -76,4 +76,4 @@ def test_a_declaration_that_is_not_deployed_is_refused_by_name(loaded: Real, mon
     monkeypatch.setattr("demand.verify.verification.TABLES", TABLES | {"cases": more})
     said = loaded.demand("verify", "--tables", "cases", "--json")
     assert (said.code, said.json["error"]["kind"]) == (2, "InvalidEventError")
-    assert "deploy, or check out that commit" in said.json["error"]["message"]
+    assert "deploy, or check out the deployed commit" in said.json["error"]["message"]

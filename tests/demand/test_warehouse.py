@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.long, pytest.mark.slow]
 
 BAD_INPUT = [
     (["rejects", "--tables", "cheques"], "--tables cheques: expected some of cases"),
-    (["rejects", "run-1", "--warehouse"], "--warehouse: expected no RUN next to it, got run-1"),
-    (["rejects", "--direct"], "--direct: expected --warehouse next to it"),
+    (["rejects", "run-1", "--warehouse"], "--warehouse: cannot be combined with RUN run-1"),
+    (["rejects", "--direct"], "--direct: requires --warehouse"),
     (["rejects", "replay", "--tables", "cases,"], "--tables cases,: expected some of cases"),
     (
             ["rejects", "--export", "rejects.xls"],
@@ -111,7 +111,7 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
     second = failed.json["run"]
     state, committed, report = shown(second)
     assert (state, committed) == ("committed", True)
-    assert "Failed after its commit: Sandbox.Timedout" in report
+    assert "Committed, but then a function was killed at its time limit" in report
     assert shown(first)[:2] == ("superseded", True)
     for words in (["show", second], ["watch", second]):
         assert "The warehouse contains the rows of this run." in " ".join(real.demand(*words).out.split())
