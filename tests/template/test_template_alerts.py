@@ -152,7 +152,7 @@ def test_the_machine_that_follows_up_gets_every_substitution() -> None:
 @pytest.mark.parametrize("rule", [FAILED, ABORTED])
 def test_a_message_does_not_claim_what_the_warehouse_shows(rule: str) -> None:
     found = message(rule, event("FAILED", error="StagingError"))
-    assert "demand show nightly says what the warehouse shows" in found["next"]
+    assert "demand show nightly shows the state of the warehouse" in found["next"]
     assert "still shows" not in json.dumps(RULES) + json.dumps(ALARMS)
 
 
