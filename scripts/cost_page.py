@@ -71,8 +71,8 @@ def long_wait() -> str:
     """Return the sentence about the number of rows above which a truncate makes readers wait long."""
     rows = LONG_WAIT / Measured.load().truncate_us
     return (
-        f"With `truncate` readers wait while rows are written: some {LONG_WAIT} seconds for {rows:.1f} million rows of "
-        "the benchmark. For\nmore rows choose `merge` or `swap`; `demand estimate` shows how long readers would wait."
+        f"With `truncate` readers wait while rows are written: about {LONG_WAIT} seconds for {rows:.1f} million rows "
+        "of the benchmark.\nFor more rows use `merge` or `swap`; `demand estimate` shows how long readers would wait."
     )
 
 
