@@ -1,17 +1,17 @@
-# Every target installs what it needs. The only prerequisites are Python 3 with venv, and make.
+# Every target installs its own tools. The only prerequisites are Python 3 with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV := .venv-uv/bin/uv
 PYTHON := .venv/bin/python
 SIZE ?= 1000
 STRATEGY ?= truncate
-# Only `make deploy` reaches AWS. Elsewhere these would win over what the targets set.
+# Only `make deploy` reaches AWS. Elsewhere these variables would override the targets' settings.
 ifeq ($(filter deploy,$(MAKECMDGOALS)),)
 unexport $(filter AWS_% DEMAND_% PG% PYTHON% SAM_%,$(.VARIABLES))
 endif
 BENCH := pandas dlt singer-tap singer-target chart
 AUDIT_SERVICE ?= pypi
-# make audit reads every other lock: these environments never hold credentials of a real account.
+# make audit reads all other locks: these environments never contain credentials of a real account.
 WITHOUT_CREDENTIALS := bench-% browser checkov dbt emulator supply
 AUDITED := $(wildcard layers/shared/*.txt) $(filter-out $(WITHOUT_CREDENTIALS:%=requirements/%.txt),$(wildcard requirements/*.txt))
 SBOM ?= sbom.cdx.json
@@ -19,19 +19,19 @@ SBOM ?= sbom.cdx.json
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: setup  ## start the local stack, deploy, write sample data, run once, show the result (SIZE=n items of the first table, STRATEGY=truncate|merge|swap)
+demo: setup  ## start the local stack, deploy, write sample data, run once, show the result (SIZE=n items in the first table, STRATEGY=truncate|merge|swap)
 	@$(PYTHON) -m local demo --size $(SIZE) --strategy $(STRATEGY)
 
-down:  ## stop what make demo started and delete what it wrote
+down:  ## stop the local stack and delete its files
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else echo "nothing is up"; fi
 
 test: setup  ## run every test
 	@$(PYTHON) -m pytest
 
-test-fast: setup  ## run the quick tests of units, functions, template and state machine: two minutes on two cores
+test-fast: setup  ## run the quick tests of units, functions, template and state machine (two minutes on two cores)
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
-test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the tests that take minutes: changes to declarations, the report in a browser, dbt (needs npm)
+test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the slow tests: changes to declarations, the report in a browser, dbt (needs npm)
 	@$(PYTHON) -m pytest -n 0 tests/slow
 	@$(PYTHON) -m pytest -m slow
 
@@ -41,7 +41,7 @@ test-docker: setup  ## run every sample event through sam local invoke (needs a 
 test-postgres: .postgres/.stamp setup  ## run the integration tests on PostgreSQL 14 to 18 (needs npm)
 	@$(PYTHON) -m scripts.test_postgres
 
-soak: setup  ## run N rounds of the fault campaign; without SEED=n, first the slow tests of the deployed timeouts
+soak: setup  ## run the fault campaign (N=rounds, SEED=); without SEED, first test the deployed timeouts
 	@$(if $(SEED),,FULL_TIMEOUTS=1 $(PYTHON) -m pytest -q tests/integration/test_hung_client.py tests/integration/test_waiting_load.py)
 	@$(PYTHON) -m campaigns.faults --rounds $(or $(N),500) $(if $(SEED),--seed $(SEED))
 
@@ -59,19 +59,19 @@ lint: setup .venv-checkov/.stamp  ## check style, types, words, generated files,
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" __SAM_CLI_APP_DIR=.venv-sam/.aws-sam SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
-audit: .venv-supply/.stamp  ## look for known vulnerabilities in what runs in Lambda or with credentials (asks PyPI; AUDIT_SERVICE=osv)
+audit: .venv-supply/.stamp  ## check dependencies that run in Lambda or with credentials for known vulnerabilities (asks PyPI; AUDIT_SERVICE=osv)
 	@# One call per lock: they may name different versions of a package.
 	@failed=0; for lock in $(AUDITED); do echo "$$lock"; .venv-supply/bin/pip-audit --strict --progress-spinner off \
 		--vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip --requirement $$lock || failed=1; done; exit $$failed
 
-sbom: .venv-supply/.stamp .venv-layer/.stamp  ## write the bill of materials of what runs in Lambda (CycloneDX, SBOM=sbom.cdx.json)
+sbom: .venv-supply/.stamp .venv-layer/.stamp  ## write the bill of materials of the Lambda functions (CycloneDX, SBOM=sbom.cdx.json)
 	@.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
 		--spec-version 1.6 .venv-layer/bin/python | .venv-supply/bin/python -m scripts.sbom > $(SBOM)
 
 deploy: setup  ## deploy to AWS while no run is active: pause the schedule, wait, build, deploy, resume (CONFIG_ENV=staging, OPTIONS=)
 	@$(PYTHON) -m scripts.deploy $(or $(CONFIG_ENV),default) $(OPTIONS)
 
-format: setup  ## rewrite the code in the project's style
+format: setup  ## format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
@@ -81,14 +81,14 @@ fuzz: setup  ## send random items through the conversion into PostgreSQL (N=item
 generate: setup  ## write every generated file: state machine, template, sample events, docs
 	@$(PYTHON) -m scripts.generate
 
-lock: $(UV)  ## resolve requirements/*.in again (hashes, no download addresses)
+lock: $(UV)  ## update the locks from requirements/*.in (hashes, no download addresses)
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 --no-emit-package botocore --no-emit-package urllib3 \
 		requirements/layer.in -o layers/shared/requirements.txt
 	$(UV) pip compile -q -U --generate-hashes --python-version 3.13 requirements/native.in -o layers/shared/native.txt
 	for name in uv dev sam emulator runtime checkov supply browser dbt $(BENCH:%=bench-%); do \
 		$(UV) pip compile -q -U --generate-hashes --python-version 3.13 $$(ls requirements/$$name.override 2>/dev/null | sed 's/^/--override /') \
 		requirements/$$name.in -o requirements/$$name.txt || exit 1; done
-	@# Only if npm is installed: package.json names the servers' versions, this records their hashes.
+	@# Only if npm is installed: package.json contains the servers' versions, this records their hashes.
 	! command -v npm > /dev/null || for name in postgres browser; do (cd requirements/$$name && npm install --package-lock-only \
 		--ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 
@@ -118,7 +118,7 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@touch $@
 
 .postgres/.stamp: requirements/postgres/package.json requirements/postgres/package-lock.json
-	@command -v npm > /dev/null || { echo "make test-postgres: expected npm (it comes with Node.js), found none"; exit 1; }
+	@command -v npm > /dev/null || { echo "make test-postgres: npm is not installed (it comes with Node.js)"; exit 1; }
 	@echo "fetching PostgreSQL servers"
 	@rm -rf $(@D) && cp -r requirements/postgres $(@D)
 	@# Instead of their install scripts, scripts/test_postgres.py makes the links.
@@ -126,7 +126,7 @@ $(BENCH_STAMPS): .venv-bench-%/.stamp: requirements/bench-%.txt
 	@touch $@
 
 .browser/.stamp: requirements/browser/package.json requirements/browser/package-lock.json requirements/browser/inflate.mjs
-	@command -v npm > /dev/null || { echo "make test-slow: expected npm (it comes with Node.js), found none"; exit 1; }
+	@command -v npm > /dev/null || { echo "make test-slow: npm is not installed (it comes with Node.js)"; exit 1; }
 	@echo "fetching a browser"
 	@rm -rf $(@D) && cp -r requirements/browser $(@D)
 	@cd $(@D) && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && node inflate.mjs && tar -xf al2023.tar
