@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Folders and files whose texts were revised.
-ROOMS = ("layers/", "functions/", "scripts/", "campaigns/", "benchmarks/", "local/", "statemachine/", "template.yaml")
-KINDS = (".py", ".sql", ".json", ".yaml", ".md")
+ROOMS = (
+    *("layers/", "functions/", "scripts/", "campaigns/", "benchmarks/", "local/", "demand/", "statemachine/"),
+    *("docs/cost.md", "docs/demand.md", "docs/deploy.md", "docs/performance.md"),
+    *("template.yaml", "samconfig.toml", "Makefile"),
+)
+KINDS = (".py", ".sql", ".json", ".yaml", ".md", ".toml", "Makefile")
 LEFT_OUT = re.compile(r"scripts/words\.py$|asl\.json$|benchmarks/results/")  # generated and recorded files
 
 _START = r'\A(?:[rf]*"""|#\s*|--\s*)'  # of a docstring or a comment
