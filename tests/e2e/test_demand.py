@@ -137,7 +137,7 @@ def test_an_interrupt_ends_the_watching_and_leaves_the_run_until_it_is_stopped(
         watching.send_signal(signal.SIGINT)
         _, err = watching.communicate(timeout=RUN_SECONDS)
         assert watching.returncode == 130, told + err
-        assert "the run goes on" in err
+        assert "the run continues" in err
         [latest, *_] = runs()
         assert latest["name"] in told
         assert latest["status"] == "RUNNING"
