@@ -123,7 +123,7 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
         state, committed, report = shown(name)
         assert (state, committed) == ("rolled back", False)
         assert "said to be by ana, because: test data" in report
-    assert "<h1>Rolled back</h1>" in real.demand("report", first, "-o", str(file)).out + file.read_text()
+    assert "<h1>The run was rolled back at " in report
     assert "rolled back: test data" in " ".join(real.demand("runs").out.split())
     real.warehouse.sql("ALTER TABLE warehouse.pipeline_runs RENAME TO elsewhere")
     state, committed, report = shown(first)
