@@ -17,7 +17,8 @@ from demand.cli.console import PrintableConsole, one_line
 from demand.errors import DemandError, UsageError
 
 SCHEMA_VERSION = 1
-_GAP, _WORDS = 3, 18  # between columns; minimum width of a column of text
+_GAP = 3  # between the columns of a table
+_WORDS, _NARROW = 18, 8  # the least width of a column with texts: next to optional columns, and of any
 
 # Exit codes: docs/demand.md.
 SUCCESS, FAILED, UNUSABLE, REJECTS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -95,40 +96,46 @@ class Output:
 
 @dataclass(frozen=True)
 class Rows:
-    """A table that omits optional columns, the last one first, until it fits."""
+    """A table that leaves out columns until it fits: optional ones first, then others, each time the last one.
+
+    It never cuts a number or a name, which would look like a different one.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Text]]
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the columns that fit."""
-        shown = self._fitting(options.max_width)
+        """Draw it as wide as there is room."""
+        shown, words = self._fitting(options.max_width)
         made = Table(
             title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
         )
         for index in shown:
             column = self.columns[index]
             justify: JustifyMethod = "right" if column.number else "left"
-            made.add_column(column.title, justify=justify, overflow="fold", min_width=self._least(index))
+            made.add_column(column.title, justify=justify, overflow="fold", min_width=self._least(index, words))
         for row in self.rows:
             made.add_row(*(row[index] for index in shown))
         yield made
 
-    def _fitting(self, width: int) -> list[int]:
+    def _fitting(self, width: int) -> tuple[list[int], int]:
+        """Choose the columns, and the least width of those with texts; the first column always stays."""
         shown = list(range(len(self.columns)))
-        for index in reversed(range(len(self.columns))):
-            if sum(self._least(number) + _GAP for number in shown) <= width:
-                break
-            if self.columns[index].optional:
+        optional = [index for index in shown if self.columns[index].optional]
+        others = [index for index in shown[1:] if index not in optional]
+        for words, leaving in ((_WORDS, optional), (_NARROW, others)):
+            for index in reversed(leaving):
+                if sum(self._least(number, words) + _GAP for number in shown) <= width:
+                    return shown, words
                 shown.remove(index)
-        return shown
+        return shown, _NARROW
 
-    def _least(self, index: int) -> int:
-        """The minimum width of a column: a whole number or name, or a few words of text."""
+    def _least(self, index: int, words: int) -> int:
+        """The width that a column needs: all of a number or a name, some words of a text."""
         column = self.columns[index]
         longest = max([len(column.title), *(row[index].cell_len for row in self.rows)])
-        return longest if column.number or column.whole else min(longest, _WORDS)
+        return longest if column.number or column.whole else min(longest, words)
 
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Rows:

@@ -151,6 +151,8 @@ def _course(report: Report) -> list[RenderableType]:
         facts([("started", started), ("retries", report.retries), ("load", load_line(report.load, now))]),
     ]
     numbers = ("segments", "chunks", "scanned", "staged", "rejected", "read units", "took")
+    columns = [Column("table")]
+    columns += [Column(name, number=True, optional=name in {"chunks", "read units"}) for name in numbers]
     rows = [
         [
             *(entry.table, f"{entry.segments_done}/{entry.segments_total}", entry.chunks, entry.scanned, entry.staged),
@@ -159,7 +161,7 @@ def _course(report: Report) -> list[RenderableType]:
         for entry in report.tables
     ]
     if rows:
-        parts.append(table("tables", [Column("table"), *(Column(name, number=True) for name in numbers)], rows))
+        parts.append(table("tables", columns, rows))
     if segments := _segments(report):
         columns = [Column("table"), Column("segment", number=True), Column("state")]
         columns += [Column(name, number=True) for name in ("items", "of the mean", "took")]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -43,6 +44,15 @@ def test_a_table_fits_and_keeps_names_and_numbers_whole(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert any("demand-20261127T030000Z-0abc" in line and "1,234,567" in line for line in lines)
     assert ("2026-11-27" in "".join(lines)) == (width >= 90)
+
+
+@pytest.mark.parametrize("width", [20, 40, 50, 80])
+def test_a_table_that_does_not_fit_leaves_out_whole_columns_and_cuts_no_number(width: int) -> None:
+    columns = [Column("table"), *(Column(name, number=True) for name in "abcdefgh")]
+    raw = io.StringIO()
+    Console(file=raw, width=width).print(table("", columns, [["cases", *[1_234_567] * 8]]))
+    assert set(re.findall(r"[\d,]+", raw.getvalue())) <= {"1,234,567"}
+    assert max(map(len, raw.getvalue().splitlines())) <= width
 
 
 def test_a_table_needs_no_utf8() -> None:
