@@ -49,9 +49,13 @@ class Output:
         """Write a result: these parts for people, or a dataclass as one JSON object, after `more` fields."""
         if self.json:
             self.line({**more, **asdict(value)})
-            return
-        for part in parts:
-            _print(self.results, part)
+        self.add(*parts)
+
+    def add(self, *parts: RenderableType) -> None:
+        """Write parts of a result, for people only."""
+        if not self.json:
+            for part in parts:
+                _print(self.results, part)
 
     def line(self, value: Any) -> None:
         """Write a dataclass as a line of JSON."""
@@ -118,6 +122,9 @@ class Rows:
         for row in self.rows:
             made.add_row(*(row[index] for index in shown))
         yield made
+        missing = [each.title for index, each in enumerate(self.columns) if index not in shown and not each.optional]
+        if missing:
+            yield Text(f"no room for: {', '.join(missing)}", style="dim")
 
     def _fitting(self, width: int) -> tuple[list[int], int]:
         """Choose the columns, and the least width of those with texts; the first column always stays."""
