@@ -20,8 +20,7 @@ def doctor(shell: Shell, direct: Direct = False) -> int:
     ask = lambda _: shell.warehouse(direct=direct)  # noqa: E731
     for finding in examine(shell.clients, lambda: shell.stack, ask, lambda: shell.config):
         findings.append(finding)
-        if not shell.output.json:
-            shell.output.results.print(_line(finding), soft_wrap=True)
+        shell.output.add(_line(finding))
     diagnosis = Diagnosis(tuple(findings))
     counts = [f"{diagnosis.count(state)} {_WORDS[state]}" for state in State if diagnosis.count(state)]
     shell.output.show(diagnosis, Text(f"\n{', '.join(counts)}"))

@@ -1,6 +1,7 @@
 """`demand doctor` is content with what works, and names what was broken on purpose."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.check import Finding, State
 from demand_pipeline.tables import camel_case
 from local.seed import create_table
+from tests.demand.conftest import Demand
 from tests.support.aws import BUCKET, REGION
 from tests.support.operate import OUTPUTS, Lambda
 from tests.support.warehouse import Warehouse, variables
@@ -358,3 +360,15 @@ def test_it_calls_what_its_line_of_permissions_names(setup: SetUp) -> None:
     # S3's action has another name than its call.
     named = {call.replace("s3:GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration") for call in setup.calls}
     assert named | faked == {entry.action for entry in COMMANDS["doctor"]}
+
+
+def test_a_terminal_shows_findings_without_a_break_within_a_word(
+    demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    found = Finding("table", State.WARNING, "word " * 20, "word " * 20)
+    monkeypatch.setattr("demand.cli.doctor.examine", lambda *_: [found])
+    lines = re.sub(r"\x1b\[[\d;]*m", "", demand("doctor").out).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(lines).count("word") == 40
