@@ -112,9 +112,9 @@ class Rows:
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as wide as there is room."""
         shown, words = self._fitting(options.max_width)
-        made = Table(
-            title=self.title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-        )
+        if self.title:  # as rich's own title it would be folded to the table's width
+            yield Text(self.title, style="bold")
+        made = Table(box=SIMPLE_HEAD, pad_edge=False)
         for index in shown:
             column = self.columns[index]
             justify: JustifyMethod = "right" if column.number else "left"

@@ -56,6 +56,13 @@ def test_a_table_that_does_not_fit_leaves_out_whole_columns_and_cuts_no_number(w
     assert max(map(len, raw.getvalue().splitlines())) <= width
 
 
+def test_a_title_that_is_wider_than_its_table_stays_in_one_line() -> None:
+    raw = io.StringIO()
+    title = "rejects of demand-20261127T030000Z-0abc, with today's declarations"
+    Console(file=raw, width=80).print(table(title, [Column("n", number=True)], [[1]]))
+    assert title in raw.getvalue()
+
+
 def test_a_table_needs_no_utf8() -> None:
     assert drawn(140, "ascii").isascii()
 
