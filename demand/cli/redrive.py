@@ -7,7 +7,7 @@ from rich.text import Text
 from demand.cli.app import Shell, command
 from demand.cli.options import Detach, RunName, Yes
 from demand.cli.output import FAILED, SUCCESS, Column, table
-from demand.cli.result import plain
+from demand.cli.result import plain, state_of
 from demand.cli.run import follow_to_the_end
 from demand.runs import execution
 from demand.runs.options import pasted
@@ -37,7 +37,7 @@ def redrive(
 ) -> int:
     """Continue a failed run where it failed: show the plan, ask, redrive, watch."""
     found = execution.find_run(shell.stack, run)
-    planned = plan(shell.stack, read(shell.stack, found))
+    planned = plan(shell.stack, read(shell.stack, found), state_of(shell, found))
     _explain(shell, planned)
     if not shell.may_change(f"Redrive {found.name}?", yes=yes):
         return FAILED

@@ -8,6 +8,7 @@ from demand.errors import DemandError, error_code, error_message
 from demand.runs.execution import Run, list_runs
 from demand.runs.options import pasted, wanted_tables
 from demand.runs.report import Report
+from demand.runs.state import InWarehouse, State
 from demand.stack import Stack
 from demand_pipeline.cure import Then
 from demand_pipeline.cures import cure_of_run
@@ -37,7 +38,7 @@ class Plan:
     warnings: tuple[str, ...]
 
 
-def plan(stack: Stack, report: Report) -> Plan:
+def plan(stack: Stack, report: Report, warehouse: InWarehouse) -> Plan:
     """Return the plan of a run's redrive; raises DemandError if it cannot be redriven."""
     run = report.run
     if not run.redrivable:
@@ -60,7 +61,7 @@ def plan(stack: Stack, report: Report) -> Plan:
                 kept_items=sum(segment.staged + segment.rejected for segment in done),
             )
         )
-    return Plan(run.name, tuple(tables), _load(report), tuple(_warnings(stack, report)))
+    return Plan(run.name, tuple(tables), _load(report), tuple(_warnings(stack, report, warehouse)))
 
 
 def redrive(stack: Stack, run: Run) -> None:
@@ -82,8 +83,12 @@ def _load(report: Report) -> str:
     return "runs again"
 
 
-def _warnings(stack: Stack, report: Report) -> list[str]:
+def _warnings(stack: Stack, report: Report, warehouse: InWarehouse) -> list[str]:
     run = report.run
+    if warehouse.is_committed:
+        return [f"run {run.name} is already committed: the load changes nothing, and the run succeeds"]
+    if warehouse.state is State.ROLLED_BACK:
+        return [f"run {run.name} was rolled back, so the load would fail with RunRolledBackError: start a new run"]
     warnings = []
     later = [other.name for other in list_runs(stack, _LATER_RUNS) if other.started > run.started and other.committed]
     if later and not run.input.get("force"):

@@ -19,6 +19,7 @@ from demand.runs.failure import Failure, failures
 from demand.runs.options import OPTIONS, wanted_tables
 from demand.runs.redrive import Again, plan
 from demand.runs.report import Report, report
+from demand.runs.state import InWarehouse, State
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cures import RUN_CURES
 from tests.demand.test_history import Story
@@ -144,9 +145,9 @@ def stopped() -> Report:
     return report(replace(RUN, input={"tables": ["cases", "metadata"]}), story.tasks)
 
 
-def planned(found: Report, *later: Run) -> Any:
+def planned(found: Report, *later: Run, state: State = State.NOT_COMMITTED) -> Any:
     with mock.patch.object(redrive, "list_runs", return_value=later):
-        return plan(SimpleNamespace(), found)  # type: ignore[arg-type]  # list_runs alone would use it
+        return plan(SimpleNamespace(), found, InWarehouse(state))  # type: ignore[arg-type]  # list_runs alone would use it
 
 
 def test_a_plan_keeps_what_is_done_and_names_what_runs_again() -> None:
@@ -164,10 +165,27 @@ def test_after_a_data_limit_nothing_is_kept() -> None:
     assert (found.tables[0].kept, found.tables[0].again) == ((), (0, 1, 2))
 
 
+NEWER = replace(RUN, name="newer", started=START.replace(hour=4), output={"committed": True, "tables": []})
+
+
+@pytest.mark.parametrize(
+    ("state", "warned"),
+    [
+        (State.COMMITTED, "is already committed: the load changes nothing"),
+        (State.SUPERSEDED, "is already committed: the load changes nothing"),
+        (State.ROLLED_BACK, "was rolled back, so the load would fail with RunRolledBackError"),
+    ],
+)
+def test_a_plan_of_a_run_that_failed_after_its_commit_warns_of_that_and_not_of_a_newer_run(
+    state: State, warned: str
+) -> None:
+    [warning] = planned(stopped(), NEWER, state=state).warnings
+    assert warned in warning
+
+
 def test_a_plan_warns_of_a_newer_committed_run_and_of_a_cure_that_is_no_redrive() -> None:
-    newer = replace(RUN, name="newer", started=START.replace(hour=4), output={"committed": True, "tables": []})
-    dry = replace(newer, name="dry", output={"committed": False, "tables": []})
-    warnings = planned(stopped(), dry, newer).warnings
+    dry = replace(NEWER, name="dry", output={"committed": False, "tables": []})
+    warnings = planned(stopped(), dry, NEWER).warnings
     assert [warning.split(":")[0] for warning in warnings] == [
         "run newer started later and is already committed, so the load would fail with StaleRunError",
         "a redrive does not help after StagingError",
