@@ -6,6 +6,7 @@ from demand.cli.app import Shell, command
 from demand.cli.options import Yes
 from demand.cli.output import FAILED, SUCCESS
 from demand.schedule import DISABLED, ENABLED, Schedule, set_state
+from demand.status import hours_allowed
 
 
 @command("pause", examples=["demand pause", "demand pause --config-env prod"])
@@ -14,8 +15,9 @@ def pause(shell: Shell, yes: Yes = False) -> int:
     if not shell.may_change("Pause the schedule?", yes=yes, always=False):
         return FAILED
     found = set_state(shell.stack, DISABLED)
-    alarms = f"alarms fire after {shell.stack.parameters.get('MaxHoursWithoutSuccess', 'some')} hours without a run"
-    return _say(shell, found, f"no runs start automatically; {alarms}", "demand resume")
+    hours = hours_allowed(shell.stack)
+    alarms = f"; alarms fire after {hours} hours without a run" if hours else ""
+    return _say(shell, found, f"no runs start automatically{alarms}", "demand resume")
 
 
 @command("resume", examples=["demand resume", "demand resume --config-env prod"])
@@ -34,5 +36,6 @@ def _say(shell: Shell, found: Schedule, effect: str, back: str) -> int:
         shell.output.note(
             f"the stack's ScheduleState is {found.deployed}: a deployment that changes the schedule restores that state"
         )
-    shell.output.note(f"to undo: {back}")
+    if found.was != found.state:
+        shell.output.note(f"to undo: {back}")
     return SUCCESS

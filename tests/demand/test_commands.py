@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from typer.main import get_command
 
 from demand.cli.app import app
 from demand.runs.shrinkage import shrunk_tables
+from demand.stack import find_stack
 from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
@@ -242,10 +244,21 @@ def test_pause_and_resume_change_the_state_and_nothing_else(stack: Stack, demand
     said = demand("pause", "--json")
     assert (said.json["was"], said.json["state"]) == ("ENABLED", "DISABLED")
     assert schedule() == SCHEDULE | {"State": "DISABLED"}
-    assert "already DISABLED" in demand("pause").out
-    assert "a deployment that changes the schedule restores that state" in demand("pause").err
+    again = demand("pause")
+    assert "already DISABLED: no runs start automatically; alarms fire after 26 hours without a run" in again.out
+    assert "a deployment that changes the schedule restores that state" in again.err
+    assert "to undo" not in again.err  # it changed nothing
     demand("resume")
     assert schedule() == SCHEDULE
+
+
+def test_pause_names_no_alarms_where_runs_are_started_by_hand(
+    stack: Stack, demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_hand = {"ScheduleState": "DISABLED", "MaxHoursWithoutSuccess": "26"}
+    monkeypatch.setattr("demand.cli.app.find_stack", lambda *given: replace(find_stack(*given), parameters=by_hand))
+    said = demand("pause")
+    assert (said.code, "alarms" in said.out) == (0, False)
 
 
 def test_logs_are_the_runs_own_in_the_order_of_time(stack: Stack, demand: Demand) -> None:
