@@ -138,7 +138,7 @@ def summary(run: execution.Run, warehouse: InWarehouse, now: datetime) -> Summar
 def _note(entry: Summary) -> str:
     words = "; ".join([*entry.shrunk, entry.error or shlex.join(to_options(entry.input))]).removesuffix("; ")
     if entry.warehouse.state is State.ROLLED_BACK:
-        return f"{words} rolled back: {entry.warehouse.reason}".strip()
+        return f"{words}; rolled back: {entry.warehouse.reason}".removeprefix("; ")
     return f"{words}, but {entry.warehouse.state}" if entry.error and entry.committed else words
 
 

@@ -124,7 +124,7 @@ def test_the_state_of_a_run_is_the_one_that_the_warehouse_has(real: Real, tmp_pa
         assert (state, committed) == ("rolled back", False)
         assert "said to be by ana, because: test data" in report
     assert "<h1>The run was rolled back at " in report
-    assert "rolled back: test data" in " ".join(real.demand("runs").out.split())
+    assert "; rolled back: test data" in " ".join(real.demand("runs").out.split())
     real.warehouse.sql("ALTER TABLE warehouse.pipeline_runs RENAME TO elsewhere")
     state, committed, report = shown(first)
     assert (state, committed) == ("unknown", True)
