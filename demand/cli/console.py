@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.text import Span, Text
 
 _LINES = "\n\t"  # the layout of a text of several lines
-_LOG_WIDTH = 500  # columns where there is no terminal: a row stays in one line, for grep
+_LOG_WIDTH = 10_000  # columns where there is no terminal: a row or a statement stays in one line, for grep
 
 
 def printable(text: str, keep: str = _LINES) -> str:

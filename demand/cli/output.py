@@ -211,9 +211,14 @@ def tolerate_encodings() -> None:
 
 
 def _print(console: Console, part: RenderableType) -> None:
-    """Print it; texts are folded between words on a terminal only."""
+    """Print it. Only on a terminal, texts are folded between words, and tables padded with blanks."""
     text = Text(part) if isinstance(part, str) else part
-    console.print(text, soft_wrap=isinstance(text, Text) and not console.is_terminal)
+    if console.is_terminal:
+        console.print(text)
+        return
+    with console.capture() as captured:
+        console.print(text, soft_wrap=isinstance(text, Text))
+    console.file.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demand.cli.output import Column, Output, cell, duration, table
+from demand.cli.output import Column, Output, cell, duration, facts, table
 from demand.cli.progress import load_line, table_line
 from demand.runs.report import report
 from demand.runs.tables import progress
@@ -61,6 +61,15 @@ def test_a_title_that_is_wider_than_its_table_stays_in_one_line() -> None:
     title = "rejects of demand-20261127T030000Z-0abc, with today's declarations"
     Console(file=raw, width=80).print(table(title, [Column("n", number=True)], [[1]]))
     assert title in raw.getvalue()
+
+
+def test_in_a_pipe_a_long_text_stays_in_one_line_and_no_line_ends_in_blanks() -> None:
+    statement = "ALTER TABLE cases DROP CONSTRAINT positive;"
+    stream = io.StringIO()
+    output = Output(json_wanted=False, stdout=stream)
+    output.add(facts([("error", "E"), ("cause", f"{'refused ' * 200}{statement}")]), table("", WIDE, ROWS))
+    assert statement in stream.getvalue()
+    assert [line for line in stream.getvalue().split("\n") if line != line.rstrip()] == []
 
 
 def test_a_table_needs_no_utf8() -> None:
