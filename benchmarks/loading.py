@@ -27,7 +27,8 @@ from benchmarks.run_function import (
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
 from demand_pipeline.contracts.operating.request import ActionName
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.load.swap.builds import statement
+from demand_pipeline.postgres.statements import qualified
 
 TABLE = qualified(SCHEMA, CASES.name)
 _SHADOW = "shadow"

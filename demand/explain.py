@@ -9,10 +9,12 @@ from pathlib import Path
 from demand.config import Config
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import READING, Cure, Then
-from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, STATEMENTS, cure_of_question, cure_of_run
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_question, cure_of_run
 from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.postgres.sqlstates import kind_of
-from demand_pipeline.postgres.statements import Sql, listed, literal, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, literal, quote
+
+statement = Statements(__package__)
 
 DEFAULT_SCHEMA = "public"  # of template.yaml
 # Within an installed tool, and within a checkout.
@@ -38,6 +40,21 @@ _COMMANDS = {
     Then.NEW_INPUT: "`demand run` with the right options",
     Then.NOTHING: "nothing",
     Then.REPEAT: "the command again",
+}
+# The statements that a person may run for more about an error.
+STATEMENTS: dict[str, tuple[str, ...]] = {
+    "LockTimeoutError": ("show_locks",),
+    "DatabaseTimeoutError": ("show_activity",),
+    "DatabasePrivilegeError": ("show_owners",),
+    "DiskFullError": ("show_sizes", "show_slots"),
+    "RefusedRowError": ("show_rules",),
+    "RejectLimitError": ("show_rejects", "show_counts"),
+    "ShrinkLimitError": ("show_counts",),
+    "ReconciliationError": ("show_counts",),
+    "StaleRunError": ("show_runs",),
+    "RunNameTakenError": ("show_runs",),
+    "RunRolledBackError": ("show_runs",),
+    "RollbackError": ("show_runs",),
 }
 
 

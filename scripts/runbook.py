@@ -15,7 +15,7 @@ from demand import explain
 from demand.cost import Measured, Run, TableRun
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import Cure
-from demand_pipeline.cures import PASSING, QUESTION_CURES, RUN_CURES, STATEMENTS, cure_of_run
+from demand_pipeline.cures import PASSING, QUESTION_CURES, RUN_CURES, cure_of_run
 from demand_pipeline.tables import camel_case
 from scripts.cost_page import duration
 from scripts.dashboard import FUNCTIONS
@@ -61,7 +61,7 @@ def alarms() -> str:
 def queries() -> str:
     """Return the SQL that shows more about errors, each statement once, below the names of its errors."""
     asked: dict[str, list[str]] = {}
-    for name in STATEMENTS:
+    for name in explain.STATEMENTS:
         for text in explain.statements(name):
             asked.setdefault(text, []).append(_linked(name, name))
     return "\n\n".join(f"{', '.join(names)}:\n\n```sql\n{text}\n```" for text, names in asked.items())

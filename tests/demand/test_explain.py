@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from demand.explain import explain, read_page
-from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, STATEMENTS
+from demand.explain import STATEMENTS, explain, read_page
+from demand_pipeline.cures import QUESTION_CURES, RUN_CURES
 from scripts.pages import linked
 from tests.demand.conftest import STACK, Demand
 from tests.template.loaded import resources

@@ -2,9 +2,8 @@
 
 import pytest
 
-from demand.explain import statements
+from demand.explain import STATEMENTS, statements
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.cures import STATEMENTS
 from tests.support.roles import administrator
 from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.warehouse import Warehouse

@@ -14,11 +14,11 @@ from demand_pipeline.errors import DatabasePrivilegeError, LockTimeoutError
 from demand_pipeline.load import locks
 from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.locks import lock_exclusive
-from demand_pipeline.postgres import statements
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import qualified
 from tests.integration.conftest import MERGE_ALONE, before_placing
+from tests.support.queries import QUERIES
 from tests.support.roles import analyst
 from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.waiting import wait_for
@@ -113,7 +113,7 @@ def test_no_lock_that_a_reader_may_take_holds_up_a_load(
         assert runs.load(run_at(2), EVERYTHING).committed
     assert "relation" in found
     assert "advisory" not in found
-    assert "advisory" not in statements._QUERIES.read_text()
+    assert not [name for name, text in QUERIES.items() if "advisory" in text]
 
 
 def test_an_old_copy_that_moves_is_not_ended(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_an_old_copy_that_moves_is_not_ended(warehouse: Warehouse, monkeypatch: 
         copier.execute("CREATE TABLE public.copied (number int)")
         copying = pool.submit(copier.copy_in, "COPY public.copied FROM STDIN", blocks())
         try:
-            wait_for(lambda: other.query(statement("hung_loads"), seconds=0.1))
+            wait_for(lambda: other.query(locks.statement("hung_loads"), seconds=0.1))
             assert not locks.acquire_load_lock(other, "warehouse")
         finally:
             done.set()

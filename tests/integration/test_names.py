@@ -4,12 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import batched
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import demand_pipeline
 from demand.verify.rows import Difference, ExpectedRow, cells_of, differences
 from demand.warehouse import Warehouse as Asked
 from demand_pipeline.builders import TABLES
@@ -19,12 +17,12 @@ from demand_pipeline.tables import _SYSTEM_COLUMNS, EXTRA, Column, ColumnType, T
 from demand_pipeline.transform.rows import RowMaker
 from tests.integration.conftest import EVERY_STRATEGY
 from tests.support.operate import ask
+from tests.support.queries import LIBRARY, QUERIES
 from tests.support.runs import Runs, reject, run_at
 from tests.support.warehouse import Warehouse
 
 pytestmark = [EVERY_STRATEGY, pytest.mark.usefixtures("environment")]
 
-LIBRARY = Path(demand_pipeline.__path__[0])
 # Names that no SQL of ours has, but that must be quoted wherever a statement has them.
 QUOTED = ('"', "it's", "a\\b", "{name}", ":name", "$1", "%s", "a,b", "--", "/*", "größe 🌻", "Name", "NULL")
 # fmt: off
@@ -34,7 +32,7 @@ VALUES = ("null", "Null", "NULL", "", "{}", "}{", '"', "it's", "\\", '\\"', ",",
 
 def statements() -> Iterator[str]:
     """Our statements, without comments, and the texts in Python that may become parts of them."""
-    yield from re.sub("--.*", "", (LIBRARY / "postgres" / "queries.sql").read_text()).split("\n\n")
+    yield from [re.sub("--.*", "", text) for text in QUERIES.values()]
     for module in LIBRARY.rglob("*.py"):
         if "Sql" in (text := module.read_text()):
             yield "\n".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', text))

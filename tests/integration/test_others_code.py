@@ -8,8 +8,8 @@ from demand_pipeline.errors import DatabaseError, DatabasePrivilegeError, Missin
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.others import runs_others_code
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import _queries
 from tests.integration.conftest import EVERY_STRATEGY, IN_ONE_TRANSACTION, LOADER_ROLE, TRUNCATE_ALONE
+from tests.support.queries import QUERIES
 from tests.support.runs import EVERYTHING, Runs, documents, reject, run_at
 from tests.support.warehouse import Warehouse
 
@@ -132,7 +132,7 @@ def test_an_error_inside_an_event_trigger_names_it(runs: Runs, warehouse: Wareho
 
 def overloads(schema: str) -> str:
     """Functions and operators named as ours are, whose types fit anything better that is not exactly what ours take."""
-    text = "\n".join(sql for sql in _queries().values() if runs_others_code(sql))
+    text = "\n".join(sql for sql in QUERIES.values() if runs_others_code(sql))
     functions = set(re.findall(r"pg_catalog\.(\w+)\(", text)) | {"count", "lower", "now"}
     operators = set(re.findall(r"OPERATOR\(pg_catalog\.(\S+)\)", text))
     one = ("text", "varchar", "jsonb", "text[]", "anyelement", "bigint", "timestamptz")

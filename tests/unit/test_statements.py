@@ -1,13 +1,17 @@
-"""The statements of queries.sql: which of them can run other people's code, and that no name in those is ambiguous."""
+"""The statements of all packages: where each lies, and that no name is ambiguous in those that can run other people's code."""
 
+import ast
+import os
 import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from demand_pipeline.postgres.others import runs_others_code
-from demand_pipeline.postgres.statements import _queries
+from demand_pipeline.postgres.statements import Statements, read_queries
+from tests.support.queries import COMMANDS, FILES, LIBRARY, QUERIES
 
-QUERIES = _queries()
 FIRING = [name for name, text in QUERIES.items() if runs_others_code(text) and "TO STDOUT" not in text]
 
 # What names nothing by its type: literals, storage parameters, assignments of UPDATE, the columns of a row.
@@ -61,3 +65,40 @@ def test_an_ambiguous_name_is_found(text: str, found: list[str]) -> None:
 )
 def test_statements_that_can_run_other_peoples_code_are_told_by_what_they_do(text: str, runs: bool) -> None:
     assert runs_others_code(text) is runs
+
+
+def users() -> dict[str, set[Path]]:
+    """The folders of the modules that name each statement."""
+    found: dict[str, set[Path]] = {name: set() for name in QUERIES}
+    for module in (*LIBRARY.rglob("*.py"), *COMMANDS.rglob("*.py")):
+        if "\nstatement = Statements(__package__)\n" in (text := module.read_text()):
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Constant) and node.value in found:
+                    found[node.value].add(module.parent)
+    return found
+
+
+def nearest(folders: set[Path]) -> Path:
+    """The innermost package around all of them; `postgres` for statements that several packages of the library run."""
+    common = Path(os.path.commonpath(folders))
+    return common if common == COMMANDS or LIBRARY in common.parents else LIBRARY / "postgres"
+
+
+def test_the_names_of_statements_are_unique() -> None:
+    counts = Counter(name for file in FILES for name in read_queries(file.parent))
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_every_statement_lies_in_the_package_nearest_to_those_that_run_it() -> None:
+    run = users()
+    assert [name for name, folders in run.items() if not folders] == []
+    places = {name: file.parent for file in FILES for name in read_queries(file.parent)}
+    assert places == {name: nearest(folders) for name, folders in run.items()}
+
+
+def test_a_package_runs_its_own_statements_those_around_it_and_the_shared_ones_but_no_others() -> None:
+    swap, operate = Statements("demand_pipeline.load.swap"), Statements("demand_pipeline.operate")
+    assert swap("detach", parent="a", partition='b"') == 'ALTER TABLE "a" DETACH PARTITION "b""";'
+    assert swap("begin") == operate("begin")
+    with pytest.raises(KeyError):
+        operate("detach", parent="a", partition="b")

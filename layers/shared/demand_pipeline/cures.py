@@ -314,22 +314,6 @@ QUESTION_CURES = (
     *[_cure(names, meaning, Way(Then.REPEAT, fix)) for names, meaning, fix in _ENVIRONMENT],
 )
 
-# Statements of queries.sql that a person may run for more about an error.
-STATEMENTS: dict[str, tuple[str, ...]] = {
-    "LockTimeoutError": ("show_locks",),
-    "DatabaseTimeoutError": ("show_activity",),
-    "DatabasePrivilegeError": ("show_owners",),
-    "DiskFullError": ("show_sizes", "show_slots"),
-    "RefusedRowError": ("show_rules",),
-    "RejectLimitError": ("show_rejects", "show_counts"),
-    "ShrinkLimitError": ("show_counts",),
-    "ReconciliationError": ("show_counts",),
-    "StaleRunError": ("show_runs",),
-    "RunNameTakenError": ("show_runs",),
-    "RunRolledBackError": ("show_runs",),
-    "RollbackError": ("show_runs",),
-}
-
 _OF_AWS = "an AWS error without an entry in the runbook"
 _OF_PYTHON = "an unexpected Python exception, probably a bug in the pipeline or in a library"
 

@@ -25,10 +25,12 @@ from demand_pipeline.load.refusals import NewRows, name_items
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json, sanitize
+
+statement = Statements(__package__)
 
 # A session in a COPY looks active even if its client is silent. Each COPY is short, so an old COPY shows that its
 # client hangs (`locks`). If the client resumes later, its COPY is refused.

@@ -11,9 +11,11 @@ from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleR
 from demand_pipeline.load.drift import find_changes
 from demand_pipeline.load.schema import TableSchema, alone
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.jsonb import sanitize
+
+statement = Statements(__package__)
 
 REJECTED_ITEMS = TableSchema(
     "rejected_items",

@@ -7,11 +7,13 @@ from demand_pipeline.contracts.loading import AttributeChange
 from demand_pipeline.errors import StagingError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
 from demand_pipeline.s3.staging import Staging, drift_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.column_tree import leaf_columns, map_paths
 from demand_pipeline.transform.drift import ALL, MAX_ATTRIBUTES, NONE, OTHERS, path_text
+
+statement = Statements(__package__)
 
 NEW, VANISHED, RETYPED = "new", "vanished", "retyped"
 

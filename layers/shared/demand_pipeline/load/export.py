@@ -14,10 +14,12 @@ from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.guard import Pace
 from demand_pipeline.load.shadows import ExportPart
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed
 from demand_pipeline.s3 import gzip_format, multipart
 from demand_pipeline.s3.multipart import Multipart
 from demand_pipeline.s3.staging import Staging, export_key
+
+statement = Statements(__package__)
 
 # About how many bytes of items one statement reads. Their compressed rows stay in memory until a part is complete.
 _STATEMENT_BYTES = 16 << 20

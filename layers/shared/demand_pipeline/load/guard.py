@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseTimeoutError, DeadlineError
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
+
+statement = Statements(__package__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from demand_pipeline.contracts.operating.locks import TableLock
 from demand_pipeline.errors import LockTimeoutError, PipelineError
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed
+
+statement = Statements(__package__)
 
 _SHOWN = 3
 

@@ -11,7 +11,9 @@ from itertools import groupby
 from demand_pipeline.errors import PipelineError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import Statements, qualified
+
+statement = Statements(__package__)
 
 LEDGER = "pipeline_ledger"
 """The prefix of a ledger's name. The name ends in the suffix of all tables of its run."""

@@ -13,7 +13,9 @@ from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
+
+statement = Statements(__package__)
 
 _REPLACE_ROWS = {Strategy.TRUNCATE: truncate.replace_rows, Strategy.MERGE: merge.replace_rows}
 

@@ -9,7 +9,9 @@ from demand_pipeline.load.holders import EVERY_MODE, OF_LOADS, OF_WRITERS, held
 from demand_pipeline.load.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
+
+statement = Statements(__package__)
 
 # New readers queue behind a session that waits for an exclusive lock. So an attempt begins only when all earlier
 # transactions have left: one that stays for the whole pause, such as a long report, would block the attempt and all

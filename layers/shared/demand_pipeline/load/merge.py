@@ -10,8 +10,10 @@ from dataclasses import replace
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.schema import TableSchema, alone, count_rows
-from demand_pipeline.postgres.statements import Sql, listed, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, quote
 from demand_pipeline.tables import ColumnType
+
+statement = Statements(__package__)
 
 
 def replace_rows(context: LoadContext) -> None:

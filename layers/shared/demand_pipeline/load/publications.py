@@ -3,7 +3,9 @@
 from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, qualified
+
+statement = Statements(__package__)
 
 
 def ensure_replica_identity(connection: Connection, schema: str) -> None:

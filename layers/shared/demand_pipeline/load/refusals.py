@@ -13,7 +13,9 @@ from demand_pipeline.load.context import LoadContext
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed
+
+statement = Statements(__package__)
 
 # Limit of each query about the rows. Without its result, the error still names the rule.
 _SECONDS = 60.0

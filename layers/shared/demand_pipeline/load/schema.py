@@ -11,8 +11,10 @@ from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
 from demand_pipeline.load.problem import Problem
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified, quote, suffixed
 from demand_pipeline.tables import Column, ColumnType, Table
+
+statement = Statements(__package__)
 
 # Values of pg_class.relkind that can be loaded: an ordinary and a partitioned table.
 _TABLES = ("r", "p")

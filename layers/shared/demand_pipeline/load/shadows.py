@@ -22,8 +22,10 @@ from demand_pipeline.load.housekeeping import LEDGER, drop_run
 from demand_pipeline.load.schema import TableSchema, ensure_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import Sql, qualified, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, qualified, quote
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 REJECTS_PREFIX = "rejects_"
 """The prefix of the name of a shadow of rejects."""

@@ -34,9 +34,11 @@ from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.session import refuse_shared_sessions
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import Statements, qualified
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 # The build of a swap's indexes may take a day, during which the load is called every 90 seconds.
 _MOST_CALLS = 1000

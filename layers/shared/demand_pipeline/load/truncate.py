@@ -14,7 +14,9 @@ from demand_pipeline.load.locks import lock_exclusive
 from demand_pipeline.load.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed
+
+statement = Statements(__package__)
 
 # From this number of rows on, indexes are dropped and built again after the rows instead of row by row. Measured with
 # three indexes on `cases`: 31 instead of 50 ms at 10,000 rows, 1.1 instead of 1.9 s at 200,000, 7.5 instead of 11.9 s

@@ -13,8 +13,10 @@ from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, locks, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session, refuse_shared_sessions
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 # Time reserved for connecting and for the answer, besides the longest statement.
 _RESERVE_SECONDS = 15.0

@@ -13,7 +13,9 @@ from demand_pipeline.load.swap.checks import find_swap_problems
 from demand_pipeline.load.swap.slots import parents_of, slots_of
 from demand_pipeline.operate import others
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified, quote, statement
+from demand_pipeline.postgres.statements import Statements, qualified, quote
+
+statement = Statements(__package__)
 
 _OLDEST, _NEWEST = 14, 18  # versions of PostgreSQL that the tests run on
 _PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/shadows.py`)

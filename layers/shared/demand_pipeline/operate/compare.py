@@ -12,7 +12,9 @@ from demand_pipeline.contracts.operating.compare import ColumnDifference, Compar
 from demand_pipeline.load.schema import TableSchema, alone
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, qualified, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified, quote
+
+statement = Statements(__package__)
 
 _SHOWN = 200  # characters of a value
 

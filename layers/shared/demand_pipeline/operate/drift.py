@@ -10,9 +10,11 @@ from demand_pipeline.load.drift import compare, find_before, read_attributes
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.drift import ALL
+
+statement = Statements(__package__)
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> DriftAnswer:

@@ -10,7 +10,9 @@ from demand_pipeline.load.refusals import NewRows, Rule, find_rules
 from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import pipeline_schema
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, qualified
+
+statement = Statements(__package__)
 
 # Rules that always prevent a swap: `load/swap/checks.py` reports them.
 _REFUSED_BY_SWAP = ("exclusion", "referred")

@@ -16,9 +16,11 @@ from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, qualified
 from demand_pipeline.s3.staging import ChunkKind, table_folder
 from demand_pipeline.transform.reason import GOT
+
+statement = Statements(__package__)
 
 _MOST_REASONS = 1000
 _ROWS = 1000  # per page, at most
@@ -56,7 +58,7 @@ def answer_items(connection: Connection, schema: str, arguments: Fields) -> Reje
     )
     for number, relation in relations:
         connection.execute(
-            statement("rejected_items", relation=Sql(relation)),
+            statement("read_rejected_items", relation=Sql(relation)),
             run=request.run,
             table=request.table,
             after=after if number == int(start) else _FIRST,

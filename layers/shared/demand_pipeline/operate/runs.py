@@ -12,7 +12,9 @@ from demand_pipeline.load.control_tables import PIPELINE_RUN_TABLES
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
+
+statement = Statements(__package__)
 
 _OF_RUN = 9  # columns of the run; the run whose rows the table contains and the table's columns follow
 

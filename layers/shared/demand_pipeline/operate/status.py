@@ -8,7 +8,9 @@ from demand_pipeline.contracts.operating.status import StatusAnswer, StatusReque
 from demand_pipeline.load.control_tables import PIPELINE_RUN_TABLES
 from demand_pipeline.load.schema import count_rows
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import Statements, qualified
+
+statement = Statements(__package__)
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> StatusAnswer:

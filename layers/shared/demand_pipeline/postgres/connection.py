@@ -21,8 +21,10 @@ from demand_pipeline.postgres.driver import Driver
 from demand_pipeline.postgres.frames import read_frames, write_frames
 from demand_pipeline.postgres.others import Facts, runs_others_code
 from demand_pipeline.postgres.sqlstates import failure
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 _APPLICATION_NAME_BYTES = 63
 

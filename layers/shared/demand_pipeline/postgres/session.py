@@ -10,8 +10,10 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts, connect
 from demand_pipeline.postgres.credentials import read_credentials, read_tls_root
 from demand_pipeline.postgres.network import trust
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 _KEPT_SECRETS_MAY_BE_WHY = (ConfigurationError, DatabaseAuthenticationError, DatabaseCertificateError)
 

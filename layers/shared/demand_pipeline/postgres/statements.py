@@ -1,15 +1,16 @@
-"""SQL text: the statements of queries.sql by name, and the only function that quotes an identifier."""
+"""SQL text: the statements of each package by name, and the only function that quotes an identifier."""
 
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from demand_pipeline.errors import ConfigurationError
 from demand_pipeline.tables import MAX_NAME_BYTES
 
-_QUERIES = Path(__file__).parent / "queries.sql"
 _QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |^\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -49,12 +50,25 @@ def listed(parts: Iterable[str], separator: str = ", ") -> Sql:
     return Sql(separator.join([_composed(part) for part in parts]))
 
 
-def statement(name: str, **parts: str) -> Sql:
-    """Return the named statement of queries.sql; each `{part}` becomes SQL, or a quoted identifier.
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The statements that a package runs, from `queries.sql`: its own, then its outer packages' and the shared ones."""
 
-    Do not pass values: they go to the server as parameters.
-    """
-    return Sql(_queries()[name].format_map({part: _composed(value) for part, value in parts.items()}))
+    package: str
+
+    def __call__(self, name: str, **parts: str) -> Sql:
+        """Return the named statement; each `{part}` becomes SQL, or a quoted identifier.
+
+        Do not pass values: they go to the server as parameters.
+        """
+        return Sql(_find(self.package)[name].format_map({part: _composed(value) for part, value in parts.items()}))
+
+
+def read_queries(folder: Path) -> dict[str, str]:
+    """Return the statements next to a package's modules, by name."""
+    path = folder / "queries.sql"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return {name: query.strip() for name, query in _QUERY.findall(text)}
 
 
 def _composed(part: str) -> Sql:
@@ -62,5 +76,9 @@ def _composed(part: str) -> Sql:
 
 
 @cache
-def _queries() -> dict[str, str]:
-    return {name: text.strip() for name, text in _QUERY.findall(_QUERIES.read_text(encoding="utf-8"))}
+def _find(package: str) -> dict[str, str]:
+    """Return the statements of a package and of those around it; without a package, those next to this module."""
+    if not package:
+        return read_queries(Path(__file__).parent)
+    around, _, _ = package.rpartition(".")
+    return _find(around) | read_queries(Path(import_module(package).__path__[0]))

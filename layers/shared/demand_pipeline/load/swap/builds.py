@@ -23,8 +23,10 @@ from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
-from demand_pipeline.postgres.statements import Sql, listed, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed
 from demand_pipeline.settings import PostgresSettings
+
+statement = Statements(__package__)
 
 _WAIT_SECONDS = 60.0  # how long a call waits for builds
 _PAUSE_SECONDS = 0.5

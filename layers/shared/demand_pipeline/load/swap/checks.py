@@ -8,7 +8,9 @@ from demand_pipeline.load.swap.parent import is_missing, is_plain
 from demand_pipeline.load.swap.rehearsal import rehearse
 from demand_pipeline.load.swap.slots import DEFAULT, EVERY_KEY, Slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
+
+statement = Statements(__package__)
 
 
 def refuse_unswappable(connection: Connection, parents: Iterable[Slot], *, is_rehearsed: bool) -> None:

@@ -11,7 +11,9 @@ from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.previous import comment_on
 from demand_pipeline.load.swap.slots import rows_slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, literal, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, literal, quote
+
+statement = Statements(__package__)
 
 
 def diff_table(connection: Connection, schema: str, table: TableSchema, samples: int) -> DiffAnswer:

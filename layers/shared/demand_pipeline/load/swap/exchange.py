@@ -11,7 +11,9 @@ from demand_pipeline.load.swap.previous import describe, description, discard
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
+
+statement = Statements(__package__)
 
 
 def lock_tables(connection: Connection, slots: list[Slot]) -> None:

@@ -5,7 +5,9 @@ import time
 from demand_pipeline.errors import LockTimeoutError
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
+
+statement = Statements(__package__)
 
 # About as long as the lock attempts take; the state machine retries after LockTimeoutError.
 _WAIT_SECONDS = 30.0

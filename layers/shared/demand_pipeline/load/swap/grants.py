@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement
+from demand_pipeline.postgres.statements import Sql, Statements
+
+statement = Statements(__package__)
 
 
 def revoke_all(connection: Connection, relations: Iterable[Sql]) -> None:

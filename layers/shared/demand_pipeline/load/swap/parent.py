@@ -9,7 +9,9 @@ from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, quote, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, Statements, qualified, quote, suffixed
+
+statement = Statements(__package__)
 
 _PLAIN = "r"
 _COPY = "converted_parent"

@@ -13,7 +13,9 @@ from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, statement, suffixed
+from demand_pipeline.postgres.statements import Sql, Statements, suffixed
+
+statement = Statements(__package__)
 
 
 def make_way(shadows: Shadows, tables: Iterable[TableSchema], *, force: bool) -> None:

@@ -14,7 +14,9 @@ from demand_pipeline.load.swap.parent import create_parent_like, is_plain, refus
 from demand_pipeline.load.swap.shadow import add_declared_columns, align, create_shadow
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, qualified, statement
+from demand_pipeline.postgres.statements import Sql, Statements, qualified
+
+statement = Statements(__package__)
 
 _OTHERWISE = "load it with truncate or merge"
 

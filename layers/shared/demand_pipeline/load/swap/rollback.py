@@ -16,8 +16,10 @@ from demand_pipeline.load.swap.shadow import align
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import qualified, statement
+from demand_pipeline.postgres.statements import Statements, qualified
 from demand_pipeline.tables import Table
+
+statement = Statements(__package__)
 
 
 def roll_back(

@@ -5,7 +5,9 @@ from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import Sql, listed, quote, statement
+from demand_pipeline.postgres.statements import Sql, Statements, listed, quote
+
+statement = Statements(__package__)
 
 _LOGGED = Sql("")
 

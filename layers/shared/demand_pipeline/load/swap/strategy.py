@@ -20,7 +20,9 @@ from demand_pipeline.load.swap.shadow import align, create_shadows
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
-from demand_pipeline.postgres.statements import statement
+from demand_pipeline.postgres.statements import Statements
+
+statement = Statements(__package__)
 
 _BUILD_SECONDS = 30  # between calls that wait for builds
 
