@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import in_place
 from demand_pipeline.load.context import LoadContext
+from demand_pipeline.load.in_place import strategy as in_place
 from demand_pipeline.load.swap.strategy import Swap
 from demand_pipeline.s3.staging import Staging
 from tests.support.roles import create_analyst

@@ -16,7 +16,8 @@ from moto import mock_aws
 
 from demand_pipeline import clients
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import chunks, copy_csv, merge, shadows, transaction, truncate
+from demand_pipeline.load import chunks, copy_csv, shadows, transaction
+from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.postgres import connection
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.s3.staging import Staging

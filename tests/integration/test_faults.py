@@ -21,7 +21,8 @@ from demand_pipeline.errors import (
     RefusedRowError,
     TransientError,
 )
-from demand_pipeline.load import merge, transaction, truncate
+from demand_pipeline.load import transaction
+from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.postgres import credentials
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session

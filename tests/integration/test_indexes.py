@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from demand_pipeline.errors import DuplicateKeyError
-from demand_pipeline.load import truncate
+from demand_pipeline.load.in_place import truncate
 from tests.integration.conftest import TRUNCATE_ALONE
 from tests.support.runs import Runs, documents, row, run_at
 from tests.support.warehouse import Warehouse

@@ -7,8 +7,10 @@ import pytest
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DeadlineError, TransientError
-from demand_pipeline.load import chunks, copy_csv, in_place, merge, transaction, truncate
+from demand_pipeline.load import chunks, copy_csv, transaction
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.in_place import merge, truncate
+from demand_pipeline.load.in_place import strategy as in_place
 from demand_pipeline.postgres.connection import Connection
 from tests.integration.conftest import IN_ONE_TRANSACTION, TRUNCATE_ALONE, before_placing
 from tests.support.runs import Runs, documents, row, run_at

@@ -21,7 +21,7 @@ from demand_pipeline.load.drift import find_changes, record_attributes
 from demand_pipeline.load.export import Exporter
 from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.housekeeping import drop_abandoned, drop_run
-from demand_pipeline.load.in_place import InPlace
+from demand_pipeline.load.in_place.strategy import InPlace
 from demand_pipeline.load.locks import acquire_load_lock
 from demand_pipeline.load.publications import ensure_replica_identity
 from demand_pipeline.load.refusals import explain

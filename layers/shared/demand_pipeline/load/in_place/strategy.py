@@ -1,14 +1,14 @@
-"""The load strategies `truncate` and `merge`, which write rows to the existing tables, in one transaction."""
+"""The course of the load strategies `truncate` and `merge`: the last transaction writes all rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from demand_pipeline.contracts.loading import Again, Strategy
 from demand_pipeline.errors import SchemaMismatchError
-from demand_pipeline.load import merge, truncate
 from demand_pipeline.load.checks import check_rows
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.control_tables import replace_rejects
+from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
