@@ -11,7 +11,7 @@ from benchmarks.environment import ROOT, Environment
 from benchmarks.peers import singer_files
 from benchmarks.usage import Usage, run
 from benchmarks.workload import CASES
-from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.load.warehouse.schema import TableSchema, create_table
 from demand_pipeline.postgres.statements import qualified, quote
 from demand_pipeline.tables import ColumnType
 

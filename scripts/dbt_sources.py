@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from demand_pipeline.builders import TABLES
-from demand_pipeline.load.control_tables import FRESHNESS
+from demand_pipeline.load.warehouse.control_tables import FRESHNESS
 from demand_pipeline.tables import Column, Table
 
 PAGE = Path("dbt/sources.yml")

@@ -35,9 +35,10 @@ from campaigns.faults.source import MARKER, Item, draw_items, key_of, with_trail
 from campaigns.faults.tasks import Tasks
 from demand_pipeline import clients
 from demand_pipeline.builders import TABLES
-from demand_pipeline.load import copy_csv, locks
+from demand_pipeline.load import copy_csv
 from demand_pipeline.load.in_place import truncate
 from demand_pipeline.load.swap import builds, gate
+from demand_pipeline.load.warehouse import locks
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres import credentials
 from demand_pipeline.s3 import multipart

@@ -10,7 +10,7 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.errors import RollbackError
-from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.load.warehouse.schema import TableSchema, create_table
 from demand_pipeline.operate.answer import ACTIONS
 from demand_pipeline.s3.staging import Staging, rejects_key
 from demand_pipeline.tables import Table

@@ -7,8 +7,8 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import MissingTableError
-from demand_pipeline.load import housekeeping
 from demand_pipeline.load.transaction import load_warehouse
+from demand_pipeline.load.warehouse import housekeeping
 from tests.integration.conftest import EVERY_STRATEGY, SWAP_ALONE, TRUNCATE_ALONE
 from tests.support.functions import UNLIMITED
 from tests.support.runs import Runs, documents, run_at

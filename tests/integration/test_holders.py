@@ -7,9 +7,10 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import locks, shadows
-from demand_pipeline.load.holders import name_sessions
-from demand_pipeline.load.locks import lock_out_writers
+from demand_pipeline.load import shadows
+from demand_pipeline.load.warehouse import locks
+from demand_pipeline.load.warehouse.holders import name_sessions
+from demand_pipeline.load.warehouse.locks import lock_out_writers
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import qualified

@@ -15,7 +15,8 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import chunks, locks, shadows
+from demand_pipeline.load import chunks, shadows
+from demand_pipeline.load.warehouse import locks
 from demand_pipeline.postgres.connection import Timeouts
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse

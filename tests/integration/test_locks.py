@@ -11,9 +11,9 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import DatabasePrivilegeError, LockTimeoutError
-from demand_pipeline.load import locks
-from demand_pipeline.load.control_tables import CONTROL_TABLES
-from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.load.warehouse import locks
+from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
+from demand_pipeline.load.warehouse.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import qualified

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError, PipelineError, RunNameTakenError, StaleRunError, TransientError
-from demand_pipeline.load import locks, shadows, transaction
-from demand_pipeline.load.control_tables import find_result
-from demand_pipeline.load.schema import ensure_schema
+from demand_pipeline.load import shadows, transaction
+from demand_pipeline.load.warehouse import locks
+from demand_pipeline.load.warehouse.control_tables import find_result
+from demand_pipeline.load.warehouse.schema import ensure_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import TRUNCATE_ALONE, before_placing

@@ -15,8 +15,8 @@ from demand_pipeline.errors import (
     DuplicateKeyError,
     SchemaMismatchError,
 )
-from demand_pipeline.load.control_tables import CONTROL_TABLES
-from demand_pipeline.load.schema import TableSchema, create_table
+from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
+from demand_pipeline.load.warehouse.schema import TableSchema, create_table
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import quote
 from demand_pipeline.tables import Column, ColumnType, Table

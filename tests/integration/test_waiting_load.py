@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import locks
+from demand_pipeline.load.warehouse import locks
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
 from tests.integration.conftest import TRUNCATE_ALONE

@@ -8,7 +8,7 @@ import pytest
 from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.audit_builder import AUDIT
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.load.control_tables import CONTROL_TABLES
+from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
 from demand_pipeline.tables import Column, ColumnType, Table, registry
 
 KEY = Column("id", ColumnType.TEXT, "id", "The key.", key=True)

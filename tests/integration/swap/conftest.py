@@ -3,8 +3,8 @@
 import pytest
 
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import locks
 from demand_pipeline.load.swap import builds, gate
+from demand_pipeline.load.warehouse import locks
 from tests.support.warehouse import Warehouse
 
 

@@ -8,9 +8,9 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.previous import ChangedColumn, ChangedRow, DiffAnswer, RollbackRequest
 from demand_pipeline.errors import PipelineError, RollbackError, RunRolledBackError, StaleRunError
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.diff import diff_table
 from demand_pipeline.load.swap.rollback import roll_back
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.operate.previous import finish_rollback
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session

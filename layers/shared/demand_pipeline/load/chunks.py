@@ -18,12 +18,12 @@ from demand_pipeline.errors import (
     TransientError,
 )
 from demand_pipeline.load import copy_csv
-from demand_pipeline.load.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.drift import read_counts
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.refusals import NewRows, name_items
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.s3.staging import Staging, rejects_key
@@ -33,7 +33,7 @@ from demand_pipeline.transform.jsonb import item_to_json, sanitize
 statement = Statements(__package__)
 
 # A session in a COPY looks active even if its client is silent. Each COPY is short, so an old COPY shows that its
-# client hangs (`locks`). If the client resumes later, its COPY is refused.
+# client hangs (`warehouse/locks.py`). If the client resumes later, its COPY is refused.
 _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from demand_pipeline.contracts.loading import LoadedTable, StagedTable
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import Sql

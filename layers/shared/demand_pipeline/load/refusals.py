@@ -11,7 +11,7 @@ from typing import NamedTuple
 from demand_pipeline.errors import DatabaseDataError, DatabaseError, DuplicateKeyError, PipelineError, RefusedRowError
 from demand_pipeline.load.context import LoadContext
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.schema import TableSchema
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabasePrivilegeError, DiskFullError, PipelineError
-from demand_pipeline.load.control_tables import REJECTED_ITEMS
-from demand_pipeline.load.holders import holders_named
-from demand_pipeline.load.housekeeping import LEDGER, drop_run
-from demand_pipeline.load.schema import TableSchema, ensure_schema
+from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.warehouse.holders import holders_named
+from demand_pipeline.load.warehouse.housekeeping import LEDGER, drop_run
+from demand_pipeline.load.warehouse.schema import TableSchema, ensure_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import Sql, Statements, qualified, quote

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from demand_pipeline.contracts.loading import Again, LoadRequest
 from demand_pipeline.load.context import LoadContext, TableLoad
-from demand_pipeline.load.schema import TableSchema, prepare
+from demand_pipeline.load.warehouse.schema import TableSchema, prepare
 
 
 @dataclass(frozen=True)

@@ -10,27 +10,27 @@ from demand_pipeline.errors import DatabaseError, MissingTableError, PipelineErr
 from demand_pipeline.load.checks import ANY_SHRINKAGE, check_counts, check_rejects, check_rows, check_shrinkage
 from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
-from demand_pipeline.load.control_tables import (
+from demand_pipeline.load.drift import find_changes, record_attributes
+from demand_pipeline.load.export import Exporter
+from demand_pipeline.load.guard import Guard, Pace
+from demand_pipeline.load.in_place.strategy import InPlace
+from demand_pipeline.load.refusals import explain
+from demand_pipeline.load.report import report_changes, report_refreshed
+from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
+from demand_pipeline.load.strategy import LoadStrategy
+from demand_pipeline.load.swap.previous import make_way
+from demand_pipeline.load.swap.strategy import Swap
+from demand_pipeline.load.warehouse.control_tables import (
     CONTROL_TABLES,
     ensure_freshness,
     find_result,
     record,
     refuse_stale,
 )
-from demand_pipeline.load.drift import find_changes, record_attributes
-from demand_pipeline.load.export import Exporter
-from demand_pipeline.load.guard import Guard, Pace
-from demand_pipeline.load.housekeeping import drop_abandoned, drop_run
-from demand_pipeline.load.in_place.strategy import InPlace
-from demand_pipeline.load.locks import acquire_load_lock
-from demand_pipeline.load.publications import ensure_replica_identity
-from demand_pipeline.load.refusals import explain
-from demand_pipeline.load.report import report_changes, report_refreshed
-from demand_pipeline.load.schema import add_comments, ensure_schema, missing_parts
-from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
-from demand_pipeline.load.strategy import LoadStrategy
-from demand_pipeline.load.swap.previous import make_way
-from demand_pipeline.load.swap.strategy import Swap
+from demand_pipeline.load.warehouse.housekeeping import drop_abandoned, drop_run
+from demand_pipeline.load.warehouse.locks import acquire_load_lock
+from demand_pipeline.load.warehouse.publications import ensure_replica_identity
+from demand_pipeline.load.warehouse.schema import add_comments, ensure_schema, missing_parts
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.session import refuse_shared_sessions

@@ -6,11 +6,11 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.check import CheckAnswer, CheckRequest, Finding, State
-from demand_pipeline.load.control_tables import CONTROL_TABLES
 from demand_pipeline.load.in_place.strategy import find_obstacles
-from demand_pipeline.load.schema import TableSchema, find_problems
 from demand_pipeline.load.swap.checks import find_swap_problems
 from demand_pipeline.load.swap.slots import parents_of, slots_of
+from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
+from demand_pipeline.load.warehouse.schema import TableSchema, find_problems
 from demand_pipeline.operate import others
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements, qualified, quote

@@ -9,7 +9,7 @@ from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.compare import ColumnDifference, CompareAnswer, CompareRequest, RowDifference
-from demand_pipeline.load.schema import TableSchema, alone
+from demand_pipeline.load.warehouse.schema import TableSchema, alone
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified, quote

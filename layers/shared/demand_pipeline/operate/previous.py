@@ -5,11 +5,11 @@ from dataclasses import replace
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.previous import DiffAnswer, DiffRequest, RollbackAnswer, RollbackRequest
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.diff import diff_table
 from demand_pipeline.load.swap.rollback import roll_back
 from demand_pipeline.load.swap.slots import slots_of
 from demand_pipeline.load.swap.strategy import settle
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.postgres.connection import Connection
 

@@ -12,7 +12,7 @@ from demand_pipeline.contracts.operating.rejects import (
     RejectsAnswer,
     RejectsRequest,
 )
-from demand_pipeline.load.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection

@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.loading import LoadedTable
 from demand_pipeline.contracts.operating.runs import RecordedRun, RunsAnswer, RunsRequest
-from demand_pipeline.load.control_tables import PIPELINE_RUN_TABLES
+from demand_pipeline.load.warehouse.control_tables import PIPELINE_RUN_TABLES
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection

@@ -5,8 +5,8 @@ from dataclasses import replace
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.status import StatusAnswer, StatusRequest, TableStatus
-from demand_pipeline.load.control_tables import PIPELINE_RUN_TABLES
-from demand_pipeline.load.schema import count_rows
+from demand_pipeline.load.warehouse.control_tables import PIPELINE_RUN_TABLES
+from demand_pipeline.load.warehouse.schema import count_rows
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements, qualified
 

@@ -8,8 +8,8 @@ they are not (PostgreSQL's manual, 9.25.6).
 from dataclasses import replace
 
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
-from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
-from demand_pipeline.load.schema import TableSchema, alone, count_rows
+from demand_pipeline.load.warehouse.locks import lock_exclusive, lock_out_writers
+from demand_pipeline.load.warehouse.schema import TableSchema, alone, count_rows
 from demand_pipeline.postgres.statements import Sql, Statements, listed, quote
 from demand_pipeline.tables import ColumnType
 

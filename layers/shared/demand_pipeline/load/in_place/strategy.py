@@ -7,11 +7,11 @@ from demand_pipeline.contracts.loading import Again, Strategy
 from demand_pipeline.errors import SchemaMismatchError
 from demand_pipeline.load.checks import check_rows
 from demand_pipeline.load.context import TableLoad
-from demand_pipeline.load.control_tables import replace_rejects
 from demand_pipeline.load.in_place import merge, truncate
-from demand_pipeline.load.problem import Problem
-from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
+from demand_pipeline.load.warehouse.control_tables import replace_rejects
+from demand_pipeline.load.warehouse.problem import Problem
+from demand_pipeline.load.warehouse.schema import TableSchema, count_rows
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements
 

@@ -10,8 +10,8 @@ function: a second session reads the shadow.
 from demand_pipeline.errors import DatabaseTimeoutError, TransientError
 from demand_pipeline.load.context import Changes, LoadContext, TableLoad
 from demand_pipeline.load.in_place import merge
-from demand_pipeline.load.locks import lock_exclusive
-from demand_pipeline.load.schema import alone
+from demand_pipeline.load.warehouse.locks import lock_exclusive
+from demand_pipeline.load.warehouse.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed

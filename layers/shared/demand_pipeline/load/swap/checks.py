@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from demand_pipeline.errors import SwapRefusedError
-from demand_pipeline.load.problem import Problem
 from demand_pipeline.load.swap.parent import is_missing, is_plain
 from demand_pipeline.load.swap.rehearsal import rehearse
 from demand_pipeline.load.swap.slots import DEFAULT, EVERY_KEY, Slot
+from demand_pipeline.load.warehouse.problem import Problem
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements
 

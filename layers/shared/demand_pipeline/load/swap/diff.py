@@ -6,10 +6,10 @@ from typing import Any
 
 from demand_pipeline.contracts.operating.previous import ChangedColumn, ChangedRow, DiffAnswer
 from demand_pipeline.errors import RollbackError
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.previous import comment_on
 from demand_pipeline.load.swap.slots import rows_slot
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, literal, quote
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from demand_pipeline.load.control_tables import delete_rejects
-from demand_pipeline.load.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move, refusing_builds
 from demand_pipeline.load.swap.previous import describe, description, discard
 from demand_pipeline.load.swap.shadow import copy_storage_settings
 from demand_pipeline.load.swap.slots import Slot, parents_of
+from demand_pipeline.load.warehouse.control_tables import delete_rejects
+from demand_pipeline.load.warehouse.locks import lock_exclusive, lock_out_writers
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements
 

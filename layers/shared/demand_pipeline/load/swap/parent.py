@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from demand_pipeline.errors import SwapRefusedError
-from demand_pipeline.load.schema import create_table
 from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.load.warehouse.schema import create_table
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, qualified, quote, suffixed

@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Iterable
 
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load.control_tables import refuse_stale
-from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
-from demand_pipeline.load.schema import TableSchema
 from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of
+from demand_pipeline.load.warehouse.control_tables import refuse_stale
+from demand_pipeline.load.warehouse.locks import acquire_load_lock, lock_exclusive
+from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, suffixed

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from demand_pipeline.errors import DatabaseTimeoutError, LockTimeoutError, PipelineError, TransientError
-from demand_pipeline.load.problem import Problem
-from demand_pipeline.load.schema import ensure_schema
 from demand_pipeline.load.swap.builds import find_index_builds
 from demand_pipeline.load.swap.parent import create_parent_like, is_plain, refusing_builds
 from demand_pipeline.load.swap.shadow import add_declared_columns, align, create_shadow
 from demand_pipeline.load.swap.slots import Slot
+from demand_pipeline.load.warehouse.problem import Problem
+from demand_pipeline.load.warehouse.schema import ensure_schema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, qualified
 

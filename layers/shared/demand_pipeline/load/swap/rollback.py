@@ -4,9 +4,6 @@ from collections.abc import Mapping
 
 from demand_pipeline.contracts.operating.previous import RestoredTable, RollbackAnswer, RollbackRequest
 from demand_pipeline.errors import RollbackError
-from demand_pipeline.load.control_tables import CONTROL_TABLES, PIPELINE_RUNS, ROLLED_BACK
-from demand_pipeline.load.locks import acquire_load_lock, lock_exclusive
-from demand_pipeline.load.schema import TableSchema, prepare
 from demand_pipeline.load.swap.builds import find_builds
 from demand_pipeline.load.swap.exchange import find_partition, lock_tables
 from demand_pipeline.load.swap.grants import revoke_partitions
@@ -14,6 +11,9 @@ from demand_pipeline.load.swap.parent import is_missing, move, refusing_builds
 from demand_pipeline.load.swap.previous import comment_on, describe, description
 from demand_pipeline.load.swap.shadow import align
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
+from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES, PIPELINE_RUNS, ROLLED_BACK
+from demand_pipeline.load.warehouse.locks import acquire_load_lock, lock_exclusive
+from demand_pipeline.load.warehouse.schema import TableSchema, prepare
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements, qualified

@@ -7,7 +7,6 @@ from demand_pipeline.contracts.loading import Again
 from demand_pipeline.errors import PipelineError
 from demand_pipeline.load.checks import ANY_SHRINKAGE
 from demand_pipeline.load.context import Changes, TableLoad
-from demand_pipeline.load.schema import TableSchema, count_rows
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.load.swap.builds import Builder, find_builds
 from demand_pipeline.load.swap.checks import refuse_unswappable
@@ -18,6 +17,7 @@ from demand_pipeline.load.swap.parent import create_parent, is_missing
 from demand_pipeline.load.swap.previous import discard_previous
 from demand_pipeline.load.swap.shadow import align, create_shadows
 from demand_pipeline.load.swap.slots import Slot, parents_of, slots_of
+from demand_pipeline.load.warehouse.schema import TableSchema, count_rows
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements

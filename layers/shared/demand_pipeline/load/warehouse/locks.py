@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load.control_tables import PIPELINE_RUNS
-from demand_pipeline.load.holders import EVERY_MODE, OF_LOADS, OF_WRITERS, held
-from demand_pipeline.load.schema import alone
+from demand_pipeline.load.warehouse.control_tables import PIPELINE_RUNS
+from demand_pipeline.load.warehouse.holders import EVERY_MODE, OF_LOADS, OF_WRITERS, held
+from demand_pipeline.load.warehouse.schema import alone
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified

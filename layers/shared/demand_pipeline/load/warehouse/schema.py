@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from demand_pipeline.errors import DatabasePrivilegeError, SchemaMismatchError
-from demand_pipeline.load.problem import Problem
+from demand_pipeline.load.warehouse.problem import Problem
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified, quote, suffixed

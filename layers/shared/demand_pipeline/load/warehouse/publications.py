@@ -1,7 +1,7 @@
 """Publications of others, which require a replica identity of each table whose rows are deleted."""
 
-from demand_pipeline.load.control_tables import REJECTED_ITEMS
-from demand_pipeline.load.locks import lock_exclusive
+from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.warehouse.locks import lock_exclusive
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, qualified
 

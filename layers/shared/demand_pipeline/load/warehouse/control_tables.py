@@ -9,7 +9,7 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
 from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleRunError
 from demand_pipeline.load.drift import find_changes
-from demand_pipeline.load.schema import TableSchema, alone
+from demand_pipeline.load.warehouse.schema import TableSchema, alone
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.tables import Column, ColumnType

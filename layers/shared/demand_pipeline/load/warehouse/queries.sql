@@ -1,0 +1,294 @@
+-- Statements of `load/warehouse`, by name (see postgres/statements.py).
+
+
+-- Sessions ------------------------------------------------------------------------------------------------------------
+
+-- name: limit_lock_waits
+SELECT set_config('lock_timeout', :seconds, true);
+
+
+-- Locks ---------------------------------------------------------------------------------------------------------------
+
+-- name: hung_loads
+-- Loads whose COPY is old and waits for its client: process id, start and progress of the COPY. No timeout of PostgreSQL
+-- ends it while the client's kernel still answers.
+SELECT pid, query_start, bytes_processed
+FROM pg_stat_activity
+LEFT JOIN pg_stat_progress_copy USING (pid)
+WHERE usename = current_user
+  AND pg_stat_activity.datname = current_database()
+  AND application_name LIKE 'demand-pipeline %'
+  AND state = 'active'
+  AND wait_event = 'ClientRead'
+  AND query_start < clock_timestamp() - make_interval(secs => :seconds::float8);
+
+-- name: end_session
+-- A role may end its own sessions.
+SELECT pg_terminate_backend(:pid, 1000);
+
+-- name: forget_activity
+-- A transaction always sees pg_stat_activity as it was when the transaction first read it, unless it clears the snapshot.
+SELECT pg_stat_clear_snapshot();
+
+-- name: limit_locks
+-- All locks of an attempt together wait for less than deadlock_timeout. A partition is locked with its parent. If the
+-- attempt fails, the savepoint resets the setting. Otherwise the setting applies to the rest of the transaction, since no
+-- lock is worth a longer wait while readers are locked out.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT set_config('lock_timeout', (0.8 * (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')
+                                   / count(*))::int::text, true)
+FROM locked;
+
+-- name: is_own_table
+SELECT FROM pg_class WHERE oid = to_regclass(:relation) AND relkind IN ('r', 'p') AND pg_has_role(relowner, 'USAGE');
+
+-- name: lock_exclusive
+LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
+
+-- name: lock_out_vacuum
+LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: lock_out_loads
+LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: transactions_at
+-- The transactions of others that hold locks on relations, or on their partitions.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT DISTINCT virtualtransaction
+FROM pg_locks JOIN locked USING (relation)
+WHERE granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND pid IS DISTINCT FROM pg_backend_pid();
+
+-- name: lock_holders
+-- Who holds, or waits for, locks in some modes on relations, on their partitions, or on the tables of schemas: process id,
+-- relation, the strongest of the modes, whether it is granted, and the age of the transaction; for a prepared transaction
+-- also a description, and the statement that ends it. The lock of a prepared transaction on its own transaction id
+-- connects it with its other locks. The modes come from the weakest on.
+WITH RECURSIVE locked AS (
+    SELECT to_regclass(name)::oid AS relation FROM unnest(:relations::text[]) AS given (name)
+    UNION
+    SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = ANY (:schemas::text[]) AND relkind IN ('r', 'p')
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN locked ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT lock.pid, lock.relation::regclass::text AS name,
+       (array_agg(lock.mode ORDER BY array_position(:modes::text[], lock.mode) DESC))[1], lock.granted,
+       extract(epoch FROM clock_timestamp() - coalesce(activity.xact_start, prepared))::float8 AS age,
+       'prepared transaction ' || quote_literal(gid) || ' (role ' || owner || ', since ' || date_trunc('second', prepared) || ')',
+       'ROLLBACK PREPARED ' || quote_literal(gid) || ';'
+FROM pg_locks AS lock
+LEFT JOIN pg_locks AS own ON lock.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+                         AND own.virtualtransaction = lock.virtualtransaction
+LEFT JOIN pg_prepared_xacts AS transaction ON transaction.transaction = own.transactionid
+LEFT JOIN pg_stat_activity AS activity ON activity.pid = lock.pid
+WHERE lock.locktype = 'relation'
+  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND lock.relation IN (SELECT relation FROM locked)
+  AND lock.mode = ANY (:modes::text[])
+  AND lock.pid IS DISTINCT FROM pg_backend_pid()
+GROUP BY lock.pid, lock.virtualtransaction, gid, owner, prepared, activity.xact_start, lock.relation, lock.granted
+ORDER BY lock.granted DESC, age DESC NULLS LAST, lock.pid NULLS FIRST, name;
+
+-- name: describe_sessions
+-- Each session's process id, description, the statement that ends it (null for the pipeline's own sessions and for
+-- autovacuum), and whether it is the pipeline's own. PostgreSQL shows state, time and statement only to the session's role
+-- and members of pg_read_all_stats.
+SELECT pid,
+       format('process %s (%s)', pid, concat_ws(', ',
+           coalesce('role ' || usename, 'autovacuum or another process of the server'),
+           nullif(application_name, ''),
+           state || ' since ' || date_trunc('second', state_change),
+           upper(substring(query FROM '^(?:SET search_path = [^;]*;)?\s*([[:alpha:]]{{1,20}})\M')),
+           'waits for ' || nullif(array_to_string(pg_blocking_pids(pid), ' and '), ''))),
+       CASE WHEN NOT is_own THEN format('SELECT pg_terminate_backend(%s);', pid) END,
+       coalesce(is_own, false)
+FROM pg_stat_activity
+CROSS JOIN LATERAL (SELECT usename = current_user AND application_name LIKE 'demand-pipeline %') AS found (is_own)
+WHERE pid = ANY (:pids::int[])
+ORDER BY xact_start;
+
+-- name: lock_out_writers
+LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE;
+
+
+-- Tables --------------------------------------------------------------------------------------------------------------
+
+-- name: create_schema
+CREATE SCHEMA IF NOT EXISTS {schema};
+
+-- name: columns
+-- One row per declared column: its type (null: the column is missing) and its declared type, both in the server's notation.
+SELECT declared.name,
+       format_type(attribute.atttypid, attribute.atttypmod) AS found,
+       format_type(declared.type::regtype, NULL) AS expected
+FROM unnest(:declared_names::text[], :declared_types::text[]) AS declared (name, type)
+LEFT JOIN pg_attribute AS attribute
+       ON attribute.attrelid = to_regclass(:relation)
+      AND attribute.attname = declared.name
+      AND attribute.attnum > 0
+      AND NOT attribute.attisdropped;
+
+-- name: unwritable_columns
+-- Columns that prevent a load from inserting rows: name, problem and the actions of ALTER TABLE that solve it. A trigger may
+-- set a column without a default. An identity column is NOT NULL, and remains NOT NULL without its identity.
+SELECT attname::text, format('GENERATED ALWAYS AS %s', CASE WHEN attidentity = 'a' THEN 'IDENTITY' ELSE 'an expression' END),
+       format(CASE WHEN attgenerated = 'v' THEN 'DROP COLUMN %I'
+                   WHEN attgenerated = 's' THEN 'ALTER COLUMN %I DROP EXPRESSION'
+                   WHEN attname = ANY (:key::text[]) THEN 'ALTER COLUMN %I DROP IDENTITY'
+                   ELSE 'ALTER COLUMN %1$I DROP IDENTITY, ALTER COLUMN %1$I DROP NOT NULL' END, attname)
+FROM pg_attribute
+WHERE attrelid = to_regclass(:relation) AND NOT attisdropped
+  AND attname = ANY (:declared::text[]) AND (attgenerated <> '' OR attidentity = 'a')
+UNION ALL
+SELECT attname, 'NOT NULL without a default', format('ALTER COLUMN %I DROP NOT NULL', attname)
+FROM pg_attribute
+WHERE attrelid = to_regclass(:relation) AND NOT attisdropped AND attnum > 0
+  AND attname <> ALL (:declared::text[]) AND attnotnull AND NOT atthasdef AND attidentity = ''
+  AND attnum <> ALL (coalesce((SELECT indkey::int2[] FROM pg_index WHERE indrelid = attrelid AND indisprimary), '{{}}'))
+  AND NOT EXISTS (
+      SELECT FROM pg_trigger
+      WHERE tgrelid = attrelid AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7  -- BEFORE INSERT FOR EACH ROW
+  );
+
+-- name: comments
+-- The statements that add comments to the declared tables (no column) and columns that have no comment yet.
+SELECT CASE WHEN attribute.attnum IS NULL
+            THEN format('COMMENT ON TABLE %s IS %L', declared.relation, declared.comment)
+            ELSE format('COMMENT ON COLUMN %s.%I IS %L', declared.relation, attribute.attname, declared.comment)
+       END AS statement
+FROM unnest(:relations::text[], :columns::text[], :comments::text[]) AS declared (relation, name, comment)
+JOIN pg_class AS relation ON relation.oid = to_regclass(declared.relation)
+LEFT JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attname = declared.name
+WHERE NOT EXISTS (
+    SELECT FROM pg_description AS description
+    WHERE description.classoid = 'pg_class'::regclass
+      AND description.objoid = relation.oid
+      AND description.objsubid = coalesce(attribute.attnum, 0)
+);
+
+-- name: find_schema
+SELECT FROM pg_namespace WHERE nspname = :schema;
+
+-- name: create_table
+CREATE TABLE IF NOT EXISTS {table} ({definition}){partitioned};
+
+-- name: alone
+-- In the given order. A partitioned table's rows are in its partitions, so it must not be restricted with ONLY.
+SELECT CASE WHEN relkind = 'p' THEN name ELSE 'ONLY ' || name END
+FROM unnest(:relations::text[]) WITH ORDINALITY AS given (name, position)
+JOIN pg_class ON pg_class.oid = to_regclass(name)
+ORDER BY position;
+
+-- name: identify_rows
+-- For a table without a key: PostgreSQL refuses UPDATE and DELETE of a published table without a replica identity.
+ALTER TABLE {table} REPLICA IDENTITY FULL;
+
+-- name: unidentified
+-- A table without a key, or its partitions, as far as they have no replica identity.
+WITH RECURSIVE part AS (
+    SELECT to_regclass(:relation)::oid AS relation
+    UNION
+    SELECT inhrelid FROM part JOIN pg_inherits ON inhparent = relation JOIN pg_class ON oid = inhrelid AND relispartition
+)
+SELECT format('%I.%I', nspname, relname)
+FROM part
+JOIN pg_class ON pg_class.oid = relation
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind = 'r' AND relreplident IN ('d', 'n');
+
+-- name: count_rows
+SELECT count(*) FROM {table};
+
+
+-- Shadows -------------------------------------------------------------------------------------------------------------
+
+-- name: own_tables
+-- The tables of a schema that this session's role may drop.
+SELECT relname::text
+FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = :schema)
+  AND relkind = 'r'
+  AND pg_has_role(relowner, 'USAGE')
+ORDER BY relname;
+
+-- name: ledger_age
+-- Minutes since the last entry; infinite for a ledger that a crash has emptied.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - max(touched_at)) / 60, 'Infinity')::float8 FROM {ledger};
+
+-- name: drop_table
+DROP TABLE IF EXISTS {table};
+
+-- name: dependants
+-- Objects of others that prevent DROP TABLE: views, constraints, functions, and an extension that the table belongs to.
+WITH target AS (SELECT oid, reltype FROM pg_class WHERE oid = to_regclass(:relation))
+SELECT DISTINCT pg_describe_object(coalesce(view.classid, dependency.classid), coalesce(view.objid, dependency.objid), 0)
+FROM target
+JOIN pg_depend AS dependency
+  ON dependency.deptype = 'n'
+ AND ((dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = target.oid)
+   OR (dependency.refclassid = 'pg_type'::regclass
+       AND dependency.refobjid IN (SELECT oid FROM pg_type WHERE target.reltype IN (oid, typelem))))
+-- A view depends on a table through its rule.
+LEFT JOIN LATERAL (
+    SELECT 'pg_class'::regclass::oid AS classid, ev_class AS objid FROM pg_rewrite
+    WHERE dependency.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = dependency.objid
+) AS view ON true
+UNION
+SELECT pg_describe_object(refclassid, refobjid, 0)
+FROM target JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = target.oid AND deptype = 'e';
+
+
+-- The pipeline's own tables -------------------------------------------------------------------------------------------
+
+-- name: find_newer_run
+SELECT run_id, started_at FROM {schema}.pipeline_runs WHERE started_at > :started_at ORDER BY started_at DESC LIMIT 1;
+
+-- name: insert_run
+INSERT INTO {schema}.pipeline_runs (run_id, execution_arn, started_at, committed_at, input, status)
+VALUES (:run, :arn, :started_at, pg_catalog.clock_timestamp(), :input, 'committed');
+
+-- name: delete_rejected_items
+DELETE FROM {only} WHERE table_name OPERATOR(pg_catalog.=) ANY (:tables);
+
+-- name: insert_rejected_items
+INSERT INTO {schema}.rejected_items ({columns}) SELECT {columns} FROM {rejects};
+
+-- name: find_run_tables
+SELECT {columns} FROM {schema}.pipeline_run_tables WHERE run_id = :run;
+
+-- name: insert_run_table
+INSERT INTO {schema}.pipeline_run_tables ({columns}) VALUES ({values});
+
+-- name: create_freshness
+-- Every role with USAGE on the schema may read the view, and sees the tables of which it may read any column. `tableoid`
+-- leads to the view's schema.
+CREATE VIEW {schema}.pipeline_freshness WITH (security_barrier) AS
+SELECT DISTINCT ON (loaded.table_name)
+       loaded.table_name,
+       pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) run.committed_at AS age,
+       loaded.loaded AS rows,
+       run.run_id AS last_run,
+       run.started_at,
+       run.committed_at
+FROM {schema}.pipeline_run_tables AS loaded
+JOIN {schema}.pipeline_runs AS run ON run.run_id OPERATOR(pg_catalog.=) loaded.run_id
+JOIN pg_catalog.pg_class AS own ON own.oid OPERATOR(pg_catalog.=) run.tableoid
+JOIN pg_catalog.pg_class AS relation ON relation.relnamespace OPERATOR(pg_catalog.=) own.relnamespace
+                                    AND relation.relname OPERATOR(pg_catalog.=) loaded.table_name
+WHERE run.status OPERATOR(pg_catalog.=) 'committed'
+  AND relation.relkind OPERATOR(pg_catalog.=) ANY ('{{r,p}}'::"char"[])
+  AND pg_catalog.has_any_column_privilege(relation.oid, 'SELECT')
+ORDER BY loaded.table_name, run.committed_at DESC;
+COMMENT ON VIEW {schema}.pipeline_freshness IS
+    'How old each table is, how many rows it has, and the run that loaded it last. An empty table is not stale.';
+GRANT SELECT ON {schema}.pipeline_freshness TO PUBLIC;
