@@ -13,7 +13,7 @@ from campaigns.faults.source import Expected
 from campaigns.faults.strategies import count_changes, may_show
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.event import Run
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from tests.support.staged import python_value
 
 _EVENTS = """

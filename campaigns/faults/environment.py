@@ -35,7 +35,7 @@ from campaigns.faults.source import MARKER, Item, draw_items, key_of, with_trail
 from campaigns.faults.tasks import Tasks
 from demand_pipeline import clients
 from demand_pipeline.builders import TABLES
-from demand_pipeline.load import copy_csv
+from demand_pipeline.load.copy import csv_lines
 from demand_pipeline.load.in_place import truncate
 from demand_pipeline.load.swap import builds, gate
 from demand_pipeline.load.warehouse import locks
@@ -218,7 +218,7 @@ class Environment(ExitStack):
                 "reload",
                 lambda module: module,
             ),  # moto reloads a module at every request, which takes most of a round's time
-            (copy_csv, "BLOCK_BYTES", 700),
+            (csv_lines, "BLOCK_BYTES", 700),
             (truncate, "_MANY_ROWS", 4),
             (builds, "_PAUSE_SECONDS", 0.05),
             (builds, "_WAIT_SECONDS", 3.0),

@@ -14,10 +14,10 @@ from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import StagedChunk, StagedTable
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import TableLoad
+from demand_pipeline.load.copy.chunks import ChunkCopier
+from demand_pipeline.load.copy.shadows import Shadows, pipeline_schema
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.shadows import Shadows, pipeline_schema
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.warehouse.housekeeping import drop_run
 from demand_pipeline.load.warehouse.schema import TableSchema, create_table

@@ -16,7 +16,8 @@ from moto import mock_aws
 
 from demand_pipeline import clients
 from demand_pipeline.contracts.loading import Strategy
-from demand_pipeline.load import chunks, copy_csv, shadows, transaction
+from demand_pipeline.load import transaction
+from demand_pipeline.load.copy import chunks, csv_lines, shadows
 from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.postgres import connection
 from demand_pipeline.postgres.connection import Timeouts
@@ -41,7 +42,7 @@ def stop_at(point: str) -> None:
             yield b'"b"' + b",null" * 22 + b"\n"
             stop_here()
 
-        copy_csv.from_staged = blocks  # type: ignore[assignment]
+        csv_lines.from_staged = blocks  # type: ignore[assignment]
     elif point == "rows":
 
         def frames(*_: Any) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 from demand_pipeline.contracts.loading import Again, LoadRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DiskFullError, StaleRunError, TransientError
-from demand_pipeline.load import copy_csv, shadows
+from demand_pipeline.load.copy import csv_lines, shadows
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.postgres.connection import Connection
 from tests.integration.conftest import IN_ONE_TRANSACTION, TRUNCATE_ALONE
@@ -91,7 +91,7 @@ def test_only_what_a_killed_copy_did_not_commit_is_copied_by_the_load(
 
 def kill_copy(patch: pytest.MonkeyPatch, warehouse: Warehouse, when: str) -> None:
     """End the session of a copy at a point of it, as a function that is killed does."""
-    execute, convert = Connection.execute, copy_csv._convert
+    execute, convert = Connection.execute, csv_lines._convert
 
     def end_session() -> None:
         warehouse.sql(
@@ -113,7 +113,7 @@ def kill_copy(patch: pytest.MonkeyPatch, warehouse: Warehouse, when: str) -> Non
         return convert(lines)
 
     patch.setattr(Connection, "execute", killed)
-    patch.setattr(copy_csv, "_convert", converted)
+    patch.setattr(csv_lines, "_convert", converted)
 
 
 @IN_ONE_TRANSACTION
@@ -131,14 +131,14 @@ def test_a_load_that_runs_out_of_time_is_called_again_and_goes_on(
     runs: Runs, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = in_chunks(runs, 1, 6)
-    left, calls, convert = 0, 0, copy_csv._convert
+    left, calls, convert = 0, 0, csv_lines._convert
 
     def slow(lines: bytes) -> bytes:
         nonlocal left
         left -= 4_000
         return convert(lines)
 
-    monkeypatch.setattr(copy_csv, "_convert", slow)
+    monkeypatch.setattr(csv_lines, "_convert", slow)
     answer: Any = Again(1)
     deadline = Deadline(lambda: left)
     while isinstance(answer, Again):

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, Strategy
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import TransientError
-from demand_pipeline.load import export
+from demand_pipeline.load.copy import export
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.s3 import multipart
 from demand_pipeline.s3.multipart import Multipart

@@ -7,7 +7,7 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import shadows
+from demand_pipeline.load.copy import shadows
 from demand_pipeline.load.warehouse import locks
 from demand_pipeline.load.warehouse.holders import name_sessions
 from demand_pipeline.load.warehouse.locks import lock_out_writers

@@ -15,7 +15,7 @@ import pytest
 
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load import chunks, shadows
+from demand_pipeline.load.copy import chunks, shadows
 from demand_pipeline.load.warehouse import locks
 from demand_pipeline.postgres.connection import Timeouts
 from tests.support.runs import Runs, documents, run_at

@@ -7,8 +7,9 @@ import pytest
 from demand_pipeline.contracts.loading import StagedChunk
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.errors import DeadlineError, TransientError
-from demand_pipeline.load import chunks, copy_csv, transaction
+from demand_pipeline.load import transaction
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.copy import chunks, csv_lines
 from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.load.in_place import strategy as in_place
 from demand_pipeline.postgres.connection import Connection
@@ -45,13 +46,13 @@ def test_a_load_that_is_late_in_copying_says_how_far_it_came(
     runs.load(run_at(1), {"cases": documents(2)})
     staged = [runs.chunk(run_at(2), "cases", documents(3)), runs.chunk(run_at(2), "cases", [], number=1)]
     staged.append(runs.chunk(run_at(2), "cases", [row("cases", document_id="last")], number=2))
-    clock, convert = Clock(), copy_csv._convert
+    clock, convert = Clock(), csv_lines._convert
 
     def slow(lines: bytes) -> bytes:
         clock.left = LATE if b"last" in lines else clock.left
         return convert(lines)
 
-    monkeypatch.setattr(copy_csv, "_convert", slow)
+    monkeypatch.setattr(csv_lines, "_convert", slow)
     assert out_of_time_at(runs, clock, staged) == f"{staged[-1].key}, not all of its 1 rows copied"
     warehouse.wait_until_closed()
     assert warehouse.count("cases") == 2
@@ -148,7 +149,7 @@ def test_a_long_chunk_is_copied_in_statements_of_bounded_length(
         return copy_in(connection, sql, blocks)
 
     monkeypatch.setattr(Connection, "copy_in", counted)
-    monkeypatch.setattr(copy_csv, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
     monkeypatch.setattr(chunks, "_FEED_SECONDS", 0)
     assert runs.load(run_at(1), {"cases": documents(100)}).tables[0].loaded == 100
     assert len(copies) > 5

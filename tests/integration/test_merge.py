@@ -8,7 +8,7 @@ import pytest
 
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.errors import DuplicateKeyError, LockTimeoutError, ReconciliationError
-from demand_pipeline.load import shadows
+from demand_pipeline.load.copy import shadows
 from demand_pipeline.load.in_place import merge
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session

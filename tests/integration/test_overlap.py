@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from demand_pipeline.errors import LockTimeoutError, PipelineError, RunNameTakenError, StaleRunError, TransientError
-from demand_pipeline.load import shadows, transaction
+from demand_pipeline.load import transaction
+from demand_pipeline.load.copy import shadows
 from demand_pipeline.load.warehouse import locks
 from demand_pipeline.load.warehouse.control_tables import find_result
 from demand_pipeline.load.warehouse.schema import ensure_schema

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.load import copy_csv
+from demand_pipeline.load.copy import csv_lines
 from demand_pipeline.transform.rows import RowMaker
 from tests.support.declarations import case
 
@@ -49,4 +49,4 @@ def test_a_copy_keeps_little_of_any_rows() -> None:
     with keeping_little():
         for number in range(ITEMS):
             row = json.dumps(["\1" * (LONG // 6 + number)]).encode() + b"\n"
-            assert sum(map(len, copy_csv.from_staged(io.BytesIO(row)))) == LONG // 6 + number + len('""\n')
+            assert sum(map(len, csv_lines.from_staged(io.BytesIO(row)))) == LONG // 6 + number + len('""\n')

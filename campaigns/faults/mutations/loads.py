@@ -12,11 +12,12 @@ from campaigns.faults.faults import Fault
 from campaigns.faults.mutations.mutation import QUIET, Broken, noticed_by, patched, rewritten
 from demand_pipeline.builders import TABLES
 from demand_pipeline.dynamodb import raw_pages
-from demand_pipeline.load import chunks, transaction
+from demand_pipeline.load import transaction
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.copy import chunks
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.load.in_place import strategy as in_place
-from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.swap import exchange, gate
 from demand_pipeline.load.swap import strategy as swap
 from demand_pipeline.postgres import session

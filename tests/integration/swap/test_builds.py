@@ -11,7 +11,7 @@ import pytest
 from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult
 from demand_pipeline.errors import DatabaseError, TransientError
 from demand_pipeline.load import transaction
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap import builds
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.postgres import network

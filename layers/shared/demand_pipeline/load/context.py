@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from demand_pipeline.contracts.loading import LoadedTable, StagedTable
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session

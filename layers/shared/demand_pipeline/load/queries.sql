@@ -1,13 +1,7 @@
 -- Statements of `load`, by name (see postgres/statements.py).
 
-
--- Sessions ------------------------------------------------------------------------------------------------------------
-
 -- name: limit_session
 SELECT set_config('statement_timeout', :milliseconds, false);
-
-
--- Tables --------------------------------------------------------------------------------------------------------------
 
 -- name: relation
 -- No row if the relation does not exist; otherwise its kind, its owner, whether this session's role may act as the owner,
@@ -25,105 +19,11 @@ SELECT relation.relkind::text AS kind,
 FROM pg_class AS relation
 WHERE relation.oid = to_regclass(:relation);
 
-
--- Shadows -------------------------------------------------------------------------------------------------------------
-
 -- name: relation_exists
 SELECT to_regclass(:relation) IS NOT NULL;
 
--- name: schema_access
--- This session's role, whether the schema exists, and whether the role may create tables in it.
-SELECT current_user::text AS loader,
-       namespace.oid IS NOT NULL AS found,
-       CASE WHEN namespace.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-            ELSE has_schema_privilege(namespace.oid, 'USAGE') AND has_schema_privilege(namespace.oid, 'CREATE')
-       END AS allowed
-FROM (VALUES (:schema)) AS wanted (name)
-LEFT JOIN pg_namespace AS namespace ON namespace.nspname = wanted.name;
-
--- name: empty_schema
-SELECT FROM pg_namespace AS namespace
-WHERE nspname = :schema
-  AND pg_has_role(nspowner, 'USAGE')
-  AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = namespace.oid);
-
--- name: drop_schema
-DROP SCHEMA {schema};
-
--- name: create_shadow
-CREATE UNLOGGED TABLE IF NOT EXISTS {table} ({definition});
-
--- name: create_ledger
-CREATE {kind} TABLE IF NOT EXISTS {ledger} (
-    chunk text PRIMARY KEY,
-    table_name text,
-    rows bigint NOT NULL DEFAULT 0,
-    rejects bigint NOT NULL DEFAULT 0,
-    seconds float8 NOT NULL DEFAULT 0,
-    drift jsonb,
-    export jsonb,
-    touched_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
-);
-
--- name: touch_ledger
--- This entry is not a chunk: it only records that the run is alive.
-INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = pg_catalog.clock_timestamp();
-
--- name: claim_chunk
-INSERT INTO {ledger} (chunk, table_name, rows, rejects) VALUES (:chunk, :table, :rows, :rejects)
-ON CONFLICT (chunk) DO NOTHING;
-
--- name: complete_chunk
-UPDATE {ledger}
-SET seconds = extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) touched_at),
-    touched_at = pg_catalog.clock_timestamp(),
-    drift = :drift::jsonb
-WHERE chunk OPERATOR(pg_catalog.=) :chunk;
-
--- name: claim_step
-INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
-
--- name: count_calls
--- `rows` is the number of entries at the last call, `rejects` the number of calls that found the same number.
-INSERT INTO {ledger} AS calls (chunk, rows, rejects)
-SELECT 'calls', pg_catalog.count(*), 1 FROM {ledger} WHERE chunk OPERATOR(pg_catalog.<>) 'calls'
-ON CONFLICT (chunk) DO UPDATE
-SET rejects = CASE WHEN calls.rows OPERATOR(pg_catalog.=) excluded.rows THEN calls.rejects OPERATOR(pg_catalog.+) 1 ELSE 1 END,
-    rows = excluded.rows,
-    touched_at = pg_catalog.clock_timestamp()
-RETURNING rejects;
-
--- name: complete_export_part
-UPDATE {ledger} SET export = :part::jsonb, touched_at = pg_catalog.clock_timestamp()
-WHERE chunk OPERATOR(pg_catalog.=) :step;
-
--- name: export_parts
-SELECT export FROM {ledger} WHERE starts_with(chunk, :prefix) ORDER BY chunk;
-
--- name: forget_steps
-DELETE FROM {ledger} WHERE pg_catalog.starts_with(chunk, :prefix);
-
--- name: copied_chunks
-SELECT chunk FROM {ledger} WHERE table_name IS NOT NULL;
-
--- name: copied_totals
-SELECT table_name, sum(rows), sum(rejects), sum(seconds) FROM {ledger} WHERE table_name IS NOT NULL GROUP BY table_name;
-
-
--- Copying -------------------------------------------------------------------------------------------------------------
-
--- name: copy_in
-COPY {table} ({columns}) FROM STDIN WITH {options};
-
 -- name: count_blocks
 SELECT pg_relation_size(:relation::regclass) / current_setting('block_size')::bigint;
-
--- name: copy_out
--- The rows in a range of a table's blocks, the end excluded.
-COPY (SELECT {columns} FROM {table} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') TO STDOUT WITH (FORMAT csv, {header});
-
-
--- Refused rows --------------------------------------------------------------------------------------------------------
 
 -- name: row_rules
 -- The rules that can refuse rows of a table, other than its columns' types: kind, name, problem, the relation with the rows,
@@ -231,39 +131,12 @@ LEFT JOIN loaded ON loaded.oid = conrelid;
 -- The items whose rows meet a condition: their number, a few keys, and their sizes, the largest first.
 SELECT count(*) OVER (), {key}::text, {size} FROM {rows} AS item WHERE {condition} ORDER BY 3 DESC, 2 LIMIT 5;
 
--- name: outdated_rules
--- The statements that remove the rules and the generated columns of a table that its parent no longer has.
-SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', :child::text, conname)
-FROM pg_constraint AS rule
-WHERE conrelid = to_regclass(:child) AND contype = 'c'
-  AND NOT EXISTS (
-      SELECT FROM pg_constraint AS own
-      WHERE own.conrelid = to_regclass(:parent) AND own.contype = 'c' AND own.conname = rule.conname
-        AND pg_get_constraintdef(own.oid) = pg_get_constraintdef(rule.oid)
-  )
-UNION ALL
-SELECT format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', :child::text, attname)
-FROM pg_attribute AS own JOIN pg_attribute AS parent USING (attname)
-WHERE own.attrelid = to_regclass(:child) AND parent.attrelid = to_regclass(:parent)
-  AND own.attnotnull AND NOT parent.attnotnull AND NOT own.attisdropped AND NOT parent.attisdropped
-UNION ALL
-SELECT format('ALTER TABLE %s DROP COLUMN %I', :child::text, attname)
-FROM pg_attribute AS own
-WHERE own.attrelid = to_regclass(:child) AND own.attgenerated <> '' AND NOT own.attisdropped
-  AND NOT EXISTS (
-      SELECT FROM pg_attribute AS parent
-      WHERE parent.attrelid = to_regclass(:parent) AND parent.attname = own.attname AND parent.attgenerated <> ''
-  );
-
 -- name: create_probe
 CREATE UNLOGGED TABLE {probe} (LIKE {table} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING COMMENTS EXCLUDING STATISTICS);
 
 -- name: fill_probe
 INSERT INTO {probe} ({columns})
 SELECT {columns} FROM {rows} WHERE ctid OPERATOR(pg_catalog.>=) {first} AND ctid OPERATOR(pg_catalog.<) {end};
-
-
--- Swapping ------------------------------------------------------------------------------------------------------------
 
 -- name: analyze
 ANALYZE {table};
@@ -277,9 +150,6 @@ JOIN pg_attribute AS previous
 WHERE current.attrelid = to_regclass(:current) AND previous.attrelid = to_regclass(:previous)
   AND current.attnum > 0 AND NOT current.attisdropped
 ORDER BY current.attnum;
-
-
--- The pipeline's own tables -------------------------------------------------------------------------------------------
 
 -- name: insert_run_attributes
 -- The sums of the counts of all chunks, for tables whose chunks all have counts. A column is absent only if no item has a

@@ -8,15 +8,15 @@ from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, St
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import DatabaseError, MissingTableError, PipelineError, TransientError
 from demand_pipeline.load.checks import ANY_SHRINKAGE, check_counts, check_rejects, check_rows, check_shrinkage
-from demand_pipeline.load.chunks import ChunkCopier
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.copy.chunks import ChunkCopier
+from demand_pipeline.load.copy.export import Exporter
+from demand_pipeline.load.copy.shadows import Copied, Shadows, open_shadows
 from demand_pipeline.load.drift import find_changes, record_attributes
-from demand_pipeline.load.export import Exporter
 from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.in_place.strategy import InPlace
 from demand_pipeline.load.refusals import explain
 from demand_pipeline.load.report import report_changes, report_refreshed
-from demand_pipeline.load.shadows import Copied, Shadows, open_shadows
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.load.swap.previous import make_way
 from demand_pipeline.load.swap.strategy import Swap

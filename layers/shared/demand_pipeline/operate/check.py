@@ -18,7 +18,7 @@ from demand_pipeline.postgres.statements import Statements, qualified, quote
 statement = Statements(__package__)
 
 _OLDEST, _NEWEST = 14, 18  # versions of PostgreSQL that the tests run on
-_PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/shadows.py`)
+_PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/copy/shadows.py`)
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswer:

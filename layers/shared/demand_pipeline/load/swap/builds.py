@@ -17,7 +17,7 @@ from demand_pipeline.errors import (
     RefusedRowError,
     TransientError,
 )
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
 from demand_pipeline.observability import logger

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import convert, is_missing, is_plain, move, refusing_builds
 from demand_pipeline.load.swap.previous import describe, description, discard

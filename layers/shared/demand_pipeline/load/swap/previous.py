@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 
 from demand_pipeline.errors import LockTimeoutError
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_partitions
 from demand_pipeline.load.swap.parent import is_missing, move
 from demand_pipeline.load.swap.slots import Slot, slots_of

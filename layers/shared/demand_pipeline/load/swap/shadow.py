@@ -1,6 +1,6 @@
 """Shadows that become partitions: logged, and created like their parents, so that attaching one reads no row."""
 
-from demand_pipeline.load.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap.grants import revoke_all
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot

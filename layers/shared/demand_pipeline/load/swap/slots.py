@@ -8,7 +8,7 @@ for the rejects that other strategies load. Partitions are in the pipeline's sch
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from demand_pipeline.load.shadows import REJECTS_PREFIX, pipeline_schema
+from demand_pipeline.load.copy.shadows import REJECTS_PREFIX, pipeline_schema
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.statements import Sql, qualified, quote

@@ -2,9 +2,9 @@
 
 from demand_pipeline.contracts.copying import CopyRequest, CopyResult
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.load.chunks import ChunkCopier
+from demand_pipeline.load.copy.chunks import ChunkCopier
+from demand_pipeline.load.copy.shadows import open_shadows
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.shadows import open_shadows
 from demand_pipeline.observability import logger
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings

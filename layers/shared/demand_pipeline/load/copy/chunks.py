@@ -17,11 +17,11 @@ from demand_pipeline.errors import (
     StagingError,
     TransientError,
 )
-from demand_pipeline.load import copy_csv
+from demand_pipeline.load.copy import csv_lines
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.drift import read_counts
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.refusals import NewRows, name_items
-from demand_pipeline.load.shadows import Shadows
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
@@ -84,7 +84,7 @@ class ChunkCopier:
 
     def _copy_rows(self, table: Table, key: str, expected: int, target: Sql | None = None) -> None:
         with self.staging.open(key, table) as stream:
-            blocks = copy_csv.from_staged(stream)
+            blocks = csv_lines.from_staged(stream)
             self._copy(target or self.shadows.rows(table.name), TableSchema.of(table), blocks, key, expected)
 
     def _explain(self, error: DatabaseError, table: Table, key: str, expected: int) -> PipelineError:
@@ -104,12 +104,12 @@ class ChunkCopier:
     def _copy_rejects(self, table: Table, key: str, expected: int) -> None:
         rows = _reject_rows(self.shadows.run, table.name, self.staging.lines(key))
         try:
-            self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, copy_csv.from_values(rows), key, expected)
+            self._copy(self.shadows.rejects(table.name), REJECTED_ITEMS, csv_lines.from_values(rows), key, expected)
         except DatabaseDataError as error:
             raise StagingError(f"{key}: the lines are not rejects: {error}") from error
 
     def _copy(self, target: Sql, schema: TableSchema, blocks: Iterator[bytes], key: str, expected: int) -> None:
-        copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(copy_csv.OPTIONS))
+        copy = statement("copy_in", table=target, columns=listed(schema.names), options=Sql(csv_lines.OPTIONS))
         rows = 0
         try:
             self.guard.limit(_COPY_SECONDS)
@@ -119,7 +119,7 @@ class ChunkCopier:
             self.guard.limit(self.guard.deadline.seconds_left())
         except DatabaseTimeoutError as error:
             raise TransientError(f"{key}: copying stalled for {_COPY_SECONDS:g} s") from error
-        except copy_csv.MalformedError as error:
+        except csv_lines.MalformedError as error:
             raise StagingError(f"{key}: {error}") from error
         if rows != expected:
             raise StagingError(f"{key}: expected {expected} rows, as its chunk's counts state, got {rows}")
@@ -138,5 +138,5 @@ def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple
             key, reason, item = (reject[name] for name in ("key", "reason", "item"))
             row = (run.id, table, item_to_json(key), sanitize(reason), item_to_json(item))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise copy_csv.MalformedError("expected one reject per line, with key, reason and item") from None
+            raise csv_lines.MalformedError("expected one reject per line, with key, reason and item") from None
         yield row

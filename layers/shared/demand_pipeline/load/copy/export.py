@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from demand_pipeline import clients
 from demand_pipeline.load.context import LoadContext, TableLoad
+from demand_pipeline.load.copy.shadows import ExportPart
 from demand_pipeline.load.guard import Pace
-from demand_pipeline.load.shadows import ExportPart
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.statements import Sql, Statements, listed
 from demand_pipeline.s3 import gzip_format, multipart
