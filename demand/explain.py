@@ -10,7 +10,7 @@ from demand.config import Config
 from demand_pipeline.builders import TABLES
 from demand_pipeline.cure import READING, Cure, Then
 from demand_pipeline.cures import QUESTION_CURES, RUN_CURES, cure_of_question, cure_of_run
-from demand_pipeline.load.copy.shadows import pipeline_schema
+from demand_pipeline.load.warehouse.schema import pipeline_schema
 from demand_pipeline.postgres.sqlstates import kind_of
 from demand_pipeline.postgres.statements import Sql, Statements, listed, literal, quote
 

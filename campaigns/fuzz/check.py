@@ -16,11 +16,11 @@ from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
 from demand_pipeline.load.context import TableLoad
 from demand_pipeline.load.copy.chunks import ChunkCopier
-from demand_pipeline.load.copy.shadows import Shadows, pipeline_schema
+from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS, replace_rejects
 from demand_pipeline.load.warehouse.housekeeping import drop_run
-from demand_pipeline.load.warehouse.schema import TableSchema, create_table
+from demand_pipeline.load.warehouse.schema import TableSchema, create_table, pipeline_schema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import listed, qualified
 from demand_pipeline.s3.staging import rejects_key

@@ -7,8 +7,8 @@ from typing import Any
 
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.request import CHANGING, ActionName, OperateRequest
-from demand_pipeline.load.copy.shadows import pipeline_schema
 from demand_pipeline.load.warehouse.holders import holders_named
+from demand_pipeline.load.warehouse.schema import pipeline_schema
 from demand_pipeline.observability import logger
 from demand_pipeline.operate import check, compare, drift, locks, previous, rejects, runs, status
 from demand_pipeline.postgres.connection import Connection, Timeouts

@@ -10,7 +10,7 @@ from demand_pipeline.load.in_place.strategy import find_obstacles
 from demand_pipeline.load.swap.checks import find_swap_problems
 from demand_pipeline.load.swap.slots import parents_of, slots_of
 from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
-from demand_pipeline.load.warehouse.schema import TableSchema, find_problems
+from demand_pipeline.load.warehouse.schema import TableSchema, find_problems, pipeline_schema
 from demand_pipeline.operate import others
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Statements, qualified, quote
@@ -18,7 +18,6 @@ from demand_pipeline.postgres.statements import Statements, qualified, quote
 statement = Statements(__package__)
 
 _OLDEST, _NEWEST = 14, 18  # versions of PostgreSQL that the tests run on
-_PIPELINE_SCHEMA = "_pipeline"  # the suffix of the schema of all runs' shadows (`load/copy/shadows.py`)
 
 
 def answer(connection: Connection, schema: str, arguments: Fields) -> CheckAnswer:
@@ -61,7 +60,7 @@ def _role(role: str, *, is_superuser: bool) -> Finding:
 
 def _privileges(connection: Connection, schema: str, role: str) -> Iterator[Finding]:
     [[may_create]] = connection.query(statement("may_create_schemas"))
-    for name in (schema, schema + _PIPELINE_SCHEMA):
+    for name in (schema, pipeline_schema(schema)):
         yield _schema(connection, name, role, may_create=may_create)
 
 

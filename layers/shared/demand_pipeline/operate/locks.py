@@ -3,9 +3,9 @@
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.locks import LocksAnswer
-from demand_pipeline.load.copy.shadows import pipeline_schema
 from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES
 from demand_pipeline.load.warehouse.holders import EVERY_MODE, find_locks
+from demand_pipeline.load.warehouse.schema import pipeline_schema
 from demand_pipeline.operate.pages import fitting
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import qualified

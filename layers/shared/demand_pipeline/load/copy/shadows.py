@@ -19,7 +19,7 @@ from demand_pipeline.errors import DatabasePrivilegeError, DiskFullError, Pipeli
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.holders import holders_named
 from demand_pipeline.load.warehouse.housekeeping import LEDGER, drop_run
-from demand_pipeline.load.warehouse.schema import TableSchema, ensure_schema
+from demand_pipeline.load.warehouse.schema import TableSchema, ensure_schema, pipeline_schema
 from demand_pipeline.postgres.connection import Connection, Timeouts
 from demand_pipeline.postgres.session import open_session
 from demand_pipeline.postgres.statements import Sql, Statements, qualified, quote
@@ -184,11 +184,6 @@ class Shadows:
 
 def _export_step(table: str, number: int | None = None) -> str:
     return f"export of {table}, part " + ("" if number is None else f"{number:05}")
-
-
-def pipeline_schema(warehouse: str) -> str:
-    """Return the name of the pipeline's own schema for a schema of tables."""
-    return f"{warehouse}_pipeline"
 
 
 @contextmanager

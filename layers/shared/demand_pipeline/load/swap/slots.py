@@ -8,9 +8,9 @@ for the rejects that other strategies load. Partitions are in the pipeline's sch
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from demand_pipeline.load.copy.shadows import REJECTS_PREFIX, pipeline_schema
+from demand_pipeline.load.copy.shadows import REJECTS_PREFIX
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
-from demand_pipeline.load.warehouse.schema import TableSchema
+from demand_pipeline.load.warehouse.schema import TableSchema, pipeline_schema
 from demand_pipeline.postgres.statements import Sql, qualified, quote
 
 # Bounds in PostgreSQL's notation (pg_get_expr of relpartbound).

@@ -68,6 +68,11 @@ def create_table(schema: str, wanted: TableSchema, partitioned: Sql = _NOT_PARTI
     return creation if key else Sql(f"{creation}\n{statement('identify_rows', table=table)}")
 
 
+def pipeline_schema(warehouse: str) -> str:
+    """Return the name of the pipeline's own schema for a schema of tables."""
+    return f"{warehouse}_pipeline"
+
+
 def ensure_schema(connection: Connection, schema: str) -> None:
     """Create the schema if it is missing; IF NOT EXISTS would need a privilege on the database even if it exists."""
     if not connection.query(statement("find_schema"), schema=schema):
