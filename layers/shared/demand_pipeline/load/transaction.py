@@ -12,7 +12,6 @@ from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.copy.chunks import ChunkCopier
 from demand_pipeline.load.copy.export import Exporter
 from demand_pipeline.load.copy.shadows import Copied, Shadows, open_shadows
-from demand_pipeline.load.drift import find_changes, record_attributes
 from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.in_place.strategy import InPlace
 from demand_pipeline.load.refusals import explain
@@ -30,6 +29,7 @@ from demand_pipeline.load.warehouse.control_tables import (
 from demand_pipeline.load.warehouse.housekeeping import drop_abandoned, drop_run
 from demand_pipeline.load.warehouse.locks import acquire_load_lock
 from demand_pipeline.load.warehouse.publications import ensure_replica_identity
+from demand_pipeline.load.warehouse.run_attributes import find_changes, record_attributes
 from demand_pipeline.load.warehouse.schema import add_comments, ensure_schema, missing_parts
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection

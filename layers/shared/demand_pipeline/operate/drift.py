@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.fields import Fields
 from demand_pipeline.contracts.operating.drift import DriftAnswer, DriftRequest, TableDrift
-from demand_pipeline.load.drift import compare, find_before, read_attributes
+from demand_pipeline.load.drift import compare
 from demand_pipeline.load.warehouse.control_tables import PIPELINE_RUN_ATTRIBUTES, PIPELINE_RUN_TABLES
+from demand_pipeline.load.warehouse.run_attributes import find_before, read_attributes
 from demand_pipeline.operate.pages import ANSWER_BYTES, fitting
 from demand_pipeline.operate.status import exists
 from demand_pipeline.postgres.connection import Connection

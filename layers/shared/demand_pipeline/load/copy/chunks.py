@@ -19,14 +19,14 @@ from demand_pipeline.errors import (
 )
 from demand_pipeline.load.copy import csv_lines
 from demand_pipeline.load.copy.shadows import Shadows
-from demand_pipeline.load.drift import read_counts
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.refusals import NewRows, name_items
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.schema import TableSchema
+from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
-from demand_pipeline.s3.staging import Staging, rejects_key
+from demand_pipeline.s3.staging import Staging, drift_key, rejects_key
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json, sanitize
 
@@ -68,7 +68,7 @@ class ChunkCopier:
                 self._copy_rows(table, key, staged)
                 if rejected:
                     self._copy_rejects(table, rejects_key(key), rejected)
-                self.shadows.complete(key, read_counts(self.staging, key))
+                self.shadows.complete(key, _read_drift(self.staging, key))
             self.connection.execute("COMMIT")
         return copied
 
@@ -140,3 +140,16 @@ def _reject_rows(run: Run, table: str, lines: Iterable[bytes]) -> Iterator[tuple
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise csv_lines.MalformedError("expected one reject per line, with key, reason and item") from None
         yield row
+
+
+def _read_drift(staging: Staging, staged_key: str) -> str | None:
+    """Return the counts of a staged chunk as a JSON array; None, with a warning, if they cannot be read.
+
+    The counts do not affect the rows, so a run does not fail because of them. Raises `TransientError`.
+    """
+    try:
+        counts = [json.loads(line) for line in staging.lines(drift_key(staged_key))]
+    except (StagingError, ValueError) as error:
+        logger.warning("drift is not counted", chunk=staged_key, reason=type(error).__name__)
+        return None
+    return json.dumps(counts)

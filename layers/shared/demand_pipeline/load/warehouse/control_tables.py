@@ -8,7 +8,7 @@ from typing import Any
 from demand_pipeline.contracts.event import Run
 from demand_pipeline.contracts.loading import LoadedTable, LoadRequest, LoadResult
 from demand_pipeline.errors import RunNameTakenError, RunRolledBackError, StaleRunError
-from demand_pipeline.load.drift import find_changes
+from demand_pipeline.load.warehouse.run_attributes import find_changes
 from demand_pipeline.load.warehouse.schema import TableSchema, alone
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified

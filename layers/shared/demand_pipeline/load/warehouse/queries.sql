@@ -292,3 +292,47 @@ ORDER BY loaded.table_name, run.committed_at DESC;
 COMMENT ON VIEW {schema}.pipeline_freshness IS
     'How old each table is, how many rows it has, and the run that loaded it last. An empty table is not stale.';
 GRANT SELECT ON {schema}.pipeline_freshness TO PUBLIC;
+
+-- name: insert_run_attributes
+-- The sums of the counts of all chunks, for tables whose chunks all have counts. A column is absent only if no item has a
+-- value for it. If there are too many attributes, the most frequent ones are recorded.
+WITH counted AS (
+    SELECT table_name, entry OPERATOR(pg_catalog.->>) 0 AS path, entry OPERATOR(pg_catalog.->>) 1 AS type,
+           pg_catalog.sum((entry OPERATOR(pg_catalog.->>) 2)::bigint) AS items
+    FROM {ledger} AS chunk, pg_catalog.jsonb_array_elements(drift) AS entry
+    WHERE NOT EXISTS (
+        SELECT FROM {ledger} AS other
+        WHERE other.table_name OPERATOR(pg_catalog.=) chunk.table_name AND other.drift IS NULL
+    )
+    GROUP BY table_name, path, type
+), present AS (
+    SELECT counted.*,
+           pg_catalog.row_number() OVER (
+               PARTITION BY counted.table_name
+               ORDER BY counted.path OPERATOR(pg_catalog.<>) '', counted.items DESC, counted.path, counted.type
+           ) OPERATOR(pg_catalog.>) :most AS too_many
+    FROM counted
+    JOIN counted AS every ON every.table_name OPERATOR(pg_catalog.=) counted.table_name AND every.path OPERATOR(pg_catalog.=) ''
+    WHERE counted.type OPERATOR(pg_catalog.<>) 'none' OR counted.items OPERATOR(pg_catalog.=) every.items
+)
+INSERT INTO {schema}.pipeline_run_attributes (run_id, table_name, path, type, items)
+SELECT :run, table_name, found.path, found.type, pg_catalog.sum(items)
+FROM present,
+     LATERAL (SELECT CASE WHEN too_many THEN '*' ELSE present.path END AS path,
+                     CASE WHEN too_many THEN '' ELSE present.type END AS type) AS found
+GROUP BY table_name, found.path, found.type;
+
+-- name: run_attributes
+SELECT path, type, items FROM {schema}.pipeline_run_attributes WHERE run_id = :run AND table_name = :table;
+
+-- name: run_before
+-- The last run committed before this one that counted the table's attributes and was not rolled back.
+SELECT run.run_id
+FROM {schema}.pipeline_runs AS run
+JOIN {schema}.pipeline_run_attributes AS attribute USING (run_id)
+WHERE attribute.table_name = :table
+  AND attribute.path = ''
+  AND run.status = 'committed'
+  AND run.committed_at < (SELECT committed_at FROM {schema}.pipeline_runs WHERE run_id = :run)
+ORDER BY run.committed_at DESC
+LIMIT 1;
