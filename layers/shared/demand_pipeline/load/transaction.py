@@ -14,7 +14,6 @@ from demand_pipeline.load.copy.export import Exporter
 from demand_pipeline.load.copy.shadows import Copied, Shadows, open_shadows
 from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.in_place.strategy import InPlace
-from demand_pipeline.load.refusals import explain
 from demand_pipeline.load.report import report_changes, report_refreshed
 from demand_pipeline.load.strategy import LoadStrategy
 from demand_pipeline.load.swap.previous import make_way
@@ -29,6 +28,7 @@ from demand_pipeline.load.warehouse.control_tables import (
 from demand_pipeline.load.warehouse.housekeeping import drop_abandoned, drop_run
 from demand_pipeline.load.warehouse.locks import acquire_load_lock
 from demand_pipeline.load.warehouse.publications import ensure_replica_identity
+from demand_pipeline.load.warehouse.refusals import NewRows, explain
 from demand_pipeline.load.warehouse.run_attributes import find_changes, record_attributes
 from demand_pipeline.load.warehouse.schema import add_comments, ensure_schema, missing_parts
 from demand_pipeline.observability import logger
@@ -63,7 +63,8 @@ def load_warehouse(
         try:
             result = _Load(context, request, staging, kind(context, request)).run()
         except DatabaseError as error:
-            raise explain(error, context) from None
+            new_rows = [NewRows(table.schema, table.target, table.shadow) for table in context.tables]
+            raise explain(error, new_rows, context.guard) from None
     if isinstance(result, LoadResult):
         # Also for a run that is already committed: its last attempt may have died between the commit and this line.
         report_refreshed(result)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.contracts.operating.check import Finding, State
 from demand_pipeline.errors import DatabaseError
-from demand_pipeline.load.refusals import NewRows, Rule, find_rules
 from demand_pipeline.load.warehouse.control_tables import CONTROL_TABLES, REJECTED_ITEMS
+from demand_pipeline.load.warehouse.refusals import NewRows, Rule, find_rules
 from demand_pipeline.load.warehouse.schema import TableSchema, pipeline_schema
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, qualified

@@ -20,8 +20,8 @@ from demand_pipeline.errors import (
 from demand_pipeline.load.copy import csv_lines
 from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.guard import Guard
-from demand_pipeline.load.refusals import NewRows, name_items
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
+from demand_pipeline.load.warehouse.refusals import NewRows, name_items
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from demand_pipeline.errors import DatabaseDataError, DatabaseError, DuplicateKeyError, PipelineError, RefusedRowError
-from demand_pipeline.load.context import LoadContext
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.postgres.connection import Connection
@@ -62,13 +61,12 @@ def find_rules(connection: Connection, table: NewRows, load: Iterable[NewRows] =
     return [Rule(*rule) for rule in found]
 
 
-def explain(error: DatabaseError, context: LoadContext) -> PipelineError:
+def explain(error: DatabaseError, load: list[NewRows], guard: Guard) -> PipelineError:
     """Roll back, and add the rules that refuse rows of the load to its error."""
-    load = [NewRows(table.schema, table.target, table.shadow) for table in context.tables]
     with suppress(PipelineError):
-        context.connection.execute("ROLLBACK")
-        context.connection.execute(statement("begin"))
-    return name_items(error, load, context.guard)
+        guard.connection.execute("ROLLBACK")
+        guard.connection.execute(statement("begin"))
+    return name_items(error, load, guard)
 
 
 def name_items(error: DatabaseError, load: list[NewRows], guard: Guard) -> PipelineError:
