@@ -96,7 +96,7 @@ def _load(
     table = TableLoad(staged, qualified("fuzz", staged.table.name), shadows.rows(staged.table.name))
     shadows.create([table.schema])
     [chunk] = staged.chunks
-    assert ChunkCopier(connection, memory, shadows, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
+    assert ChunkCopier(shadows, memory, guard).copy(staged.table, chunk.key, chunk.staged, chunk.rejected)
     connection.execute("BEGIN")
     replace_rejects(connection, "fuzz", {table.name: shadows.rejects(table.name)})
     names = listed(table.schema.names)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from demand_pipeline import clients
 from demand_pipeline.contracts.copying import CopyRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.load.copy.copying import copy_chunk
+from demand_pipeline.load.copy.chunks import copy_chunk
 from demand_pipeline.observability import add_log_keys, inject_logger
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.settings import PostgresSettings, StagingSettings

@@ -13,7 +13,7 @@ from demand_pipeline.contracts.loading import Again, LoadRequest, LoadResult, St
 from demand_pipeline.contracts.scanning import ScanRequest
 from demand_pipeline.contracts.transforming import TransformRequest
 from demand_pipeline.deadline import Deadline
-from demand_pipeline.load.copy.copying import copy_chunk
+from demand_pipeline.load.copy.chunks import copy_chunk
 from demand_pipeline.load.transaction import load_warehouse
 from demand_pipeline.s3.staging import ChunkKind, Staging, chunk_key, rejects_key
 from demand_pipeline.scan.segment import scan_segment

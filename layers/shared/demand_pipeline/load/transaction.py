@@ -202,7 +202,7 @@ class _Load:
 
     def copy(self) -> Again | None:
         """Copy the chunks that the ledger lacks."""
-        copier = ChunkCopier(self.connection, self.staging, self.shadows, self.guard)
+        copier = ChunkCopier(self.shadows, self.staging, self.guard)
         copied, pace = self.shadows.chunks(), Pace(self.guard.deadline)
         missing = [(t.staged.table, chunk) for t in self.tables for chunk in t.staged.chunks if chunk.key not in copied]
         for table, chunk in missing:

@@ -1,4 +1,7 @@
-"""Copies staged chunks into the run's shadows: each with its rejects, in one transaction, exactly once."""
+"""Copies staged chunks into the run's shadows: each with its rejects, in one transaction, exactly once.
+
+Many functions call `copy_chunk` concurrently; the load copies the chunks that they left.
+"""
 
 import json
 import secrets
@@ -7,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from demand_pipeline.contracts.copying import CopyRequest, CopyResult
 from demand_pipeline.contracts.event import Run
+from demand_pipeline.deadline import Deadline
 from demand_pipeline.errors import (
     DatabaseDataError,
     DatabaseError,
@@ -18,7 +23,7 @@ from demand_pipeline.errors import (
     TransientError,
 )
 from demand_pipeline.load.copy import csv_lines
-from demand_pipeline.load.copy.shadows import Shadows
+from demand_pipeline.load.copy.shadows import Shadows, open_shadows
 from demand_pipeline.load.guard import Guard
 from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.refusals import NewRows, name_items
@@ -27,6 +32,7 @@ from demand_pipeline.observability import logger
 from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.s3.staging import Staging, drift_key, rejects_key
+from demand_pipeline.settings import PostgresSettings
 from demand_pipeline.tables import Table
 from demand_pipeline.transform.jsonb import item_to_json, sanitize
 
@@ -38,6 +44,22 @@ _FEED_SECONDS = 20.0
 _COPY_SECONDS = 45.0
 
 
+def copy_chunk(request: CopyRequest, settings: PostgresSettings, staging: Staging, deadline: Deadline) -> CopyResult:
+    """Copy the chunk, unless it is already copied; raises the errors of `ChunkCopier` and `open_session`.
+
+    If there are no shadows, the run is already loaded, or it paused for so long that another run dropped them: then
+    the load copies the missing chunks.
+    """
+    with open_shadows(settings, request.run, deadline) as shadows:
+        if not shadows.exist():
+            logger.warning("no shadows, the chunk is left to the load", chunk=request.key)
+            return CopyResult(copied=False)
+        copier = ChunkCopier(shadows, staging, Guard(shadows.connection, deadline))
+        copied = copier.copy(request.table, request.key, request.staged, request.rejected)
+    logger.info("chunk copied" if copied else "chunk was copied before", chunk=request.key, rows=request.staged)
+    return CopyResult(copied)
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkCopier:
     """Copies staged chunks and their rejects from the staging bucket into a run's shadows.
@@ -46,10 +68,14 @@ class ChunkCopier:
     chunk's counts; DeadlineError if time runs out; LockTimeoutError while another session copies the same chunk.
     """
 
-    connection: Connection
-    staging: Staging
     shadows: Shadows
+    staging: Staging
     guard: Guard
+
+    @property
+    def connection(self) -> Connection:
+        """The session that copies."""
+        return self.shadows.connection
 
     def copy(self, table: Table, key: str, staged: int, rejected: int) -> bool:
         """Copy a chunk in its own transaction; False if it is already in the ledger."""
