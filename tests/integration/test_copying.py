@@ -153,7 +153,7 @@ def test_shadows_that_nobody_has_touched_for_long_are_dropped_by_the_next_run(ru
     for request in (abandoned, running):
         runs.prepare(request)
         copy_all(runs, request)
-    ledger = shadows.Shadows(None, "warehouse", abandoned.run).ledger  # type: ignore[arg-type]
+    ledger = shadows.Shadows(None, "warehouse", abandoned.run).ledger.table  # type: ignore[arg-type]
     warehouse.sql(f"UPDATE {ledger} SET touched_at = touched_at - interval '46 minutes'")  # noqa: S608 - quoted
     runs.prepare(in_chunks(runs, 3, dry_run=True))
     assert left_over(warehouse) == 9

@@ -15,7 +15,7 @@ from demand_pipeline.dynamodb import raw_pages
 from demand_pipeline.load import transaction
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.copy import chunks
-from demand_pipeline.load.copy.shadows import Shadows
+from demand_pipeline.load.copy.ledger import Ledger
 from demand_pipeline.load.in_place import merge, truncate
 from demand_pipeline.load.in_place import strategy as in_place
 from demand_pipeline.load.swap import exchange, gate
@@ -248,12 +248,12 @@ def swap_only_some_tables() -> Broken:
 @noticed_by("DuplicateKeyError", Fault("postgres killed in placing", "postgres/record", "before"), strategy="swap")
 def leave_the_ledger_out() -> Broken:
     """A chunk is copied even if it is in the ledger."""
-    claim = Shadows.claim
+    claim = Ledger.claim_chunk
 
-    def forgetful(self: Shadows, *chunk: Any) -> bool:
+    def forgetful(self: Ledger, *chunk: Any) -> bool:
         return claim(self, *chunk) or True
 
-    return patched((Shadows, "claim", forgetful), (Shadows, "chunks", lambda _: set()))
+    return patched((Ledger, "claim_chunk", forgetful), (Ledger, "chunks", lambda _: set()))
 
 
 @noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"), strategy="swap")

@@ -11,7 +11,8 @@ from demand_pipeline.load.checks import ANY_SHRINKAGE, check_counts, check_rejec
 from demand_pipeline.load.context import LoadContext, TableLoad
 from demand_pipeline.load.copy.chunks import ChunkCopier
 from demand_pipeline.load.copy.export import Exporter
-from demand_pipeline.load.copy.shadows import Copied, Shadows, open_shadows
+from demand_pipeline.load.copy.ledger import Copied
+from demand_pipeline.load.copy.shadows import Shadows, open_shadows
 from demand_pipeline.load.guard import Guard, Pace
 from demand_pipeline.load.in_place.strategy import InPlace
 from demand_pipeline.load.report import report_changes, report_refreshed
@@ -125,7 +126,7 @@ class _Load:
     def limit_calls(self, again: Again) -> None:
         """Raise DatabaseError if the run's calls make no progress: each call uses some of the execution's events."""
         logger.info("the load is to be called again", reason=again.reason)
-        if self.shadows.exist() and self.shadows.count_calls() > _MOST_CALLS:
+        if self.shadows.ledger.exists() and self.shadows.ledger.count_calls() > _MOST_CALLS:
             raise DatabaseError(f"the load was called {_MOST_CALLS} times without progress; remaining: {again.reason}")
 
     def prepare(self) -> LoadResult | None:
@@ -139,7 +140,7 @@ class _Load:
             if not self.request.dry_run:
                 ensure_replica_identity(self.connection, self.schema)  # its lock is short here
             self.strategy.create_shadows()
-            self.shadows.touch()
+            self.shadows.ledger.touch()
             if not self.request.dry_run:
                 self.warnings[:] = drop_abandoned(self.connection, self.shadows.schema, self.shadows.suffix)
             self.connection.execute("COMMIT")
@@ -193,7 +194,7 @@ class _Load:
                     return Again(1, "steps that need more time")
         except MissingTableError:
             self.connection.execute("ROLLBACK")
-            if self.shadows.exist():  # a different table is missing, for example one that a trigger's function uses
+            if self.shadows.ledger.exists():  # another table is missing, for example of a trigger's function
                 raise
             return Again(1, "to find out whether the call that dropped the shadows has loaded the run")
         if not self.request.dry_run:
@@ -203,7 +204,7 @@ class _Load:
     def copy(self) -> Again | None:
         """Copy the chunks that the ledger lacks."""
         copier = ChunkCopier(self.shadows, self.staging, self.guard)
-        copied, pace = self.shadows.chunks(), Pace(self.guard.deadline)
+        copied, pace = self.shadows.ledger.chunks(), Pace(self.guard.deadline)
         missing = [(t.staged.table, chunk) for t in self.tables for chunk in t.staged.chunks if chunk.key not in copied]
         for table, chunk in missing:
             if not pace.allows_one_more():
@@ -225,7 +226,7 @@ class _Load:
             if known := self.begin():
                 return known
             self.count_previous()
-            copied = self.shadows.copied()
+            copied = self.shadows.ledger.copied()
         for table in self.tables:
             self.check(table, copied.get(table.name, Copied()))
         if again := self.strategy.write():
@@ -247,7 +248,7 @@ class _Load:
         """Record the run, in the transaction that replaces the rows."""
         with self.guard.step(f"all {self.context.rows} rows written to the target, not committed"):
             record(self.connection, self.schema, self.request, [table.result() for table in self.tables])
-            record_attributes(self.connection, self.schema, self.request.run.id, self.shadows.ledger)
+            record_attributes(self.connection, self.schema, self.request.run.id, self.shadows.ledger.table)
 
     def commit(self) -> LoadResult:
         """Commit, or roll back a dry run; return the result as recorded in the warehouse."""

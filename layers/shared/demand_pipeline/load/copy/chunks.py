@@ -51,7 +51,7 @@ def copy_chunk(request: CopyRequest, settings: PostgresSettings, staging: Stagin
     the load copies the missing chunks.
     """
     with open_shadows(settings, request.run, deadline) as shadows:
-        if not shadows.exist():
+        if not shadows.ledger.exists():
             logger.warning("no shadows, the chunk is left to the load", chunk=request.key)
             return CopyResult(copied=False)
         copier = ChunkCopier(shadows, staging, Guard(shadows.connection, deadline))
@@ -90,11 +90,11 @@ class ChunkCopier:
     def _copy_all(self, table: Table, key: str, staged: int, rejected: int) -> bool:
         self.connection.execute(statement("begin"))
         with self.guard.step(f"{key}, not yet copied"):
-            if copied := self.shadows.claim(table.name, key, staged, rejected):
+            if copied := self.shadows.ledger.claim_chunk(table.name, key, staged, rejected):
                 self._copy_rows(table, key, staged)
                 if rejected:
                     self._copy_rejects(table, rejects_key(key), rejected)
-                self.shadows.complete(key, _read_drift(self.staging, key))
+                self.shadows.ledger.complete_chunk(key, _read_drift(self.staging, key))
             self.connection.execute("COMMIT")
         return copied
 

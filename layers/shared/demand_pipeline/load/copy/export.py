@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from demand_pipeline import clients
 from demand_pipeline.load.context import LoadContext, TableLoad
-from demand_pipeline.load.copy.shadows import ExportPart
+from demand_pipeline.load.copy.ledger import ExportPart, Kind
 from demand_pipeline.load.guard import Pace
 from demand_pipeline.observability import logger
 from demand_pipeline.postgres.statements import Sql, Statements, listed
@@ -38,8 +38,8 @@ class Exporter:
 
     def export(self, table: TableLoad) -> bool:
         """Continue a table's export; False if the rest needs another call."""
-        shadows, pace = self.context.shadows, Pace(self.context.guard.deadline)
-        while not ((parts := shadows.export_parts(table.name)) and parts[-1].is_last):
+        ledger, pace = self.context.shadows.ledger, Pace(self.context.guard.deadline)
+        while not ((parts := ledger.export_parts(table.name)) and parts[-1].is_last):
             if not pace.allows_one_more():
                 return False
             with pace.timed():
@@ -48,12 +48,12 @@ class Exporter:
         return True
 
     def _export_part(self, table: TableLoad, parts: list[ExportPart]) -> None:
-        connection, shadows = self.context.connection, self.context.shadows
+        connection, ledger = self.context.connection, self.context.shadows.ledger
         connection.execute(statement("begin"))
         with self.context.guard.step(f"{table.name}, all {table.rows} rows copied, {len(parts)} parts exported"):
-            if shadows.claim_export_part(table.name, len(parts)):
+            if ledger.claim_export_part(table.name, len(parts)):
                 body, end = self._read(table, (parts[-1].end or 0) if parts else 0)
-                shadows.complete_export_part(table.name, len(parts), self._send(table, parts, body, end))
+                ledger.complete_export_part(table.name, len(parts), self._send(table, parts, body, end))
             connection.execute("COMMIT")
 
     def _read(self, table: TableLoad, start: int) -> tuple[BinaryIO, int | None]:
@@ -98,4 +98,4 @@ class Exporter:
     def _start_again(self, table: TableLoad) -> None:
         """Restart the export: a call with a lost answer completed the upload, or the bucket's lifecycle removed it."""
         self.context.connection.execute("ROLLBACK")
-        self.context.shadows.forget_export(table.name)
+        self.context.shadows.ledger.forget(Kind.EXPORT_PART, table.name)

@@ -35,11 +35,10 @@ CREATE {kind} TABLE IF NOT EXISTS {ledger} (
 );
 
 -- name: touch_ledger
--- This entry is not a chunk: it only records that the run is alive.
-INSERT INTO {ledger} (chunk) VALUES ('') ON CONFLICT (chunk) DO UPDATE SET touched_at = pg_catalog.clock_timestamp();
+INSERT INTO {ledger} (chunk) VALUES (:entry) ON CONFLICT (chunk) DO UPDATE SET touched_at = pg_catalog.clock_timestamp();
 
 -- name: claim_chunk
-INSERT INTO {ledger} (chunk, table_name, rows, rejects) VALUES (:chunk, :table, :rows, :rejects)
+INSERT INTO {ledger} (chunk, table_name, rows, rejects) VALUES (:entry, :table, :rows, :rejects)
 ON CONFLICT (chunk) DO NOTHING;
 
 -- name: complete_chunk
@@ -47,15 +46,15 @@ UPDATE {ledger}
 SET seconds = extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) touched_at),
     touched_at = pg_catalog.clock_timestamp(),
     drift = :drift::jsonb
-WHERE chunk OPERATOR(pg_catalog.=) :chunk;
+WHERE chunk OPERATOR(pg_catalog.=) :entry;
 
 -- name: claim_step
-INSERT INTO {ledger} (chunk) VALUES (:step) ON CONFLICT (chunk) DO NOTHING;
+INSERT INTO {ledger} (chunk) VALUES (:entry) ON CONFLICT (chunk) DO NOTHING;
 
 -- name: count_calls
 -- `rows` is the number of entries at the last call, `rejects` the number of calls that found the same number.
 INSERT INTO {ledger} AS calls (chunk, rows, rejects)
-SELECT 'calls', pg_catalog.count(*), 1 FROM {ledger} WHERE chunk OPERATOR(pg_catalog.<>) 'calls'
+SELECT :entry::text, pg_catalog.count(*), 1 FROM {ledger} WHERE chunk OPERATOR(pg_catalog.<>) :entry::text
 ON CONFLICT (chunk) DO UPDATE
 SET rejects = CASE WHEN calls.rows OPERATOR(pg_catalog.=) excluded.rows THEN calls.rejects OPERATOR(pg_catalog.+) 1 ELSE 1 END,
     rows = excluded.rows,
@@ -64,7 +63,7 @@ RETURNING rejects;
 
 -- name: complete_export_part
 UPDATE {ledger} SET export = :part::jsonb, touched_at = pg_catalog.clock_timestamp()
-WHERE chunk OPERATOR(pg_catalog.=) :step;
+WHERE chunk OPERATOR(pg_catalog.=) :entry;
 
 -- name: export_parts
 SELECT export FROM {ledger} WHERE starts_with(chunk, :prefix) ORDER BY chunk;

@@ -17,6 +17,7 @@ from demand_pipeline.errors import (
     RefusedRowError,
     TransientError,
 )
+from demand_pipeline.load.copy.ledger import Kind
 from demand_pipeline.load.copy.shadows import Shadows
 from demand_pipeline.load.swap.parent import is_missing
 from demand_pipeline.load.swap.slots import Slot
@@ -92,8 +93,9 @@ class Builder:
 
     def _claim_builds(self, session: Connection) -> bool:
         session.execute(statement("begin"))
-        session.execute(statement("lock_builder", ledger=self.shadows.ledger))
-        claimed = session.execute(statement("claim_builds", ledger=self.shadows.ledger))
+        ledger, entry = self.shadows.ledger.table, Kind.BUILDER.entry()
+        session.execute(statement("lock_builder", ledger=ledger), entry=entry)
+        claimed = session.execute(statement("claim_builds", ledger=ledger), entry=entry)
         session.execute("COMMIT")
         return bool(claimed)
 
@@ -118,18 +120,18 @@ class Builder:
 
     def _claim_try(self, slot: Slot, name: str) -> int:
         for number in range(1, _TRIES + 1):
-            if self.shadows.claim_step(f"{_step(slot, name)}{number}"):
+            if self.shadows.ledger.claim(Kind.BUILD, slot.name, name, str(number)):
                 return number
         self._forget_tries(slot, name)
         raise DatabaseError(f"{slot.name}: {name} was started {_TRIES} times, each time without a result")
 
     def _forget_tries(self, slot: Slot, name: str) -> None:
         """Reset the count of tries, since the load fails: its redrive starts the build again."""
-        self.shadows.forget_steps(_step(slot, name))
+        self.shadows.ledger.forget(Kind.BUILD, slot.name, name)
 
     def _vacuum(self, session: Connection, slot: Slot) -> bool:
         """Collect rough statistics and create the visibility map, which index-only scans need; tried once."""
-        if self.shadows.claim_step(f"vacuum {slot.name}"):
+        if self.shadows.ledger.claim(Kind.VACUUM, slot.name):
             try:
                 session.execute(statement("make_statistics_rough"))
                 session.execute(statement("vacuum", table=self.shadows.rows(slot.name)))
@@ -137,7 +139,3 @@ class Builder:
                 logger.warning("no VACUUM, or not yet", table=slot.name, error=type(error).__name__)
                 return False
         return True
-
-
-def _step(slot: Slot, name: str) -> str:
-    return f"build {slot.name} {name} "

@@ -447,14 +447,14 @@ SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT to_regclass(name) FROM u
 
 -- name: lock_builder
 -- The lock on this row lets only one session at a time check which session builds.
-INSERT INTO {ledger} (chunk) VALUES ('builder') ON CONFLICT (chunk) DO UPDATE SET chunk = excluded.chunk;
+INSERT INTO {ledger} (chunk) VALUES (:entry) ON CONFLICT (chunk) DO UPDATE SET chunk = excluded.chunk;
 
 -- name: claim_builds
 -- Records this session, by process id and start, as the one that builds, unless the recorded session still exists.
 UPDATE {ledger} AS builder
 SET rows = own.pid, touched_at = own.backend_start
 FROM pg_catalog.pg_stat_activity AS own
-WHERE chunk OPERATOR(pg_catalog.=) 'builder'
+WHERE chunk OPERATOR(pg_catalog.=) :entry
   AND own.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
   AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_stat_activity AS last

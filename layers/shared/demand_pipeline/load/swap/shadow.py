@@ -26,7 +26,7 @@ def create_shadows(shadows: Shadows, slots: list[Slot]) -> None:
     for slot in slots:
         if is_missing(shadows.connection, shadow := shadow_of(shadows, slot)):
             create_shadow(shadows.connection, slot, shadow)
-    shadows.create_ledger(_LOGGED)
+    shadows.ledger.create(_LOGGED)
 
 
 def create_shadow(connection: Connection, slot: Slot, shadow: Sql) -> None:

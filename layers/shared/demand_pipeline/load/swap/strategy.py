@@ -45,7 +45,7 @@ class Swap(LoadStrategy):
         for slot in missing:
             create_parent(connection, slot)
         additions = super().ensure_tables(schemas)
-        is_rehearsed = self.context.shadows.exist()  # then an earlier call has rehearsed the swap
+        is_rehearsed = self.context.shadows.ledger.exists()  # then an earlier call has rehearsed the swap
         refuse_unswappable(connection, [slot for slot in parents if slot not in missing], is_rehearsed=is_rehearsed)
         return additions
 
@@ -69,7 +69,7 @@ class Swap(LoadStrategy):
     def wait(self) -> Again | None:
         """Wait for snapshots that would not show the new rows; raises LockTimeoutError."""
         if not self.request.dry_run:
-            wait_for_snapshots(self.context.connection, self.context.shadows.ledger)
+            wait_for_snapshots(self.context.connection, self.context.shadows.ledger.table)
         return None
 
     def write(self) -> Again | None:
