@@ -1,1 +1,1 @@
-"""Sessions with PostgreSQL: credentials, TLS, statements, and the translation of errors."""
+"""The only package that knows the driver: sessions, credentials, TLS, SQL by name, and the translation of errors."""

@@ -138,7 +138,7 @@ def find_result(connection: Connection, schema: str, request: LoadRequest) -> Lo
 
 def _loaded_table(row: dict[str, Any]) -> LoadedTable:
     values = {_FIELDS.get(name, name): value for name, value in row.items() if name != "run_id"}
-    # pg8000 reads numeric as Decimal, which JSON does not support; floats are exact enough for these measurements.
+    # A session reads numeric as Decimal, which JSON does not support; floats are exact enough for these measurements.
     values |= {name: float(value) for name, value in values.items() if isinstance(value, Decimal)}
     return LoadedTable(**values)
 
