@@ -18,7 +18,7 @@ EVERY_KEY = Sql("FOR VALUES FROM (MINVALUE) TO (MAXVALUE)")
 DEFAULT = Sql("DEFAULT")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A partition to exchange, for a declared table: `bound` is its bound in the parent, the table of `schema`.
 
@@ -83,25 +83,33 @@ class Slot:
 def rows_slot(warehouse: str, schema: TableSchema) -> Slot:
     """Return the slot of a table's rows, partitioned by the key's first column, which is never null."""
     column = schema.key[0]
-    current = f"{schema.name}_current"
-    by = Sql(f"RANGE ({quote(column)})")
-    return Slot(warehouse, schema.name, schema, schema.name, column, by, EVERY_KEY, current, EVERY_KEY)
+    return Slot(
+        warehouse=warehouse,
+        table=schema.name,
+        schema=schema,
+        name=schema.name,
+        partitioned_by=column,
+        partition_by=Sql(f"RANGE ({quote(column)})"),
+        bound=EVERY_KEY,
+        first_name=f"{schema.name}_current",
+        first_bound=EVERY_KEY,
+    )
 
 
 def rejects_slot(warehouse: str, table: str) -> Slot:
     """Return the slot of a table's rejected items."""
     value = f"'{table}'"  # the declaration allows only letters, digits and underscores
     return Slot(
-        warehouse,
-        table,
-        REJECTED_ITEMS,
-        REJECTS_PREFIX + table,
-        "table_name",
-        Sql('LIST ("table_name")'),
-        Sql(f"FOR VALUES IN ({value})"),
-        f"{REJECTED_ITEMS.name}_default",
-        DEFAULT,
-        Sql(f"table_name IS NOT NULL AND table_name OPERATOR(pg_catalog.=) {value}"),
+        warehouse=warehouse,
+        table=table,
+        schema=REJECTED_ITEMS,
+        name=REJECTS_PREFIX + table,
+        partitioned_by="table_name",
+        partition_by=Sql('LIST ("table_name")'),
+        bound=Sql(f"FOR VALUES IN ({value})"),
+        first_name=f"{REJECTED_ITEMS.name}_default",
+        first_bound=DEFAULT,
+        check=Sql(f"table_name IS NOT NULL AND table_name OPERATOR(pg_catalog.=) {value}"),
     )
 
 
