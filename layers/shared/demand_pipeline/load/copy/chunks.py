@@ -29,7 +29,6 @@ from demand_pipeline.load.warehouse.control_tables import REJECTED_ITEMS
 from demand_pipeline.load.warehouse.refusals import NewRows, name_items
 from demand_pipeline.load.warehouse.schema import TableSchema
 from demand_pipeline.observability import logger
-from demand_pipeline.postgres.connection import Connection
 from demand_pipeline.postgres.statements import Sql, Statements, listed, qualified
 from demand_pipeline.s3.staging import Staging, drift_key, rejects_key
 from demand_pipeline.settings import PostgresSettings
@@ -72,11 +71,6 @@ class ChunkCopier:
     staging: Staging
     guard: Guard
 
-    @property
-    def connection(self) -> Connection:
-        """The session that copies."""
-        return self.shadows.connection
-
     def copy(self, table: Table, key: str, staged: int, rejected: int) -> bool:
         """Copy a chunk in its own transaction; False if it is already in the ledger."""
         try:
@@ -88,24 +82,24 @@ class ChunkCopier:
         raise self._explain(refused, table, key, staged)
 
     def _copy_all(self, table: Table, key: str, staged: int, rejected: int) -> bool:
-        self.connection.execute(statement("begin"))
+        self.guard.connection.execute(statement("begin"))
         with self.guard.step(f"{key}, not yet copied"):
             if copied := self.shadows.ledger.claim_chunk(table.name, key, staged, rejected):
                 self._copy_rows(table, key, staged)
                 if rejected:
                     self._copy_rejects(table, rejects_key(key), rejected)
                 self.shadows.ledger.complete_chunk(key, _read_drift(self.staging, key))
-            self.connection.execute("COMMIT")
+            self.guard.connection.execute("COMMIT")
         return copied
 
     def _relax(self, table: Table) -> bool:
         """Drop the shadow's rules that its table no longer has, as an error advises; False if there are none."""
-        self.connection.execute("ROLLBACK")
+        self.guard.connection.execute("ROLLBACK")
         target = qualified(self.shadows.warehouse, table.name)
-        outdated = self.connection.query(
+        outdated = self.guard.connection.query(
             statement("outdated_rules"), parent=target, child=self.shadows.rows(table.name)
         )
-        self.connection.apply(outdated)
+        self.guard.connection.apply(outdated)
         return bool(outdated)
 
     def _copy_rows(self, table: Table, key: str, expected: int, target: Sql | None = None) -> None:
@@ -116,8 +110,8 @@ class ChunkCopier:
     def _explain(self, error: DatabaseError, table: Table, key: str, expected: int) -> PipelineError:
         """Find the refused rows in a table without constraints; if that table refuses a row, the chunk is malformed."""
         schema, rows = TableSchema.of(table), qualified(self.shadows.schema, f"chunk_{secrets.token_hex(8)}")
-        self.connection.execute(statement("begin"))
-        self.connection.execute(statement("create_shadow", table=rows, definition=schema.definition()))
+        self.guard.connection.execute(statement("begin"))
+        self.guard.connection.execute(statement("create_shadow", table=rows, definition=schema.definition()))
         try:
             self._copy_rows(table, key, expected, rows)
         except DatabaseDataError as malformed:
@@ -141,7 +135,7 @@ class ChunkCopier:
             self.guard.limit(_COPY_SECONDS)
             blocks = self.guard.watched(blocks, f"{key}, not all of its {expected} rows copied")
             for first in blocks:  # every block ends at the end of a row
-                rows += self.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
+                rows += self.guard.connection.copy_in(copy, chain([first], _for_a_while(blocks)))
             self.guard.limit(self.guard.deadline.seconds_left())
         except DatabaseTimeoutError as error:
             raise TransientError(f"{key}: copying stalled for {_COPY_SECONDS:g} s") from error
