@@ -259,7 +259,7 @@ def leave_the_ledger_out() -> Broken:
 @noticed_by(f"after ('base-{QUIET.seed}',)", Fault("postgres statement timeout", "postgres/record"), strategy="swap")
 def swap_before_the_record() -> Broken:
     """A swap is committed before the run is recorded."""
-    lock, publish = swap.Swap.write, swap.Swap.publish
+    lock, publish = swap.Swap.prepare_rows, swap.Swap.publish
 
     def early(self: Any) -> Any:
         again = lock(self)
@@ -272,7 +272,7 @@ def swap_before_the_record() -> Broken:
         if self.context.shadows.run.id.startswith("base"):
             publish(self)
 
-    return patched((swap.Swap, "write", early), (swap.Swap, "publish", once))
+    return patched((swap.Swap, "prepare_rows", early), (swap.Swap, "publish", once))
 
 
 @noticed_by("permission denied", strategy="swap")

@@ -36,8 +36,8 @@ class LoadStrategy(ABC):
         """Wait for transactions that conflict with the last transaction."""
 
     @abstractmethod
-    def write(self) -> Again | None:
-        """Do what must precede the recording of the run, in the caller's transaction."""
+    def prepare_rows(self) -> Again | None:
+        """Make the rows ready for the commit, before the run is recorded; `Again` if another call must do this."""
 
     @abstractmethod
     def publish(self) -> None:

@@ -229,7 +229,7 @@ class _Load:
             copied = self.shadows.ledger.copied()
         for table in self.tables:
             self.check(table, copied.get(table.name, Copied()))
-        if again := self.strategy.write():
+        if again := self.strategy.prepare_rows():
             self.connection.execute("ROLLBACK")
             return again
         self.record()

@@ -48,7 +48,7 @@ class InPlace(LoadStrategy):
         """Do nothing: LOCK TABLE waits itself."""
         return None
 
-    def write(self) -> Again | None:
+    def prepare_rows(self) -> Again | None:
         """Write all rows and rejected items; `truncate` locks readers out, `merge` does not."""
         context = self.context
         with context.guard.step(f"all {context.rows} rows checked, none written to the target"):

@@ -72,8 +72,8 @@ class Swap(LoadStrategy):
             wait_for_snapshots(self.context.connection, self.context.shadows.ledger.table)
         return None
 
-    def write(self) -> Again | None:
-        """Lock writers out of the tables; `Again` if an index was added to a table since the builds."""
+    def prepare_rows(self) -> Again | None:
+        """Lock writers out and align the shadows; `Again` if an index was added to a table since the builds."""
         for table in self.context.tables:
             table.changes = Changes(inserted=table.rows, updated=0, deleted=table.previous_rows, rows=table.rows)
         if self.request.dry_run:
