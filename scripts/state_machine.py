@@ -22,6 +22,9 @@ REPAIR = FOLDER / "repair.asl.json"
 # retries included): twelve for its scan and transform, seven for its copy.
 # This many segments, and this many more chunks, fit into both limits. The tables share them.
 RUN_CHUNKS = 360
+# Tables that wait for free functions use events of the history as well: three for each retry. So a run starts at most
+# this many functions at the same time, whatever the number of tables.
+RUN_FUNCTIONS = 160
 # A run with more events is not redriven automatically: the largest run still fits into the rest.
 REPAIR_EVENTS = 9_000
 # IAM: a role's inline policies have at most 10,240 characters; the state machine's policies list each table and its
@@ -38,14 +41,19 @@ class TooManyTablesError(ValueError):
         )
 
 
-def share() -> int:
+def share(tables: int = len(TABLES)) -> int:
     """Return the maximum number of segments of a table, and of its chunks beyond one per segment.
 
     Raises TooManyTablesError.
     """
-    if len(TABLES) > MAX_TABLES:
-        raise TooManyTablesError(len(TABLES))
-    return RUN_CHUNKS // len(TABLES)
+    if tables > MAX_TABLES:
+        raise TooManyTablesError(tables)
+    return RUN_CHUNKS // tables
+
+
+def functions(tables: int = len(TABLES)) -> int:
+    """Return the maximum number of functions that run at the same time for a table."""
+    return RUN_FUNCTIONS // tables
 
 
 def render() -> str:
@@ -76,7 +84,7 @@ def _listed(names: list[str]) -> str:
 def _read(file: str, values: dict[str, str]) -> dict[str, Any]:
     """Read a JSON file, and replace each `<name>` with its value."""
     text = (FOLDER / file).read_text(encoding="utf-8")
-    for name, value in {**values, "share": str(share())}.items():
+    for name, value in {**values, "share": str(share()), "functions": str(functions())}.items():
         text = text.replace(f"<{name}>", value)
     parsed: dict[str, Any] = json.loads(text)
     return parsed

@@ -162,7 +162,7 @@ class Run:
     def limits(self) -> dict[str, float]:
         """The share of each limit that the run uses. Above 1 the run fails, and the tables stay unchanged."""
         settings = self.settings
-        functions = settings.functions_per_table * settings.tables
+        functions = settings.functions_at_once * settings.tables
         payload = sum(table.payload_bytes for table in self.tables)
         parts = max(table.parts_of_chunk for table in self.tables)
         time, strategy = settings.usable_seconds, settings.load_strategy

@@ -26,6 +26,7 @@ class Settings:
     part_bytes: int = 8 << 20
     run_chunks: int = 360  # of all tables together; more do not fit into the load's event
     functions_per_table: int = 40
+    run_functions: int = 160  # of all tables together
     read_units_per_second: int = 0  # the limit of a table's scan; 0: no limit
     parallel_copy_bytes: int = 256 << 20  # of pages, above which separate functions copy the chunks
     load_concurrency: int = 4  # of these functions
@@ -42,6 +43,11 @@ class Settings:
     def chunks_per_table(self) -> int:
         """The table's share of the run's chunks, which also limits its segments."""
         return self.run_chunks // self.tables
+
+    @property
+    def functions_at_once(self) -> int:
+        """Functions that run at the same time for one table."""
+        return min(self.functions_per_table, self.run_functions // self.tables)
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ class TableRun:
     @property
     def _at_once(self) -> int:
         """Segments that run at the same time."""
-        return min(self.segments, self.settings.functions_per_table)
+        return min(self.segments, self.settings.functions_at_once)
 
     @property
     def _part_bytes(self) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
+from demand.cost.settings import Settings
 from demand.doctor.finding import failure, ok, warning
 from demand.stack import Stack
-from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.check import Finding
 
 _FREE_SHARE = 0.75  # of the account's free concurrency: template.yaml, MaxFunctionsPerTable
@@ -37,12 +37,12 @@ def concurrency(stack: Stack) -> Iterator[Finding]:
     """Whether a run's functions fit into the account's free concurrency; otherwise calls are throttled."""
     limits = stack.client("lambda").get_account_settings()["AccountLimit"]
     free = int(limits["UnreservedConcurrentExecutions"])
-    per_table = int(stack.parameters.get("MaxFunctionsPerTable", "40"))
-    most = per_table * len(TABLES)
+    settings = Settings(functions_per_table=int(stack.parameters.get("MaxFunctionsPerTable", "40")))
+    most = settings.functions_at_once * settings.tables
     if most <= free * _FREE_SHARE:
         yield ok("concurrency", f"up to {most} functions at once; {free} are free in the account")
         return
-    fits = max(1, int(free * _FREE_SHARE / len(TABLES)))
+    fits = max(1, int(free * _FREE_SHARE / settings.tables))
     needed = ceil(most / _FREE_SHARE)
     message = f"up to {most} functions at once, but only {free} are free in the account, so calls are throttled"
     yield warning("concurrency", message, f"set MaxFunctionsPerTable to {fits}, or raise Lambda's quota to {needed}")

@@ -18,6 +18,7 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.s3.multipart import PART_BYTES
 from demand_pipeline.scan.segment import READERS
+from scripts.state_machine import RUN_CHUNKS, RUN_FUNCTIONS
 from tests.statemachine.fakes import FIRST, handlers, sized
 from tests.statemachine.harness import Machine
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 TEMPLATE = cfn_yaml.load(str(ROOT / "template.yaml"))
 MACHINE = json.loads((ROOT / "statemachine/demand_pipeline.asl.json").read_text())
 STATES = MACHINE["States"]
-SHARE = 360 // len(TABLES)
+SHARE = RUN_CHUNKS // len(TABLES)
 # A hundred million items of 1,000 bytes: 100 GB, ten partitions.
 TIMES = {"scan_us": 5, "transform_us": 25, "copy_us": 8, "truncate_us": 5, "merge_us": 10, "swap_us": 4}
 SIZES = {"stored_bytes": 1000, "response_bytes": 1600, "raw_bytes": 400, "staged_bytes": 100}
@@ -67,6 +68,16 @@ def test_a_table_is_cut_as_the_state_machine_cuts_it(table_bytes: float, limit: 
     run = TableRun(1, table_bytes, MEASURED, Settings(read_units_per_second=limit, max_segments=most))
     assert run.segments == evaluate(describe["Assign"]["segments"], **known)
     assert run.chunk_bytes == evaluate(describe["Assign"]["chunkBytes"], **known)
+
+
+@pytest.mark.parametrize("most", [1, 32, 40])
+def test_a_table_uses_as_many_functions_as_the_state_machine_gives_it(most: int) -> None:
+    found = evaluate(STATES["PrepareRun"]["Assign"]["functionLimit"], MaxFunctionsPerTable=most)
+    assert found == Settings(functions_per_table=most).functions_at_once
+
+
+def test_the_model_has_the_limits_of_the_generator() -> None:
+    assert (Settings().run_chunks, Settings().run_functions) == (RUN_CHUNKS, RUN_FUNCTIONS)
 
 
 def test_the_settings_are_those_of_the_template_and_the_library() -> None:

@@ -118,7 +118,7 @@ def test_states_are_named_by_a_verb_and_what_it_does_it_to() -> None:
 
 def test_a_table_and_the_copying_use_as_many_functions_at_once_as_the_stack_allows() -> None:
     maps = [state for state in STATES.values() if state["Type"] == "Map"]
-    assert sorted(state["MaxConcurrency"] for state in maps) == ["{% 4 %}"] + ["{% 40 %}"] * len(TABLES)
+    assert sorted(state["MaxConcurrency"] for state in maps) == ["{% $functionLimit %}"] * len(TABLES) + ["{% 4 %}"]
     assert {state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps} == {"INLINE"}
 
 
