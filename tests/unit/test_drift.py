@@ -4,20 +4,13 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from demand_pipeline.builders.case_builder import CASES
-from demand_pipeline.tables import Table
 from demand_pipeline.transform import drift
-from demand_pipeline.transform.drift import ALL, MAX_ATTRIBUTES, NONE, OTHERS, DriftCounter, path_text
+from demand_pipeline.transform.drift import MAX_ATTRIBUTES, NONE, OTHERS, DriftCounter, path_text
 from demand_pipeline.transform.rows import RejectError, RowMaker
-from tests.support.declarations import DECLARATIONS, case
-from tests.support.strategies import items
-
-
-def counts(counter: DriftCounter) -> dict[tuple[str, str], int]:
-    return {(path, kind): items for path, kind, items in counter.result(0) if path != ALL and kind != NONE}
+from tests.support.declarations import case
+from tests.support.drift import counts
 
 
 def converted(*found: dict[str, Any]) -> dict[tuple[str, str], int]:
@@ -51,22 +44,6 @@ def test_each_item_counts_once_for_each_attribute_that_is_not_read_or_of_another
 ) -> None:
     assert converted(item) == expected
     assert converted(item, case(), item) == dict.fromkeys(expected, 2)
-
-
-@pytest.mark.long
-@DECLARATIONS
-@settings(max_examples=200)
-@given(data=st.data())
-def test_compiled_code_counts_what_is_counted_without_it(
-    declarations: st.SearchStrategy[Table], data: st.DataObject
-) -> None:
-    table = data.draw(declarations)
-    maker, reference = RowMaker(table), DriftCounter(table)
-    for item in data.draw(st.lists(items(table), max_size=3)):
-        reference.count(item)
-        with contextlib.suppress(RejectError):
-            maker.line(item)
-    assert counts(maker.drift) == counts(reference)
 
 
 def test_the_number_of_attributes_is_bounded_whatever_their_names() -> None:

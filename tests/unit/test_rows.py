@@ -14,8 +14,10 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.builders.case_builder import CASES
 from demand_pipeline.builders.metadata_builder import METADATA
 from demand_pipeline.tables import Table
+from demand_pipeline.transform.drift import DriftCounter
 from demand_pipeline.transform.rows import RejectError, RowMaker
 from tests.support.declarations import DECLARATIONS, ODD, case
+from tests.support.drift import counts
 from tests.support.reference import RejectedBy, expected_row
 from tests.support.staged import staged_row
 from tests.support.strategies import items
@@ -52,13 +54,15 @@ def outcome(make: Callable[[dict[str, Any]], str], item: dict[str, Any]) -> str:
 @DECLARATIONS
 @settings(max_examples=400)
 @given(data=st.data())
-def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_column_compiled_or_not(
+def test_any_item_becomes_the_row_the_reference_says_or_a_reject_that_names_its_column_and_counts_compiled_or_not(
     declarations: st.SearchStrategy[Table], data: st.DataObject
 ) -> None:
     table = data.draw(declarations)
     item = data.draw(items(table))
-    maker = RowMaker(table)
+    maker, drift = RowMaker(table), DriftCounter(table)
     assert outcome(maker.line, item) == outcome(maker.slow_path, item)
+    drift.count(item)
+    assert counts(maker.drift) == counts(drift)
     try:
         expected, sanitized = expected_row(item, table)
     except RejectedBy as reject:
