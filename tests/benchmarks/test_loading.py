@@ -12,6 +12,8 @@ from benchmarks.parts import load as load_part
 from benchmarks.parts import stalls
 from benchmarks.run_function import Event
 
+pytestmark = pytest.mark.xdist_group("loading")  # one worker stages the items
+
 ROWS = 300
 COUNT = f"SELECT count(*), count(DISTINCT document_id), count(DISTINCT ctid) FROM {TABLE}"  # noqa: S608 - a name of our own
 # How many neighbours in the table are in the order of their keys too.

@@ -20,9 +20,10 @@ pytestmark = pytest.mark.long
 # In Lambda's Python 3.13 runtime, with the standard library.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 SITE_PACKAGES = Path(pytest.__file__).parents[1]
+LAYER = pytest.mark.xdist_group("layer")  # one worker builds it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(tmp_path_factory.mktemp("layer"))
 
@@ -35,6 +36,7 @@ def built(folder: Path, *variables: str) -> Path:
     return folder / "python"
 
 
+@LAYER
 def test_the_layer_has_no_native_code_and_no_programs(layer: Path) -> None:
     assert [path.name for path in layer.rglob("*") if path.suffix in (".so", ".pyd", ".dylib")] == []
     assert not (layer / "bin").exists()
@@ -70,6 +72,7 @@ def test_a_variant_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert b"expected NATIVE = yes or no, got '1'" in refused.value.stderr
 
 
+@LAYER
 def test_the_layer_needs_nothing_but_itself_and_the_runtime(layer: Path, tmp_path: Path) -> None:
     for name in RUNTIME:
         (tmp_path / name).symlink_to(SITE_PACKAGES / name)
@@ -80,6 +83,7 @@ def test_the_layer_needs_nothing_but_itself_and_the_runtime(layer: Path, tmp_pat
     subprocess.run([sys.executable, "-I", "-S", "-c", imports], check=True)
 
 
+@LAYER
 def test_the_layer_carries_what_the_library_reads(layer: Path) -> None:
     source, copied = Path(demand_pipeline.__path__[0]), layer / "demand_pipeline"
     read = [file.relative_to(source) for kind in ("*.pem", "*.sql") for file in source.rglob(kind)]
@@ -87,6 +91,7 @@ def test_the_layer_carries_what_the_library_reads(layer: Path) -> None:
     assert [file for file in read if (copied / file).read_bytes() != (source / file).read_bytes()] == []
 
 
+@LAYER
 def test_the_layer_brings_bytecode_that_counts_whatever_the_dates(layer: Path) -> None:
     sources = list(layer.rglob("*.py"))
     assert sources
@@ -96,6 +101,7 @@ def test_the_layer_brings_bytecode_that_counts_whatever_the_dates(layer: Path) -
         assert bytecode[4:8] == b"\x01\0\0\0"  # PEP 552: by hash, and not checked
 
 
+@LAYER
 def test_the_layer_s_bytecode_does_not_depend_on_where_it_was_built(layer: Path) -> None:
     bytecode = Path(importlib.util.cache_from_source(str(layer / "demand_pipeline" / "settings.py"))).read_bytes()
     assert b"/opt/python/demand_pipeline/settings.py" in bytecode
