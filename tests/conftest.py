@@ -1,8 +1,11 @@
 """Common fixtures: AWS in-process, and a real PostgreSQL server with a new database for every test."""
 
 from collections.abc import Iterator
+from functools import cache
+from unittest import mock
 
 import boto3
+import botocore.session
 import pytest
 
 from demand_pipeline import clients
@@ -12,6 +15,13 @@ from local.postgres import PostgresServer
 from tests.support.aws import BUCKET, VARIABLES, aws_in_process, boto_session, create_staging_bucket
 from tests.support.functions import UNLIMITED, Context
 from tests.support.warehouse import Warehouse, reset, settings_for, variables
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models() -> Iterator[None]:
+    """boto3's sessions share the service models, which take longer to read than most tests to run."""
+    with mock.patch.object(botocore.session, "create_loader", cache(botocore.session.create_loader)):
+        yield
 
 
 @pytest.fixture
