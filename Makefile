@@ -31,8 +31,7 @@ test: setup  ## run every test
 test-fast: setup  ## run the quick tests of units, functions, template and state machine (two minutes on two cores)
 	@$(PYTHON) -m pytest -q -m "not long" tests/unit tests/functions tests/template tests/statemachine
 
-test-slow: setup .venv-browser/.stamp .browser/.stamp .venv-dbt/.stamp  ## run the slow tests: changes to declarations, the report in a browser, dbt (needs npm)
-	@$(PYTHON) -m pytest -n 0 tests/slow
+test-slow: setup .venv-dbt/.stamp $(if $(shell command -v npm),.venv-browser/.stamp .browser/.stamp)  ## run the tests that take minutes: changes to declarations, the report in a browser (needs npm), dbt
 	@$(PYTHON) -m pytest -m slow
 
 test-docker: setup  ## run every sample event through sam local invoke (needs a Docker engine; VARIABLES=file)

@@ -1,5 +1,6 @@
 """A copy of the project that a walk of docs/adapt.md changes, as somebody who adapts it would."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # A file's name in a sentence or on a line of its own, and its content.
 _FILE = re.compile(r"`(layers/shared/[^`]+[.]py)`:\n\n```python\n(.+?)```", re.DOTALL)
+_SHOW = "from local import run, stack; run.demand(stack.Stack(stack.DEFAULT_FOLDER), 'show', '--json')"
 _QUIETLY = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider")
 
 
@@ -50,10 +52,12 @@ class Project:
     def test(self, *tests: str) -> None:
         self.python("-m", "pytest", *_QUIETLY, *tests)
 
-    def demo(self) -> str:
-        """Refresh the sample's tables on a local stack, whose counts it checks, and return what it shows."""
+    def demo(self) -> set[str]:
+        """Refresh the sample's tables on a local stack, whose counts it checks, and return their names."""
         try:
-            return self.python("-m", "local", "demo", "--size", "300")
+            self.python("-m", "local", "demo", "--size", "300")
+            shown = json.loads(self.python("-c", _SHOW))
+            return {table["table"] for table in shown["receipt"]["tables"]}
         finally:
             self.python("-m", "local", "down")
 

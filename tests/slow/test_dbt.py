@@ -13,6 +13,8 @@ from demand_pipeline.s3.staging import Staging
 from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROJECT = """
 name: downstream

@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
+
 from demand_pipeline.builders import TABLES
 from demand_pipeline.tables import ColumnType
 from tests.slow.conftest import Project, page_section
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("walks")]
 
 # A line for each type, as somebody would write it; the names of types and attributes are all that differs.
 EXAMPLES = {

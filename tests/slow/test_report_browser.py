@@ -1,6 +1,7 @@
 """The report in a real browser: at three widths, in both colour schemes, by keyboard, to a screen reader, on paper."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ from tests.support.report_facts import (
     running_facts,
     shrunk_facts,
 )
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm fetches the browser, and there is none"),
+]
 
 ROOT = Path(__file__).parents[2]
 FETCHED = ROOT / ".browser"

@@ -1,8 +1,10 @@
 """Another table, and a whole other company's, are declarations and a registry: the rest is generated."""
 
-import re
+import pytest
 
 from tests.slow.conftest import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("walks")]
 
 DERIVED = ("tests/template", "tests/statemachine")
 OTHERS = ("tests/unit", "tests/functions/test_transform.py", "tests/local/test_sample.py")
@@ -10,17 +12,11 @@ OTHERS = ("tests/unit", "tests/functions/test_transform.py", "tests/local/test_s
 BY_NAME = "tests/statemachine/test_pipeline.py::test_where_each_scan_returns_data_every_builders_rows_arrive"
 
 
-def loaded(result: str) -> dict[str, int]:
-    """Rows of each table that `make demo` has loaded, from the table it shows."""
-    counted = re.findall(r"^ ([a-z_]+)(?: +[0-9,]+){6} +([0-9,]+) +[0-9.]+ *$", result, re.MULTILINE)
-    return {table: int(rows.replace(",", "")) for table, rows in counted}
-
-
 def test_another_table_is_a_declaration_and_a_line_in_the_registry(project: Project) -> None:
     project.write("Another table")
     project.generate()
     project.test(*DERIVED, *OTHERS)
-    assert loaded(project.demo()).keys() == {"cases", "metadata", "templates", "audit", "line_items", "total"}
+    assert project.demo() == {"cases", "metadata", "templates", "audit", "line_items"}
 
 
 def test_another_companys_tables_take_the_place_of_all(project: Project) -> None:
@@ -29,4 +25,4 @@ def test_another_companys_tables_take_the_place_of_all(project: Project) -> None
     project.write("Your own tables instead")
     project.generate()
     project.test(*DERIVED, f"--deselect={BY_NAME}")
-    assert loaded(project.demo()).keys() == {"parcels", "parcel_events", "depots", "tariffs", "total"}
+    assert project.demo() == {"parcels", "parcel_events", "depots", "tariffs"}
