@@ -51,7 +51,7 @@ _KEY_TYPES = {
 _MOST_KEY_COLUMNS = 2  # DynamoDB: partition and sort key
 
 # Table names are part of S3 keys, names of states and SQL.
-# The names of shadows of rejects are 21 bytes longer (`load.shadows`).
+# The names of shadows of rejects are 21 bytes longer (`load/copy/shadows.py`).
 MAX_TABLE_NAME_BYTES = MAX_NAME_BYTES - 21
 _is_table_name = re.compile(rf"[a-z][a-z0-9_]{{,{MAX_TABLE_NAME_BYTES - 1}}}").fullmatch
 _is_source_name = re.compile(r"[A-Za-z0-9_.-]{3,255}").fullmatch  # DynamoDB: naming rules
