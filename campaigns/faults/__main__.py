@@ -15,6 +15,7 @@ from campaigns.faults.rounds import Outcome, rounds
 from campaigns.faults.strategies import STRATEGIES
 
 _PLAIN_EVERY = 10  # rounds per line of progress, if there is no terminal
+_SEVERAL = 7  # rounds with a kind of fault, after which it must have been injected once
 
 
 def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
@@ -53,6 +54,13 @@ def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:
     )
 
 
+def kinds_never_injected(outcomes: list[Outcome]) -> list[str]:
+    """Return the kinds of faults that were planned in several rounds, and injected in none: their point has moved."""
+    planned = Counter(kind for outcome in outcomes for kind in {fault.kind for fault in outcome.schedule.faults})
+    injected = {kind for outcome in outcomes for kind in KINDS if outcome.injected[kind]}
+    return [kind for kind, count in planned.items() if count >= _SEVERAL and kind not in injected]
+
+
 def _tell(console: Console, outcome: Outcome) -> None:
     seed = outcome.schedule.seed
     console.print(f"seed {seed} FAILED; again with: make soak N=1 SEED={seed}", style="bold red", highlight=False)
@@ -89,7 +97,10 @@ def main() -> int:
     _show(console, outcomes, time.monotonic() - start)
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     console.print(f"{len(outcomes) - failed} passed, {failed} failed", highlight=False)
-    return 1 if failed else 0
+    never = kinds_never_injected(outcomes)
+    if never:
+        console.print(f"never injected, although planned: {', '.join(never)}", style="bold red", highlight=False)
+    return 1 if failed or never else 0
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ _POINTS = [
     (re.compile(rf'^DELETE FROM (?:ONLY )?\S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
     (re.compile(rf'^UPDATE (?:ONLY )?\S*"({_TABLES})"'), "update/{}"),
     (re.compile(rf'^INSERT INTO \S*"({_TABLES})"|^COPY \S*"({_TABLES})" .* FREEZE'), "fill/{}"),
-    (re.compile(r'^ALTER TABLE \S*"(\w+)_[0-9a-f]{12}" ADD CONSTRAINT'), "build/{}"),
-    (re.compile(r'^CREATE (?:UNIQUE )?INDEX \S+ ON \S*"(\w+)_[0-9a-f]{12}"'), "build/{}"),
+    (re.compile(r'ALTER TABLE \S*"(\w+)_[0-9a-f]{12}" ADD (?:CONSTRAINT|PRIMARY KEY|UNIQUE|EXCLUDE)'), "build/{}"),
+    (re.compile(r'CREATE (?:UNIQUE )?INDEX \S* ON \S*"(\w+)_[0-9a-f]{12}"'), "build/{}"),
     (re.compile(r'^VACUUM \(ANALYZE\) \S*"(\w+)_[0-9a-f]{12}"'), "vacuum/{}"),
     (re.compile(rf'^ALTER TABLE \S*"({_TABLES})" DETACH'), "detach/{}"),
     (re.compile(rf'^ALTER TABLE \S*"({_TABLES})" ATTACH'), "attach/{}"),

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from campaigns.faults.__main__ import kinds_never_injected
+from campaigns.faults.database import point_of
 from campaigns.faults.defaults import WORST
 from campaigns.faults.faults import KINDS, Fault
 from campaigns.faults.mutations import QUIET
 from campaigns.faults.others import OTHERS
 from campaigns.faults.reader import WAYS
-from campaigns.faults.rounds import run_round
+from campaigns.faults.rounds import Outcome, run_round
 from campaigns.faults.schedule import draw_schedule
 from campaigns.faults.strategies import STRATEGIES
 from campaigns.faults.swap import roll_back
@@ -33,6 +35,27 @@ def test_a_load_whose_time_runs_out_stops_itself(server: PostgresServer, look: i
     outcome = run_round(replace(QUIET, faults=(fault,)), server)
     assert outcome.problems == []
     assert outcome.endings == ["SUCCEEDED", "DeadlineError", "SUCCEEDED"]
+
+
+def test_a_kind_of_fault_that_never_happens_fails_the_campaign() -> None:
+    fault = Fault("postgres build ended", "build/cases", "terminated after")
+    outcomes = [Outcome(replace(QUIET, faults=(fault,))) for _ in range(7)]
+    assert kinds_never_injected(outcomes) == [fault.kind]
+    outcomes[3].injected[fault.kind] += 1
+    assert kinds_never_injected(outcomes) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'ALTER TABLE "w"."cases_0123456789ab" ADD PRIMARY KEY ("document_id");',
+        'ALTER TABLE "w"."cases_0123456789ab" ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES b',
+        'CREATE INDEX  ON "w"."cases_0123456789ab" USING btree (status)',
+        'DROP INDEX w.old; CREATE UNIQUE INDEX  ON "w"."cases_0123456789ab" USING btree (status)',
+    ],
+)
+def test_a_build_is_a_point_at_which_faults_are_injected(sql: str) -> None:
+    assert point_of(sql) == "build/cases"
 
 
 def test_the_same_seed_draws_the_same_schedule_and_another_one_another() -> None:
