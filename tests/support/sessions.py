@@ -64,6 +64,7 @@ class Sessions:
             sslmode="verify-full",
             sslrootcert=str(server.ca_path),
             autocommit=True,
+            prepare_threshold=None,  # DISCARD ALL gives up prepared statements too
             options="-c default_transaction_read_only=off",  # a test's default for new sessions
         )
 
