@@ -1,7 +1,6 @@
 """Common fixtures: AWS in-process, and a real PostgreSQL server with a new database for every test."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from functools import cache
 from unittest import mock
 
@@ -15,7 +14,6 @@ from demand_pipeline.s3.staging import Staging
 from local.postgres import PostgresServer
 from tests.support.aws import BUCKET, VARIABLES, aws_in_process, boto_session, create_staging_bucket
 from tests.support.functions import UNLIMITED, Context
-from tests.support.sessions import Sessions
 from tests.support.warehouse import Warehouse, reset, settings_for, variables
 
 
@@ -55,16 +53,10 @@ def server() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def admin(server: PostgresServer) -> Iterator[Sessions]:
-    with closing(Sessions(server)) as sessions:
-        yield sessions
-
-
 @pytest.fixture
-def warehouse(aws: None, server: PostgresServer, admin: Sessions) -> Iterator[Warehouse]:
-    yield Warehouse(server, settings_for(server), admin)
-    reset(server, admin.execute)
+def warehouse(aws: None, server: PostgresServer) -> Iterator[Warehouse]:
+    yield Warehouse(server, settings_for(server))
+    reset(server)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ class Environment(ExitStack):
             create_source(table)
         self.sql(f"ALTER DATABASE \"{self.server.database}\" SET deadlock_timeout = '{_DEADLOCK_TIMEOUT}'")
         self.callback(self.sql, f"DROP ROLE IF EXISTS {ROLE}")
-        self.callback(warehouse.reset, self.server, self.sql)
+        self.callback(warehouse.reset, self.server)
         self.sql(_READER.format(reader=ROLE, loader=self.server.user) + PREPARATION)
         if self.schedule.defaults:
             self.callback(reset_defaults, self.server)

@@ -279,8 +279,7 @@ def test_a_role_that_may_not_connect_is_a_privilege_error(warehouse: Warehouse) 
 @pytest.mark.parametrize("limited", ['ROLE "{user}"', 'DATABASE "{database}"'])
 def test_a_limit_of_connections_is_named_with_the_statement_that_raises_it(warehouse: Warehouse, limited: str) -> None:
     limited = limited.format(user=warehouse.server.user, database=warehouse.settings.database)
-    warehouse.admin.close()  # its sessions count as well
-    warehouse.server.execute(f"ALTER {limited} CONNECTION LIMIT 1", admin=True)
+    warehouse.sql(f"ALTER {limited} CONNECTION LIMIT 1")
     try:
         advice = rf"53300: too many connections for .*CONNECTION LIMIT .*\(ALTER {limited.split()[0]}\)"
         with opened(warehouse.settings), pytest.raises(TransientError, match=advice):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
@@ -18,7 +17,6 @@ from demand_pipeline.postgres.statements import qualified
 from local.postgres import PostgresServer
 from tests.support.roles import administrator
 from tests.support.runs import Runs, documents, run_at
-from tests.support.sessions import Sessions
 from tests.support.warehouse import Warehouse, settings_for
 
 CASES = qualified("warehouse", "cases")
@@ -97,21 +95,23 @@ def test_of_a_session_of_ones_own_role_state_and_first_word_are_shown(warehouse:
 
 
 @pytest.fixture
-def two_phase(aws: None) -> Iterator[Warehouse]:
-    """A warehouse on a server that knows prepared transactions."""
-    with PostgresServer.temporary() as server, closing(Sessions(server)) as sessions:
+def two_phase() -> Iterator[PostgresServer]:
+    """A server that knows prepared transactions."""
+    with PostgresServer.temporary() as server:
         server.execute("ALTER SYSTEM SET max_prepared_transactions = 1", admin=True)
         server.restart()
-        yield Warehouse(server, settings_for(server), sessions)
+        yield server
 
 
-def test_a_prepared_transaction_is_named_also_after_a_restart(two_phase: Warehouse) -> None:
-    two_phase.sql("CREATE SCHEMA warehouse AUTHORIZATION pipeline")
-    two_phase.server.execute("CREATE TABLE warehouse.cases ()")
-    two_phase.sql("BEGIN; LOCK TABLE warehouse.cases IN SHARE MODE; PREPARE TRANSACTION 'it''s mine'")
+@pytest.mark.usefixtures("aws")
+def test_a_prepared_transaction_is_named_also_after_a_restart(two_phase: PostgresServer) -> None:
+    warehouse = Warehouse(two_phase, settings_for(two_phase))
+    warehouse.sql("CREATE SCHEMA warehouse AUTHORIZATION pipeline")
+    two_phase.execute("CREATE TABLE warehouse.cases ()")
+    warehouse.sql("BEGIN; LOCK TABLE warehouse.cases IN SHARE MODE; PREPARE TRANSACTION 'it''s mine'")
 
     def waiting() -> str:
-        with open_session(two_phase.settings, "run", Timeouts(lock=0.1)) as loader:
+        with open_session(warehouse.settings, "run", Timeouts(lock=0.1)) as loader:
             loader.execute("BEGIN")
             with pytest.raises(LockTimeoutError) as raised:
                 lock_out_writers(loader, [CASES])
@@ -123,4 +123,4 @@ def test_a_prepared_transaction_is_named_also_after_a_restart(two_phase: Warehou
         message = waiting()
         assert expected in message
         assert message.endswith(end)
-        two_phase.server.restart()
+        two_phase.restart()

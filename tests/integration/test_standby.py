@@ -1,7 +1,6 @@
 """A server that cannot be written at the moment: a load waits for another one, and an operator is told."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from demand_pipeline.operate.answer import operate
 from demand_pipeline.s3.staging import Staging
 from local.postgres import PostgresServer
 from tests.support.runs import Runs, documents, run_at
-from tests.support.sessions import Sessions
 from tests.support.warehouse import Warehouse, settings_for
 
 pytestmark = pytest.mark.long
@@ -23,8 +21,8 @@ pytestmark = pytest.mark.long
 @pytest.fixture
 def own(aws: None) -> Iterator[Warehouse]:
     """A warehouse on a server of its own."""
-    with PostgresServer.temporary() as server, closing(Sessions(server)) as sessions:
-        yield Warehouse(server, settings_for(server), sessions)
+    with PostgresServer.temporary() as server:
+        yield Warehouse(server, settings_for(server))
 
 
 def turn(server: PostgresServer, *, standby: bool) -> None:

@@ -1,14 +1,12 @@
 """The warehouse of a test: a database on a real server, and how the functions reach it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import boto3
 
 from demand_pipeline.settings import PostgresSettings
 from local.postgres import PostgresServer
-from tests.support.sessions import Sessions
 from tests.support.waiting import wait_for
 
 # A fifth of the time that a new database takes.
@@ -37,9 +35,9 @@ _RESET = """
 """
 
 
-def reset(server: PostgresServer, execute: Callable[[str], str]) -> None:
-    """Make the database as good as new, by SQL of the superuser."""
-    execute(_RESET.format(database=server.database, owner=server.user))
+def reset(server: PostgresServer) -> None:
+    """Make the database as good as new."""
+    server.execute(_RESET.format(database=server.database, owner=server.user), admin=True)
 
 
 def login(server: PostgresServer) -> str:
@@ -78,11 +76,10 @@ class Warehouse:
 
     server: PostgresServer
     settings: PostgresSettings
-    admin: Sessions
 
     def sql(self, text: str) -> str:
-        """Run SQL as the superuser through libpq, a client that shares no code with ours."""
-        return self.admin.execute(text)
+        """Run SQL as the superuser through psql, a client that shares no code with ours."""
+        return self.server.execute(text, admin=True, database=self.settings.database)
 
     def count(self, table: str) -> int:
         """Rows of a table."""
