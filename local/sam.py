@@ -66,7 +66,7 @@ def _config() -> list[str]:
 def _sam(arguments: list[str], folder: Path, aws: Mapping[str, str], tell: Callable[[str], None]) -> None:
     """Run sam and report each line; raises SamError with all lines."""
     folder.mkdir(parents=True, exist_ok=True)
-    # otherwise sam asks pypi.org for a newer version, once a week
+    # otherwise sam asks PyPI for a newer version, once a week
     (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
     lines = []
     with subprocess.Popen(

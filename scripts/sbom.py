@@ -31,7 +31,7 @@ def main() -> int:
         component["scope"] = "optional" if package in native else "required"
         distribution = {
             "type": "distribution",
-            "url": f"https://pypi.org/simple/{name}/",
+            "url": component["purl"],
             "hashes": [{"alg": "SHA-256", "content": digest} for digest in hashes[package]],
         }
         component["externalReferences"] = [*component.get("externalReferences", []), distribution]

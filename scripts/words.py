@@ -24,6 +24,7 @@ LEFT_OUT = re.compile(r"scripts/words\.py$|asl\.json$|benchmarks/results/")  # g
 _START = r'\A(?:[rf]*"""|#\s*|--\s*)'  # of a docstring or a comment
 _NOUN, _PLAIN = "repeat the noun", "use plain words"
 AVOID = {
+    r"\bpypi\.org\b|\bpythonhosted\.org\b|\bregistry\.npmjs\b": "name the registry, not its host",
     rf"{_START}What (?!if\b)": "begin with the noun: 'Remaining time', not 'What is left'",
     rf"{_START}(?:Of|In words|As (?:it|the)|Such as|How many,|Those)\b": "write a whole sentence",
     r"(?<!says )(?<!list )\bwhat (?:is|had|it|run|no|cannot) ": "use the noun that 'what' stands for",

@@ -104,6 +104,7 @@ def test_the_map_names_every_part_of_the_library_and_nothing_that_does_not_exist
 
 
 TO_AVOID = (
+    "fetched from https://pypi.org/simple",
     '"""What looks at the clock for a load."""',
     "# Of this table only.",
     "a failed run is reported to nobody",
