@@ -18,7 +18,6 @@ from demand_pipeline.contracts.operating.request import ActionName
 from demand_pipeline.contracts.operating.status import StatusAnswer, TableStatus
 from demand_pipeline.dynamodb.typed_json import Item
 from demand_pipeline.tables import Table
-from demand_pipeline.transform.jsonb import REPLACEMENT
 
 _SHOWN = 20  # differences of a table that are kept
 
@@ -106,7 +105,7 @@ class Comparison:
             if self.sample is None
             else iter(sample_items(self.stack, chunks, self.sample, self.draw))
         )
-        reading = _Reading(table, whole=whole)
+        reading = _Reading(table)
         found: Counter[bool] = Counter()
         kept: list[Difference] = []
         for difference in differences(self.warehouse, table, reading.rows(items)):
@@ -161,14 +160,11 @@ def _never_loaded(status: TableStatus) -> TableVerification:
 class _Reading:
     """Converts a run's items to the expected rows, and keeps digests to recognise the items."""
 
-    def __init__(self, table: Table, *, whole: bool) -> None:
+    def __init__(self, table: Table) -> None:
         from demand_pipeline.transform.rows import RowMaker  # noqa: PLC0415 - slow, which --help does not need
 
         self._table = table
-        self._whole = whole
         self._maker = RowMaker(table)
-        self._key_places = [i for i, column in enumerate(table.columns) if column.key]
-        self._replaced: set[tuple[str | None, ...]] = set()
         self.items = self.rejected = self.expected = 0
         self.digests: Digests = {}
 
@@ -185,21 +181,5 @@ class _Reading:
                 continue
             finally:
                 self.digests[identity(self._table, item)] = digest(item)
-            cells = cells_of(row.line)
-            if self._collides(cells):
-                self.rejected += 1
-                continue
             self.expected += 1
-            yield ExpectedRow(key_of(self._table, item), cells)
-
-    def _collides(self, cells: tuple[str | None, ...]) -> bool:
-        """Whether an earlier item has the same key: of keys that U+FFFD makes equal, a load keeps the first.
-
-        A sample cannot tell which was the first, so it omits such rows.
-        """
-        key = tuple(cells[i] for i in self._key_places)
-        if not any(REPLACEMENT in (cell or "") for cell in key):
-            return False
-        known = key in self._replaced
-        self._replaced.add(key)
-        return known or not self._whole
+            yield ExpectedRow(key_of(self._table, item), cells_of(row.line))

@@ -55,13 +55,13 @@ def test_what_was_changed_by_hand_is_a_real_difference(loaded: Real) -> None:
     assert loaded.demand("verify", "--tables", "cases").code == 0
 
 
-def test_of_keys_that_became_equal_the_row_of_the_first_is_expected(loaded: Real) -> None:
+def test_a_key_with_u0000_is_a_reject_and_the_key_that_looks_like_it_is_compared(loaded: Real) -> None:
     loaded.put(*({"documentId": {"S": key}, "status": {"S": repr(key)}} for key in ("k\0", "k\ufffd")))
     loaded.run("--max-reject-percent", "50")
-    for words, rejected in ((["verify"], 3), (["verify", "--sample", "1000"], 4)):
+    for words in (["verify"], ["verify", "--sample", "1000"]):
         said = loaded.demand(*words, "--tables", "cases", "--json")
         [cases] = said.json["tables"]
-        assert (said.code, cases["rows"], cases["compared"], cases["rejected"]) == (0, COUNT + 2, COUNT + 5, rejected)
+        assert (said.code, cases["rows"], cases["compared"], cases["rejected"]) == (0, COUNT + 2, COUNT + 5, 3)
 
 
 def test_a_sample_finds_a_row_that_is_missing_by_the_count(loaded: Real) -> None:
