@@ -225,7 +225,7 @@ def words(line: str) -> list[str]:
 
 
 def states(real: Real, run: str) -> set[str]:
-    """What the commands say of a run."""
+    """The states of a run that the commands show."""
     listed = {each["name"]: each for each in real.demand("runs", "--json").json["runs"]}
     shown = [real.demand(word, run, "--json").lines[-1] for word in ("show", "watch")]
     return {each["warehouse"]["state"] for each in (listed[run], *shown)}

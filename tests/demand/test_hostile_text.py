@@ -187,7 +187,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "rollback": [("--reason", STEERING, "--yes")],
     "infer": [(CASES.source,), (STEERING,), (CASES.source, "--name", STEERING)],
 }
-"""What commands are given; the others are called without words."""
+"""Arguments of commands; the others are called without any."""
 SHOWING = {"run", "watch", "runs", "show", "rejects list", "verify", "drift", "doctor", "infer", "config"}
 
 

@@ -1,4 +1,4 @@
-"""What `demand verify` takes from a run's history, and what it says where the history lacks something."""
+"""The chunks that `demand verify` finds in a run's history, and its errors where the history is incomplete."""
 
 import json
 from datetime import UTC, datetime

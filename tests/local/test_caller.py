@@ -1,4 +1,4 @@
-"""What of the caller's environment reaches the local stack and the tests."""
+"""The local stack and the tests get only named variables of the caller's environment."""
 
 import os
 import subprocess

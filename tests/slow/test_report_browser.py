@@ -25,7 +25,7 @@ from tests.support.report_facts import (
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(shutil.which("npm") is None, reason="npm fetches the browser, and there is none"),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed; it fetches the browser"),
 ]
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""What SAM itself makes of samconfig.toml and the template. It has an environment of its own."""
+"""Asks SAM, in its separate environment, how it reads samconfig.toml and the template."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What docs/deployer-policy.json and docs/boundary-policy.json are worth, by IAM's own rules."""
+"""The rights that docs/deployer-policy.json and docs/boundary-policy.json give, by IAM's own rules."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def context(**keys: str) -> dict[str, list[str]]:
 
 
 def allowed_on(arn: str, way: Context) -> set[str]:
-    """What the deployer may do with a resource, of all actions of AWS that can be done with one of its kind."""
+    """The actions that the deployer may perform on a resource, out of all actions of AWS on its kind."""
     service = arn.split(":")[2]
     kinds = {"object"} if service == "s3" and "/" in arn else {"bucket"} if service == "s3" else None
     return {
