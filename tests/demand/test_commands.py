@@ -17,7 +17,8 @@ from demand_pipeline.builders import TABLES
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import camel_case
 from scripts.demand_page import all_commands
-from tests.demand.conftest import LOG_GROUP, SCHEDULE, STACK, Demand, Stack, counting, deployed
+from tests.demand.conftest import Demand
+from tests.demand.deployed import LOG_GROUP, SCHEDULE, STACK, Stack, counting, deployed
 from tests.statemachine.fakes import failing
 from tests.statemachine.harness import TaskFailed
 

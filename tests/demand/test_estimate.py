@@ -13,7 +13,8 @@ from demand.stack import Stack
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.loading import Strategy
 from local.seed import create_table
-from tests.demand.conftest import Demand, counting, deployed
+from tests.demand.conftest import Demand
+from tests.demand.deployed import counting, deployed
 from tests.support.report_facts import run
 
 NAMES = tuple(TABLES)

@@ -9,7 +9,8 @@ import pytest
 from demand.explain import STATEMENTS, explain, read_page
 from demand_pipeline.cures import QUESTION_CURES, RUN_CURES
 from scripts.pages import linked
-from tests.demand.conftest import STACK, Demand
+from tests.demand.conftest import Demand
+from tests.demand.deployed import STACK
 from tests.template.loaded import resources
 
 ALARMS = sorted(resources("AWS::CloudWatch::Alarm"))

@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from demand.cli.app import EXAMPLES, PANELS, app
-from tests.demand.conftest import STACK, Demand, Stack
+from tests.demand.conftest import Demand
+from tests.demand.deployed import STACK, Stack
 
 GROUP: Any = get_command(app)
 

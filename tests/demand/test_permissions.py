@@ -13,7 +13,8 @@ from demand.cli.app import EXAMPLES
 from demand.errors import DemandError, from_aws
 from demand.permissions import COMMANDS, RESOURCES, policy
 from scripts.demand_page import POLICIES
-from tests.demand.conftest import Demand, Stack, counting, deployed
+from tests.demand.conftest import Demand
+from tests.demand.deployed import Stack, counting, deployed
 from tests.support.waiting import wait_for
 
 # Those that need a run and nothing else; moto has no RedriveExecution, and others have tests of their own.

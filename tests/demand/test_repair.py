@@ -12,7 +12,7 @@ from demand.runs.execution import Run
 from demand.runs.repair import Redrives, find_redrives
 from demand.stack import Stack
 from tests.demand.conftest import Demand
-from tests.demand.conftest import Stack as Deployed
+from tests.demand.deployed import Stack as Deployed
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:repair"
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:pipeline:nightly"

@@ -17,7 +17,8 @@ from demand.stack import find_stack
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
-from tests.demand.conftest import RESOURCES, STACK, Demand, Real, Stack, case, counting, deployed
+from tests.demand.conftest import Demand, Real, case
+from tests.demand.deployed import RESOURCES, STACK, Stack, counting, deployed
 from tests.statemachine.fakes import failing
 from tests.support.aws import REGION
 from tests.support.roles import administrator

@@ -10,7 +10,8 @@ from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.s3.staging import Staging
 from demand_pipeline.tables import Column, ColumnType
 from demand_pipeline.transform.drift import path_text
-from tests.demand.conftest import STACK, Real, case
+from tests.demand.conftest import Real, case
+from tests.demand.deployed import STACK
 from tests.support.runs import Runs, documents, run_at
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]

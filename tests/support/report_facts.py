@@ -123,6 +123,11 @@ def rolled_back_facts() -> Facts:
     return replace(made, state=InWarehouse(State.ROLLED_BACK, NOW, **by), warehouse=facts(run(output=None)).warehouse)
 
 
+def dry_facts() -> Facts:
+    """A run that was rolled back after its counts."""
+    return facts(run(output={"committed": False, "tables": run().tables}))
+
+
 def running_facts() -> Facts:
     """A run that still reads its last tables."""
     now = NOW + 60 * _SECOND
