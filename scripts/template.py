@@ -161,52 +161,30 @@ NoSuccess${Table}Alarm:
 
 def drift_alarms() -> str:
     """Return an alarm per table: its source has changed."""
-    return _each("""\
-Drift${Table}Alarm:
-  Type: AWS::CloudWatch::Alarm
-  Properties:
-    AlarmDescription: !Sub >-
-      Attributes of $table are new, have vanished or have a different type since the previous run.
-      Runbook: $${RunbookUrl}#Drift${Table}Alarm
-    Namespace: DemandPipeline
-    MetricName: AttributesDrifted
-    Dimensions:
-      - {Name: service, Value: demand-pipeline}
-      - {Name: stack, Value: !Ref AWS::StackName}
-      - {Name: table, Value: $table}
-    Statistic: Sum
-    Period: 300
-    EvaluationPeriods: 1
-    ComparisonOperator: GreaterThanThreshold
-    Threshold: 0
-    TreatMissingData: notBreaching
-    AlarmActions: [!Ref AlarmTopic]
-""")
+    text = "Attributes of $table are new, have vanished or have a different type since the previous run."
+    return _each(_alarm("Drift${Table}", text, "AttributesDrifted", _OF_TABLE, "Sum"))
 
 
 def shrink_alarms() -> str:
-    """One alarm per table: a committed run has left it with far fewer rows."""
-    return _each("""\
-Shrunk${Table}Alarm:
-  Type: AWS::CloudWatch::Alarm
-  Properties:
-    AlarmDescription: !Sub >-
-      A committed run has left $table without rows, or with more than a fifth fewer rows than before.
-      Runbook: $${RunbookUrl}#Shrunk${Table}Alarm
-    Namespace: DemandPipeline
-    MetricName: TableShrunk
-    Dimensions:
-      - {Name: service, Value: demand-pipeline}
-      - {Name: stack, Value: !Ref AWS::StackName}
-      - {Name: table, Value: $table}
-    Statistic: Maximum
-    Period: 300
-    EvaluationPeriods: 1
-    ComparisonOperator: GreaterThanThreshold
-    Threshold: 0
-    TreatMissingData: notBreaching
-    AlarmActions: [!Ref AlarmTopic]
-""")
+    """Return an alarm per table: a committed run has left it with far fewer rows."""
+    text = "A committed run has left $table without rows, or with more than a fifth fewer rows than before."
+    return _each(_alarm("Shrunk${Table}", text, "TableShrunk", _OF_TABLE, "Maximum"))
+
+
+def throttle_alarms() -> str:
+    """Return an alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
+    cause = "the account is out of concurrency. The run slows down."
+    text = f"Lambda has throttled calls of this function for 15 minutes: {cause}"
+    alarm = _alarm("Throttled${Function}", text, "Throttles", _OF_FUNCTION, "Sum", periods=3)
+    return _each_function(dashboard.FUNCTIONS, alarm)
+
+
+def slow_alarms() -> str:
+    """Return an alarm per function that may run out of time: the others stop before their time limit."""
+    text = "A call of this function has used five sixths of its time. If the tables grow, the load will soon fail."
+    milliseconds = f"{Settings().usable_seconds * 1000 * 5 / 6:.0f}"  # of the time after which a call gives up
+    alarm = _alarm("Slow${Function}", text, "Duration", _OF_FUNCTION, "Maximum", threshold=milliseconds)
+    return _each_function(dashboard.LOADING, alarm)
 
 
 def passing_errors() -> str:
@@ -214,62 +192,45 @@ def passing_errors() -> str:
     return "".join(f"- {error}\n" for error in PASSING)
 
 
-def throttle_alarms() -> str:
-    """Return an alarm per function that a run calls: Lambda has throttled it for a quarter of an hour."""
-    return _each_function(
-        dashboard.FUNCTIONS,
-        """\
-Throttled${Function}Alarm:
-  Type: AWS::CloudWatch::Alarm
-  Properties:
-    AlarmDescription: !Sub >-
-      Lambda has throttled calls of this function for 15 minutes: the account is out of concurrency. The run slows down.
-      Runbook: $${RunbookUrl}#Throttled${Function}Alarm
-    Namespace: AWS/Lambda
-    MetricName: Throttles
-    Dimensions:
-      - {Name: FunctionName, Value: !Ref $Function}
-    Statistic: Sum
-    Period: 300
-    EvaluationPeriods: 3
-    ComparisonOperator: GreaterThanThreshold
-    Threshold: 0
-    TreatMissingData: notBreaching
-    AlarmActions: [!Ref AlarmTopic]
-""",
-    )
-
-
-def slow_alarms() -> str:
-    """Return an alarm per function that may run out of time: the others stop before their time limit."""
-    return _each_function(
-        dashboard.LOADING,
-        f"""\
-Slow${{Function}}Alarm:
-  Type: AWS::CloudWatch::Alarm
-  Properties:
-    AlarmDescription: !Sub >-
-      A call of this function has used five sixths of its time. If the tables grow, the load will soon fail.
-      Runbook: $${{RunbookUrl}}#Slow${{Function}}Alarm
-    Namespace: AWS/Lambda
-    MetricName: Duration
-    Dimensions:
-      - {{Name: FunctionName, Value: !Ref $Function}}
-    Statistic: Maximum
-    Period: 300
-    EvaluationPeriods: 1
-    ComparisonOperator: GreaterThanThreshold
-    # Milliseconds: five sixths of the time after which a call gives up.
-    Threshold: {Settings().usable_seconds * 1000 * 5 / 6:.0f}
-    TreatMissingData: notBreaching
-    AlarmActions: [!Ref AlarmTopic]
-""",
-    )
-
-
 def dashboard_body() -> str:
     """Return the property with the dashboard's widgets, as text."""
     return "DashboardBody: !Sub |\n" + indent(dashboard.body(), "  ")
+
+
+_OF_TABLE = """\
+Namespace: DemandPipeline
+    MetricName: {metric}
+    Dimensions:
+      - {{Name: service, Value: demand-pipeline}}
+      - {{Name: stack, Value: !Ref AWS::StackName}}
+      - {{Name: table, Value: $table}}"""
+_OF_FUNCTION = """\
+Namespace: AWS/Lambda
+    MetricName: {metric}
+    Dimensions:
+      - {{Name: FunctionName, Value: !Ref $Function}}"""
+
+
+def _alarm(  # noqa: PLR0913 - the properties in which these alarms differ
+    name: str, text: str, metric: str, source: str, statistic: str, *, periods: int = 1, threshold: str = "0"
+) -> str:
+    """Return the text of an alarm that fires above a threshold, in periods of five minutes, where data exist."""
+    return f"""\
+{name}Alarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    AlarmDescription: !Sub >-
+      {text}
+      Runbook: $${{RunbookUrl}}#{name}Alarm
+    {source.format(metric=metric)}
+    Statistic: {statistic}
+    Period: 300
+    EvaluationPeriods: {periods}
+    ComparisonOperator: GreaterThanThreshold
+    Threshold: {threshold}
+    TreatMissingData: notBreaching
+    AlarmActions: [!Ref AlarmTopic]
+"""
 
 
 def _each(text: str) -> str:
