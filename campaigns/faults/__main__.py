@@ -15,7 +15,7 @@ from campaigns.faults.rounds import Outcome, rounds
 from campaigns.faults.strategies import STRATEGIES
 
 _PLAIN_EVERY = 10  # rounds per line of progress, if there is no terminal
-_SEVERAL = 7  # rounds with a kind of fault, after which it must have been injected once
+_SEVERAL = 20  # rounds with a kind of fault, after which it must have been injected once
 
 
 def _show(console: Console, outcomes: list[Outcome], seconds: float) -> None:

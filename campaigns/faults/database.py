@@ -25,7 +25,7 @@ from local.process import free_port
 _TABLES = "|".join(TABLES)
 _POINTS = [
     (re.compile(r"BEGIN ISOLATION"), "begin"),
-    (re.compile(r'^LOCK TABLE \S*"pipeline_runs"'), "turn"),
+    (re.compile(r'^LOCK TABLE (?:ONLY )?\S*"pipeline_runs"'), "turn"),
     (re.compile(r'^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\S*"(\w+)_[0-9a-f]{12}"'), "shadow/{}"),
     (re.compile(r'^INSERT INTO \S*"pipeline_ledger_\w+" \(chunk, table_name'), "claim"),
     (re.compile(r'COPY \S*?"(\w+)_[0-9a-f]{12}" \(.*FROM STDIN', re.DOTALL), "copy/{}"),
@@ -36,7 +36,7 @@ _POINTS = [
     (re.compile(r'^CREATE UNIQUE INDEX ON \S*"(\w+)_[0-9a-f]{12}"'), "key/{}"),
     (re.compile(rf'^DELETE FROM (?:ONLY )?\S*"({_TABLES})"'), "delete/{}"),  # noqa: S608 - a pattern
     (re.compile(rf'^UPDATE (?:ONLY )?\S*"({_TABLES})"'), "update/{}"),
-    (re.compile(rf'^INSERT INTO \S*"({_TABLES})"|^COPY \S*"({_TABLES})" .* FREEZE'), "fill/{}"),
+    (re.compile(rf'^INSERT INTO \S*"({_TABLES})"|^COPY \S*?[."]({_TABLES})"? \(.* FREEZE'), "fill/{}"),
     (re.compile(r'ALTER TABLE \S*"(\w+)_[0-9a-f]{12}" ADD (?:CONSTRAINT|PRIMARY KEY|UNIQUE|EXCLUDE)'), "build/{}"),
     (re.compile(r'CREATE (?:UNIQUE )?INDEX \S* ON \S*"(\w+)_[0-9a-f]{12}"'), "build/{}"),
     (re.compile(r'^VACUUM \(ANALYZE\) \S*"(\w+)_[0-9a-f]{12}"'), "vacuum/{}"),
@@ -45,7 +45,7 @@ _POINTS = [
     (re.compile(rf'^ANALYZE \S*"({_TABLES})";?$'), "analyze/{}"),
     (re.compile(r"^DROP TABLE"), "drop"),
     (re.compile(r'INSERT INTO \S*"?pipeline_runs"?\s'), "record"),
-    (re.compile(r'INSERT INTO \S*"pipeline_run_tables"'), "record table"),
+    (re.compile(r'INSERT INTO \S*"?pipeline_run_tables"?\s'), "record table"),
     (re.compile(r"^COMMIT$"), "commit"),
 ]
 _EXCLUSIVE = re.compile(r"^LOCK TABLE .* IN ACCESS EXCLUSIVE MODE", re.DOTALL)
@@ -159,21 +159,16 @@ class DatabaseFaults:
 @contextmanager
 def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
     """Inject the faults into all sessions of the load."""
-    query, copy_in, connect = Connection.query, Connection.copy_in, session.connect  # type: ignore[attr-defined]
+    query, copy_in, copy_across = Connection.query, Connection.copy_in, Connection.copy_across
+    connect = session.connect  # type: ignore[attr-defined]
 
     def faulty_query(connection: Connection, sql: str, **parameters: Any) -> Any:
-        point = point_of(sql)
-
         def work() -> Any:
             run = partial(query, connection)
             watch = next((watch for pattern, watch in _WATCHED.items() if pattern.search(sql)), None)
             return watch(faults, run, sql, **parameters) if watch else run(sql, **parameters)
 
-        _come_by(connection)
-        if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
-            connection.has_turn = point is not None and point != "commit"  # type: ignore[attr-defined] # others wait for it
-        fault = _take(faults, point)
-        return work() if fault is None else _at_statement(faults, fault, connection, sql, work)
+        return _run(faults, connection, sql, work)
 
     def faulty_copy(connection: Connection, sql: str, blocks: Iterable[bytes]) -> int:
         _come_by(connection)
@@ -183,6 +178,9 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
         if fault.kind == "postgres statement timeout":
             connection._driver.run("SET LOCAL statement_timeout = '20ms'")
         return copy_in(connection, sql, _in_copy(faults, fault, connection, blocks))
+
+    def faulty_across(connection: Connection, sql: str, source: Connection, rows: str) -> Any:
+        return _run(faults, connection, sql, lambda: copy_across(connection, sql, source, rows))
 
     def faulty_connect(settings: Any, *arguments: Any) -> Connection:
         attempts.call()
@@ -196,9 +194,20 @@ def faulty_database(faults: DatabaseFaults) -> Iterator[None]:
     with (
         mock.patch.object(Connection, "query", faulty_query),
         mock.patch.object(Connection, "copy_in", faulty_copy),
+        mock.patch.object(Connection, "copy_across", faulty_across),
         mock.patch.object(session, "connect", faulty_connect),
     ):
         yield
+
+
+def _run(faults: DatabaseFaults, connection: Connection, sql: str, work: Callable[[], Any]) -> Any:
+    """Run a statement, with the fault that is planned at its point."""
+    point = point_of(sql)
+    _come_by(connection)
+    if point in ("turn", "claim") or sql in ("COMMIT", "ROLLBACK"):
+        connection.has_turn = point is not None and point != "commit"  # type: ignore[attr-defined] # others wait for it
+    fault = _take(faults, point)
+    return work() if fault is None else _at_statement(faults, fault, connection, sql, work)
 
 
 def _come_by(connection: Connection) -> None:

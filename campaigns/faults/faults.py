@@ -74,6 +74,7 @@ class Injector:
         self.faults = faults
         self.armed = False
         self.injected: Counter[str] = Counter()
+        self.passed: set[str] = set()  # places
         self._seen: Counter[int] = Counter()
         self._lock = Lock()
 
@@ -82,6 +83,7 @@ class Injector:
         if not self.armed:
             return None
         with self._lock:
+            self.passed.add(place)
             for number, fault in enumerate(self.faults):
                 if fault.place != place:
                     continue

@@ -50,6 +50,7 @@ class Outcome:
     endings: list[str] = field(default_factory=list)  # the ends of each run: errors, and finally SUCCEEDED
     reads: int = 0
     snapshots: int = 0
+    passed: frozenset[str] = frozenset()  # places at which a fault could have been injected
     seconds: float = 0.0
 
 
@@ -239,6 +240,7 @@ class Round:
         outcome.problems += [f"leaked a secret: {secret[:8]}…" for secret in leaked]
         for kind, times in environment.injector.injected.items():
             outcome.injected[kind] = max(times, outcome.injected[kind])
+        outcome.passed = frozenset(environment.injector.passed)
 
     def _misreported(self, history: History) -> list[str]:
         """Return runs whose status contradicts `pipeline_runs`, and a rollback whose answer does."""

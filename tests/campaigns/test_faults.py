@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from campaigns.faults.__main__ import kinds_never_injected
-from campaigns.faults.database import point_of
 from campaigns.faults.defaults import WORST
 from campaigns.faults.faults import KINDS, Fault
 from campaigns.faults.mutations import QUIET
@@ -39,23 +38,23 @@ def test_a_load_whose_time_runs_out_stops_itself(server: PostgresServer, look: i
 
 def test_a_kind_of_fault_that_never_happens_fails_the_campaign() -> None:
     fault = Fault("postgres build ended", "build/cases", "terminated after")
-    outcomes = [Outcome(replace(QUIET, faults=(fault,))) for _ in range(7)]
+    outcomes = [Outcome(replace(QUIET, faults=(fault,))) for _ in range(20)]
     assert kinds_never_injected(outcomes) == [fault.kind]
     outcomes[3].injected[fault.kind] += 1
     assert kinds_never_injected(outcomes) == []
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        'ALTER TABLE "w"."cases_0123456789ab" ADD PRIMARY KEY ("document_id");',
-        'ALTER TABLE "w"."cases_0123456789ab" ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES b',
-        'CREATE INDEX  ON "w"."cases_0123456789ab" USING btree (status)',
-        'DROP INDEX w.old; CREATE UNIQUE INDEX  ON "w"."cases_0123456789ab" USING btree (status)',
-    ],
-)
-def test_a_build_is_a_point_at_which_faults_are_injected(sql: str) -> None:
-    assert point_of(sql) == "build/cases"
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_passes_every_place_at_which_a_fault_is_planned(server: PostgresServer, strategy: str) -> None:
+    quiet = replace(QUIET, strategy=strategy, first_strategy=strategy, segments=2)
+    drawn = [schedule for seed in range(6000) if (schedule := draw_schedule(seed)).strategy == strategy]
+    planned = {fault.place for schedule in drawn if schedule.segments <= quiet.segments for fault in schedule.faults}
+    passed = {"overlap"}
+    for schedule in (quiet, replace(quiet, part_bytes=200, rows=40, copiers=2)):  # whole objects, and in parts
+        outcome = run_round(schedule, server)
+        assert outcome.problems == []
+        passed |= outcome.passed
+    assert planned - passed == set()
 
 
 def test_the_same_seed_draws_the_same_schedule_and_another_one_another() -> None:
