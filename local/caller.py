@@ -26,7 +26,8 @@ def kept(variables: Mapping[str, str], *, terminal: bool = True) -> dict[str, st
     found = {name: value for name, value in variables.items() if any(fnmatchcase(name, kept) for kept in names)}
     folders = {name: variables[name] for name in _FOLDERS if variables.get(name, "").startswith("/")}
     direct = (found.get("NO_PROXY") or found.get("no_proxy") or "").split(",")
-    spared = ",".join(dict.fromkeys(filter(None, [*direct, *_LOOPBACK])))
+    # `*` turns all proxies off, and only if it stands alone.
+    spared = "*" if "*" in direct else ",".join(dict.fromkeys(filter(None, [*direct, *_LOOPBACK])))
     return {**found, **folders, **_SET, "NO_PROXY": spared, "no_proxy": spared}
 
 

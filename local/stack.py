@@ -31,8 +31,9 @@ for _name in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p; s/^\(PG[A-Z]*\)=.*/\
   unset "$_name"
 done
 unset _name
-# No proxy can reach this machine's loopback interface.
-NO_PROXY="127.0.0.1,localhost,${NO_PROXY:-${no_proxy-}}"
+# No proxy can reach this machine's loopback interface. `*` turns all proxies off, and only if it stands alone.
+NO_PROXY="${NO_PROXY:-${no_proxy-}}"
+case ",$NO_PROXY," in *,\*,*) NO_PROXY="*" ;; *) NO_PROXY="127.0.0.1,localhost,$NO_PROXY" ;; esac
 no_proxy="$NO_PROXY"
 export NO_PROXY no_proxy
 """

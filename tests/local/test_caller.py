@@ -31,9 +31,12 @@ def test_a_relative_home_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_proxies_spare_the_loopback_interface_and_what_they_spared_before(name: str) -> None:
-    found = caller.kept({name: "mirror,localhost"})
-    assert found["NO_PROXY"] == found["no_proxy"] == "mirror,localhost,127.0.0.1"
+@pytest.mark.parametrize(
+    ("given", "spared"), [("mirror,localhost", "mirror,localhost,127.0.0.1"), ("*", "*"), ("a,*", "*")]
+)
+def test_proxies_spare_the_loopback_interface_and_what_they_spared_before(name: str, given: str, spared: str) -> None:
+    found = caller.kept({name: given})
+    assert found["NO_PROXY"] == found["no_proxy"] == spared
 
 
 @pytest.mark.parametrize(("target", "reaches_aws"), [("demo", False), ("test", False), ("deploy", True)])
