@@ -43,8 +43,8 @@ TESTS = (
     "tests/integration/test_merge.py",
     "tests/integration/test_schema.py",
     "tests/campaigns/test_fuzz.py",
-    *(f"{CAMPAIGN}[{name}]" for name in ("skip_reconciliation", "forget_the_indexes", "take_equal_for_the_same")),
 )
+MUTATIONS = [f"{CAMPAIGN}[{name}]" for name in ("skip_reconciliation", "forget_the_indexes", "take_equal_for_the_same")]
 LEFT_OUT = (
     "tests/unit/test_documentation.py",
     "tests/unit/test_supply_chain.py",
@@ -69,3 +69,4 @@ def test_a_column_of_each_type_is_a_line_in_its_declaration(project: Project) ->
 
     project.generate()
     project.test(*(f"--ignore={path}" for path in LEFT_OUT), *TESTS)
+    project.test("-m", "slow", *MUTATIONS)
