@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -20,6 +19,7 @@ from demand_pipeline.contracts.operating.check import Finding
 from demand_pipeline.tables import camel_case
 from local.seed import create_table
 from tests.support.aws import BUCKET, REGION
+from tests.support.aws import client as aws
 from tests.support.operate import OUTPUTS, Lambda
 from tests.support.warehouse import Warehouse, variables
 
@@ -116,34 +116,28 @@ class SetUp:
         return list(examine(self.client, lambda: stack, through_function, lambda: self.config))
 
 
-def aws(service: str) -> Any:
-    made: Any = boto3.client
-    return made(service)
-
-
 @contextmanager
 def working(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[SetUp]:
     """A set-up without a problem, in the AWS of the test."""
     for name, value in variables(warehouse.settings).items():
         monkeypatch.setenv(name, value)
-    client: Any = boto3.client
     for table in TABLES.values():
-        create_table(client("dynamodb"), table.source, table)
+        create_table(aws("dynamodb"), table.source, table)
     rule = {"ID": "runs", "Status": "Enabled", "Filter": {"Prefix": "runs/"}, "Expiration": {"Days": 30}}
     keep(rule)
-    topic = client("sns").create_topic(Name="alarms")["TopicArn"]
-    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms")
-    queue = client("sqs").create_queue(QueueName="lost")["QueueUrl"]
+    topic = aws("sns").create_topic(Name="alarms")["TopicArn"]
+    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms")
+    queue = aws("sqs").create_queue(QueueName="lost")["QueueUrl"]
     target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:x", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x"}
-    client("scheduler").create_schedule(
+    aws("scheduler").create_schedule(
         Name="nightly", ScheduleExpression="rate(1 days)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
     trust = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}],
     }
-    client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=json.dumps(trust))
-    client("iam").put_role_policy(RoleName="role", PolicyName="inline", PolicyDocument=json.dumps(trust))
+    aws("iam").create_role(RoleName="role", AssumeRolePolicyDocument=json.dumps(trust))
+    aws("iam").put_role_policy(RoleName="role", PolicyName="inline", PolicyDocument=json.dumps(trust))
     parameters = {
         **{f"{camel_case(table.source)}Table": table.source for table in TABLES.values()},
         "SourceAccountId": "",

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from demand_pipeline.builders import TABLES
 from demand_pipeline.postgres import credentials
 from local.seed import create_table
 from tests.demand.conftest import CASES, Real, case
+from tests.support.aws import client
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]
 
@@ -102,11 +102,6 @@ def staged_object_deleted(real: Real) -> None:
 
 def nothing_deleted(real: Real) -> None:
     real.machine.around = lambda _, proceed: proceed()
-
-
-def client(service: str) -> Any:
-    made: Any = boto3.client
-    return made(service)
 
 
 @dataclass(frozen=True)

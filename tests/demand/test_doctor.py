@@ -16,7 +16,8 @@ from demand.warehouse import through_function
 from demand_pipeline.builders import TABLES
 from demand_pipeline.contracts.operating.check import Finding, State
 from tests.demand.conftest import Demand
-from tests.demand.set_up import ACCOUNT, FIRST, ROLES, Pages, SetUp, aws, keep, working
+from tests.demand.set_up import ACCOUNT, FIRST, ROLES, Pages, SetUp, keep, working
+from tests.support.aws import client as aws
 from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.long

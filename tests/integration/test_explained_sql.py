@@ -3,18 +3,12 @@
 import pytest
 
 from demand.explain import STATEMENTS, statements
-from demand_pipeline.contracts.loading import Strategy
+from tests.integration.conftest import SWAP_ALONE
 from tests.support.roles import administrator
 from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.warehouse import Warehouse
 
-pytestmark = [pytest.mark.usefixtures("environment"), pytest.mark.long]
-
-
-@pytest.fixture
-def strategy() -> Strategy:
-    """The strategy makes no difference to these statements."""
-    return Strategy.SWAP
+pytestmark = [SWAP_ALONE, pytest.mark.usefixtures("environment"), pytest.mark.long]
 
 
 def test_every_statement_runs_in_a_loaded_warehouse(runs: Runs, warehouse: Warehouse) -> None:

@@ -4,24 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demand_pipeline.contracts.loading import Strategy
 from demand_pipeline.postgres.connection import Timeouts
 from demand_pipeline.postgres.session import open_session
+from tests.integration.conftest import TRUNCATE_ALONE
 from tests.support.operate import ask
 from tests.support.roles import administrator
 from tests.support.runs import EVERYTHING, Runs, run_at
 from tests.support.waiting import wait_for
 from tests.support.warehouse import Warehouse
 
-pytestmark = [pytest.mark.usefixtures("environment"), pytest.mark.long]
+pytestmark = [TRUNCATE_ALONE, pytest.mark.usefixtures("environment"), pytest.mark.long]
 
 SECRET = "a value of an item"
-
-
-@pytest.fixture
-def strategy() -> Strategy:
-    """The strategy makes no difference to who holds locks."""
-    return Strategy.TRUNCATE
 
 
 def test_each_lock_of_others_is_listed_with_its_table_its_mode_and_the_statement_that_ends_it(

@@ -6,21 +6,16 @@ from itertools import batched
 
 import pytest
 
-from demand_pipeline.contracts.loading import Again, LoadRequest, Strategy
+from demand_pipeline.contracts.loading import Again, LoadRequest
 from demand_pipeline.deadline import RESERVE_SECONDS, Deadline
 from demand_pipeline.load.transaction import load_warehouse
+from tests.integration.conftest import SWAP_ALONE
 from tests.support.functions import UNLIMITED
 from tests.support.runs import Runs, documents, run_at
 from tests.support.warehouse import Warehouse
 
-pytestmark = pytest.mark.slow
+pytestmark = [SWAP_ALONE, pytest.mark.slow]
 ROWS, CHUNK_ROWS = 200_000, 2_000
-
-
-@pytest.fixture
-def strategy() -> Strategy:
-    """The one without an upper limit."""
-    return Strategy.SWAP
 
 
 def calls(runs: Runs, request: LoadRequest, deadline: Callable[[], Deadline]) -> int:

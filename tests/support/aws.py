@@ -50,6 +50,12 @@ def boto_session(*credentials: str) -> boto3.Session:
     return session
 
 
+def client(service: str) -> Any:
+    """A client with the settings of the test's environment."""
+    made: Any = boto3.client
+    return made(service)
+
+
 def create_staging_bucket() -> None:
     s3: Any = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})

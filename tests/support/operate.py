@@ -6,18 +6,16 @@ from typing import Any
 
 from demand_pipeline.contracts.event import CONTRACT
 from demand_pipeline.contracts.operating.request import CHANGING
-from tests.support.functions import Context, handler
+from tests.support.functions import MODULES, Context, handler
 
-# What the stack's outputs say, and the folders of the functions with these names.
-OUTPUTS = {"ReadWarehouseName": "read", "ChangeWarehouseName": "change"}
-_FOLDERS = {"read": "read_warehouse", "change": "change_warehouse"}
+OUTPUTS = {"ReadWarehouseName": "ReadWarehouse", "ChangeWarehouseName": "ChangeWarehouse"}
 ANSWER_LIMIT = 6 * 1024 * 1024  # of Lambda
 
 
 def ask(action: str, **arguments: Any) -> Any:
     """The answer of the real handler, event and answer passed on as JSON."""
     event = {"contract": CONTRACT, "action": action, "arguments": arguments}
-    function = handler(_FOLDERS["change" if action in CHANGING else "read"])
+    function = handler(MODULES["ChangeWarehouse" if action in CHANGING else "ReadWarehouse"])
     answer = json.dumps(function(json.loads(json.dumps(event)), Context(milliseconds=60_000)))
     assert len(answer) <= ANSWER_LIMIT
     return json.loads(answer)
@@ -35,7 +33,7 @@ class Lambda:
         self.calls.append("lambda:InvokeFunction")
         context = Context(milliseconds=60_000)
         try:
-            answer, failed = handler(_FOLDERS[FunctionName])(json.loads(Payload), context), {}
+            answer, failed = handler(MODULES[FunctionName])(json.loads(Payload), context), {}
         except Exception as error:  # noqa: BLE001 - as Lambda reports it
             answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
             failed = {"FunctionError": "Unhandled"}

@@ -48,11 +48,7 @@ def test_every_alarm_has_a_section_with_what_to_do_what_is_safe_and_what_then(na
     assert [SECTIONS[name].count(f"- **{word}**: ") for word in ("Do", "Safe", "Then")] == [1, 1, 1]
 
 
-# Of the strategy that keeps the rows of the run before.
-NOT_YET = {"diff", "rollback"}
-
-
 def test_every_command_of_demand_exists() -> None:
     named = set(re.findall(r"(?:`|\$ )demand ([a-z]+(?: replay)?)", PAGE))
     assert len(named) > 10
-    assert named - NOT_YET - EXAMPLES.keys() - {"rejects"} == set()
+    assert named - EXAMPLES.keys() - {"rejects"} == set()
